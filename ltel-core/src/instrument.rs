@@ -1,0 +1,310 @@
+//! Instruments: counters, gauges and histograms that record to a [`Series`]. They wrap the OpenTelemetry SDK's, one per
+//! backend, and bind each to a series at its first record. A bound instrument records in tens of nanoseconds; one that
+//! is bound before it has anything to say would export a zero.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics as otel;
+use opentelemetry::metrics::Meter;
+
+use crate::recorder::InstrumentSpec;
+use crate::series::Series;
+
+/// Builds a recorder's instruments for one run.
+#[derive(Debug)]
+pub struct Instruments<'a> {
+    instance: &'a str,
+    meters: &'a [Meter],
+    gauges: Vec<Arc<dyn ForgetSource>>,
+}
+
+impl<'a> Instruments<'a> {
+    /// For the recorder instance of this name, with one meter per backend that it is routed to.
+    pub(crate) fn new(instance: &'a str, meters: &'a [Meter]) -> Self {
+        Self { instance, meters, gauges: Vec::new() }
+    }
+
+    pub(crate) fn into_gauges(self) -> Vec<Arc<dyn ForgetSource>> {
+        self.gauges
+    }
+
+    /// A value that only grows, such as a number of requests.
+    pub fn counter<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Counter<T> {
+        let name = spec.full_name(self.instance);
+        Counter(Bindings::new(spec, true, self.meters, |meter| T::counter(meter, &name, spec)))
+    }
+
+    /// A value that grows and shrinks by differences, such as a number of open sessions.
+    pub fn up_down_counter<T: Signed>(&mut self, spec: &'static InstrumentSpec) -> UpDownCounter<T> {
+        let name = spec.full_name(self.instance);
+        UpDownCounter(Bindings::new(spec, true, self.meters, |meter| T::up_down_counter(meter, &name, spec)))
+    }
+
+    /// A distribution, with the buckets of its spec.
+    pub fn histogram(&mut self, spec: &'static InstrumentSpec) -> Histogram {
+        self.histogram_with(spec, spec.buckets)
+    }
+
+    /// A distribution with buckets of one's own: ascending upper bounds, in the instrument's unit.
+    pub fn histogram_with(&mut self, spec: &'static InstrumentSpec, buckets: &[f64]) -> Histogram {
+        let name = spec.full_name(self.instance);
+        Histogram(Bindings::new(spec, true, self.meters, |meter| {
+            meter
+                .f64_histogram(name.clone())
+                .with_unit(spec.unit)
+                .with_description(spec.description)
+                .with_boundaries(buckets.to_vec())
+                .build()
+        }))
+    }
+
+    /// The last value of something, for each source while that is there.
+    pub fn gauge<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Gauge<T> {
+        let name = spec.full_name(self.instance);
+        let gauge = Gauge { spec, values: Arc::default() };
+        for meter in self.meters {
+            T::observe(meter, &name, spec, Arc::clone(&gauge.values));
+        }
+        self.gauges.push(Arc::clone(&gauge.values) as Arc<dyn ForgetSource>);
+        gauge
+    }
+}
+
+/// A value that only grows.
+pub struct Counter<T: Number = u64>(Bindings<otel::Counter<T>>);
+
+impl<T: Number> Counter<T> {
+    /// Adds to the series.
+    #[inline]
+    pub fn add(&mut self, series: Series<'_>, value: T) {
+        self.0.each(series, |bound| bound.add(value));
+    }
+}
+
+/// A value that grows and shrinks by differences.
+pub struct UpDownCounter<T: Signed = i64>(Bindings<otel::UpDownCounter<T>>);
+
+impl<T: Signed> UpDownCounter<T> {
+    /// Adds to the series; a negative value takes away.
+    #[inline]
+    pub fn add(&mut self, series: Series<'_>, value: T) {
+        self.0.each(series, |bound| bound.add(value));
+    }
+}
+
+/// A distribution of values.
+pub struct Histogram(Bindings<otel::Histogram<f64>>);
+
+impl Histogram {
+    /// Records a value to the series. What is not finite is not recorded.
+    #[inline]
+    pub fn record(&mut self, series: Series<'_>, value: f64) {
+        if value.is_finite() {
+            self.0.each(series, |bound| bound.record(value));
+        }
+    }
+}
+
+/// The last value of something. Its series end when their source is gone: a value that nobody stands for any more would
+/// stay flat for ever.
+pub struct Gauge<T: Number = f64> {
+    spec: &'static InstrumentSpec,
+    values: Arc<GaugeValues<T>>,
+}
+
+impl<T: Number> Gauge<T> {
+    /// Sets the series' value.
+    pub fn set(&mut self, series: Series<'_>, value: T) {
+        self.values.set(series, self.spec, value);
+    }
+}
+
+macro_rules! debug_by_name {
+    ($($type:ident: $bound:ident),*) => {$(
+        impl<T: $bound> fmt::Debug for $type<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($type))
+            }
+        }
+    )*};
+}
+debug_by_name!(Counter: Number, UpDownCounter: Signed, Gauge: Number);
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Histogram")
+    }
+}
+
+/// One SDK instrument per backend, and what they are bound to, by series.
+struct Bindings<I: Bind> {
+    spec: &'static InstrumentSpec,
+    run_labels: bool,
+    instruments: Vec<I>,
+    bound: Vec<Option<Box<[I::Bound]>>>,
+}
+
+impl<I: Bind> Bindings<I> {
+    fn new(spec: &'static InstrumentSpec, run_labels: bool, meters: &[Meter], build: impl FnMut(&Meter) -> I) -> Self {
+        Self { spec, run_labels, instruments: meters.iter().map(build).collect(), bound: Vec::new() }
+    }
+
+    #[inline]
+    fn each(&mut self, series: Series<'_>, record: impl Fn(&I::Bound)) {
+        if !matches!(self.bound.get(series.id), Some(Some(_))) {
+            self.bind(series);
+        }
+        if let Some(Some(bound)) = self.bound.get(series.id) {
+            bound.iter().for_each(record);
+        }
+    }
+
+    #[cold]
+    fn bind(&mut self, series: Series<'_>) {
+        let attributes = series.attributes(self.spec.attributes, self.run_labels);
+        if self.bound.len() <= series.id {
+            self.bound.resize_with(series.id + 1, || None);
+        }
+        self.bound[series.id] = Some(self.instruments.iter().map(|i| i.bind(&attributes)).collect());
+    }
+}
+
+trait Bind {
+    type Bound;
+    fn bind(&self, attributes: &[KeyValue]) -> Self::Bound;
+}
+
+impl<T> Bind for otel::Counter<T> {
+    type Bound = otel::BoundCounter<T>;
+    fn bind(&self, attributes: &[KeyValue]) -> Self::Bound {
+        Self::bind(self, attributes)
+    }
+}
+
+impl<T> Bind for otel::UpDownCounter<T> {
+    type Bound = otel::BoundUpDownCounter<T>;
+    fn bind(&self, attributes: &[KeyValue]) -> Self::Bound {
+        Self::bind(self, attributes)
+    }
+}
+
+impl<T> Bind for otel::Histogram<T> {
+    type Bound = otel::BoundHistogram<T>;
+    fn bind(&self, attributes: &[KeyValue]) -> Self::Bound {
+        Self::bind(self, attributes)
+    }
+}
+
+/// The live series of a gauge, read by each backend's collection.
+pub struct GaugeValues<T>(Mutex<Vec<Option<GaugeValue<T>>>>);
+
+struct GaugeValue<T> {
+    source: u32,
+    attributes: Arc<[KeyValue]>,
+    value: T,
+}
+
+impl<T> Default for GaugeValues<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> fmt::Debug for GaugeValues<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GaugeValues")
+    }
+}
+
+impl<T: Copy> GaugeValues<T> {
+    fn set(&self, series: Series<'_>, spec: &InstrumentSpec, value: T) {
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if values.len() <= series.id {
+            values.resize_with(series.id + 1, || None);
+        }
+        match &mut values[series.id] {
+            Some(have) => have.value = value,
+            // A gauge carries no run: added up over two runs it would be wrong while the older is still fresh in a store.
+            none => {
+                let attributes = series.attributes(spec.attributes, false).into();
+                *none = Some(GaugeValue { source: series.source(), attributes, value });
+            }
+        }
+    }
+
+    fn observe(&self, mut observe: impl FnMut(T, &[KeyValue])) {
+        for live in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
+            observe(live.value, &live.attributes);
+        }
+    }
+}
+
+pub(crate) trait ForgetSource: Send + Sync + fmt::Debug {
+    fn forget_source(&self, source: u32);
+}
+
+impl<T: Send> ForgetSource for GaugeValues<T> {
+    fn forget_source(&self, source: u32) {
+        for value in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            if value.as_ref().is_some_and(|v| v.source == source) {
+                *value = None;
+            }
+        }
+    }
+}
+
+/// The number types that counters and gauges hold: `u64` and `f64`.
+pub trait Number: Copy + Send + Sync + 'static + sealed::Number {}
+
+/// The number types that go down as well: `i64` and `f64`.
+pub trait Signed: Copy + Send + Sync + 'static + sealed::Signed {}
+
+mod sealed {
+    use super::{Arc, GaugeValues, InstrumentSpec, Meter, otel};
+
+    pub trait Number: Sized {
+        fn counter(meter: &Meter, name: &str, spec: &InstrumentSpec) -> otel::Counter<Self>;
+        fn observe(meter: &Meter, name: &str, spec: &InstrumentSpec, values: Arc<GaugeValues<Self>>);
+    }
+
+    pub trait Signed: Sized {
+        fn up_down_counter(meter: &Meter, name: &str, spec: &InstrumentSpec) -> otel::UpDownCounter<Self>;
+    }
+}
+
+macro_rules! number {
+    ($type:ty, $counter:ident, $gauge:ident) => {
+        impl Number for $type {}
+        impl sealed::Number for $type {
+            fn counter(meter: &Meter, name: &str, spec: &InstrumentSpec) -> otel::Counter<Self> {
+                meter.$counter(name.to_owned()).with_unit(spec.unit).with_description(spec.description).build()
+            }
+
+            fn observe(meter: &Meter, name: &str, spec: &InstrumentSpec, values: Arc<GaugeValues<Self>>) {
+                meter
+                    .$gauge(name.to_owned())
+                    .with_unit(spec.unit)
+                    .with_description(spec.description)
+                    .with_callback(move |observer| values.observe(|value, labels| observer.observe(value, labels)))
+                    .build();
+            }
+        }
+    };
+}
+number!(u64, u64_counter, u64_observable_gauge);
+number!(f64, f64_counter, f64_observable_gauge);
+
+macro_rules! signed {
+    ($type:ty, $up_down_counter:ident) => {
+        impl Signed for $type {}
+        impl sealed::Signed for $type {
+            fn up_down_counter(meter: &Meter, name: &str, spec: &InstrumentSpec) -> otel::UpDownCounter<Self> {
+                meter.$up_down_counter(name.to_owned()).with_unit(spec.unit).with_description(spec.description).build()
+            }
+        }
+    };
+}
+signed!(i64, i64_up_down_counter);
+signed!(f64, f64_up_down_counter);

@@ -1,0 +1,137 @@
+//! Label values: what tells the series of an instrument apart.
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+use opentelemetry::Value;
+
+/// A label's value, borrowed from the event it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Label<'a> {
+    /// Text.
+    Str(&'a str),
+    /// A whole number.
+    Int(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// The series does not have this label.
+    Absent,
+}
+
+/// What can be a label.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a label",
+    label = "not a label value",
+    note = "labels are text, whole numbers of up to 64 bits, bools, or an `Option` of these"
+)]
+pub trait AsLabel {
+    /// The label's value.
+    fn as_label(&self) -> Label<'_>;
+}
+
+impl AsLabel for str {
+    fn as_label(&self) -> Label<'_> {
+        Label::Str(self)
+    }
+}
+
+impl AsLabel for String {
+    fn as_label(&self) -> Label<'_> {
+        Label::Str(self)
+    }
+}
+
+impl AsLabel for Cow<'_, str> {
+    fn as_label(&self) -> Label<'_> {
+        Label::Str(self)
+    }
+}
+
+impl AsLabel for bool {
+    fn as_label(&self) -> Label<'_> {
+        Label::Bool(*self)
+    }
+}
+
+impl AsLabel for Label<'_> {
+    fn as_label(&self) -> Label<'_> {
+        *self
+    }
+}
+
+impl<T: AsLabel + ?Sized> AsLabel for &T {
+    fn as_label(&self) -> Label<'_> {
+        (**self).as_label()
+    }
+}
+
+impl<T: AsLabel> AsLabel for Option<T> {
+    fn as_label(&self) -> Label<'_> {
+        self.as_ref().map_or(Label::Absent, AsLabel::as_label)
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($int:ty),*) => {$(
+        impl AsLabel for $int {
+            fn as_label(&self) -> Label<'_> {
+                Label::Int(i64::from(*self))
+            }
+        }
+    )*};
+}
+whole_numbers!(u8, u16, u32, i8, i16, i32, i64);
+
+impl AsLabel for u64 {
+    fn as_label(&self) -> Label<'_> {
+        Label::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+    }
+}
+
+/// A label's value that a series keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OwnedLabel {
+    Str(Box<str>),
+    Int(i64),
+    Bool(bool),
+    Absent,
+}
+
+impl OwnedLabel {
+    pub(crate) fn borrow(&self) -> Label<'_> {
+        match self {
+            Self::Str(text) => Label::Str(text),
+            Self::Int(n) => Label::Int(*n),
+            Self::Bool(b) => Label::Bool(*b),
+            Self::Absent => Label::Absent,
+        }
+    }
+}
+
+impl Hash for OwnedLabel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.borrow().hash(state);
+    }
+}
+
+impl From<Label<'_>> for OwnedLabel {
+    fn from(label: Label<'_>) -> Self {
+        match label {
+            Label::Str(text) => Self::Str(text.into()),
+            Label::Int(n) => Self::Int(n),
+            Label::Bool(b) => Self::Bool(b),
+            Label::Absent => Self::Absent,
+        }
+    }
+}
+
+impl OwnedLabel {
+    pub(crate) fn value(&self) -> Option<Value> {
+        Some(match self {
+            Self::Str(text) => Value::String(text.to_string().into()),
+            Self::Int(n) => Value::I64(*n),
+            Self::Bool(b) => Value::Bool(*b),
+            Self::Absent => return None,
+        })
+    }
+}

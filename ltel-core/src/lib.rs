@@ -1,0 +1,34 @@
+//! The core of ltel, the telemetry of [Locust](https://locust.io) load tests: events, the protocol that carries them,
+//! and the recorders that turn them into OpenTelemetry instruments and structured records.
+//!
+//! In the order in which an event passes: [`wire`] decodes a frame into an [`event`], [`run`] knows the run and the source
+//! it belongs to, a [`recorder`] sees it and writes to its [`instrument`]s and [`record`]s, and a backend reads those
+//! through a [`meter`]. There are no sockets here and no async runtime.
+
+pub mod clock;
+pub mod source;
+pub mod event;
+pub mod wire;
+pub mod run;
+pub mod label;
+mod series;
+pub mod instrument;
+pub mod record;
+pub mod recorder;
+pub mod meter;
+pub mod registry;
+
+pub use clock::{Clock, Timestamp};
+pub use series::Series;
+
+/// What a recorder is written with.
+pub mod prelude {
+    pub use crate::event::{Event, Request};
+    pub use crate::instrument::{Counter, Gauge, Histogram, Instruments, UpDownCounter};
+    pub use crate::label::{AsLabel, Label};
+    pub use crate::record::{Record, RecordKind, Severity};
+    pub use crate::recorder::{
+        Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec,
+    };
+    pub use crate::registry::Registry;
+}

@@ -1,0 +1,98 @@
+//! Meters: one OpenTelemetry provider per run, recorder and backend, read by hand. So each backend has its own resource,
+//! temporality and interval, requests stay small, and nothing outlives its run.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Stream, Temporality,
+};
+
+/// How a backend wants its metrics.
+#[derive(Clone, Debug)]
+pub struct MeterSettings {
+    /// The OTLP resource.
+    pub resource: Resource,
+    /// Whether points add up from the run's beginning or from the last collection.
+    pub temporality: Temporality,
+    /// Whether histograms have base-2 exponential buckets in place of explicit ones.
+    pub exponential: bool,
+}
+
+/// Creates a meter for a recorder's instruments, and what reads them.
+#[must_use]
+pub fn meter(settings: &MeterSettings, scope: &'static str, series_limit: usize) -> (Meter, Collector) {
+    let reader = Arc::new(ManualReader::builder().with_temporality(settings.temporality).build());
+    let exponential = settings.exponential;
+    let view = move |instrument: &Instrument| {
+        // The table of series holds the limit itself; one more is the overflow series.
+        let stream = Stream::builder().with_cardinality_limit(series_limit.saturating_add(1));
+        let stream = if exponential && instrument.kind() == InstrumentKind::Histogram {
+            stream.with_aggregation(Aggregation::Base2ExponentialHistogram {
+                max_size: 160,
+                max_scale: 20,
+                record_min_max: true,
+            })
+        } else {
+            stream
+        };
+        stream.build().ok()
+    };
+    let provider = SdkMeterProvider::builder()
+        .with_resource(settings.resource.clone())
+        .with_reader(SharedReader(Arc::clone(&reader)))
+        .with_view(view)
+        .build();
+    let scope = InstrumentationScope::builder(scope).with_version(env!("CARGO_PKG_VERSION")).build();
+    let meter = provider.meter_with_scope(scope);
+    (meter, Collector { reader, _provider: provider })
+}
+
+/// Reads the metrics of one recorder for one backend.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    reader: Arc<ManualReader>,
+    // Readers hold their provider weakly.
+    _provider: SdkMeterProvider,
+}
+
+impl Collector {
+    /// All points as they stand now.
+    pub fn collect(&self) -> Result<ResourceMetrics, opentelemetry_sdk::error::OTelSdkError> {
+        let mut metrics = ResourceMetrics::default();
+        self.reader.collect(&mut metrics)?;
+        Ok(metrics)
+    }
+}
+
+/// The SDK wants to own its reader, and we want to read it.
+#[derive(Debug)]
+struct SharedReader(Arc<ManualReader>);
+
+impl MetricReader for SharedReader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}

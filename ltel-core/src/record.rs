@@ -1,0 +1,98 @@
+//! A record: one structured event, as opposed to a point of an instrument. A JSON line, or an OTLP log record.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::run::SourceInfo;
+
+/// What a record's line calls itself (`telemetry_type`), as existing pipelines index it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// Something happened.
+    Event,
+    /// Figures.
+    Metrics,
+}
+
+impl RecordKind {
+    /// The value of `telemetry_type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// How grave it is; names as in OpenTelemetry's log data model and Python's logging.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Severity {
+    /// All is well.
+    #[default]
+    Info,
+    /// The test's figures may be off, or the system under test failed.
+    Warning,
+    /// Something broke.
+    Error,
+}
+
+impl Severity {
+    /// The name of the level in a JSON line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// One structured event.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When it happened.
+    pub time: Timestamp,
+    /// What it is.
+    pub kind: RecordKind,
+    /// Its name (`telemetry_name`).
+    pub name: Cow<'static, str>,
+    /// How grave it is.
+    pub severity: Severity,
+    /// The Locust process it is from; absent if it is from the run as a whole.
+    pub source: Option<Arc<SourceInfo>>,
+    /// Its own fields, in the order in which they are shown.
+    pub fields: Vec<(Cow<'static, str>, Value)>,
+}
+
+impl Record {
+    /// A record without fields.
+    #[must_use]
+    pub fn new(kind: RecordKind, name: impl Into<Cow<'static, str>>, time: Timestamp) -> Self {
+        Self { time, kind, name: name.into(), severity: Severity::default(), source: None, fields: Vec::new() }
+    }
+
+    /// Sets how grave it is.
+    #[must_use]
+    pub const fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Adds a field. A number that is not finite becomes null.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// The value of a field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().find(|(have, _)| have == name).map(|(_, value)| value)
+    }
+}

@@ -1,0 +1,473 @@
+//! A run: which sources take part in it, what each has sent, and when it is complete. A state machine without I/O.
+//!
+//! The master's `test_stop` is not the end: its workers still report requests after it. A run is
+//! complete when each of its sources has said that it is done, or has been gone for longer than
+//! the grace period.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+
+use crate::clock::Timestamp;
+use crate::source::Source;
+use crate::wire::Done;
+
+/// What tells one run from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunInfo {
+    /// One per run, the same on all nodes.
+    pub run_id: String,
+    /// The name of the test plan.
+    pub testplan: String,
+    /// When ltel first heard of it.
+    pub begun: Timestamp,
+}
+
+impl RunInfo {
+    pub(crate) fn labels(&self) -> [KeyValue; 2] {
+        [KeyValue::new("run_id", self.run_id.clone()), KeyValue::new("testplan", self.testplan.clone())]
+    }
+}
+
+/// A source as a member of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// Its place among the run's sources, from 0.
+    pub index: u32,
+    /// The Locust process.
+    pub source: Source,
+    /// The label `source_id`.
+    pub label: String,
+}
+
+impl SourceInfo {
+    /// The source with this place in its run.
+    #[must_use]
+    pub fn new(index: u32, source: Source) -> Self {
+        let label = source.label();
+        Self { index, source, label }
+    }
+
+    pub(crate) fn labels(&self) -> [KeyValue; 2] {
+        [KeyValue::new("source", self.source.runner()), KeyValue::new("source_id", self.label.clone())]
+    }
+}
+
+/// Why a request is missing from the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The plugin's buffer was full: ltel was gone or too slow.
+    BufferFull,
+    /// The source counted it, and it never came: sent before ltel was there, or lost with a connection.
+    NotReceived,
+    /// It came, and could not be understood.
+    Invalid,
+    /// It came after its run was complete.
+    Late,
+    /// It came from a source that belongs to no run.
+    NoRun,
+}
+
+impl DropReason {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BufferFull => "buffer_full",
+            Self::NotReceived => "not_received",
+            Self::Invalid => "invalid",
+            Self::Late => "late",
+            Self::NoRun => "no_run",
+        }
+    }
+}
+
+/// How a source's part of a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceStatus {
+    /// It said that it has sent all it had.
+    Done,
+    /// It is gone without a word, or never came.
+    Missing,
+    /// It was still at work when ltel had to stop.
+    Open,
+}
+
+impl SourceStatus {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Missing => "missing",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// What became of one source's requests. `sent == recorded + sum(dropped)`, always.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceAccount {
+    /// The source; absent for a worker that the master named and ltel never met.
+    pub source: Option<Arc<SourceInfo>>,
+    /// The label `source_id`, or Locust's id for a worker never met.
+    pub label: String,
+    /// How its part ended.
+    pub status: SourceStatus,
+    /// Requests it reported; for one that never said so, those that ltel heard of.
+    pub sent: u64,
+    /// Requests that reached the recorders.
+    pub recorded: u64,
+    /// Those that did not, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// What became of a run's requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// By source.
+    pub sources: Vec<SourceAccount>,
+}
+
+impl Account {
+    /// Requests that all sources reported.
+    pub fn sent(&self) -> u64 {
+        self.sources.iter().map(|s| s.sent).sum()
+    }
+
+    /// Requests that reached the recorders.
+    pub fn recorded(&self) -> u64 {
+        self.sources.iter().map(|s| s.recorded).sum()
+    }
+
+    /// Requests that did not, by reason.
+    pub fn dropped(&self) -> BTreeMap<DropReason, u64> {
+        let mut all = BTreeMap::new();
+        for (&reason, &count) in self.sources.iter().flat_map(|s| &s.dropped) {
+            *all.entry(reason).or_default() += count;
+        }
+        all
+    }
+
+    /// Whether every source said that it was done and every request was recorded.
+    pub fn is_whole(&self) -> bool {
+        self.sources.iter().all(|s| s.status == SourceStatus::Done && s.dropped.is_empty())
+    }
+}
+
+/// Whether a run is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is.
+    Complete,
+    /// Not before this time, whatever happens; earlier only if a source speaks.
+    WaitUntil(Timestamp),
+    /// Some source is still connected and at work.
+    Running,
+}
+
+/// The sources of a run and what they have sent.
+#[derive(Debug)]
+pub struct Run {
+    info: Arc<RunInfo>,
+    members: Vec<Member>,
+    // Since when no member is at work any more.
+    settled_since: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Member {
+    info: Arc<SourceInfo>,
+    client_id: String,
+    connected: bool,
+    // When it last disconnected, or said that it was done.
+    since: Timestamp,
+    done: Option<Done>,
+    recorded: u64,
+    dropped: BTreeMap<DropReason, u64>,
+}
+
+impl Run {
+    /// A run without sources.
+    #[must_use]
+    pub const fn new(info: Arc<RunInfo>) -> Self {
+        Self { info, members: Vec::new(), settled_since: None }
+    }
+
+    /// What tells it from others.
+    pub const fn info(&self) -> &Arc<RunInfo> {
+        &self.info
+    }
+
+    /// The client takes part from now on, or is back. Its place among the run's sources.
+    pub fn join(&mut self, client_id: &str, source: &Source, now: Timestamp) -> u32 {
+        self.settled_since = None;
+        if let Some(known) = self.members.iter_mut().find(|m| m.client_id == client_id) {
+            known.connected = true;
+            return known.info.index;
+        }
+        let index = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        self.members.push(Member {
+            info: Arc::new(SourceInfo::new(index, source.clone())),
+            client_id: client_id.to_owned(),
+            connected: true,
+            since: now,
+            done: None,
+            recorded: 0,
+            dropped: BTreeMap::new(),
+        });
+        index
+    }
+
+    /// The source with this index.
+    pub fn source(&self, index: u32) -> &Arc<SourceInfo> {
+        &self.members[index as usize].info
+    }
+
+    /// All sources, in the order in which they joined.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<SourceInfo>> {
+        self.members.iter().map(|m| &m.info)
+    }
+
+    /// The master, or the only process.
+    pub fn coordinator(&self) -> Option<&Arc<SourceInfo>> {
+        self.sources().find(|s| s.source.coordinates())
+    }
+
+    /// Requests of the source reached the recorders.
+    pub fn recorded(&mut self, index: u32, requests: u64) {
+        self.members[index as usize].recorded += requests;
+    }
+
+    /// Requests of the source did not.
+    pub fn dropped(&mut self, index: u32, reason: DropReason, requests: u64) {
+        if requests > 0 {
+            *self.members[index as usize].dropped.entry(reason).or_default() += requests;
+        }
+    }
+
+    /// Requests of all sources that reached the recorders so far.
+    pub fn total_recorded(&self) -> u64 {
+        self.members.iter().map(|m| m.recorded).sum()
+    }
+
+    /// The source has sent all it has. Said again with higher figures if more came after all.
+    pub fn done(&mut self, index: u32, done: Done, now: Timestamp) {
+        let member = &mut self.members[index as usize];
+        member.since = now;
+        member.done = Some(done);
+    }
+
+    /// The source's connection is closed. True if that ends its part before it was done.
+    pub fn disconnected(&mut self, index: u32, now: Timestamp) -> bool {
+        let member = &mut self.members[index as usize];
+        member.connected = false;
+        if member.done.is_none() {
+            member.since = now;
+        }
+        member.done.is_none()
+    }
+
+    /// Whether the run is complete.
+    pub fn progress(&mut self, now: Timestamp, grace: Duration) -> Progress {
+        let mut wait_until = None;
+        for member in &self.members {
+            if member.done.is_some() {
+                continue;
+            }
+            if member.connected {
+                self.settled_since = None;
+                return Progress::Running;
+            }
+            wait_until = wait_until.max(Some(member.since + grace));
+        }
+        let settled_since = *self.settled_since.get_or_insert(now);
+        // Without its master a run has no end of its own: more workers may be on their way. And a worker that the master
+        // names may have its first connection before it.
+        let coordinator_done = self.members.iter().find(|m| m.info.source.coordinates()).map(|m| m.since);
+        match coordinator_done {
+            None => wait_until = wait_until.max(Some(settled_since + grace)),
+            Some(since) if !self.strangers().is_empty() => wait_until = wait_until.max(Some(since + grace)),
+            Some(_) => {}
+        }
+        match wait_until {
+            Some(until) if until > now => Progress::WaitUntil(until),
+            _ => Progress::Complete,
+        }
+    }
+
+    // The workers that the master named and that have not joined.
+    fn strangers(&self) -> Vec<&str> {
+        let named = self.members.iter().filter_map(|m| m.done.as_ref()?.sources.as_deref()).flatten();
+        named.filter(|id| !self.members.iter().any(|m| m.info.source.id == **id)).map(String::as_str).collect()
+    }
+
+    /// What became of the run's requests, as far as ltel knows.
+    pub fn account(&self) -> Account {
+        let mut sources: Vec<_> = self.members.iter().map(Member::account).collect();
+        sources.extend(self.strangers().into_iter().map(|id| SourceAccount {
+            source: None,
+            label: id.to_owned(),
+            status: SourceStatus::Missing,
+            sent: 0,
+            recorded: 0,
+            dropped: BTreeMap::new(),
+        }));
+        sources.sort_by(|a, b| a.label.cmp(&b.label));
+        Account { sources }
+    }
+}
+
+impl Member {
+    fn account(&self) -> SourceAccount {
+        let mut dropped = self.dropped.clone();
+        let heard = self.recorded + dropped.values().sum::<u64>();
+        let (status, sent) = match &self.done {
+            Some(done) => {
+                // What the source threw away may have reached ltel before that: then it is recorded.
+                let sent = done.sent.max(heard);
+                let mut missing = sent - heard;
+                for (reason, most) in [(DropReason::BufferFull, done.dropped), (DropReason::NotReceived, u64::MAX)] {
+                    let count = missing.min(most);
+                    if count > 0 {
+                        *dropped.entry(reason).or_default() += count;
+                    }
+                    missing -= count;
+                }
+                (SourceStatus::Done, sent)
+            }
+            None if self.connected => (SourceStatus::Open, heard),
+            None => (SourceStatus::Missing, heard),
+        };
+        SourceAccount {
+            source: Some(Arc::clone(&self.info)),
+            label: self.info.label.clone(),
+            status,
+            sent,
+            recorded: self.recorded,
+            dropped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceKind;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_nanos(secs * 1_000_000_000)
+    }
+
+    fn source(kind: SourceKind, id: &str) -> Source {
+        Source { kind, id: id.to_owned(), ..Source::default() }
+    }
+
+    fn run() -> Run {
+        Run::new(Arc::new(RunInfo::default()))
+    }
+
+    fn done(sent: u64, dropped: u64, sources: &[&str]) -> Done {
+        let sources = (!sources.is_empty()).then(|| sources.iter().map(|&s| s.to_owned()).collect());
+        Done { time: 0.0, sent, dropped, sources }
+    }
+
+    #[test]
+    fn the_masters_end_is_not_the_runs_end() {
+        let mut run = run();
+        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(0));
+        run.done(master, done(0, 0, &["w1"]), at(5));
+        assert_eq!(run.progress(at(100), GRACE), Progress::Running);
+        run.done(worker, done(0, 0, &[]), at(101));
+        assert_eq!(run.progress(at(101), GRACE), Progress::Complete);
+    }
+
+    #[test]
+    fn a_worker_that_the_master_names_is_waited_for() {
+        let mut run = run();
+        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
+        run.done(master, done(0, 0, &["w1"]), at(5));
+        assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(6));
+        assert_eq!(run.progress(at(6), GRACE), Progress::Running);
+        run.done(worker, done(0, 0, &[]), at(7));
+        assert_eq!(run.progress(at(7), GRACE), Progress::Complete);
+    }
+
+    #[test]
+    fn one_that_never_comes_is_named() {
+        let mut run = run();
+        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
+        run.done(master, done(0, 0, &["w1"]), at(5));
+        assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
+        let account = run.account();
+        assert!(!account.is_whole());
+        assert_eq!((account.sources[1].label.as_str(), account.sources[1].status), ("w1", SourceStatus::Missing));
+    }
+
+    #[test]
+    fn a_killed_worker_costs_the_grace_period_and_no_more() {
+        let mut run = run();
+        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(0));
+        run.recorded(worker, 7);
+        assert!(run.disconnected(worker, at(3)));
+        run.done(master, done(0, 0, &["w1"]), at(5));
+        assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(13)));
+        assert_eq!(run.progress(at(13), GRACE), Progress::Complete);
+        let account = run.account();
+        assert_eq!((account.sent(), account.recorded()), (7, 7));
+        assert!(!account.is_whole());
+    }
+
+    #[test]
+    fn workers_without_a_master_end_a_grace_period_after_the_last() {
+        let mut run = run();
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(0));
+        run.done(worker, done(0, 0, &[]), at(5));
+        assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
+        assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
+    }
+
+    #[test]
+    fn a_source_that_is_back_is_at_work_again() {
+        let mut run = run();
+        let local = run.join("l", &source(SourceKind::Local, "local"), at(0));
+        run.disconnected(local, at(1));
+        assert_eq!(run.progress(at(2), GRACE), Progress::WaitUntil(at(11)));
+        assert_eq!(run.join("l", &source(SourceKind::Local, "local"), at(3)), local);
+        assert_eq!(run.progress(at(60), GRACE), Progress::Running);
+    }
+
+    #[test]
+    fn the_account_always_adds_up() {
+        // (recorded, invalid, sent, dropped by the plugin) -> (buffer full, not received)
+        for (recorded, invalid, sent, plugin, buffer_full, not_received) in [
+            (10, 0, 10, 0, 0, 0),
+            (8, 0, 10, 2, 2, 0),
+            (8, 1, 10, 0, 0, 1),
+            (5, 0, 10, 2, 2, 3),
+            // Thrown away after it had come through: recorded all the same.
+            (10, 0, 10, 4, 0, 0),
+            // More than the source says it sent.
+            (12, 0, 10, 0, 0, 0),
+        ] {
+            let mut run = run();
+            let local = run.join("l", &source(SourceKind::Local, "local"), at(0));
+            run.recorded(local, recorded);
+            run.dropped(local, DropReason::Invalid, invalid);
+            run.done(local, done(sent, plugin, &[]), at(1));
+            let account = run.account();
+            let dropped = account.dropped();
+            assert_eq!(account.sent(), account.recorded() + dropped.values().sum::<u64>());
+            assert_eq!(dropped.get(&DropReason::BufferFull).copied().unwrap_or(0), buffer_full);
+            assert_eq!(dropped.get(&DropReason::NotReceived).copied().unwrap_or(0), not_received);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The series of one recorder in one run: a map from label values to a small number, so that an event costs one
+//! look-up however many instruments the recorder has.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use opentelemetry::KeyValue;
+
+use crate::label::{Label, OwnedLabel};
+use crate::run::{RunInfo, SourceInfo};
+
+// Stands for no source at all, and for the overflow series.
+const NO_SOURCE: u32 = u32::MAX;
+
+/// One series: a set of label values of one source. Instruments record to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a> {
+    pub(crate) id: usize,
+    pub(crate) table: &'a SeriesTable,
+}
+
+impl Series<'_> {
+    /// The attributes of this series' points.
+    pub(crate) fn attributes(self, constant: &[(&'static str, &'static str)], run_labels: bool) -> Vec<KeyValue> {
+        let entry = &self.table.entries[self.id];
+        let mut attributes = entry.attributes.clone();
+        attributes.extend(constant.iter().map(|(name, value)| KeyValue::new(*name, *value)));
+        if run_labels {
+            attributes.extend_from_slice(&self.table.run_labels);
+        }
+        attributes
+    }
+
+    pub(crate) fn source(self) -> u32 {
+        self.table.entries[self.id].source
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    source: u32,
+    labels: Box<[OwnedLabel]>,
+    attributes: Vec<KeyValue>,
+}
+
+/// All series of one recorder in one run.
+#[derive(Debug)]
+pub(crate) struct SeriesTable {
+    names: &'static [&'static str],
+    limit: usize,
+    run_labels: [KeyValue; 2],
+    hasher: DefaultHashBuilder,
+    index: HashTable<usize>,
+    entries: Vec<Entry>,
+    overflow: Option<usize>,
+    overflowed: u64,
+}
+
+impl SeriesTable {
+    pub(crate) fn new(names: &'static [&'static str], limit: usize, run: &RunInfo) -> Self {
+        Self {
+            names,
+            limit,
+            run_labels: run.labels(),
+            hasher: DefaultHashBuilder::default(),
+            index: HashTable::new(),
+            entries: Vec::new(),
+            overflow: None,
+            overflowed: 0,
+        }
+    }
+
+    /// How many events went to the overflow series because the limit was reached.
+    pub(crate) const fn overflowed(&self) -> u64 {
+        self.overflowed
+    }
+
+    #[inline]
+    pub(crate) fn get<const N: usize>(&mut self, source: Option<&SourceInfo>, labels: &[Label<'_>; N]) -> Series<'_> {
+        let source_index = source.map_or(NO_SOURCE, |s| s.index);
+        let hash = self.hasher.hash_one((source_index, labels));
+        let found = self.index.find(hash, |&id| {
+            let entry = &self.entries[id];
+            entry.source == source_index
+                && entry.labels.len() == N
+                && entry.labels.iter().zip(labels).all(|(have, want)| have.borrow() == *want)
+        });
+        let id = match found {
+            Some(&id) => id,
+            None => self.insert(hash, source, labels),
+        };
+        Series { id, table: self }
+    }
+
+    #[cold]
+    fn insert(&mut self, hash: u64, source: Option<&SourceInfo>, labels: &[Label<'_>]) -> usize {
+        debug_assert_eq!(labels.len(), self.names.len(), "as many values as the recorder's spec names labels");
+        if self.index.len() >= self.limit {
+            self.overflowed += 1;
+            // The name is the OpenTelemetry SDK's: backends know it.
+            return *self.overflow.get_or_insert_with(|| {
+                let attributes = vec![KeyValue::new("otel.metric.overflow", true)];
+                self.entries.push(Entry { source: NO_SOURCE, labels: Box::default(), attributes });
+                self.entries.len() - 1
+            });
+        }
+        let labels: Box<[OwnedLabel]> = labels.iter().map(|&label| label.into()).collect();
+        let mut attributes: Vec<KeyValue> = self
+            .names
+            .iter()
+            .zip(&labels)
+            .filter_map(|(&name, label)| Some(KeyValue::new(name, label.value()?)))
+            .collect();
+        if let Some(source) = source {
+            attributes.extend(source.labels());
+        }
+        let id = self.entries.len();
+        self.entries.push(Entry { source: source.map_or(NO_SOURCE, |s| s.index), labels, attributes });
+        self.index.insert_unique(hash, id, |&id| {
+            let entry = &self.entries[id];
+            self.hasher.hash_one((entry.source, &*entry.labels))
+        });
+        id
+    }
+}

@@ -1,0 +1,249 @@
+//! Protocol v1: what Locust's side and ltel say to each other, as bytes and as types. Pure functions, no I/O.
+//!
+//! A client opens a connection, sends [`Hello`], and then frames that carry a sequence number
+//! each; ltel answers with a [`Reply`] now and then. There are two encodings of one schema, and
+//! the first byte of a connection decides which one it speaks ([`Encoding::detect`]).
+
+mod framing;
+mod json;
+mod msgpack;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::event::{
+    CpuWarning, Custom, Request, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
+};
+use crate::source::Source;
+
+pub use framing::{FrameError, Splitter};
+
+/// The version of the protocol that this crate speaks.
+pub const PROTOCOL: u32 = 1;
+
+/// How a connection writes its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// A 4-byte big-endian length, then a MessagePack map. What the Python plugin sends.
+    MessagePack,
+    /// One JSON object per line. For people, tests and Locust workers in other languages.
+    JsonLines,
+}
+
+impl Encoding {
+    /// The encoding that a connection's first byte announces: no MessagePack frame is long enough for its
+    /// length to begin with `{`.
+    #[must_use]
+    pub const fn detect(first: u8) -> Self {
+        match first {
+            b'{' => Self::JsonLines,
+            _ => Self::MessagePack,
+        }
+    }
+
+    /// Decodes one frame, without its length or its newline. Request rows borrow from `payload`.
+    pub fn decode(self, payload: &[u8]) -> Result<Frame<'_>, DecodeError> {
+        match self {
+            Self::MessagePack => msgpack::decode(payload),
+            Self::JsonLines => json::decode(payload),
+        }
+    }
+
+    /// Encodes one frame, with its length or its newline. The inverse of [`Splitter::next_frame`] and
+    /// [`Encoding::decode`].
+    pub fn encode(self, frame: &Frame<'_>) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::MessagePack => msgpack::encode(frame),
+            Self::JsonLines => json::encode(frame),
+        }
+    }
+
+    /// Encodes what ltel answers.
+    pub fn encode_reply(self, reply: &Reply) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::MessagePack => msgpack::encode_any(reply),
+            Self::JsonLines => json::encode_any(reply),
+        }
+    }
+
+    /// Decodes what ltel answers: for clients.
+    pub fn decode_reply(self, payload: &[u8]) -> Result<Reply, DecodeError> {
+        match self {
+            Self::MessagePack => rmp_serde::from_slice(payload).map_err(|e| DecodeError::Malformed(e.to_string())),
+            Self::JsonLines => serde_json::from_slice(payload).map_err(|e| DecodeError::Malformed(e.to_string())),
+        }
+    }
+}
+
+/// Why a frame was not understood. The frame is lost, the connection goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes are not what the encoding says they are.
+    #[error("malformed frame: {0}")]
+    Malformed(String),
+    /// The frame is a map, but its `type` is missing or not a string.
+    #[error("frame without a `type`")]
+    NoType,
+    /// A `type` that protocol v1 does not have.
+    #[error("unknown frame type `{0}`")]
+    UnknownType(String),
+}
+
+/// Why a frame could not be written.
+#[derive(Debug, Error)]
+#[error("frame cannot be encoded: {0}")]
+pub struct EncodeError(String);
+
+/// One frame from a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame<'a> {
+    /// Counted from 1 per `client_id`. People who type JSON may leave it out; then nothing is acknowledged.
+    pub seq: Option<u64>,
+    /// What it says.
+    pub message: Message<'a>,
+}
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Message<'a> {
+    /// Who is talking. Always first.
+    Hello(Hello),
+    /// The source begins its part of a run.
+    TestStart(TestStart),
+    /// The source stopped its users.
+    TestStop(TestStop),
+    /// All users are spawned.
+    SpawningComplete(SpawningComplete),
+    /// Running users.
+    Users(Users),
+    /// The Locust process is short of CPU.
+    CpuWarning(CpuWarning),
+    /// What the Locust process uses.
+    Usage(Usage),
+    /// Locust's statistics went back to zero.
+    ResetStats(ResetStats),
+    /// An exception in user code.
+    UserError(UserError),
+    /// An event of the user's own.
+    Custom(Custom),
+    /// A batch of requests.
+    Requests(Rows<'a>),
+    /// The source has sent all it has of the run.
+    Done(Done),
+}
+
+impl Message<'_> {
+    /// The frame's `type`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::TestStart(_) => "test_start",
+            Self::TestStop(_) => "test_stop",
+            Self::SpawningComplete(_) => "spawning_complete",
+            Self::Users(_) => "users",
+            Self::CpuWarning(_) => "cpu_warning",
+            Self::Usage(_) => "usage",
+            Self::ResetStats(_) => "reset_stats",
+            Self::UserError(_) => "user_error",
+            Self::Custom(_) => "custom",
+            Self::Requests(_) => "requests",
+            Self::Done(_) => "done",
+        }
+    }
+}
+
+/// The first frame of each connection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hello {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// One per process, kept over reconnects: sequence numbers belong to it.
+    pub client_id: String,
+    /// The Locust process.
+    pub source: Source,
+    /// Locust's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locust_version: Option<String>,
+    /// The run the process is in already, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// The test plan of that run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub testplan: Option<String>,
+    /// The listener's token, where it wants one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// A batch of requests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows<'a> {
+    /// Those that were understood.
+    pub rows: Vec<Request<'a>>,
+    /// How many were not. They are counted as dropped, never passed over.
+    pub invalid: u64,
+}
+
+/// A source's own account of its part of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// Requests that Locust reported in this process, whether they were sent or not.
+    pub sent: u64,
+    /// Those of them that the process threw away because its buffer was full.
+    pub dropped: u64,
+    /// From a master: the ids of all workers that took part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<String>>,
+}
+
+/// What the configured recorders need of Locust: the configuration decides what Locust pays for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Features {
+    /// Seconds between `usage` frames; absent where ltel can see the process itself.
+    pub usage_interval: Option<f64>,
+    /// Seconds between `users` frames.
+    pub users_interval: f64,
+    /// Send each request's full URL.
+    pub url: bool,
+    /// Send the class of the user that made a request.
+    pub user_class: bool,
+    /// Send each request's context.
+    pub context: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { usage_interval: None, users_interval: 1.0, url: false, user_class: false, context: false }
+    }
+}
+
+/// What ltel says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Reply {
+    /// The answer to [`Hello`].
+    Welcome {
+        /// The last frame of this client that ltel has processed; 0 for none.
+        last_seq: u64,
+        /// What to send.
+        features: Features,
+    },
+    /// Every frame up to this one is processed.
+    Ack {
+        /// The last processed frame.
+        seq: u64,
+    },
+    /// Why ltel closes the connection.
+    Error {
+        /// For people.
+        message: String,
+    },
+}
