@@ -79,6 +79,7 @@ pub enum Per {
 /// What a recorder needs of Locust beyond the plain events. All recorders' needs together make the [`Features`] that
 /// ltel asks the plugin for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub struct Needs {
     /// Regular [`crate::event::Usage`] events.
     pub usage: bool,

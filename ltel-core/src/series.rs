@@ -20,6 +20,18 @@ pub struct Series<'a> {
 }
 
 impl Series<'_> {
+    /// Its number among the series of its recorder, from 0: an index for what a recorder keeps by series.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.id
+    }
+
+    /// Whether it stands for all series beyond the limit.
+    #[must_use]
+    pub fn is_overflow(self) -> bool {
+        self.table.overflow == Some(self.id)
+    }
+
     /// The attributes of this series' points.
     pub(crate) fn attributes(self, constant: &[(&'static str, &'static str)], run_labels: bool) -> Vec<KeyValue> {
         let entry = &self.table.entries[self.id];

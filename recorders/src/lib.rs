@@ -1,0 +1,25 @@
+//! The recorders that every ltel has. They are written with the public API that custom recorders have, and emit the names
+//! that existing dashboards query.
+
+pub mod lifecycle;
+pub mod stats;
+pub mod requests;
+pub mod users;
+pub mod system;
+
+use ltel_core::registry::Registry;
+
+pub use lifecycle::Lifecycle;
+pub use requests::Requests;
+pub use stats::Stats;
+pub use system::System;
+pub use users::Users;
+
+/// The instrumentation scope (meter) of the built-in recorders, as existing dashboards know it.
+pub const SCOPE: &str = "locust_telemetry";
+
+/// All built-in recorders. Add your own with [`Registry::with`].
+#[must_use]
+pub fn registry() -> Registry {
+    Registry::new().with::<Lifecycle>().with::<Stats>().with::<Requests>().with::<Users>().with::<System>()
+}

@@ -1,0 +1,167 @@
+//! The figures of one endpoint, or of all.
+
+use hdrhistogram::Histogram;
+use ltel_core::prelude::*;
+use serde_json::Value;
+
+use super::Window;
+
+// Locust's `current_*` rates average ten seconds that end two before the last request; the rest is room for processes
+// whose requests come later than those of others.
+const SECONDS: u64 = 32;
+
+/// The figures of one endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) method: Box<str>,
+    pub(super) name: Box<str>,
+    requests: u64,
+    failures: u64,
+    untimed: u64,
+    content: u64,
+    total_ms: f64,
+    min_ms: f64,
+    max_ms: f64,
+    /// The end of the last request, in seconds since the epoch; 0 before the first.
+    pub(super) last: f64,
+    // In microseconds, with 3 significant digits.
+    times: Histogram<u64>,
+    seconds: [Second; SECONDS as usize],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Second {
+    at: u64,
+    requests: u64,
+    failures: u64,
+}
+
+impl Endpoint {
+    pub(super) fn new(method: &str, name: &str) -> Self {
+        Self {
+            method: method.into(),
+            name: name.into(),
+            requests: 0,
+            failures: 0,
+            untimed: 0,
+            content: 0,
+            total_ms: 0.0,
+            min_ms: f64::INFINITY,
+            max_ms: f64::NEG_INFINITY,
+            last: 0.0,
+            times: times(),
+            seconds: [Second::default(); SECONDS as usize],
+        }
+    }
+
+    /// Back to zero, as Locust's own: the endpoint stays in the table.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new(&self.method, &self.name);
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what a histogram wants
+    pub(super) fn record(&mut self, request: &Request<'_>, ended: f64) {
+        let failed = u64::from(request.error.is_some());
+        self.requests += 1;
+        self.failures += failed;
+        self.content = self.content.saturating_add(request.response_length);
+        self.last = self.last.max(ended);
+        match request.response_time.ms() {
+            Some(ms) => {
+                self.total_ms += ms;
+                self.min_ms = self.min_ms.min(ms);
+                self.max_ms = self.max_ms.max(ms);
+                self.times.saturating_record((ms * 1e3).round() as u64);
+            }
+            None => self.untimed += 1,
+        }
+        let second = Second { at: ended as u64, requests: 1, failures: failed };
+        self.add_second(second);
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // less than SECONDS
+    fn add_second(&mut self, more: Second) {
+        let second = &mut self.seconds[(more.at % SECONDS) as usize];
+        if second.at < more.at {
+            *second = more;
+        } else if second.at == more.at {
+            second.requests += more.requests;
+            second.failures += more.failures;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.untimed += other.untimed;
+        self.content = self.content.saturating_add(other.content);
+        self.total_ms += other.total_ms;
+        self.min_ms = self.min_ms.min(other.min_ms);
+        self.max_ms = self.max_ms.max(other.max_ms);
+        self.last = self.last.max(other.last);
+        if let Err(error) = self.times.add(&other.times) {
+            unreachable!("histograms that resize themselves always add: {error}");
+        }
+        other.seconds.iter().for_each(|&second| self.add_second(second));
+    }
+
+    /// Adds the figures to a record.
+    pub(super) fn describe(&self, record: Record, window: Window, percentiles: &[f64]) -> Record {
+        let timed = self.requests - self.untimed;
+        let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
+        let (current_rps, current_fail_per_sec) = self.current_rates(window);
+        let duration = window.last - window.begun;
+        let rate = |count: u64| if duration > 0.0 { count as f64 / duration } else { 0.0 };
+        let mut record = record
+            .field("method", &*self.method)
+            .field("name", &*self.name)
+            .field("num_requests", self.requests)
+            .field("num_failures", self.failures)
+            .field("min_response_time", if timed == 0 { Value::Null } else { self.min_ms.into() })
+            .field("max_response_time", if timed == 0 { Value::Null } else { self.max_ms.into() })
+            .field("current_rps", current_rps)
+            .field("current_fail_per_sec", current_fail_per_sec)
+            .field("avg_response_time", mean(self.total_ms, timed))
+            .field("median_response_time", self.percentile(50.0))
+            .field("total_rps", rate(self.requests))
+            .field("total_fail_per_sec", rate(self.failures))
+            .field("avg_content_length", mean(self.content as f64, self.requests));
+        for &percentile in percentiles {
+            // 99.9 is percentile_999: a field's name holds no dot.
+            let name = format!("percentile_{percentile}").replace('.', "");
+            record = record.field(name, self.percentile(percentile));
+        }
+        record
+    }
+
+    /// In milliseconds.
+    fn percentile(&self, percentile: f64) -> f64 {
+        if self.times.is_empty() {
+            return 0.0;
+        }
+        // A histogram's value is the upper end of its bucket, which no request need have reached.
+        (self.times.value_at_quantile(percentile / 100.0) as f64 / 1e3)
+            .clamp(self.min_ms.max(0.0), self.max_ms.max(0.0))
+    }
+
+    // As Locust's `StatsEntry.current_rps`.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole seconds since the epoch
+    fn current_rates(&self, window: Window) -> (f64, f64) {
+        let (begun, last) = (window.begun as u64, window.last as u64);
+        let from = last.saturating_sub(12).max(begun);
+        let until = last.saturating_sub(2);
+        let seconds = until.saturating_sub(from);
+        if seconds == 0 {
+            return (0.0, 0.0);
+        }
+        let within = self.seconds.iter().filter(|s| (from..until).contains(&s.at));
+        let (requests, failures) = within.fold((0, 0), |(r, f), s| (r + s.requests, f + s.failures));
+        (requests as f64 / seconds as f64, failures as f64 / seconds as f64)
+    }
+}
+
+fn times() -> Histogram<u64> {
+    let Ok(histogram) = Histogram::new(3) else { unreachable!("3 significant digits are allowed") };
+    histogram
+}
