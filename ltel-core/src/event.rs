@@ -258,6 +258,24 @@ impl Request<'_> {
     pub fn end_time(&self) -> f64 {
         self.start_time + self.response_time.ms().unwrap_or(0.0) / 1e3
     }
+
+    /// [`Extra::url`], where a recorder asked for it.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.extra.as_ref()?.url.as_deref()
+    }
+
+    /// [`Extra::user_class`], where a recorder asked for it.
+    #[must_use]
+    pub fn user_class(&self) -> Option<&str> {
+        self.extra.as_ref()?.user_class.as_deref()
+    }
+
+    /// [`Extra::context`], where a recorder asked for it and the locustfile gave one.
+    #[must_use]
+    pub fn context(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.extra.as_ref().map(|extra| &extra.context).filter(|context| !context.is_empty())
+    }
 }
 
 /// Details of a request that are sent only where a recorder asks for them.

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use opentelemetry::Value;
 
 /// A label's value, borrowed from the event it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Label<'a> {
     /// Text.
     Str(&'a str),
@@ -15,6 +15,7 @@ pub enum Label<'a> {
     /// Yes or no.
     Bool(bool),
     /// The series does not have this label.
+    #[default]
     Absent,
 }
 
@@ -56,6 +57,18 @@ impl AsLabel for bool {
 impl AsLabel for Label<'_> {
     fn as_label(&self) -> Label<'_> {
         *self
+    }
+}
+
+/// Text, a whole number or a bool; anything else is absent.
+impl AsLabel for serde_json::Value {
+    fn as_label(&self) -> Label<'_> {
+        match self {
+            Self::String(text) => Label::Str(text),
+            Self::Bool(b) => Label::Bool(*b),
+            Self::Number(number) => number.as_i64().map_or(Label::Absent, Label::Int),
+            _ => Label::Absent,
+        }
     }
 }
 
