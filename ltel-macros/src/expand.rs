@@ -31,7 +31,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let finish = expansion.at(&On::Finish);
     quote! {
         #[automatically_derived]
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        #[allow(unused_mut, unused_variables, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
         impl #private::Recorder for #ident {
             type Options = #options;
             #spec
@@ -180,7 +180,6 @@ impl<'a> Expansion<'a> {
             fields.push(quote!(#ident: #value));
         }
         quote! {
-            #[allow(unused_variables)]
             fn build(#options: &Self::Options, #instruments: &mut #private::Instruments<'_>) -> Self {
                 Self { #(#fields),* }
             }
@@ -188,7 +187,7 @@ impl<'a> Expansion<'a> {
     }
 
     fn record(&self) -> TokenStream {
-        let Self { model, private, this, whole, cx, event, options, .. } = self;
+        let Self { model, private, this, whole, cx, event, .. } = self;
         let of_event = |on: &On| matches!(on, On::Events(_));
         let mut body = self.fields(of_event);
         if let Some(when) = &model.when {
@@ -214,14 +213,12 @@ impl<'a> Expansion<'a> {
                 let #event = #whole;
             },
         };
-        let moment = self.moment();
+        let around = self.around();
         quote! {
             #[inline]
-            #[allow(unused_variables, unused_mut)]
             fn record(&mut #this, #whole: &#private::Event<'_>, #cx: &mut #private::Context<'_, Self::Options>) {
                 #select
-                let #options = #cx.options();
-                #moment
+                #around
                 #body
             }
         }
@@ -229,35 +226,41 @@ impl<'a> Expansion<'a> {
 
     /// `tick` or `finish`, if a field is at work there.
     fn at(&self, at: &On) -> Option<TokenStream> {
-        let Self { model, private, this, event, cx, options, .. } = self;
+        let Self { model, private, this, event, cx, .. } = self;
         let mut ons = model.instruments.iter().map(|i| &i.on).chain(model.records.iter().map(|r| &r.on));
         if !ons.any(|on| on == at) {
             return None;
         }
         let name = Ident::new(if *at == On::Tick { "tick" } else { "finish" }, Span::call_site());
-        let moment = self.moment();
+        let around = self.around();
         let body = self.fields(|on| on == at);
         Some(quote! {
-            #[allow(unused_variables, unused_mut)]
             fn #name(&mut #this, #cx: &mut #private::Context<'_, Self::Options>) {
                 let #event = &#cx.now();
-                let #options = #cx.options();
-                #moment
+                #around
                 #body
             }
         })
     }
 
-    fn moment(&self) -> TokenStream {
-        let Self { model, private, this, moment, cx, .. } = self;
-        let state = match &model.state {
+    /// What closures take besides the event, where there is one that does.
+    fn around(&self) -> TokenStream {
+        let Self { model, private, this, moment, cx, options, .. } = self;
+        let most = model.most_arguments();
+        let options = (most >= 2).then(|| quote!(let #options = #cx.options();));
+        if most < 3 {
+            return options.into_token_stream();
+        }
+        match &model.state {
             Some(state) => {
                 let ident = state.ident;
-                quote!(&mut #this.#ident)
+                quote!(#options let mut #moment = #private::Moment::new(#cx, &mut #this.#ident);)
             }
-            None => quote!(&mut ()),
-        };
-        quote!(let mut #moment = #private::Moment::new(#cx, #state);)
+            None => {
+                let nothing = Ident::new("nothing", Span::mixed_site());
+                quote!(#options let mut #nothing = (); let mut #moment = #private::Moment::new(#cx, &mut #nothing);)
+            }
+        }
     }
 
     /// All fields that are at work then: first the values, which are `None` where there is nothing to record, then one

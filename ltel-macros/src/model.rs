@@ -28,6 +28,25 @@ pub(crate) struct Model<'a> {
     pub(crate) state: Option<State<'a>>,
 }
 
+impl Model<'_> {
+    /// Of the closures that see events.
+    pub(crate) fn most_arguments(&self) -> usize {
+        let of_source = |source: &Source| match source {
+            Source::Closure(closure) => closure.arity,
+            _ => 0,
+        };
+        let of_closure = |closure: &Option<Closure>| closure.as_ref().map_or(0, |closure| closure.arity);
+        let of_struct = [of_closure(&self.when), of_closure(&self.each)];
+        let of_labels = self.labels.iter().map(|(_, source)| of_source(source));
+        let of_instruments =
+            self.instruments.iter().flat_map(|i| [of_closure(&i.when), i.value.as_ref().map_or(0, of_source)]);
+        let of_records = self.records.iter().flat_map(|record| {
+            record.fields.iter().map(|(_, source)| of_source(source)).chain([of_closure(&record.when)])
+        });
+        of_struct.into_iter().chain(of_labels).chain(of_instruments).chain(of_records).max().unwrap_or(0)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Counter,

@@ -71,10 +71,9 @@ pub(crate) fn error(unit: &str) -> Option<String> {
         return Some(format!("`{unit}` is no unit of UCUM: units are ASCII without blanks{}", suggestion(unit)));
     }
     let bad = first_bad_term(unit)?;
-    Some(format!(
-        "`{bad}` is no unit of UCUM{}; things are counted in `{{thing}}`",
-        suggestion(&bad)
-    ))
+    let suggestion = suggestion(&bad);
+    let advice = if suggestion.is_empty() { "; things are counted in `{thing}`" } else { suggestion.as_str() };
+    Some(format!("`{bad}` is no unit of UCUM{advice}"))
 }
 
 fn suggestion(unit: &str) -> String {
@@ -153,7 +152,7 @@ mod tests {
             assert_eq!(super::error(good), None, "{good}");
         }
         for bad in [
-            "", "msec", "bytes", "MS", "seconds", "B", "µs", "m s", "{request", "request}", "ms/", "//s", "{}", "a{b}c",
+            "", "msec", "bytes", "Ms.ec", "seconds", "B", "µs", "m s", "{request", "request}", "ms/", "//s", "{}", "a{b}c",
             "{a}{b}", "2x", "{{a}}",
         ] {
             assert!(super::error(bad).is_some(), "{bad}");

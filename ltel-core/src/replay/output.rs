@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::Value as LabelValue;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::BEGIN;
 use crate::meter::Collector;
@@ -87,7 +87,7 @@ pub struct RecordOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_id: Option<String>,
     /// Its own fields.
-    pub fields: Map<String, Value>,
+    pub fields: BTreeMap<String, Value>,
 }
 
 impl Output {
@@ -192,6 +192,8 @@ impl fmt::Display for Word<'_> {
             Value::String(text) if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"=".contains(c)) => {
                 f.write_str(text)
             }
+            // `50` and not `50.0`: what a figure is, its instrument says.
+            Value::Number(number) if number.is_f64() => write!(f, "{}", number.as_f64().unwrap_or(f64::NAN)),
             other => write!(f, "{other}"),
         }
     }
@@ -240,7 +242,7 @@ impl fmt::Display for Output {
 impl fmt::Display for PointValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (count, sum, min, max, bounds, bucket_counts) = match self {
-            Self::Number { value } => return write!(f, "{value}"),
+            Self::Number { value } => return Word(value).fmt(f),
             Self::Distribution { count, sum, min, max, bounds, bucket_counts } => {
                 (count, sum, min, max, bounds, bucket_counts)
             }
