@@ -38,7 +38,7 @@ pub fn call3<E, O, M, R>(event: E, options: O, moment: M, f: impl FnOnce(E, O, M
 }
 
 #[inline]
-pub fn number<N, T: AsNumber<N> + ?Sized>(value: &T) -> Option<N> {
+pub fn number<N>(value: &(impl AsNumber<N> + ?Sized)) -> Option<N> {
     value.as_number()
 }
 

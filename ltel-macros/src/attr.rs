@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Parser as _};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, LitStr, Meta, Token, Type, token};
 
@@ -141,7 +141,8 @@ fn description(attrs: &[Attribute]) -> Option<String> {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
         let Meta::NameValue(meta) = &attr.meta else { continue };
         let Expr::Lit(syn::ExprLit { lit: Lit::Str(line), .. }) = &meta.value else { continue };
-        for line in line.value().lines().map(str::trim) {
+        // Not `lines`, of which an empty text has none.
+        for line in line.value().split('\n').map(str::trim) {
             match (line.is_empty(), text.is_empty()) {
                 (true, false) => return Some(text),
                 (true, true) => {}
@@ -157,15 +158,15 @@ fn description(attrs: &[Attribute]) -> Option<String> {
 }
 
 fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, errors: &mut Errors) {
-    let list = match &attr.meta {
+    match &attr.meta {
         // `#[counter]` adds one per event.
         Meta::Path(_) => return,
-        Meta::List(list) => list,
+        Meta::List(_) => {}
         Meta::NameValue(_) => {
             errors.at(&attr.meta, format!("write `#[{name}(...)]`"));
             return;
         }
-    };
+    }
     let parser = |input: ParseStream<'_>| {
         each_between_commas(input, errors, |input, errors| {
             if let Some(item) = item(input, name, keys, errors)? {
@@ -180,7 +181,7 @@ fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, 
         Ok(())
     };
     // It takes all tokens and reports its own errors.
-    let _: syn::Result<()> = parser.parse2(list.tokens.clone());
+    let _: syn::Result<()> = attr.parse_args_with(parser);
 }
 
 /// One item; none if it was an error that is reported and passed over.

@@ -36,10 +36,12 @@ impl Errors {
 
 /// `; did you mean ...?`, where one of the known words is near.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let word = word.to_lowercase();
     let near = known
         .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&word.to_lowercase(), &known.to_lowercase()), known))
-        .filter(|(distance, known)| *distance <= known.len().max(word.len()).div_ceil(3))
+        .map(|known| (strsim::damerau_levenshtein(&word, &known.to_lowercase()), known))
+        // One slip in three letters, or the word cut short.
+        .filter(|(distance, known)| *distance <= known.len() / 3 || (word.len() >= 3 && known.starts_with(&word)))
         .min();
     near.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
 }

@@ -3,11 +3,12 @@
 //!
 //! Names of local variables have the span of the macro's definition, so that no closure can see them.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned as _;
 
-use crate::event::{Access, EventKind};
+use crate::event::{Access, EventField, EventKind};
 use crate::model::{Buckets, Closure, Instrument, Kind, Model, On, RecordField, Source};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
@@ -54,6 +55,9 @@ struct Expansion<'a> {
     options: Ident,
     moment: Ident,
     cx: Ident,
+    series: Ident,
+    value: Ident,
+    record: Ident,
 }
 
 impl<'a> Expansion<'a> {
@@ -69,6 +73,9 @@ impl<'a> Expansion<'a> {
             options: local("options"),
             moment: local("moment"),
             cx: local("cx"),
+            series: local("series"),
+            value: local("value"),
+            record: local("record"),
         }
     }
 
@@ -142,31 +149,30 @@ impl<'a> Expansion<'a> {
         let instruments = Ident::new("instruments", Span::mixed_site());
         let mut fields = Vec::new();
         for (index, instrument) in model.instruments.iter().enumerate() {
-            let Instrument { ident, ty, .. } = instrument;
-            let slot = self.slot(instrument.kind);
+            let Instrument { ident, .. } = instrument;
+            let build = self.slot(instrument, "build");
             let bounds = match &instrument.buckets {
                 Buckets::Computed(closure) => {
                     let bounds = self.call(closure, options, None, false);
-                    // Spanned, so that a type that is no list of bounds is reported in the closure.
-                    let convert = spanned_path(private, "bounds", closure.expr.body.span());
-                    quote!(, ::core::option::Option::Some(#convert(#bounds)))
+                    quote!(, ::core::option::Option::Some(#private::bounds(#bounds)))
                 }
                 Buckets::Fixed(_) if instrument.kind == Kind::Histogram => quote!(, ::core::option::Option::None),
                 Buckets::Fixed(_) => TokenStream::new(),
             };
             fields.push(quote! {
-                #ident: <#ty as #slot>::build(#instruments, &<Self as #private::Recorder>::SPEC.instruments[#index] #bounds)
+                #ident: #build(#instruments, &<Self as #private::Recorder>::SPEC.instruments[#index] #bounds)
             });
         }
         for (index, record) in model.records.iter().enumerate() {
-            let RecordField { ident, ty, .. } = record;
+            let RecordField { ident, .. } = record;
+            let build = self.slot_of(record.ty, "Records", "build");
             let name = field_name(record.ident);
             let name = match record.name {
                 Some(_) => quote!(::core::option::Option::None),
                 None => quote!(::core::option::Option::Some(#name)),
             };
             fields.push(quote! {
-                #ident: <#ty as #private::RecordsSlot>::build(
+                #ident: #build(
                     #instruments, &<Self as #private::Recorder>::SPEC.records[#index], #name
                 )
             });
@@ -266,21 +272,25 @@ impl<'a> Expansion<'a> {
     /// All fields that are at work then: first the values, which are `None` where there is nothing to record, then one
     /// look-up if there is any, then the records.
     fn fields(&self, at_work: impl Fn(&On) -> bool) -> TokenStream {
-        let Self { model, private, this, cx, .. } = self;
+        let Self { model, private, this, cx, series, .. } = self;
         let instruments: Vec<_> = model.instruments.iter().filter(|instrument| at_work(&instrument.on)).collect();
         let values: Vec<_> =
-            instruments.iter().map(|i| Ident::new(&format!("value_{}", field_name(i.ident)), Span::mixed_site())).collect();
+            instruments.iter().map(|i| Ident::new(&format!("value_{}", field_name(i.ident)), locally(i.ty.span()))).collect();
         let lets = instruments.iter().zip(&values).map(|(instrument, value)| {
-            let (ty, slot) = (instrument.ty, self.slot(instrument.kind));
             let expr = self.value(instrument);
-            quote!(let #value: ::core::option::Option<<#ty as #slot>::Value> = #expr;)
+            quote!(let #value = #expr;)
         });
         let writes = instruments.iter().zip(&values).map(|(instrument, value)| {
-            let Instrument { ident, ty, .. } = instrument;
-            let slot = self.slot(instrument.kind);
-            quote! {
+            let ident = instrument.ident;
+            let write = self.slot(instrument, "write");
+            let at = locally(instrument.ty.span());
+            let mut this = this.clone();
+            this.set_span(at);
+            let mut series = series.clone();
+            series.set_span(at);
+            quote_spanned! {at=>
                 if let ::core::option::Option::Some(value) = #value {
-                    <#ty as #slot>::write(&mut #this.#ident, series, value);
+                    #write(&mut #this.#ident, #series, value);
                 }
             }
         });
@@ -293,7 +303,7 @@ impl<'a> Expansion<'a> {
             });
             quote! {
                 if #(#values.is_some())||* {
-                    let series = #cx.series([#(#labels),*]);
+                    let #series = #cx.series([#(#labels),*]);
                     #(#writes)*
                 }
             }
@@ -304,85 +314,68 @@ impl<'a> Expansion<'a> {
 
     /// What an instrument records of the event: an `Option`.
     fn value(&self, instrument: &Instrument<'_>) -> TokenStream {
-        let Self { private, event, .. } = self;
+        let private = &self.private;
         let value = match &instrument.value {
             None => {
-                let (ty, slot) = (instrument.ty, self.slot(instrument.kind));
-                quote!(::core::option::Option::Some(<#ty as #slot>::ONE))
+                let one = self.slot(instrument, "ONE");
+                quote!(::core::option::Option::Some(#one))
             }
-            Some(Source::Literal(lit)) => {
-                let number = spanned_path(private, "number", lit.span());
-                quote!(#number(&#lit))
-            }
-            Some(Source::Closure(closure)) => {
-                let number = spanned_path(private, "number", closure.expr.body.span());
-                let call = self.call(closure, event, None, true);
-                quote!(#number(&#call))
-            }
-            Some(Source::Field(ident, fields)) => {
-                let number = spanned_path(private, "number", ident.span());
-                self.field(ident, fields, |place| quote!(#number(#place)))
+            Some(source) => {
+                let number = self.slot(instrument, "Value");
+                self.converted(source, &quote!(#private::number::<#number>), true)
             }
         };
         self.guarded(&instrument.on, instrument.when.as_ref(), &value, &quote!(::core::option::Option::None))
     }
 
     fn label(&self, source: &Source) -> TokenStream {
-        let Self { private, event, .. } = self;
+        let private = &self.private;
+        self.converted(source, &quote!(#private::label), false)
+    }
+
+    /// A value, passed to a function of `__private` by reference. The argument has the span of the user's tokens, for there
+    /// the compiler says that its type will not do.
+    fn converted(&self, source: &Source, convert: &TokenStream, may_change: bool) -> TokenStream {
         match source {
-            Source::Literal(lit) => quote!(#private::label(&#lit)),
+            Source::Literal(lit) => quote!(#convert(&#lit)),
             Source::Closure(closure) => {
-                let label = spanned_path(private, "label", closure.expr.body.span());
-                let call = self.call(closure, event, None, false);
-                quote!(#label(&#call))
+                let call = self.call(closure, &self.event, None, may_change);
+                let argument = quote_spanned!(locally(closure.expr.body.span())=> &#call);
+                quote!(#convert(#argument))
             }
-            Source::Field(ident, fields) => {
-                let label = spanned_path(private, "label", ident.span());
-                self.field(ident, fields, |place| quote!(#label(#place)))
-            }
+            Source::Field(ident, fields) => self.field(ident, fields, |place| quote!(#convert(#place))),
         }
     }
 
-    fn emit(&self, record: &RecordField<'_>) -> TokenStream {
-        let Self { private, this, whole, event, cx, .. } = self;
-        let (ident, ty) = (record.ident, record.ty);
+    fn emit(&self, of: &RecordField<'_>) -> TokenStream {
+        let Self { private, this, whole, cx, record, value: bound, .. } = self;
+        let (ident, build) = (of.ident, self.slot_of(of.ty, "Records", "record"));
         let variant = |name: &str| {
             let mut name = name.to_owned();
             name[..1].make_ascii_uppercase();
             Ident::new(&name, Span::call_site())
         };
-        let (kind, severity) = (variant(record.kind), variant(record.severity));
-        let time = match record.on {
+        let (kind, severity) = (variant(of.kind), variant(of.severity));
+        let time = match of.on {
             On::Events(_) => quote!(#private::Timestamp::from_secs(#whole.time())),
             On::Tick | On::Finish => quote!(#cx.now()),
         };
-        let fields = record.fields.iter().map(|(name, source)| {
-            let value = match source {
-                Source::Literal(lit) => quote!(#private::field(&#lit)),
-                Source::Closure(closure) => {
-                    let field = spanned_path(private, "field", closure.expr.body.span());
-                    let call = self.call(closure, event, None, true);
-                    quote!(#field(&#call))
-                }
-                Source::Field(ident, fields) => {
-                    let field = spanned_path(private, "field", ident.span());
-                    self.field(ident, fields, |place| quote!(#field(#place)))
-                }
-            };
+        let fields = of.fields.iter().map(|(name, source)| {
+            let value = self.converted(source, &quote!(#private::field), true);
             quote! {
-                if let ::core::option::Option::Some(value) = #value {
-                    record = record.field(#name, value);
+                if let ::core::option::Option::Some(#bound) = #value {
+                    #record = #record.field(#name, #bound);
                 }
             }
         });
         let body = quote! {{
-            let mut record = <#ty as #private::RecordsSlot>::record(
+            let mut #record = #build(
                 &#this.#ident, #private::RecordKind::#kind, #time
             ).severity(#private::Severity::#severity);
             #(#fields)*
-            #cx.emit(record);
+            #cx.emit(#record);
         }};
-        self.guarded(&record.on, record.when.as_ref(), &body, &quote!({}))
+        self.guarded(&of.on, of.when.as_ref(), &body, &quote!({}))
     }
 
     /// The body where the event is one that the field sees and its `when` says yes.
@@ -408,31 +401,39 @@ impl<'a> Expansion<'a> {
 
     /// A closure called at once: what it is passed to gives it its signature before its body is looked at.
     fn call(&self, closure: &Closure, event: &Ident, returns: Option<&TokenStream>, may_change: bool) -> TokenStream {
-        let Self { private, options, moment, .. } = self;
+        let Self { options, moment, .. } = self;
         let expr = &closure.expr;
         let returns = match returns {
             Some(returns) => returns.clone(),
             None => quote!(_),
         };
         let moment = if may_change { quote!(&mut #moment) } else { quote!(&#moment) };
-        match closure.arity {
-            1 => quote!(#private::call1::<_, #returns>(#event, #expr)),
-            2 => quote!(#private::call2::<_, _, #returns>(#event, #options, #expr)),
-            _ => quote!(#private::call3::<_, _, _, #returns>(#event, #options, #moment, #expr)),
-        }
+        let at = locally(expr.body.span());
+        let (function, arguments) = match closure.arity {
+            1 => (quote_spanned!(at=> call1::<_, #returns>), quote!(#event)),
+            2 => (quote_spanned!(at=> call2::<_, _, #returns>), quote!(#event, #options)),
+            _ => (quote_spanned!(at=> call3::<_, _, _, #returns>), quote!(#event, #options, #moment)),
+        };
+        let private = self.private_at(at);
+        quote_spanned!(at=> #private::#function(#arguments, #expr))
     }
 
     /// A conversion of the event's field, whichever event it is.
     fn field(
         &self,
         ident: &syn::Ident,
-        fields: &[(&'static EventKind, &'static crate::event::EventField)],
+        fields: &[(&'static EventKind, &'static EventField)],
         convert: impl Fn(TokenStream) -> TokenStream,
     ) -> TokenStream {
         let Self { private, event, whole, .. } = self;
-        let place = |access: Access| match access {
-            Access::Field => quote!(&#event.#ident),
-            Access::Method => quote!(&#event.#ident()),
+        let at = locally(ident.span());
+        let place = |access: Access| {
+            let mut event = event.clone();
+            event.set_span(at);
+            match access {
+                Access::Field => quote_spanned!(at=> &#event.#ident),
+                Access::Method => quote_spanned!(at=> &#event.#ident()),
+            }
         };
         if let [(_, field)] = fields {
             return convert(place(field.access));
@@ -445,10 +446,27 @@ impl<'a> Expansion<'a> {
         quote!(match *#whole { #(#arms,)* _ => ::core::default::Default::default() })
     }
 
-    fn slot(&self, kind: Kind) -> TokenStream {
-        let private = &self.private;
-        let slot = Ident::new(&format!("{}Slot", kind.variant()), Span::call_site());
-        quote!(#private::#slot)
+    /// An item of the field's type, as what its attribute says it is. It stands where the type does: if the type is none
+    /// of that, the compiler says so there.
+    fn slot(&self, instrument: &Instrument<'_>, item: &str) -> TokenStream {
+        self.slot_of(instrument.ty, instrument.kind.variant(), item)
+    }
+
+    fn slot_of(&self, ty: &Type, what: &str, item: &str) -> TokenStream {
+        let at = locally(ty.span());
+        let private = self.private_at(at);
+        let (slot, item) = (Ident::new(&format!("{what}Slot"), at), Ident::new(item, at));
+        quote_spanned!(at=> <#ty as #private::#slot>::#item)
+    }
+
+    /// `__private` for use at the user's tokens.
+    fn private_at(&self, at: Span) -> TokenStream {
+        let located = |token: TokenTree| {
+            let mut token = token;
+            token.set_span(token.span().located_at(at));
+            token
+        };
+        self.private.clone().into_iter().map(located).collect()
     }
 }
 
@@ -467,8 +485,7 @@ fn field_name(ident: &syn::Ident) -> String {
     syn::ext::IdentExt::unraw(ident).to_string()
 }
 
-/// A function of `__private` that stands where the user's tokens are: so does the error about its argument's type.
-fn spanned_path(private: &TokenStream, function: &str, at: Span) -> TokenStream {
-    let function = Ident::new(function, at);
-    quote_spanned!(at=> #private::#function)
+/// The place of the user's token with the names of the macro: where the compiler points to, and what it finds there.
+fn locally(at: Span) -> Span {
+    Span::mixed_site().located_at(at)
 }

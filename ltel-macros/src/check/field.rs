@@ -95,7 +95,7 @@ fn instrument<'a>(
     let attr = &role.attr;
     let on = field_on(items, owner, errors);
     let description = description(field, "its metric's description", errors);
-    let (name, span) = metric_name(field, items, owner, errors);
+    let (name, span) = metric_name(field, items, errors);
     let unit = match items.expr("unit").map(|expr| source::text(expr, "a unit", errors)) {
         Some(Some(text)) => {
             if let Some(message) = unit::error(&text.value()) {
@@ -171,13 +171,13 @@ fn field_on(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> On {
 fn metric_name(
     field: &RawField<'_>,
     items: Items<'_>,
-    owner: &Owner<'_>,
     errors: &mut Errors,
 ) -> (Option<String>, Span) {
     let text = items.expr("name").and_then(|expr| source::text(expr, "the name of a metric", errors));
     let (name, span) = match &text {
         Some(text) => (text.value(), text.span()),
-        None => (format!("{}.{}", owner.name, field_name(field.ident)), field.ident.span()),
+        // The recorder's own part of the name is checked there.
+        None => (format!("recorder.{}", field_name(field.ident)), field.ident.span()),
     };
     if let Some(message) = name::instrument_name_error(&name) {
         errors.here(span, message);
@@ -229,7 +229,9 @@ fn constant_labels(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> 
     let mut seen: Vec<String> = owner.series.iter().map(|name| (*name).to_owned()).collect();
     seen.extend(all.iter().map(|(name, _)| name.clone()));
     for pair in items.list("labels") {
-        check_key(pair, "label", name::RESERVED_LABELS, &mut seen, errors);
+        if !check_key(pair, "label", name::RESERVED_LABELS, &mut seen, errors) {
+            continue;
+        }
         match pair.source.as_ref().map(source::plain) {
             Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => all.push((pair.name.clone(), text.value())),
             _ => errors.here(
@@ -296,8 +298,9 @@ fn record<'a>(field: &RawField<'a>, items: Items<'_>, owner: &Owner<'_>, errors:
     let mut seen = Vec::new();
     let mut fields = Vec::new();
     for pair in items.list("fields") {
-        check_key(pair, "field", name::RESERVED_FIELDS, &mut seen, errors);
-        if let Some(source) = pair_source(pair, &on, owner.each, errors) {
+        if check_key(pair, "field", name::RESERVED_FIELDS, &mut seen, errors)
+            && let Some(source) = pair_source(pair, &on, owner.each, errors)
+        {
             fields.push((pair.name.clone(), source));
         }
     }

@@ -41,7 +41,7 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Option<Model<'a>>
     needs.dedup();
     Some(Model {
         ident: raw.ident,
-        krate: krate(items, errors)?,
+        krate: krate(items, errors),
         description: raw.description.clone().unwrap_or_default(),
         scope: items.text("scope", "the name of the scope", errors),
         per_run: items.expr("per").and_then(|e| source::word(e, &["source", "run"], errors)) == Some("run"),
@@ -107,7 +107,7 @@ fn recorder_name(raw: &Raw<'_>, items: Items<'_>, errors: &mut Errors) -> String
         return default;
     };
     if !name::is_snake_case(&text.value()) {
-        let near = name::snake_case(&text.value()).replace(['-', '.', ' '], "_");
+        let near = name::snake_case(&text.value().replace(['-', '.', ' '], "_"));
         let near = if name::is_snake_case(&near) { format!("; did you mean `{near}`?") } else { String::new() };
         errors.at(&text, format!("a recorder's name is `snake_case`, as in `[recorders.slow_checkout]`{near}"));
     }
@@ -159,8 +159,7 @@ fn labels(items: Items<'_>, on: &On, each: bool, errors: &mut Errors) -> Labels 
     let no_events = *on == On::Events(Vec::new());
     let mut seen = Vec::new();
     for pair in items.list("labels") {
-        check_key(pair, "label", name::RESERVED_LABELS, &mut seen, errors);
-        if no_events {
+        if !check_key(pair, "label", name::RESERVED_LABELS, &mut seen, errors) || no_events {
             continue;
         }
         match pair_source(pair, on, each, errors) {
@@ -174,16 +173,22 @@ fn labels(items: Items<'_>, on: &On, each: bool, errors: &mut Errors) -> Labels 
 }
 
 /// Whether the name of a label or of a record's field can be one.
-fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>, errors: &mut Errors) {
+fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>, errors: &mut Errors) -> bool {
+    let first = !seen.contains(&pair.name);
+    seen.push(pair.name.clone());
     if let Some(message) = name::key_error(&pair.name) {
         errors.here(pair.span, message);
     } else if reserved.contains(&pair.name.as_str()) {
-        let message = format!("every line has a field `{}` already; name the {what} otherwise: `{what}_{0} = ...`", pair.name);
+        let name = &pair.name;
+        let source = if pair.ident.is_some() && pair.source.is_none() { name } else { "..." };
+        let message = format!("all telemetry has a field `{name}` of its own; give the {what} another name: `its_{name} = {source}`");
         errors.here(pair.span, message);
-    } else if seen.contains(&pair.name) {
+    } else if !first {
         errors.here(pair.span, format!("the {what} `{}` is there twice", pair.name));
+    } else {
+        return true;
     }
-    seen.push(pair.name.clone());
+    false
 }
 
 fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
@@ -214,13 +219,14 @@ fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
     needs
 }
 
-fn krate(items: Items<'_>, errors: &mut Errors) -> Option<syn::Path> {
+fn krate(items: Items<'_>, errors: &mut Errors) -> syn::Path {
+    let default = || syn::parse_quote!(::ltel_core);
     match items.expr("crate").map(source::plain) {
-        None => Some(syn::parse_quote!(::ltel_core)),
-        Some(Expr::Path(ExprPath { path, .. })) => Some(path.clone()),
+        None => default(),
+        Some(Expr::Path(ExprPath { path, .. })) => path.clone(),
         Some(other) => {
             errors.at(other, "`crate` is the path of `ltel_core`: `crate = my_crate::ltel_core`");
-            None
+            default()
         }
     }
 }
