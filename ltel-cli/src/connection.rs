@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use ltel_core::wire::{Encoding, Features, Frame, Hello, Message, PROTOCOL, Reply, Splitter};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Sender;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::faults::Faults;
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) token: Option<String>,
     pub(crate) deliveries: Sender<Delivery>,
     pub(crate) faults: Arc<Faults>,
+    /// A place for each connection that may be open at a time.
+    pub(crate) places: Arc<Semaphore>,
 }
 
 /// What a connection delivers, in the order in which it came.
@@ -61,14 +63,21 @@ enum End {
     Fault(&'static str, String),
 }
 
+/// Serves a connection in a task of its own, if there is a place for it.
+pub(crate) fn start<R, W>(read: R, write: W, pid: Option<u32>, settings: &Arc<Settings>)
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    match Arc::clone(&settings.places).try_acquire_owned() {
+        Ok(place) => drop(tokio::spawn(serve(read, write, pid, place, Arc::clone(settings)))),
+        Err(_) => settings.faults.count("connection refused", &"as many as `max_connections` are open"),
+    }
+}
+
 /// Serves one connection to its end.
-pub(crate) async fn serve<R, W>(
-    read: R,
-    mut write: W,
-    pid: Option<u32>,
-    place: OwnedSemaphorePermit,
-    settings: Arc<Settings>,
-) where
+async fn serve<R, W>(read: R, mut write: W, pid: Option<u32>, place: OwnedSemaphorePermit, settings: Arc<Settings>)
+where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
 
 use crate::config::Listen;
 use crate::connection::{self, Delivery};
@@ -32,24 +33,34 @@ pub(crate) enum ListenError {
 /// Sockets that are bound and not yet served.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    unix: Option<(UnixListener, SocketFile)>,
-    tcp: Option<TcpListener>,
+    unix: Vec<(UnixListener, SocketFile)>,
+    tcp: Vec<TcpListener>,
     limits: Listen,
 }
 
 impl Listeners {
-    /// Binds the addresses.
+    /// Binds the configured addresses.
     pub(crate) async fn bind(listen: &Listen) -> Result<Self, ListenError> {
-        let unix = listen.unix.as_deref().map(bind_unix).transpose()?;
-        let tcp = match listen.tcp {
-            Some(address) => Some(
-                TcpListener::bind(address)
-                    .await
-                    .map_err(|error| ListenError::Bind { address: format!("tcp://{address}"), error })?,
-            ),
-            None => None,
-        };
-        Ok(Self { unix, tcp, limits: listen.clone() })
+        let mut listeners = Self { unix: Vec::new(), tcp: Vec::new(), limits: listen.clone() };
+        listeners.add(listen).await?;
+        Ok(listeners)
+    }
+
+    /// Binds a socket of this path only. The limits are the configured ones.
+    pub(crate) fn private(path: &Path, limits: &Listen) -> Result<Self, ListenError> {
+        Ok(Self { unix: vec![bind_unix(path)?], tcp: Vec::new(), limits: limits.clone() })
+    }
+
+    /// Binds the configured addresses as well.
+    pub(crate) async fn add(&mut self, listen: &Listen) -> Result<(), ListenError> {
+        if let Some(path) = &listen.unix {
+            self.unix.push(bind_unix(path)?);
+        }
+        if let Some(address) = listen.tcp {
+            let bound = TcpListener::bind(address).await;
+            self.tcp.push(bound.map_err(|error| ListenError::Bind { address: format!("tcp://{address}"), error })?);
+        }
+        Ok(())
     }
 
     /// The addresses, as `LTEL_ADDRESS` takes them.
@@ -61,42 +72,41 @@ impl Listeners {
 
     /// Serves connections until it is dropped.
     pub(crate) async fn serve(self, deliveries: Sender<Delivery>, faults: Arc<Faults>) {
-        let settings = Arc::new(connection::Settings {
+        let connections = Arc::new(connection::Settings {
             max_frame_bytes: self.limits.max_frame_bytes,
             token: self.limits.token,
             deliveries,
-            faults: Arc::clone(&faults),
+            faults,
+            places: Arc::new(Semaphore::new(self.limits.max_connections)),
         });
-        let places = Arc::new(Semaphore::new(self.limits.max_connections));
-        let take_place = || {
-            let place = Arc::clone(&places).try_acquire_owned();
-            place
-                .map_err(|_| faults.count("connection refused", &"all connections of `max_connections` are taken"))
-                .ok()
-        };
-        let unix = async {
-            let Some((listener, _file)) = &self.unix else { return std::future::pending().await };
-            loop {
-                let Some((stream, _)) = accepted(listener.accept().await, &faults).await else { continue };
-                let Some(place) = take_place() else { continue };
-                // The kernel's word, and the pid as this process sees it.
-                let pid =
-                    stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok()).filter(|pid| *pid > 0);
-                let (read, write) = stream.into_split();
-                tokio::spawn(connection::serve(read, write, pid, place, Arc::clone(&settings)));
-            }
-        };
-        let tcp = async {
-            let Some(listener) = &self.tcp else { return std::future::pending().await };
-            loop {
-                let Some((stream, peer)) = accepted(listener.accept().await, &faults).await else { continue };
-                let Some(place) = take_place() else { continue };
-                keep_alive(&stream, peer);
-                let (read, write) = stream.into_split();
-                tokio::spawn(connection::serve(read, write, None, place, Arc::clone(&settings)));
-            }
-        };
-        tokio::join!(unix, tcp);
+        let mut accepting = JoinSet::new();
+        for (listener, file) in self.unix {
+            accepting.spawn(accept_unix(listener, file, Arc::clone(&connections)));
+        }
+        for listener in self.tcp {
+            accepting.spawn(accept_tcp(listener, Arc::clone(&connections)));
+        }
+        accepting.join_all().await;
+    }
+}
+
+// The file stays as long as the listener.
+async fn accept_unix(listener: UnixListener, _file: SocketFile, settings: Arc<connection::Settings>) {
+    loop {
+        let Some((stream, _)) = accepted(listener.accept().await, &settings.faults).await else { continue };
+        // The kernel's word, and the pid as this process sees it.
+        let pid = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok()).filter(|pid| *pid > 0);
+        let (read, write) = stream.into_split();
+        connection::start(read, write, pid, &settings);
+    }
+}
+
+async fn accept_tcp(listener: TcpListener, settings: Arc<connection::Settings>) {
+    loop {
+        let Some((stream, peer)) = accepted(listener.accept().await, &settings.faults).await else { continue };
+        keep_alive(&stream, peer);
+        let (read, write) = stream.into_split();
+        connection::start(read, write, None, &settings);
     }
 }
 

@@ -20,7 +20,8 @@ fn describe(config: &Config) -> String {
     let addresses: Vec<_> = unix.chain(listen.tcp.iter().map(|tcp| format!("tcp://{tcp}"))).collect();
     let mut recorders = plain(&["recorder", "type", "interval", "to"]);
     for recorder in &config.recorders {
-        let interval = recorder.interval.map_or("the backend's".to_owned(), |i| humantime::format_duration(i).to_string());
+        let interval =
+            recorder.interval.map_or("the backend's".to_owned(), |i| humantime::format_duration(i).to_string());
         let backends: Vec<_> = recorder.backends.iter().map(|&index| config.backends[index].name.as_str()).collect();
         recorders.add_row([&recorder.name, recorder.spec.name, &interval, &backends.join(", ")]);
     }

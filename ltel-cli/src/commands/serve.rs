@@ -17,7 +17,7 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
     let mut status = pipeline.status.clone();
     tokio::select! {
-        signal = signals.next() => tracing::info!("{}: completing what is open", signals::name(signal)),
+        request = signals.next() => tracing::info!("{}: completing what is open", request.name()),
         () = signals::wait_for_closed_stdout() => {}
         _ = status.wait_for(|status| once && status.finished > 0 && status.active == 0) => {}
     }
