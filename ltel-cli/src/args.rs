@@ -68,7 +68,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Send the telemetry to an OTLP receiver as well, such as http://127.0.0.1:4317.
+    /// Send the telemetry to an OTLP receiver as well, such as <http://127.0.0.1:4317>.
     #[arg(long, value_name = "URL")]
     pub(crate) otlp: Option<String>,
     /// The receiver's protocol. By default gRPC on port 4317, HTTP elsewhere.

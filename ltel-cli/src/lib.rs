@@ -40,6 +40,7 @@ use commands::{Failure, check, demo, plugin_path, recorders, run, serve};
 
 /// Runs ltel's command line with these recorders. The exit code is for `main` to return.
 #[must_use]
+#[allow(clippy::needless_pass_by_value)] // `run(registry().with::<Mine>())` reads best
 pub fn run(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -26,11 +26,11 @@ pub(crate) fn plugin_folder() -> Result<PathBuf, String> {
         std::fs::write(path, text).map_err(failed)?;
     }
     if std::fs::rename(&parts, &folder).is_err() {
-        if !intact(&folder) {
+        if intact(&folder) {
+            std::fs::remove_dir_all(&parts).map_err(failed)?;
+        } else {
             std::fs::remove_dir_all(&folder).map_err(failed)?;
             std::fs::rename(&parts, &folder).map_err(failed)?;
-        } else {
-            std::fs::remove_dir_all(&parts).map_err(failed)?;
         }
     }
     Ok(folder)

@@ -191,7 +191,7 @@ impl Runs {
                 // Fails if the connection is gone already: `Closed` follows.
                 let _ = welcome.send(welcomed);
             }
-            Delivery::Frame { connection, payload } => self.frame(connection, payload, now),
+            Delivery::Frame { connection, payload } => self.frame(connection, &payload, now),
             Delivery::Closed { connection } => self.closed(connection, now),
         }
     }
@@ -248,10 +248,10 @@ impl Runs {
         Welcome { last_seq, features }
     }
 
-    fn frame(&mut self, connection: u64, payload: Bytes, now: Timestamp) {
+    fn frame(&mut self, connection: u64, payload: &Bytes, now: Timestamp) {
         let Some(id) = self.connections.get(&connection).cloned() else { return };
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let frame = match client.encoding.decode(&payload) {
+        let frame = match client.encoding.decode(payload) {
             Ok(frame) => frame,
             // Requests in it show up as not received when the source says how many it sent.
             Err(error) => return self.faults.count("frame not understood", &error),
@@ -265,14 +265,14 @@ impl Runs {
             client.last_seq = seq;
         }
         let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
-        self.message(&id, frame.message, &payload, now);
+        self.message(&id, &frame.message, payload, now);
         if let Some((seq, acks)) = acks {
             acks.send_replace(seq);
         }
     }
 
-    fn message(&mut self, id: &str, message: Message<'_>, payload: &Bytes, now: Timestamp) {
-        let event = match &message {
+    fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Timestamp) {
+        let event = match message {
             Message::Requests(rows) => return self.requests(id, rows, payload, now),
             Message::Done(done) => return self.done(id, done, now),
             Message::Hello(_) => return self.faults.count("frame not understood", &"a second `hello`"),
@@ -420,6 +420,7 @@ impl Runs {
     /// Gives up on held requests for which no run came.
     fn drop_held(&mut self, now: Timestamp) {
         let grace = self.config.grace;
+        #[allow(clippy::iter_over_hash_type)] // each is independent of the others
         for client in self.clients.values_mut() {
             if client.held.frames.is_empty() || client.held.since + grace > now {
                 continue;

@@ -74,7 +74,9 @@ impl Sink for SummarySink {
 
     async fn records(&mut self, batch: Vec<Entry>) {
         self.account.update(|account| account.records += batch.len() as u64);
-        batch.into_iter().for_each(|entry| self.summary.take(entry));
+        for entry in batch {
+            self.summary.take(entry);
+        }
     }
 
     async fn flush(&mut self) {}

@@ -1,5 +1,7 @@
 //! `ltel-cli recorders`: what each recorder emits.
 
+use std::fmt::Write as _;
+
 use ltel_core::recorder::{Per, Spec};
 use ltel_core::registry::Registry;
 use serde_json::{Value, json};
@@ -39,7 +41,7 @@ fn as_table(registry: &Registry) -> String {
             [] => String::new(),
             options => format!("\noptions: {}", options.join(", ")),
         };
-        out += &format!("{}: {}{options}\n{table}\n\n", spec.name, spec.description);
+        let _ = writeln!(out, "{}: {}{options}\n{table}\n", spec.name, spec.description);
     }
     out
 }

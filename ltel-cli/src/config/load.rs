@@ -112,7 +112,7 @@ impl Loader<'_> {
         let top = file.read::<RawTop>(&["listen", "recorders", "backends"], &mut self.errors);
         let listen = match listen {
             Some(section) => self.listen(section),
-            None => self.default_listen(),
+            None => Some(self.default_listen()),
         };
         let (names, backends) = self.backends(backends?);
         let recorders = self.recorders(recorders?, &names);
@@ -128,15 +128,15 @@ impl Loader<'_> {
         })
     }
 
-    fn default_listen(&self) -> Option<Listen> {
+    fn default_listen(&self) -> Listen {
         let runtime_dir = self.env.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-        Some(Listen {
+        Listen {
             unix: runtime_dir.map(|dir| dir.join("ltel.sock")),
             tcp: DEFAULT_TCP.parse().ok(),
             max_connections: 1_024,
             max_frame_bytes: 8 << 20,
             token: None,
-        })
+        }
     }
 
     fn listen(&mut self, section: Section<'_>) -> Option<Listen> {

@@ -156,7 +156,7 @@ pub(super) fn read(
 
     let endpoint_is_stated = raw.endpoint.is_some();
     let headers = headers(raw.headers, endpoint_is_stated, context, &header, errors);
-    let (endpoint, protocol) = endpoint(raw.endpoint, protocol, env, &header, errors)?;
+    let (endpoint, protocol) = endpoint(raw.endpoint.as_ref(), protocol, env, &header, errors)?;
     let ca = raw.tls.and_then(|tls| match std::fs::read(tls.ca_file.get_ref()) {
         Ok(pem) => Some(pem),
         Err(error) => {
@@ -179,14 +179,14 @@ pub(super) fn read(
 }
 
 fn endpoint(
-    stated: Option<Spanned<String>>,
+    stated: Option<&Spanned<String>>,
     protocol: Option<OtlpProtocol>,
     env: &Environment,
     header: &std::ops::Range<usize>,
     errors: &mut Vec<ConfigError>,
 ) -> Option<(Uri, OtlpProtocol)> {
     let variable = env.otlp("ENDPOINT");
-    let (text, span, is_base) = match (&stated, &variable) {
+    let (text, span, is_base) = match (stated, &variable) {
         (Some(stated), _) => (stated.get_ref().clone(), stated.span(), true),
         (None, Some(variable)) => (variable.value.clone(), header.clone(), !variable.is_for_signal()),
         (None, None) => {

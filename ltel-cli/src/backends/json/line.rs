@@ -72,7 +72,7 @@ impl Point<'_> {
 /// All points of a collection.
 pub(super) fn points(collected: &Collected) -> Vec<Point<'_>> {
     let mut points = Vec::new();
-    for metric in collected.metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
+    for metric in collected.metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics) {
         match metric.data() {
             AggregatedMetrics::F64(data) => metric_points(metric, data, &collected.run, &mut points),
             AggregatedMetrics::U64(data) => metric_points(metric, data, &collected.run, &mut points),

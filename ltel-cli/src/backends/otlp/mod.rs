@@ -79,7 +79,7 @@ fn count_points(metrics: &ResourceMetrics) -> u64 {
             MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
         }
     }
-    let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+    let metrics = metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics);
     metrics
         .map(|metric| match metric.data() {
             AggregatedMetrics::F64(data) => of(data),

@@ -3,6 +3,7 @@
 mod target;
 mod venv;
 
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -82,9 +83,9 @@ fn configuration(args: &DemoArgs, telemetry: &std::path::Path) -> String {
          [recorders.system]\n[backends.file]\ntype = \"json\"\noutput = {output}\n"
     );
     if let Some(url) = &args.otlp {
-        text += &format!("[backends.otlp]\nendpoint = {}\n", quoted(url));
+        let _ = writeln!(text, "[backends.otlp]\nendpoint = {}", quoted(url));
         if let Some(protocol) = &args.otlp_protocol {
-            text += &format!("protocol = {}\n", quoted(protocol));
+            let _ = writeln!(text, "protocol = {}", quoted(protocol));
         }
     }
     text
