@@ -13,10 +13,13 @@ use crate::config::{BackendConfig, BackendKind};
 use crate::pipeline::Ended;
 use crate::runs::FinishedRun;
 
+// Wide enough for the figures; long texts go on in the next line.
+const WIDTH: u16 = 140;
+
 /// A table without lines, as tools of a terminal print it.
 pub(crate) fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH).set_header(header);
     table
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn parse_config(file: &str, text: &str, registry: &Registry) -> Resul
         let count = errors.errors().len();
         let plural = if count == 1 { "" } else { "s" };
         let color = std::io::stderr().is_terminal();
-        Failure::usage(format!("{}{count} error{plural} in {file}: nothing was started", errors.render(color)))
+        Failure::usage(format!("{count} error{plural} in {file}, nothing was started\n\n{}", errors.render(color)))
     })
 }
 

@@ -82,7 +82,7 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
         return Err(fail(errors.collect()));
     }
     let mut loader = Loader { registry, env, errors: Vec::new() };
-    match loader.config(Section::new("the file", 0..0, table.into_inner())) {
+    match loader.config(Section::new("", 0..0, table.into_inner())) {
         Some(config) if loader.errors.is_empty() => Ok(config),
         _ => Err(fail(loader.errors)),
     }
@@ -141,8 +141,9 @@ impl Loader<'_> {
 
     fn listen(&mut self, section: Section<'_>) -> Option<Listen> {
         let header = section.header.clone();
+        let before = self.errors.len();
         let raw = section.read::<RawListen>(&[], &mut self.errors)?;
-        if raw.unix.is_none() && raw.tcp.is_none() {
+        if self.errors.len() == before && raw.unix.is_none() && raw.tcp.is_none() {
             self.errors.push(
                 ConfigError::new("[listen] names no address", header)
                     .help(format!("give `unix = \"/path/ltel.sock\"`, `tcp = \"{DEFAULT_TCP}\"`, or both")),

@@ -84,6 +84,10 @@ impl<'a> Section<'a> {
         self.read_with(serde_introspect::<T>(), also, errors, |value| T::deserialize(value))
     }
 
+    fn named(&self, key: &str) -> String {
+        if self.title.is_empty() { format!("`{key}`") } else { format!("`{key}` in {}", self.title) }
+    }
+
     /// Reads the whole table with a function. `keys` are those that it knows.
     pub(super) fn read_with<T>(
         mut self,
@@ -92,7 +96,6 @@ impl<'a> Section<'a> {
         errors: &mut Vec<ConfigError>,
         read: impl Fn(ValueDeserializer<'_>) -> Result<T, Error>,
     ) -> Option<T> {
-        let before = errors.len();
         let unknown: Vec<_> = self
             .table
             .keys()
@@ -102,7 +105,7 @@ impl<'a> Section<'a> {
         for (key, span) in unknown {
             self.table.remove(key.as_str());
             let known = || keys.iter().chain(also).copied();
-            let error = ConfigError::new(format!("unknown key `{key}` in {}", self.title), span);
+            let error = ConfigError::new(format!("unknown key {}", self.named(&key)), span);
             errors.push(match did_you_mean(&key, known()) {
                 Some(name) => error.help(format!("did you mean `{name}`?")),
                 None => error.help(format!("the keys here are {}", list(known()))),
@@ -111,8 +114,8 @@ impl<'a> Section<'a> {
         loop {
             let value = Spanned::new(self.header.clone(), DeValue::Table(self.table.clone()));
             let error = match read(ValueDeserializer::from(value)) {
-                Ok(value) if errors.len() == before => return Some(value),
-                Ok(_) => return None,
+                // What is right is read even so: its own errors are to be found as well.
+                Ok(value) => return Some(value),
                 Err(error) => error,
             };
             let span = error.span().unwrap_or_else(|| self.header.clone());
@@ -123,7 +126,7 @@ impl<'a> Section<'a> {
                 .map(|(key, _)| key.get_ref().to_string());
             match culprit {
                 Some(key) => {
-                    errors.push(ConfigError::new(format!("`{key}` in {}: {}", self.title, error.message()), span));
+                    errors.push(ConfigError::new(format!("{}: {}", self.named(&key), error.message()), span));
                     self.table.remove(key.as_str());
                 }
                 None => {
