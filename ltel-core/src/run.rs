@@ -237,6 +237,16 @@ impl Run {
         self.sources().find(|s| s.source.coordinates())
     }
 
+    /// The place of a client among the run's sources.
+    pub fn member(&self, client_id: &str) -> Option<u32> {
+        self.members.iter().find(|m| m.client_id == client_id).map(|m| m.info.index)
+    }
+
+    /// Whether the source has said that it is done.
+    pub fn is_done(&self, index: u32) -> bool {
+        self.members[index as usize].done.is_some()
+    }
+
     /// Requests of the source reached the recorders.
     pub fn recorded(&mut self, index: u32, requests: u64) {
         self.members[index as usize].recorded += requests;
@@ -374,7 +384,7 @@ mod tests {
 
     fn done(sent: u64, dropped: u64, sources: &[&str]) -> Done {
         let sources = (!sources.is_empty()).then(|| sources.iter().map(|&s| s.to_owned()).collect());
-        Done { time: 0.0, sent, dropped, sources }
+        Done { sent, dropped, sources, ..Done::default() }
     }
 
     #[test]

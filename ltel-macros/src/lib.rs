@@ -20,8 +20,50 @@ mod tests;
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
-/// Makes a struct of instruments a recorder: `impl ltel_core::Recorder`. The reference of its attributes is the page of
-/// `ltel_core::Recorder`, and the book in `recorders/README.md`.
+/// Makes a struct of instruments a recorder: `impl ltel_core::Recorder`.
+///
+/// `#[recorder(...)]` on the struct says which events it sees and how its series are labelled. Each field has a part, which
+/// its attribute gives: `#[counter]`, `#[up_down_counter]`, `#[gauge]`, `#[histogram]`, `#[record]` or `#[state]`. Doc comments
+/// are the descriptions, and required. The reference of all attributes is the book in `recorders/README.md`.
+///
+/// ```
+/// use ltel_core::prelude::*;
+/// use ltel_core::replay::{Replay, request};
+///
+/// /// Checkout traffic by endpoint.
+/// #[derive(Recorder)]
+/// #[recorder(on = Request, when = |r| r.name.starts_with("/checkout"), labels(method, endpoint = name))]
+/// struct Checkout {
+///     /// Time to the last byte.
+///     #[histogram(unit = "ms", value = response_time, buckets = [100, 250, 1000])]
+///     duration: Histogram,
+///
+///     /// Requests that raised.
+///     #[counter(when = |r| r.error.is_some())]
+///     failures: Counter,
+/// }
+///
+/// let out = Replay::of::<Checkout>().event(request("POST", "/checkout/pay").took_ms(612.0)).finish();
+/// assert_eq!(out.value("checkout.duration", &[("endpoint", "/checkout/pay")]), 612.0);
+/// assert!(out.points.iter().all(|point| point.name != "checkout.failures"));
+/// ```
+///
+/// A closure takes the event, then the options, then the [moment](https://docs.rs/ltel-core), as many of these as it wants.
+/// Whatever is wrong is reported at once, each at its token; a struct with errors is a recorder all the same, so that
+/// nothing else is in error because of it.
+///
+/// ```compile_fail
+/// use ltel_core::prelude::*;
+///
+/// /// Checkout traffic by endpoint.
+/// #[derive(Recorder)]
+/// #[recorder(on = Request, labels(request_type))] // `Request` has no field `request_type`; did you mean `method`?
+/// struct Checkout {
+///     /// Time to the last byte.
+///     #[histogram(unit = "msec", value = response_time)] // `msec` is no unit of UCUM; did you mean `ms`?
+///     duration: Histogram,
+/// }
+/// ```
 #[proc_macro_derive(
     Recorder,
     attributes(recorder, counter, up_down_counter, gauge, histogram, record, state)

@@ -194,6 +194,9 @@ pub struct Rows<'a> {
 pub struct Done {
     /// Seconds since the epoch.
     pub time: f64,
+    /// The run it speaks of; if absent, the one the source is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
     /// Requests that Locust reported in this process, whether they were sent or not.
     pub sent: u64,
     /// Those of them that the process threw away because its buffer was full.

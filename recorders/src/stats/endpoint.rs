@@ -8,7 +8,10 @@ use super::Window;
 
 // Locust's `current_*` rates average ten seconds that end two before the last request; the rest is room for processes
 // whose requests come later than those of others.
-const SECONDS: u64 = 32;
+const SECONDS: usize = 32;
+
+// Bounded: a wrong duration must not make a histogram of any size. A day.
+const LONGEST_US: u64 = 86_400_000_000;
 
 /// The figures of one endpoint.
 #[derive(Clone, Debug)]
@@ -26,7 +29,7 @@ pub(super) struct Endpoint {
     pub(super) last: f64,
     // In microseconds, with 3 significant digits.
     times: Histogram<u64>,
-    seconds: [Second; SECONDS as usize],
+    seconds: [Second; SECONDS],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +53,7 @@ impl Endpoint {
             max_ms: f64::NEG_INFINITY,
             last: 0.0,
             times: times(),
-            seconds: [Second::default(); SECONDS as usize],
+            seconds: [Second::default(); SECONDS],
         }
     }
 
@@ -72,7 +75,8 @@ impl Endpoint {
                 self.total_ms += ms;
                 self.min_ms = self.min_ms.min(ms);
                 self.max_ms = self.max_ms.max(ms);
-                self.times.saturating_record((ms * 1e3).round() as u64);
+                // Grows to hold the value, and cannot fail below the bound.
+                let _ = self.times.record(((ms * 1e3).round() as u64).min(LONGEST_US));
             }
             None => self.untimed += 1,
         }
@@ -80,9 +84,9 @@ impl Endpoint {
         self.add_second(second);
     }
 
-    #[allow(clippy::cast_possible_truncation)] // less than SECONDS
+    #[allow(clippy::cast_possible_truncation)] // only the last bits count
     fn add_second(&mut self, more: Second) {
-        let second = &mut self.seconds[(more.at % SECONDS) as usize];
+        let second = &mut self.seconds[more.at as usize % SECONDS];
         if second.at < more.at {
             *second = more;
         } else if second.at == more.at {

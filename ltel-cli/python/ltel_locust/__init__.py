@@ -1,0 +1,43 @@
+"""ltel's side inside Locust: a listener that appends to a buffer, and a greenlet that sends it.
+
+`import ltel_locust` in a locustfile is all it takes; with the folder `ltel_locust/autoload` first
+on PYTHONPATH not even that. An `Environment` of one's own, Locust used as a library, is handed to
+`attach` once its runner exists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import locust
+from locust.env import Environment
+
+from .options import add_options
+from .session import Session, start
+
+__all__ = ["attach", "record"]
+
+_sessions: WeakKeyDictionary[Environment, Session | None] = WeakKeyDictionary()
+
+
+def attach(environment: Environment) -> None:
+    """Send telemetry of this environment; a second call changes nothing."""
+    if environment not in _sessions:
+        _sessions[environment] = start(environment)
+
+
+def record(name: str, value: float | None = None, **attributes: Any) -> None:
+    """Record an event of one's own, with a value and attributes if there are any."""
+    for session in list(_sessions.values()):
+        if session is not None:
+            session.record(name, value, attributes)
+
+
+# Not before `init`: with --processes Locust forks after this import, and each child fires `init`.
+@locust.events.init.add_listener
+def _on_init(environment: Environment, **_kwargs: Any) -> None:
+    attach(environment)
+
+
+locust.events.init_command_line_parser.add_listener(add_options)

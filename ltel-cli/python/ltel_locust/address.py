@@ -1,0 +1,82 @@
+"""Where the receiver listens: `unix:/path` or `tcp://host:port`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from dataclasses import dataclass
+
+DEFAULT = "tcp://127.0.0.1:4327"
+
+
+class AddressError(ValueError):
+    """An address that cannot be used; the text says what would be right."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A Unix socket (`path`), or a TCP endpoint (`host`, `port`)."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
+
+
+def choose(option: str | None) -> Address:
+    """LTEL_ADDRESS, else the command line's, else the user's own socket, else local TCP."""
+    # The environment comes first: `ltel-cli run` puts its private socket there, and it must win
+    # over an address that a locust.conf happens to hold.
+    text = os.environ.get("LTEL_ADDRESS") or option
+    return parse(text) if text else parse(_user_socket() or DEFAULT)
+
+
+def parse(text: str) -> Address:
+    """Read an address; raises AddressError."""
+    text = text.strip()
+    if text.startswith("unix:"):
+        return _parse_unix(text)
+    if text.startswith("tcp://"):
+        return _parse_tcp(text)
+    raise AddressError(f"`{text}` is neither unix:/path nor tcp://host:port")
+
+
+def _parse_unix(text: str) -> Address:
+    path = text.removeprefix("unix:")
+    if path.startswith("///"):
+        path = path[2:]  # the form of a URL: unix:///run/ltel.sock
+    if not path.startswith("/") or "\0" in path:
+        raise AddressError(f"`{text}` needs an absolute path: unix:/path")
+    if not hasattr(socket, "AF_UNIX"):
+        raise AddressError(f"`{text}`: no Unix sockets on this system, use tcp://host:port")
+    return Address(path=path)
+
+
+def _parse_tcp(text: str) -> Address:
+    host, colon, digits = text.removeprefix("tcp://").rstrip("/").rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise AddressError(f"`{text}`: an IPv6 address goes in brackets, tcp://[::1]:4327")
+    port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
+    if not (colon and host and 0 < port < 65536):
+        raise AddressError(f"`{text}` needs a host and a port: tcp://host:port")
+    return Address(host=host, port=port)
+
+
+def _user_socket() -> str | None:
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if not folder or not hasattr(socket, "AF_UNIX"):
+        return None
+    path = os.path.join(folder, "ltel.sock")
+    try:
+        is_socket = stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return None
+    return f"unix:{path}" if is_socket else None

@@ -1,0 +1,120 @@
+"""One connection to the receiver: the bytes of protocol v1, on a socket that never blocks."""
+
+from __future__ import annotations
+
+from socket import socket
+from time import monotonic
+from typing import Any, NoReturn
+
+import msgpack
+
+from .outbox import Outbox
+
+#: seconds a new connection may take to say `welcome`
+WELCOME_TIMEOUT = 5.0
+#: seconds without an acknowledgement before a connection counts as dead; far more than a
+#: receiver stands still for a pause of its machine
+STALL_TIMEOUT = 15.0
+#: bytes written before others get their turn
+WRITE_BUDGET = 1 << 20
+#: bytes of one frame from the receiver
+REPLY_LIMIT = 1 << 20
+
+
+class LinkError(OSError):
+    """The connection cannot go on."""
+
+
+class Refused(LinkError):
+    """The receiver said why it closes the connection."""
+
+
+class Link:
+    """A connection; `pump` moves what can be moved at once."""
+
+    def __init__(self, sock: socket, outbox: Outbox, hello: bytes) -> None:
+        self.sock = sock
+        #: the receiver's `features`, from `welcome` on
+        self.features: dict[str, Any] | None = None
+        self._outbox = outbox
+        self._writing = memoryview(hello)
+        self._reading = bytearray()
+        self._progress = monotonic()
+
+    def pump(self) -> None:
+        """Read and write until the socket would block; raises OSError when it is at its end."""
+        self._read()
+        self._write()
+        if self.features is None:
+            if monotonic() - self._progress > WELCOME_TIMEOUT:
+                raise LinkError(f"no welcome within {WELCOME_TIMEOUT:g} s")
+        elif not len(self._outbox):
+            self._progress = monotonic()  # nothing is outstanding
+        elif monotonic() - self._progress > STALL_TIMEOUT:
+            raise LinkError(f"no acknowledgement for {STALL_TIMEOUT:g} s")
+
+    def wants_write(self) -> bool:
+        """Whether to wait for room in the socket too."""
+        return bool(self._writing) or (self.features is not None and self._outbox.has_unsent())
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+    def _write(self) -> None:
+        budget = WRITE_BUDGET
+        while budget > 0:
+            if not self._writing:
+                # Only `welcome` tells what the receiver already has.
+                frame = self._outbox.take() if self.features is not None else None
+                if frame is None:
+                    return
+                self._writing = memoryview(frame)
+            try:
+                written = self.sock.send(self._writing)
+            except (BlockingIOError, InterruptedError):
+                return
+            self._writing = self._writing[written:]
+            budget -= written
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = self.sock.recv(65_536)
+            except (BlockingIOError, InterruptedError):
+                return
+            if not data:
+                raise LinkError("closed by the receiver")
+            self._reading += data
+            self._parse()
+
+    def _parse(self) -> None:
+        while len(self._reading) >= 4:
+            size = int.from_bytes(self._reading[:4], "big")
+            if size > REPLY_LIMIT:
+                self._not_ltel()
+            if len(self._reading) < 4 + size:
+                return
+            body = bytes(self._reading[4 : 4 + size])
+            del self._reading[: 4 + size]
+            try:
+                message = msgpack.unpackb(body)
+                self._handle(message["type"], message)
+            except LinkError:
+                raise
+            except Exception:
+                self._not_ltel()
+
+    def _handle(self, kind: Any, message: dict[str, Any]) -> None:
+        if kind == "ack":
+            self._outbox.acknowledge(int(message["seq"]))
+            self._progress = monotonic()
+        elif kind == "welcome":
+            self._outbox.resume(int(message.get("last_seq") or 0))
+            self.features = dict(message.get("features") or {})
+            self._progress = monotonic()
+        elif kind == "error":
+            raise Refused(str(message.get("message")))
+
+    def _not_ltel(self) -> NoReturn:
+        raise LinkError("what answers there does not speak ltel's protocol")

@@ -1,0 +1,45 @@
+"""The command line options `--ltel-address` and `--testplan`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def add_options(parser: Any, **_kwargs: Any) -> None:
+    """Add the options to Locust's parser; one that is there already keeps its owner."""
+    # Another plugin may define `--testplan` after us. By default argparse raises in *its*
+    # listener and Locust then ends with an error; so let the later definition win.
+    for container in (parser, parser._optionals):
+        container.conflict_handler = "resolve"
+    _add(
+        parser,
+        "--ltel-address",
+        metavar="<address>",
+        env_var="LTEL_ADDRESS",
+        include_in_web_ui=False,
+        help="Where ltel listens: unix:/path or tcp://host:port.",
+    )
+    _add(
+        parser,
+        "--testplan",
+        metavar="<name>",
+        env_var="LTEL_TESTPLAN",
+        help="Name of the test plan, a label of all telemetry of the run.",
+    )
+
+
+def _add(parser: Any, flag: str, **settings: Any) -> None:
+    if flag not in parser._option_string_actions:
+        parser.add_argument(flag, default=None, **settings)
+
+
+def address(options: Any) -> str | None:
+    """What `--ltel-address` says, if anything."""
+    return getattr(options, "ltel_address", None) or None
+
+
+def testplan(options: Any) -> str | None:
+    """LTEL_TESTPLAN, else `--testplan`, else nothing."""
+    given = os.environ.get("LTEL_TESTPLAN") or getattr(options, "testplan", None)
+    return str(given) if given else None

@@ -1,0 +1,163 @@
+"""Frames on their way to the receiver: numbered, kept until acknowledged, bounded in bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Any, NamedTuple
+
+import msgpack
+
+from .rows import Row, clean, text, tidy
+from .run import Run
+
+#: bytes of one frame
+FRAME_LIMIT = 1_000_000
+#: what a queued frame takes beyond its bytes
+OVERHEAD = 256
+
+_strict = msgpack.Packer()
+# Slower, and takes anything: lone surrogates, integers of any size, foreign objects.
+_lenient = msgpack.Packer(unicode_errors="backslashreplace", default=text)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A frame: its length in four bytes, then the map."""
+    try:
+        return _framed(_strict.pack(message))
+    except (TypeError, ValueError, OverflowError):
+        return _framed(_lenient.pack(message))
+
+
+def _framed(body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + body
+
+
+class Frame(NamedTuple):
+    """A queued frame, and the rows of which run are lost with it."""
+
+    data: bytes
+    rows: int
+    run: Run | None
+
+
+class Outbox:
+    """The queue between the listeners, which only put, and the sender, which only takes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        #: whether anything had to be dropped, for the log
+        self.overflowed = False
+        self._seq = 0
+        self._size = 0
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._unsent: deque[int] = deque()
+        # What may be dropped, oldest first: request rows before events, lifecycle frames never.
+        self._requests: deque[int] = deque()
+        self._events: deque[int] = deque()
+        # The last frame begun on this connection, and those dropped after they were begun: the
+        # receiver may have them, and what it acknowledges was not dropped after all.
+        self._begun = 0
+        self._doubtful: deque[tuple[int, int, Run]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def rows(self) -> int:
+        """Request rows that wait here."""
+        return sum(frame.rows for frame in self._frames.values())
+
+    def put(self, kind: str, fields: dict[str, Any]) -> None:
+        """Queue a frame without which a run cannot be understood."""
+        self._queue(encode(self._numbered(kind, fields)), 0, None)
+
+    def put_event(self, kind: str, fields: dict[str, Any]) -> None:
+        """Queue a frame that may be dropped if room is short."""
+        self._queue(encode(self._numbered(kind, fields)), 0, None, self._events)
+
+    def put_rows(self, batch: list[Row], run: Run) -> None:
+        """Queue request rows, in as many frames as they need; the list is ours from here on."""
+        tidy(batch)
+        message = self._numbered("requests", {"rows": batch})
+        try:
+            data = _framed(_strict.pack(message))
+        except (UnicodeError, OverflowError):  # what `tidy` does not look for
+            batch[:] = map(clean, batch)
+            data = encode(message)
+        if len(data) <= FRAME_LIMIT:
+            self._queue(data, len(batch), run, self._requests)
+        elif len(batch) > 1:
+            middle = len(batch) // 2
+            self.put_rows(batch[:middle], run)
+            self.put_rows(batch[middle:], run)
+        else:
+            # One row of this size has texts that were never cut.
+            self.put_rows([(*clean(batch[0])[:7], None)], run)
+
+    def take(self) -> bytes | None:
+        """The next frame to send."""
+        while self._unsent:
+            seq = self._unsent.popleft()
+            frame = self._frames.get(seq)
+            if frame is not None:
+                self._begun = seq
+                return frame.data
+        return None
+
+    def has_unsent(self) -> bool:
+        """Whether there is a next frame to send."""
+        return bool(self._unsent)
+
+    def acknowledge(self, seq: int) -> None:
+        """Forget all up to `seq`: the receiver has processed it."""
+        seq = min(seq, self._seq)
+        while self._frames and next(iter(self._frames)) <= seq:
+            self._size -= _size(self._frames.popitem(last=False)[1])
+        for numbers in (self._unsent, self._requests, self._events):
+            while numbers and numbers[0] <= seq:
+                numbers.popleft()
+        while self._doubtful and self._doubtful[0][0] <= seq:
+            _, rows, run = self._doubtful.popleft()
+            run.dropped -= rows
+
+    def resume(self, last_seq: int) -> None:
+        """Begin a connection: all after `last_seq` is to be sent again."""
+        self.acknowledge(last_seq)
+        self._doubtful.clear()  # begun on the connection before, and not received
+        self._begun = 0
+        self._unsent = deque(self._frames)
+
+    def _numbered(self, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+        # The number is taken only when the frame is queued, so that a split leaves no gap.
+        return {"type": kind, "seq": self._seq + 1, **fields}
+
+    def _queue(
+        self, data: bytes, rows: int, run: Run | None, droppable: deque[int] | None = None
+    ) -> None:
+        self._seq += 1
+        frame = Frame(data, rows, run)
+        self._frames[self._seq] = frame
+        self._unsent.append(self._seq)
+        if droppable is not None:
+            droppable.append(self._seq)
+        self._size += _size(frame)
+        while self._size > self.limit and self._drop_oldest():
+            pass
+
+    def _drop_oldest(self) -> bool:
+        numbers = self._requests or self._events
+        if not numbers:
+            return False
+        seq = numbers.popleft()
+        frame = self._frames.pop(seq)
+        self._size -= _size(frame)
+        self.overflowed = True
+        if frame.run is not None:
+            frame.run.dropped += frame.rows
+            if seq <= self._begun:
+                self._doubtful.append((seq, frame.rows, frame.run))
+        return True
+
+
+def _size(frame: Frame) -> int:
+    return len(frame.data) + OVERHEAD

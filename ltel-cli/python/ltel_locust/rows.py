@@ -1,0 +1,216 @@
+"""Request rows: what is kept of a request event, and what becomes of odd values.
+
+A row is `(start_time, request_type, name, response_time, response_length, status_code, error,
+extra)`. The listener only appends it as it is; all checks wait until a batch is packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from time import time
+from typing import Any
+
+import gevent
+from locust import User
+from locust.stats import StatsError
+
+Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
+
+#: longest text of one field, in characters: one row always fits into a frame
+TEXT_LIMIT = 16_384
+CONTEXT_KEYS = 32
+CONTEXT_TEXT = 1_024
+INTEGER_LIMIT = 2**63 - 1
+
+_INFINITY = float("inf")
+
+
+def listener(
+    rows: list[Row], limit: int, full: Callable[[], None], wanted: set[str]
+) -> Callable[..., None]:
+    """The listener of Locust's request event: appends to `rows`, calls `full` at `limit` rows.
+
+    `wanted` is read at every event; it holds which of url, user_class and context to add.
+    """
+    append = rows.append
+
+    # This runs for every request of the test. Named parameters keep `url` and `context` out of a
+    # dict, and only a failure pays for a text.
+    def on_request(
+        request_type: Any,
+        name: Any,
+        response_time: Any,
+        response_length: Any,
+        exception: Any = None,
+        start_time: Any = None,
+        response: Any = None,
+        context: Any = None,
+        url: Any = None,
+        **_kwargs: Any,
+    ) -> None:
+        status = None
+        if response is not None:  # not its truth: a 4xx or 5xx response is falsy
+            try:
+                status = response.status_code
+            except Exception:
+                pass
+        append(
+            (
+                began(response_time) if start_time is None else start_time,
+                request_type,
+                name,
+                response_time,
+                response_length,
+                status,
+                None if exception is None else failure(exception),
+                extra(wanted, url, context) if wanted else None,
+            )
+        )
+        if len(rows) >= limit:
+            full()
+
+    return on_request
+
+
+def began(response_time: Any) -> float:
+    """When a request began that does not say so: it has just ended."""
+    return time() - (number(response_time) or 0.0) / 1000
+
+
+def failure(exception: Any) -> tuple[str, str] | None:
+    """Class and text of what Locust counts as a failure, which is any true exception."""
+    kind = type(exception).__name__[:CONTEXT_TEXT]
+    try:
+        if not exception:
+            return None
+    except Exception:
+        return None  # Locust's own statistics fail at the same test, and count no failure
+    try:
+        return kind, StatsError.parse_error(exception)[:TEXT_LIMIT]
+    except Exception:
+        return kind, f"<unprintable {kind}>"
+
+
+def extra(wanted: set[str], url: Any, context: Any) -> dict[str, Any] | None:
+    """What recorders asked for beyond the row."""
+    found: dict[str, Any] = {}
+    if "url" in wanted and url is not None:
+        found["url"] = text(url)
+    if "user_class" in wanted:
+        user_class = _user_class()
+        if user_class:
+            found["user_class"] = user_class
+    if "context" in wanted and context:
+        found["context"] = attributes(context)
+    return found or None
+
+
+def _user_class() -> str | None:
+    # The event does not name its user; but a user's greenlet was started with it, and those that
+    # a task spawns know who spawned them. The name is kept there: a kill takes the arguments.
+    greenlet = gevent.getcurrent()
+    while greenlet is not None:
+        found = getattr(greenlet, "ltel_user_class", None)
+        if found is None and (arguments := getattr(greenlet, "args", None)):
+            if isinstance(arguments[0], User):
+                found = greenlet.ltel_user_class = type(arguments[0]).__name__
+        if found is not None:
+            return found
+        spawning = getattr(greenlet, "spawning_greenlet", None)
+        greenlet = spawning() if spawning else None
+    return None
+
+
+def tidy(batch: list[Row]) -> None:
+    """Make each row what the protocol wants, in place; nearly all are so already."""
+    infinity = _INFINITY
+    for at, row in enumerate(batch):
+        start, kind, name, time_ms, length, status, _error, _extra = row
+        # Exact types: CPython decides these faster than any other test, column-wise ones included.
+        # NaN is not below infinity.
+        if (
+            type(time_ms) is float
+            and 0.0 <= time_ms < infinity
+            and type(start) is float
+            and 0.0 <= start < infinity
+            and type(name) is str
+            and type(kind) is str
+            and type(length) is int
+            and (status is None or (type(status) is int and 0 <= status <= 999))
+        ):
+            continue
+        batch[at] = clean(row)
+
+
+def clean(row: Row) -> Row:
+    """The row with each value made what the protocol wants."""
+    start, kind, name, time_ms, length, status, error, more = row
+    start_time = number(start)
+    return (
+        began(time_ms) if start_time is None else start_time,
+        text(kind),
+        text(name),
+        number(time_ms),
+        integer(length),
+        status_code(status),
+        error,
+        more,
+    )
+
+
+def number(value: Any) -> float | None:
+    """Any finite number as a float, anything else as None."""
+    if value is None or isinstance(value, (str, bytes, bytearray)):
+        return None
+    try:
+        result = float(value)
+    except Exception:
+        return None
+    return result if isfinite(result) else None
+
+
+def integer(value: Any) -> int:
+    """A length in bytes; 0 where there is none."""
+    try:
+        result = int(value)
+    except Exception:
+        return 0
+    return max(-INTEGER_LIMIT, min(result, INTEGER_LIMIT))
+
+
+def status_code(value: Any) -> int | None:
+    """A status code, where the response's is an integer that could be one."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return int(value) if 0 <= value <= 999 else None
+
+
+def text(value: Any, limit: int = TEXT_LIMIT) -> str:
+    """Any value as a text of bounded length."""
+    try:
+        # The content of a str subclass, which is what Locust's statistics are keyed by.
+        result = str.__str__(value) if isinstance(value, str) else str(value)
+    except Exception:
+        result = f"<unprintable {type(value).__name__}>"
+    return result[:limit]
+
+
+def attributes(mapping: Any) -> dict[str, Any]:
+    """A user's map as texts and scalars, bounded."""
+    try:
+        items = list(mapping.items())[:CONTEXT_KEYS]
+    except Exception:
+        return {}
+    return {text(key, CONTEXT_TEXT): scalar(value) for key, value in items}
+
+
+def scalar(value: Any) -> Any:
+    """A value MessagePack and JSON both know: None, bool, int, float, else its text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) <= INTEGER_LIMIT else text(value, CONTEXT_TEXT)
+    if isinstance(value, float):
+        return number(value)
+    return text(value, CONTEXT_TEXT)

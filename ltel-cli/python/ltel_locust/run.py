@@ -1,0 +1,62 @@
+"""A run: one load test, from test_start to the next one, and its account of request rows."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+_counter = count(1)
+
+
+@dataclass(eq=False)
+class Run:
+    """What this process did in one run."""
+
+    run_id: str | None
+    testplan: str | None
+    locustfile: str | None
+    #: rows this process reported, delivered or not
+    sent: int = 0
+    #: rows of those that it had to throw away
+    dropped: int = 0
+    ended: bool = False
+    #: `(sent, dropped)` as last told to the receiver
+    reported: tuple[int, int] | None = None
+    #: on the master, ids of the workers that took part
+    sources: set[str] = field(default_factory=set)
+
+
+def begin(options: Any, testplan: str | None, locustfile: str | None) -> Run:
+    """A new run, on the master or the local runner.
+
+    Its identity goes into Locust's parsed options, which travel with the spawn message and so
+    reach every worker, late ones too, before that worker's own test_start.
+    """
+    run = Run(new_run_id(), testplan, locustfile)
+    if options is not None:
+        options.ltel_run_id = run.run_id
+        options.ltel_testplan = run.testplan
+        options.ltel_locustfile = run.locustfile
+    return run
+
+
+def join(options: Any, testplan: str | None, locustfile: str | None) -> Run:
+    """The run a worker takes part in, as its master named it."""
+    return Run(
+        # None where the master has no plugin: then the receiver must find the run.
+        getattr(options, "ltel_run_id", None) or os.environ.get("LTEL_RUN_ID") or None,
+        getattr(options, "ltel_testplan", None) or testplan,
+        getattr(options, "ltel_locustfile", None) or locustfile,
+    )
+
+
+def new_run_id() -> str:
+    """LTEL_RUN_ID, numbered from the second run of the process on, else eight random digits."""
+    number = next(_counter)
+    given = os.environ.get("LTEL_RUN_ID")
+    if given:
+        return given if number == 1 else f"{given}-{number}"
+    return uuid.uuid4().hex[:8]

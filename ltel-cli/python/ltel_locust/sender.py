@@ -1,0 +1,249 @@
+"""The greenlet that owns the socket: connects, sends, reconnects, and drains at the end."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import gevent.socket
+from gevent import monkey
+
+from .address import Address
+from .link import Link, LinkError, Refused
+from .outbox import Outbox
+
+logger = logging.getLogger("ltel_locust")
+
+#: seconds between two looks at what is to be sent
+INTERVAL = 0.2
+CONNECT_TIMEOUT = 2.0
+BACKOFF_FIRST = 0.1
+BACKOFF_LAST = 2.0
+#: seconds that a drain gives a receiver which has never said `welcome`
+FIRST_WELCOME = 1.0
+
+# The originals, not gevent's: the socket never blocks, and a drain must not yield.
+_Socket = monkey.get_original("socket", "socket")
+_sleep = monkey.get_original("time", "sleep")
+_IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY)
+
+Waiter = Callable[[Any, bool, float], bool]
+
+
+class Sender:
+    """Moves frames from the outbox to the receiver."""
+
+    def __init__(
+        self,
+        address: Address,
+        outbox: Outbox,
+        hello: Callable[[], bytes],
+        welcomed: Callable[[dict[str, Any]], None],
+        tick: Callable[[], None],
+    ) -> None:
+        self._address = address
+        self._outbox = outbox
+        self._hello = hello
+        self._welcomed = welcomed
+        self._tick = tick
+        self._link: Link | None = None
+        self._was_welcome = False
+        self._resolved: list[tuple[int, Any]] = []
+        self._backoff = BACKOFF_FIRST
+        self._next_attempt = 0.0
+        self._said: set[str] = set()
+        self._greenlet: gevent.Greenlet | None = None
+        self._abandoned = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether a receiver listens to us now."""
+        return self._link is not None and self._link.features is not None
+
+    def start(self) -> None:
+        """Begin to send, in a greenlet."""
+        self._greenlet = gevent.spawn(self._run)
+
+    def drain(self, timeout: float) -> None:
+        """Send the rest and await its acknowledgement, without yielding to other greenlets.
+
+        Locust ends in more than one greenlet at once on a signal: if this yielded, the process
+        could exit meanwhile.
+        """
+        end = time.monotonic() + timeout
+        if not self._was_welcome:
+            end = min(end, time.monotonic() + FIRST_WELCOME)
+        try:
+            self._drain(end)
+        except KeyboardInterrupt:
+            pass  # the user will not wait; what is left is counted
+        except Exception as error:
+            logger.error("ltel: could not drain: %s", error)
+
+    def stop(self) -> None:
+        """Close the connection and end the greenlet."""
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+        self._close()
+
+    def abandon(self) -> None:
+        """In a forked child: the connection is the parent's, and so is what it carries."""
+        self._abandoned = True
+        self._close()
+
+    def _run(self) -> None:
+        while not self._abandoned:
+            started = time.monotonic()
+            try:
+                self._tick()
+                self._step(started + INTERVAL)
+            except Exception as error:
+                self._say("error", f"ltel: {type(error).__name__}: {error}", logging.ERROR)
+                self._close()
+            # Also yields where nothing above had to wait.
+            gevent.sleep(max(0.0, started + INTERVAL - time.monotonic()))
+
+    def _step(self, until: float) -> None:
+        """Be connected, and move bytes until it is time for the next batch."""
+        try:
+            if self._link is None:
+                if time.monotonic() < self._next_attempt:
+                    return
+                self._resolve()
+                self._link = self._connect(_wait_greenlet)
+            while True:
+                self._pump()
+                left = until - time.monotonic()
+                if left <= 0:
+                    return
+                _wait_greenlet(self._link.sock, self._link.wants_write(), left)
+        except OSError as error:
+            self._lost(error)
+
+    def _drain(self, end: float) -> None:
+        def wait(sock: Any, write: bool, timeout: float) -> bool:
+            return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
+
+        while len(self._outbox):
+            try:
+                if self._link is None:
+                    self._link = self._connect(wait)
+                self._pump()
+                self._tick()  # an acknowledgement may have changed what a run lost
+            except OSError as error:
+                self._lost(error)
+                if not self._was_welcome:
+                    return
+                _sleep(min(BACKOFF_FIRST, max(0.0, end - time.monotonic())))
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            if self._link is not None and len(self._outbox):
+                wait(self._link.sock, self._link.wants_write(), INTERVAL)
+
+    def _pump(self) -> None:
+        link = self._link
+        if link is None:
+            return
+        known = link.features
+        link.pump()
+        if known is None and link.features is not None:
+            self._backoff = BACKOFF_FIRST
+            if not self._was_welcome or "lost" in self._said:
+                logger.info("ltel: telemetry goes to %s", self._address)
+            self._said.discard("lost")
+            self._was_welcome = True
+            self._welcomed(link.features)
+
+    def _resolve(self) -> None:
+        address = self._address
+        if address.path:
+            self._resolved = [(socket.AF_UNIX, address.path)]
+            return
+        with gevent.Timeout(CONNECT_TIMEOUT, LinkError("name not resolved in time")):
+            found = gevent.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        self._resolved = [(int(family), where) for family, _, _, _, where in found]
+
+    def _connect(self, wait: Waiter) -> Link:
+        error: OSError = LinkError("address not resolved")
+        for family, where in self._resolved:
+            sock = _Socket(family, socket.SOCK_STREAM)
+            try:
+                _connect_socket(sock, where, wait)
+                return Link(sock, self._outbox, self._hello())
+            except OSError as failed:
+                sock.close()
+                error = failed
+        raise error
+
+    def _lost(self, error: OSError) -> None:
+        self._close()
+        self._next_attempt = time.monotonic() + self._backoff
+        self._backoff = min(BACKOFF_LAST, self._backoff * 2)
+        if isinstance(error, Refused):
+            text = f"ltel: {self._address} refuses telemetry: {error}"
+            self._say(f"refused {error}", text, logging.ERROR)
+        elif self._was_welcome:
+            self._say("lost", f"ltel: connection to {self._address} lost: {error}; will retry")
+        else:
+            self._say(
+                "nowhere",
+                f"ltel: telemetry goes nowhere: {self._address}: {error}. Start ltel-cli, or set "
+                "LTEL_ADDRESS or --ltel-address to where it listens; will retry",
+            )
+
+    def _say(self, key: str, message: str, level: int = logging.WARNING) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            logger.log(level, "%s", message)
+
+    def _close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def _connect_socket(sock: socket.socket, where: Any, wait: Waiter) -> None:
+    sock.setblocking(False)
+    code = sock.connect_ex(where)
+    if code in _IN_PROGRESS and sock.family != getattr(socket, "AF_UNIX", None):
+        if not wait(sock, True, CONNECT_TIMEOUT):
+            raise LinkError("connection timed out")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        if sock.getsockname() == sock.getpeername():
+            # A local port nobody listens on can be given to the connecting side itself.
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _wait_greenlet(sock: Any, write: bool, timeout: float) -> bool:
+    """Yield until the socket is ready, at most `timeout` seconds."""
+    wait = gevent.socket.wait_readwrite if write else gevent.socket.wait_read
+    try:
+        wait(sock.fileno(), timeout=max(0.0, timeout))
+    except TimeoutError:
+        return False
+    return True
+
+
+def _wait_blocking(sock: Any, write: bool, timeout: float) -> bool:
+    """The same, without yielding."""
+    try:
+        poll = monkey.get_original("select", "poll")()
+    except AttributeError:  # Windows
+        ready = monkey.get_original("select", "select")(
+            [sock], [sock] if write else [], [], timeout
+        )
+        return any(ready)
+    poll.register(sock.fileno(), select.POLLIN | (select.POLLOUT if write else 0))
+    return bool(poll.poll(max(0.0, timeout) * 1000))

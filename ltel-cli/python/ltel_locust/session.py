@@ -1,0 +1,347 @@
+"""The telemetry of one Locust process, from `init` to `quit`: its events become frames."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import time
+import traceback
+import uuid
+from typing import Any
+
+import locust
+import psutil
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from . import address, options, rows, run
+from .outbox import Outbox, encode
+from .run import Run
+from .sender import Sender
+
+logger = logging.getLogger("ltel_locust")
+
+#: rows of one frame; reaching it packs them at once, since a busy test may starve the sender
+BATCH = 1_000
+BUFFER_BYTES = 64 << 20
+DRAIN_TIMEOUT = 5.0
+EXTRAS = ("url", "user_class", "context")
+
+
+def start(environment: Environment) -> Session | None:
+    """Begin telemetry for an environment whose runner exists; None if it is off."""
+    try:
+        where = address.choose(options.address(environment.parsed_options))
+    except address.AddressError as error:
+        logger.error("ltel: no telemetry: %s", error)
+        return None
+    return Session(environment, where)
+
+
+class Session:
+    """Listens to one environment's events and queues frames."""
+
+    def __init__(self, environment: Environment, where: address.Address) -> None:
+        self._environment = environment
+        self._pid = os.getpid()
+        self._client_id = uuid.uuid4().hex
+        self._closed = False
+        self._rows: list[rows.Row] = []
+        self._wanted: set[str] = set()
+        self._runs: list[Run] = []
+        self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
+        self._users_interval = 1.0
+        self._usage_interval: float | None = None
+        self._next_users = 0.0
+        self._next_usage = 0.0
+        self._had_users = False
+        self._overflow_said = False
+        self._process = psutil.Process()
+        self._sender = Sender(where, self._outbox, self._hello, self._welcomed, self._tick)
+        self._listen()
+        self._sender.start()
+        # For Locust as a library, and for exits that fire no `quit`.
+        atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def record(self, name: str, value: float | None, attributes: dict[str, Any]) -> None:
+        """Queue a custom event."""
+        fields = {
+            "time": time.time(),
+            "name": rows.text(name),
+            "attributes": rows.attributes(attributes),
+        }
+        if value is not None:
+            fields["value"] = rows.number(value)
+        self._outbox.put_event("custom", fields)
+
+    def close(self) -> None:
+        """Send what is left, wait a bounded time for its arrival, and end."""
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        if self._runs and not self._runs[-1].ended:
+            self._finish(self._runs[-1])
+        self._flush()
+        self._report_runs()
+        self._sender.drain(_setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
+        self._sender.stop()
+        dropped = sum(run.dropped for run in self._runs)
+        waiting = self._outbox.rows
+        if dropped or len(self._outbox):
+            logger.warning(
+                "ltel: not delivered: %d of %d requests (%d dropped for want of room, %d not "
+                "acknowledged by the receiver)",
+                dropped + waiting,
+                sum(run.sent for run in self._runs),
+                dropped,
+                waiting,
+            )
+
+    # Frames
+
+    def _hello(self) -> bytes:
+        runner = self._environment.runner
+        kind, source_id, index = "local", "local", None
+        if isinstance(runner, MasterRunner):
+            kind, source_id = "master", "master"
+        elif isinstance(runner, WorkerRunner):
+            kind, source_id = "worker", runner.client_id
+            index = runner.worker_index if runner.worker_index >= 0 else None
+        # A run that has ended and arrived is no business of a new receiver.
+        now = self._runs[-1] if self._runs else None
+        if now is not None and now.ended and not len(self._outbox):
+            now = None
+        message: dict[str, Any] = {
+            "type": "hello",
+            "protocol": 1,
+            "client_id": self._client_id,
+            "source": {
+                "kind": kind,
+                "id": source_id,
+                "worker_index": index,
+                "host": socket.gethostname(),
+                "pid": self._pid,
+            },
+            "locust_version": locust.__version__,
+            "run_id": now.run_id if now else None,
+            "testplan": now.testplan if now else self._testplan(),
+        }
+        if token := os.environ.get("LTEL_TOKEN"):
+            message["token"] = token
+        return encode(message)
+
+    def _welcomed(self, features: dict[str, Any]) -> None:
+        self._wanted.clear()
+        self._wanted.update(key for key in EXTRAS if features.get(key))
+        self._users_interval = rows.number(features.get("users_interval")) or 1.0
+        usage = rows.number(features.get("usage_interval"))
+        self._usage_interval = usage if usage and usage > 0 else None
+        self._process.cpu_percent()  # measures from here on
+
+    def _put(self, kind: str, fields: dict[str, Any]) -> None:
+        """Queue a lifecycle frame, after the rows that came before it."""
+        self._flush()
+        self._outbox.put(kind, {"time": time.time(), **fields})
+
+    def _flush(self) -> None:
+        """Turn the collected rows into frames."""
+        batch = self._rows.copy()
+        # Emptied in place: the listener holds this very list.
+        del self._rows[: len(batch)]
+        if not batch or not self._runs:
+            return  # Locust clears its own statistics of what came before the first run
+        now = self._runs[-1]
+        now.sent += len(batch)
+        for first in range(0, len(batch), BATCH):
+            self._outbox.put_rows(batch[first : first + BATCH], now)
+
+    def _tick(self) -> None:
+        """What is due at intervals, just before the sender looks for frames."""
+        self._flush()
+        self._report_runs()
+        now = time.monotonic()
+        if self._runs and not self._runs[-1].ended and now >= self._next_users:
+            self._next_users = now + self._users_interval
+            self._note_workers(self._runs[-1])
+            self._put_users()
+        if self._usage_interval and self._sender.connected and now >= self._next_usage:
+            self._next_usage = now + self._usage_interval
+            self._put_usage()
+        if self._outbox.overflowed and not self._overflow_said:
+            self._overflow_said = True
+            logger.warning(
+                "ltel: more telemetry waits than LTEL_BUFFER_BYTES allows: "
+                "the oldest requests are dropped, and counted"
+            )
+
+    def _report_runs(self) -> None:
+        """Correct what an ended run's `done` said: late rows, or others dropped since."""
+        for ended in self._runs:
+            if ended.ended and ended.reported != (ended.sent, ended.dropped):
+                self._put_done(ended)
+
+    def _put_done(self, ended: Run) -> None:
+        ended.reported = (ended.sent, ended.dropped)
+        fields = {"run_id": ended.run_id, "sent": ended.sent, "dropped": ended.dropped}
+        if isinstance(self._environment.runner, MasterRunner):
+            self._put("done", {**fields, "sources": sorted(ended.sources)})
+        else:
+            self._put("done", fields)
+
+    def _put_users(self) -> None:
+        runner = self._environment.runner
+        if runner is None:
+            return
+        if isinstance(runner, MasterRunner):
+            counts = dict(runner.reported_user_classes_count)
+        else:
+            counts = runner.user_classes_count
+        has_users = any(counts.values())
+        if has_users or self._had_users:
+            self._outbox.put_event("users", {"time": time.time(), "counts": counts})
+        self._had_users = has_users
+
+    def _put_usage(self) -> None:
+        network = psutil.net_io_counters()
+        self._outbox.put_event(
+            "usage",
+            {
+                "time": time.time(),
+                "cpu_percent": self._process.cpu_percent(),
+                "memory_bytes": self._process.memory_info().rss,
+                # The host's, all interfaces: a process has no counters of its own.
+                "net_sent_bytes": network.bytes_sent if network else 0,
+                "net_recv_bytes": network.bytes_recv if network else 0,
+            },
+        )
+
+    # Locust's events
+
+    def _listen(self) -> None:
+        events = self._environment.events
+        # After the runner's own listener, so that one which aborts the event for Locust's
+        # statistics does so for us.
+        events.request.add_listener(rows.listener(self._rows, BATCH, self._flush, self._wanted))
+        # Before all others: requests that a test_start listener makes belong to the run.
+        events.test_start._handlers.insert(0, self._on_test_start)
+        events.test_stop.add_listener(self._on_test_stop)
+        events.spawning_complete.add_listener(self._on_spawning_complete)
+        events.reset_stats.add_listener(self._on_reset_stats)
+        events.cpu_warning.add_listener(self._on_cpu_warning)
+        events.user_error.add_listener(self._on_user_error)
+        events.quit.add_listener(self._on_quit)
+
+    def _on_test_start(self, **_kwargs: Any) -> None:
+        self._flush()  # to the run before; Locust has just cleared its statistics of it
+        # A worker told to stop before its first user had started fires no test_stop.
+        if self._runs and not self._runs[-1].ended:
+            self._finish(self._runs[-1])
+        environment = self._environment
+        parsed = environment.parsed_options
+        begin = run.join if isinstance(environment.runner, WorkerRunner) else run.begin
+        now = begin(parsed, self._testplan(), _stem(environment.locustfile))
+        self._runs.append(now)
+        self._note_workers(now, ready=True)
+        self._next_users = 0.0
+        fields: dict[str, Any] = {
+            "run_id": now.run_id,
+            "testplan": now.testplan,
+            "host": environment.host,
+            "user_classes": [user_class.__name__ for user_class in environment.user_classes],
+            "locustfile": now.locustfile,
+        }
+        if not isinstance(environment.runner, WorkerRunner):
+            # A worker knows its share only.
+            fields["users"] = getattr(environment.runner, "target_user_count", None)
+            fields["spawn_rate"] = rows.number(
+                getattr(environment.runner, "spawn_rate", getattr(parsed, "spawn_rate", None))
+            )
+            fields["run_time"] = rows.number(getattr(parsed, "run_time", None))
+        self._put("test_start", {key: field for key, field in fields.items() if field is not None})
+
+    def _on_test_stop(self, **_kwargs: Any) -> None:
+        # Locust fires it at the end of a process that never had a run, too.
+        if not self._runs or self._runs[-1].ended:
+            return
+        self._note_workers(self._runs[-1])
+        self._had_users = True  # the last count is told whatever it is
+        self._flush()
+        self._put_users()
+        self._put("test_stop", {})
+        self._finish(self._runs[-1])
+
+    def _on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:
+        self._put("spawning_complete", {"user_count": user_count})
+        # With --reset-stats the runner's listener, which came before, has reset its statistics.
+        if self._environment.reset_stats:
+            self._put("reset_stats", {})
+
+    def _on_reset_stats(self, **_kwargs: Any) -> None:
+        self._put("reset_stats", {})
+
+    def _on_cpu_warning(self, cpu_usage: float, **_kwargs: Any) -> None:
+        self._put("cpu_warning", {"cpu_usage": cpu_usage})
+
+    def _on_user_error(
+        self, user_instance: Any, exception: Any, tb: Any = None, **_kwargs: Any
+    ) -> None:
+        # Tasks fire it with their task set.
+        if not isinstance(user_instance, locust.User):
+            user_instance = getattr(user_instance, "user", user_instance)
+        self._outbox.put_event(
+            "user_error",
+            {
+                "time": time.time(),
+                "user": type(user_instance).__name__,
+                "error": rows.text(exception),
+                "traceback": rows.text("".join(traceback.format_tb(tb))),
+            },
+        )
+
+    def _on_quit(self, **_kwargs: Any) -> None:
+        self.close()
+
+    # Helpers
+
+    def _finish(self, now: Run) -> None:
+        self._flush()
+        now.ended = True
+        self._put_done(now)
+
+    def _testplan(self) -> str | None:
+        return options.testplan(self._environment.parsed_options)
+
+    def _note_workers(self, now: Run, ready: bool = False) -> None:
+        """Remember which workers take part: those ready at the start, and late ones that work."""
+        runner = self._environment.runner
+        if isinstance(runner, MasterRunner):
+            clients = runner.clients
+            taking_part = clients.spawning + clients.running + (clients.ready if ready else [])
+            now.sources.update(client.id for client in taking_part)
+
+    def _forked(self) -> None:
+        self._closed = True
+        self._runs.clear()  # without a run, rows are let go
+        self._sender.abandon()
+
+
+def _stem(locustfile: str | None) -> str | None:
+    return os.path.splitext(os.path.basename(locustfile))[0] if locustfile else None
+
+
+def _setting(name: str, default: float) -> float:
+    value = os.environ.get(name)
+    if not value:
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        logger.warning("ltel: %s is `%s`, not a number; using %g", name, value, default)
+        return default
+    return number

@@ -1,0 +1,170 @@
+"""Rows: values as odd as a test can fire become what the protocol says."""
+
+from __future__ import annotations
+
+import math
+import time
+import unittest
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+
+from locust.event import EventHook
+
+from ltel_locust import rows
+from ltel_locust.outbox import FRAME_LIMIT, Outbox
+from ltel_locust.run import Run
+
+from .receiver import decode
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class FalseError(Exception):
+    def __bool__(self) -> bool:
+        return False
+
+
+class NoTruth(Exception):
+    def __bool__(self) -> bool:
+        raise RuntimeError("neither true nor false")
+
+
+class ErrorResponse:
+    """Falsy, as the answer of `requests` to a 4xx is."""
+
+    status_code = 404
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class RaisingResponse:
+    @property
+    def status_code(self) -> int:
+        raise RuntimeError("no status")
+
+
+class Path(str):
+    def __str__(self) -> str:
+        return "another text"
+
+
+PLAIN: dict[str, Any] = {
+    "request_type": "GET",
+    "name": "/",
+    "response_time": 1.5,
+    "response_length": 7,
+    "start_time": 1000.0,
+}
+
+
+def row_of(wanted: set[str] | None = None, **fields: Any) -> list[Any]:
+    """The row that one event arrives as, after a plain one in the same batch."""
+    collected: list[rows.Row] = []
+    event = EventHook()
+    event.add_listener(rows.listener(collected, 100, lambda: None, wanted or set()))
+    event.fire(**PLAIN)
+    event.fire(**{**PLAIN, **fields})
+    outbox = Outbox(1 << 30)
+    outbox.put_rows(collected, Run(None, None, None))
+    received = [row for frame in taken(outbox) for row in frame["rows"]]
+    assert received[0] == [1000.0, "GET", "/", 1.5, 7, None, None, None], received[0]
+    return received[1]
+
+
+def taken(outbox: Outbox) -> list[dict[str, Any]]:
+    frames = []
+    while (data := outbox.take()) is not None:
+        assert len(data) <= FRAME_LIMIT
+        frames.append(decode(data))
+    return frames
+
+
+class OddValues(unittest.TestCase):
+    def check(self, index: int, expected: Any, **fields: Any) -> None:
+        with self.subTest(**{key: type(value).__name__ for key, value in fields.items()}):
+            self.assertEqual(row_of(**fields)[index], expected)
+
+    def test_names_and_types(self) -> None:
+        self.check(2, "None", name=None)
+        self.check(2, "7", name=7)
+        self.check(2, "b'/'", name=b"/")
+        self.check(2, "/own", name=Path("/own"))
+        self.check(2, "\\ud800x", name="\ud800x")
+        self.check(2, "<unprintable Unprintable>", name=Unprintable())
+        self.check(2, "x" * rows.TEXT_LIMIT, name="x" * 2_000_000)
+        self.check(1, "None", request_type=None)
+
+    def test_response_times(self) -> None:
+        self.check(3, 7.0, response_time=7)
+        self.check(3, 2.5, response_time=Decimal("2.5"))
+        for value in (None, math.nan, math.inf, "12", [], 10**400):
+            self.check(3, None, response_time=value)
+        self.assertIsInstance(row_of(response_time=7)[3], float)
+
+    def test_response_lengths(self) -> None:
+        self.check(4, 0, response_length=None)
+        self.check(4, 3, response_length=3.7)
+        self.check(4, 0, response_length="many")
+        self.check(4, 2**63 - 1, response_length=2**80)
+        self.check(4, 0, response_length=math.nan)
+
+    def test_status_codes(self) -> None:
+        self.check(5, 404, response=ErrorResponse())
+        self.check(5, None, response=RaisingResponse())
+        self.check(5, None, response=object())
+        for given, expected in (
+            (HTTPStatus.OK, 200),
+            (0, 0),
+            (True, None),
+            ("200", None),
+            (-1, None),
+            (2**70, None),
+            ([], None),
+        ):
+            self.check(5, expected, response=type("R", (), {"status_code": given})())
+
+    def test_start_times(self) -> None:
+        began = row_of(start_time=None, response_time=60_000)[0]
+        self.assertAlmostEqual(began, time.time() - 60, delta=5)
+        self.assertAlmostEqual(row_of(start_time="soon")[0], time.time(), delta=5)
+        self.check(0, 1000.0, start_time=1000)
+
+    def test_failures_are_what_locust_counts(self) -> None:
+        self.check(6, ["ValueError", "ValueError('boom')"], exception=ValueError("boom"))
+        self.check(6, ["str", "boom"], exception="boom")
+        self.check(6, ["int", "3"], exception=3)
+        self.check(6, ["Unprintable", "<unprintable Unprintable>"], exception=Unprintable())
+        self.check(6, ["object", "<object object at 0x....>"], exception=object())
+        for exception in (None, "", 0, FalseError(), NoTruth()):
+            self.check(6, None, exception=exception)
+        self.assertEqual(len(row_of(exception="x" * 2_000_000)[6][1]), rows.TEXT_LIMIT)
+
+    def test_extras_are_sent_only_where_asked_for(self) -> None:
+        fields = {"url": "http://host/a", "context": {"id": 7, "odd": {1}, "nan": math.nan}}
+        self.assertIsNone(row_of(**fields)[7])
+        self.assertEqual(row_of({"url"}, **fields)[7], {"url": "http://host/a"})
+        self.assertEqual(
+            row_of({"url", "context"}, **fields)[7],
+            {"url": "http://host/a", "context": {"id": 7, "odd": "{1}", "nan": None}},
+        )
+        self.assertIsNone(row_of({"url", "context", "user_class"})[7])
+
+    def test_the_listener_keeps_no_response(self) -> None:
+        collected: list[rows.Row] = []
+        response = ErrorResponse()
+        rows.listener(collected, 9, lambda: None, set())(**PLAIN, response=response)
+        self.assertNotIn(response, collected[0])
+
+    def test_a_full_batch_is_packed_at_once(self) -> None:
+        collected: list[rows.Row] = []
+        listener = rows.listener(collected, 3, collected.clear, set())
+        for _ in range(7):
+            listener(**PLAIN)
+        self.assertEqual(len(collected), 1)

@@ -1,0 +1,135 @@
+//! A run at work: its sources, its recorders, and the way of their output to the backends. When it ends, everything that
+//! belongs to it ends with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ltel_core::Timestamp;
+use ltel_core::event::{Event, Request};
+use ltel_core::meter;
+use ltel_core::record::Record;
+use ltel_core::recorder::{AnyRecorder, Origin};
+use ltel_core::run::{Account, Run, RunInfo};
+
+use crate::backends::{Backend, Entry, Feed};
+use crate::config::RecorderConfig;
+use crate::report;
+
+/// A run at work.
+#[derive(Debug)]
+pub(crate) struct ActiveRun {
+    pub(crate) run: Run,
+    recorders: Vec<AtWork>,
+    backends: Arc<[Backend]>,
+    // Used again and again: an event that emits no record costs no allocation.
+    records: Vec<Record>,
+}
+
+/// A recorder instance at work.
+#[derive(Debug)]
+struct AtWork {
+    name: String,
+    recorder: Box<dyn AnyRecorder>,
+    routes: Vec<usize>,
+    every: Duration,
+    next_tick: Timestamp,
+}
+
+impl ActiveRun {
+    /// Begins a run: builds each recorder, with a meter for each backend that it is routed to.
+    pub(crate) fn begin(info: RunInfo, recorders: &[RecorderConfig], backends: &Arc<[Backend]>) -> Self {
+        tracing::info!("run {} of testplan `{}` begins", info.run_id, info.testplan);
+        let info = Arc::new(info);
+        let build = |config: &RecorderConfig| {
+            let mut meters = Vec::new();
+            if !config.spec.instruments.is_empty() {
+                for backend in config.backends.iter().map(|&index| &backends[index]) {
+                    let Some(settings) = &backend.meter else { continue };
+                    let (meter, collector) = meter::meter(settings, config.spec.scope, config.series_limit);
+                    meters.push(meter);
+                    backend.begin(Feed { run: Arc::clone(&info), collector, interval: config.interval });
+                }
+            }
+            let every = config.backends.iter().map(|&index| config.interval.unwrap_or(backends[index].interval)).min();
+            let every = every.or(config.interval).unwrap_or(Duration::from_secs(3));
+            AtWork {
+                name: config.name.clone(),
+                recorder: config.factory.build(&config.name, Arc::clone(&info), &meters, config.series_limit),
+                routes: config.backends.clone(),
+                every,
+                next_tick: info.begun + every,
+            }
+        };
+        let recorders = recorders.iter().map(build).collect();
+        Self { run: Run::new(info), recorders, backends: Arc::clone(backends), records: Vec::new() }
+    }
+
+    /// Lets the recorders see an event of a source.
+    pub(crate) fn record(&mut self, event: &Event<'_>, source: u32, now: Timestamp) {
+        let origin = Origin { source: Some(self.run.source(source)), now };
+        for at_work in &mut self.recorders {
+            at_work.recorder.record(event, origin, &mut self.records);
+            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+        }
+    }
+
+    /// Lets the recorders see a batch of requests of a source.
+    pub(crate) fn record_requests(&mut self, rows: &[Request<'_>], source: u32, now: Timestamp) {
+        let origin = Origin { source: Some(self.run.source(source)), now };
+        for at_work in &mut self.recorders {
+            at_work.recorder.record_requests(rows, origin, &mut self.records);
+            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+        }
+        self.run.recorded(source, rows.len() as u64);
+    }
+
+    /// A source is gone before it was done: what stood for it ends.
+    pub(crate) fn source_gone(&mut self, source: u32) {
+        for at_work in &mut self.recorders {
+            at_work.recorder.source_gone(source);
+        }
+    }
+
+    /// When the next recorder's interval ends.
+    pub(crate) fn next_tick(&self) -> Option<Timestamp> {
+        self.recorders.iter().map(|at_work| at_work.next_tick).min()
+    }
+
+    /// Lets those recorders act whose interval has ended.
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        let origin = Origin { source: self.run.coordinator(), now };
+        for at_work in self.recorders.iter_mut().filter(|at_work| at_work.next_tick <= now) {
+            at_work.next_tick = now + at_work.every;
+            at_work.recorder.tick(origin, &mut self.records);
+            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+        }
+    }
+
+    /// Ends the run: final figures, the report, and the last collection by each backend.
+    pub(crate) fn finish(mut self, now: Timestamp) -> Account {
+        let origin = Origin { source: self.run.coordinator(), now };
+        for at_work in &mut self.recorders {
+            at_work.recorder.finish(origin, &mut self.records);
+            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+        }
+        let account = self.run.account();
+        report::log(self.run.info(), &account);
+        let overflowed = self.recorders.iter().map(|at_work| (at_work.name.as_str(), at_work.recorder.overflowed()));
+        self.records.push(report::record(&self.run, &account, overflowed, now));
+        let everywhere: Vec<usize> = (0..self.backends.len()).collect();
+        send(&mut self.records, &everywhere, &self.backends, self.run.info());
+        for backend in &*self.backends {
+            backend.end(self.run.info());
+        }
+        account
+    }
+}
+
+fn send(records: &mut Vec<Record>, routes: &[usize], backends: &[Backend], run: &Arc<RunInfo>) {
+    for record in records.drain(..) {
+        let record = Arc::new(record);
+        for &index in routes {
+            backends[index].record(Entry { run: Arc::clone(run), record: Arc::clone(&record) });
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Telemetry for Locust load tests: JSON lines and OpenTelemetry, exact to the last request.
+///
+/// Without a command, ltel-cli serves: it listens for Locust processes that have the `ltel_locust` plugin, records run after
+/// run, and ends at SIGTERM or Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "ltel-cli", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:
+  ltel-cli demo                                        see it work, on real Locust
+  ltel-cli run -- locust -f locustfile.py --headless   a test with telemetry, the locustfile unchanged
+  ltel-cli --config telemetry.toml                     serve; Locust finds it by LTEL_ADDRESS
+  ltel-cli check --config telemetry.toml               what would run
+
+Exit codes: 0 all is well, 1 something failed, 2 the configuration or the command line is wrong; `run` ends with
+Locust's own.
+Logs go to stderr; RUST_LOG=debug shows more.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// End after the first complete run, as a sidecar of a Kubernetes Job must (`exit_after_run = true`).
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration (TOML). Without it: every built-in recorder, as JSON lines on stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work: real Locust against a small server in this process, for ten seconds.
+    ///
+    /// Needs Python 3. The first time it installs Locust in a virtual environment in your cache folder.
+    Demo(DemoArgs),
+    /// Run Locust with telemetry. The locustfile needs no change.
+    ///
+    /// ltel-cli listens on a private socket, puts the plugin in Locust's way, passes on its output and signals, and ends with
+    /// Locust's exit code when every Locust process has delivered what it had.
+    Run(RunArgs),
+    /// Check a configuration and print what would run. Exit code 0 if it is right, 2 if not.
+    Check(CheckArgs),
+    /// List the recorders and what each emits: name, instrument, unit, labels, description.
+    Recorders(RecordersArgs),
+    /// Print the folder of the Python plugin, to put on PYTHONPATH.
+    ///
+    /// With it, `import ltel_locust` in a locustfile works without pip. Add its subfolder `ltel_locust/autoload` as well, and
+    /// not even the import is needed.
+    PluginPath,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Send the telemetry to an OTLP receiver as well, such as <http://127.0.0.1:4317>.
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp: Option<String>,
+    /// The receiver's protocol. By default gRPC on port 4317, HTTP elsewhere.
+    #[arg(long, value_name = "PROTOCOL", requires = "otlp", value_parser = ["grpc", "http/protobuf"])]
+    pub(crate) otlp_protocol: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// The Locust command line, after `--`.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordersArgs {
+    /// How to show them.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For machines.
+    Json,
+}

@@ -1,0 +1,52 @@
+//! The HTTP client of the exporters: the configured TLS, and the configured headers only.
+
+use async_trait::async_trait;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, Request, Response};
+use opentelemetry_http::{Bytes, HttpError};
+use thiserror::Error;
+
+use crate::config::OtlpConfig;
+
+/// Why the client cannot be set up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum SetupError {
+    #[error("`ca_file` holds no certificate: {0}")]
+    Ca(reqwest::Error),
+    #[error("no HTTP client: {0}")]
+    Client(reqwest::Error),
+}
+
+/// An HTTP client for one backend.
+#[derive(Debug)]
+pub(super) struct HttpClient {
+    client: reqwest::Client,
+    headers: HeaderMap,
+}
+
+impl HttpClient {
+    pub(super) fn new(config: &OtlpConfig) -> Result<Self, SetupError> {
+        let mut builder = reqwest::Client::builder().timeout(config.timeout);
+        if let Some(pem) = &config.ca {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Ca)?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone() })
+    }
+}
+
+#[async_trait]
+impl opentelemetry_http::HttpClient for HttpClient {
+    async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        // What the exporter needs stays; what it took from the environment goes.
+        let mut headers = self.headers.clone();
+        for name in [CONTENT_TYPE, CONTENT_ENCODING, USER_AGENT] {
+            if let Some(value) = request.headers_mut().remove(&name) {
+                headers.entry(name).or_insert(value);
+            }
+        }
+        *request.headers_mut() = headers;
+        opentelemetry_http::HttpClient::send_bytes(&self.client, request).await
+    }
+}

@@ -1,0 +1,40 @@
+//! `ltel-cli check`: what a configuration would run.
+
+use comfy_table::Table;
+use ltel_core::registry::Registry;
+
+use super::{Failure, load_config};
+use crate::args::CheckArgs;
+use crate::config::{BackendKind, Config, JsonConfig};
+use crate::print;
+use crate::table::plain;
+
+pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<(), Failure> {
+    let config = load_config(&args.config, registry)?;
+    print::stdout(&describe(&config)).map_err(|error| Failure::failed(error.to_string()))
+}
+
+fn describe(config: &Config) -> String {
+    let listen = &config.listen;
+    let unix = listen.unix.iter().map(|path| format!("unix:{}", path.display()));
+    let addresses: Vec<_> = unix.chain(listen.tcp.iter().map(|tcp| format!("tcp://{tcp}"))).collect();
+    let mut recorders = plain(&["recorder", "type", "interval", "to"]);
+    for recorder in &config.recorders {
+        let interval =
+            recorder.interval.map_or("the backend's".to_owned(), |i| humantime::format_duration(i).to_string());
+        let backends: Vec<_> = recorder.backends.iter().map(|&index| config.backends[index].name.as_str()).collect();
+        recorders.add_row([&recorder.name, recorder.spec.name, &interval, &backends.join(", ")]);
+    }
+    let mut backends: Table = plain(&["backend", "type", "interval", "to"]);
+    for backend in &config.backends {
+        let (kind, to) = match &backend.kind {
+            BackendKind::Json(JsonConfig::Stdout) => ("json", "stdout".to_owned()),
+            BackendKind::Json(JsonConfig::File { path, .. }) => ("json", path.display().to_string()),
+            BackendKind::Otlp(otlp) => ("otlp", format!("{} ({})", otlp.endpoint, otlp.protocol.as_str())),
+            BackendKind::Summary => continue,
+        };
+        let interval = humantime::format_duration(backend.interval).to_string();
+        backends.add_row([backend.name.as_str(), kind, &interval, &to]);
+    }
+    format!("listen    {}\n\n{recorders}\n\n{backends}\n", addresses.join(", "))
+}

@@ -1,0 +1,107 @@
+//! The environment, as a value: what configures OpenTelemetry exporters everywhere (`OTEL_*`) fills what the file leaves open.
+//!
+//! ltel reads these variables itself. The exporters would give them to every backend alike, and one backend's key must
+//! not reach another.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Environment variables.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Those of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// A variable's value. Empty is not set, as the OpenTelemetry specification has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// `OTEL_EXPORTER_OTLP_METRICS_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
+    pub(super) fn otlp(&self, name: &str) -> Option<Variable> {
+        [format!("OTEL_EXPORTER_OTLP_METRICS_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")]
+            .into_iter()
+            .find_map(|name| self.get(&name).map(|value| Variable { name, value }))
+    }
+
+    /// `OTEL_RESOURCE_ATTRIBUTES`: `key=value` pairs.
+    pub(super) fn resource_attributes(&self) -> Result<Vec<(String, String)>, String> {
+        self.get("OTEL_RESOURCE_ATTRIBUTES")
+            .map_or(Ok(Vec::new()), |text| pairs(&text).map_err(|error| format!("OTEL_RESOURCE_ATTRIBUTES: {error}")))
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
+        Self(iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+/// A variable that is set.
+#[derive(Clone, Debug)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+impl Variable {
+    /// Whether it is the one for metrics alone. Its endpoint is used as it is.
+    pub(super) fn is_for_signal(&self) -> bool {
+        self.name.starts_with("OTEL_EXPORTER_OTLP_METRICS_")
+    }
+
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT` is in milliseconds.
+    pub(super) fn milliseconds(&self) -> Result<Duration, String> {
+        match self.value.parse() {
+            Ok(ms) if ms > 0 => Ok(Duration::from_millis(ms)),
+            _ => Err(format!("{}: `{}` is not a number of milliseconds", self.name, self.value)),
+        }
+    }
+
+    pub(super) fn pairs(&self) -> Result<Vec<(String, String)>, String> {
+        pairs(&self.value).map_err(|error| format!("{}: {error}", self.name))
+    }
+}
+
+/// `key=value,key=value`, percent-encoded: the form of W3C baggage, which the specification refers to.
+fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` is not `key=value`"))?;
+            Ok((percent_decode(key.trim()), percent_decode(value.trim())))
+        })
+        .collect()
+}
+
+fn percent_decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_those_of_baggage() {
+        assert_eq!(
+            pairs("api-key=a%2Cb, x = y=z ,").expect("valid"),
+            [("api-key".into(), "a,b".into()), ("x".into(), "y=z".into())]
+        );
+        assert!(pairs("nonsense").is_err());
+    }
+
+    #[test]
+    fn the_signals_own_variable_wins() {
+        let env: Environment =
+            [("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2")].into_iter().collect();
+        assert_eq!(env.otlp("TIMEOUT").expect("set").value, "2");
+    }
+}

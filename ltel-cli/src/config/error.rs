@@ -1,0 +1,82 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What is wrong.
+    pub message: String,
+    /// The offending text, in bytes of the file.
+    pub span: Range<usize>,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+impl ConfigError {
+    pub(super) fn new(message: impl Into<String>, span: Range<usize>) -> Self {
+        Self { message: message.into(), span, help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Everything that is wrong with a configuration file.
+#[derive(Clone, Debug)]
+pub struct ConfigErrors {
+    pub(super) file: String,
+    pub(super) text: String,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl ConfigErrors {
+    /// The errors, in the order of the file.
+    #[must_use]
+    pub fn errors(&self) -> &[ConfigError] {
+        &self.errors
+    }
+
+    /// Shows each error with the place in the file, with colours if `color`.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(120).with_links(false);
+        let mut out = String::new();
+        for error in &self.errors {
+            let span = error.span.start.min(self.text.len())..error.span.end.min(self.text.len());
+            let mut diagnostic =
+                MietteDiagnostic::new(error.message.clone()).with_label(LabeledSpan::new_primary_with_span(None, span));
+            diagnostic.help.clone_from(&error.help);
+            let report = Report::new(diagnostic).with_source_code(NamedSource::new(&self.file, self.text.clone()));
+            if handler.render_report(&mut out, report.as_ref()).is_err() {
+                out.push_str(&error.message);
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The one of `known` that somebody who typed `typed` may have meant.
+pub(super) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+        .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
+        .min()
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,325 @@
+//! From the file's text to a [`Config`], or to everything that is wrong with it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use ltel_core::registry::Registry;
+use opentelemetry_sdk::metrics::Temporality;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::error::{ConfigError, ConfigErrors, did_you_mean};
+use super::section::{Section, list};
+use super::values::{Interval, Secret};
+use super::{BackendConfig, BackendKind, Config, Environment, JsonConfig, Listen, RecorderConfig, otlp};
+
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
+const DEFAULT_TCP: &str = "127.0.0.1:4327";
+
+#[derive(Deserialize)]
+struct RawTop {
+    testplan: Option<String>,
+    grace: Option<Interval>,
+    #[serde(default)]
+    exit_after_run: bool,
+}
+
+#[derive(Deserialize)]
+struct RawListen {
+    unix: Option<PathBuf>,
+    tcp: Option<Spanned<String>>,
+    max_connections: Option<usize>,
+    max_frame_bytes: Option<ByteSize>,
+    token: Option<Spanned<Secret>>,
+}
+
+#[derive(Deserialize)]
+struct RawRecorder {
+    #[serde(rename = "type")]
+    kind: Option<Spanned<String>>,
+    backends: Option<Vec<Spanned<String>>>,
+    interval: Option<Interval>,
+    series_limit: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+struct RawBackend {
+    #[serde(rename = "type")]
+    kind: Option<Spanned<String>>,
+    interval: Option<Interval>,
+    temporality: Option<RawTemporality>,
+    queue: Option<usize>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawTemporality {
+    Cumulative,
+    Delta,
+}
+
+#[derive(Deserialize)]
+struct RawJson {
+    output: Option<Spanned<String>>,
+    max_bytes: Option<ByteSize>,
+    keep: Option<u32>,
+}
+
+const BACKEND_TYPES: [&str; 2] = ["json", "otlp"];
+
+/// Reads a configuration: `text` is the file's content, `file` its name for messages. On an error, all of them.
+pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
+    let fail = |mut errors: Vec<ConfigError>| {
+        errors.sort_by_key(|error| error.span.start);
+        ConfigErrors { file: file.to_owned(), text: text.to_owned(), errors }
+    };
+    let (table, syntax) = DeTable::parse_recoverable(text);
+    if !syntax.is_empty() {
+        let errors = syntax.iter().map(|e| ConfigError::new(e.message(), e.span().unwrap_or(0..0)));
+        return Err(fail(errors.collect()));
+    }
+    let mut loader = Loader { registry, env, errors: Vec::new() };
+    match loader.config(Section::new("", 0..0, table.into_inner())) {
+        Some(config) if loader.errors.is_empty() => Ok(config),
+        _ => Err(fail(loader.errors)),
+    }
+}
+
+struct Loader<'a> {
+    registry: &'a Registry,
+    env: &'a Environment,
+    errors: Vec<ConfigError>,
+}
+
+impl Loader<'_> {
+    fn config(&mut self, mut file: Section<'_>) -> Option<Config> {
+        let listen = file.take_section("listen", &mut self.errors);
+        let listen_is_stated = listen.is_some();
+        let recorders = file.take_section("recorders", &mut self.errors);
+        let backends = file.take_section("backends", &mut self.errors);
+        for (section, table) in [(&recorders, "recorders.stats"), (&backends, "backends.console")] {
+            if section.is_none() {
+                let what = table.split('.').next().unwrap_or_default();
+                self.errors.push(
+                    ConfigError::new(format!("no {what} are selected"), 0..0)
+                        .help(format!("add at least one, such as `[{table}]`")),
+                );
+            }
+        }
+        let top = file.read::<RawTop>(&["listen", "recorders", "backends"], &mut self.errors);
+        let listen = match listen {
+            Some(section) => self.listen(section),
+            None => Some(self.default_listen()),
+        };
+        let (names, backends) = self.backends(backends?);
+        let recorders = self.recorders(recorders?, &names);
+        let top = top?;
+        Some(Config {
+            testplan: top.testplan,
+            grace: top.grace.map_or(Duration::from_secs(10), |g| g.0),
+            exit_after_run: top.exit_after_run,
+            listen: listen?,
+            listen_is_stated,
+            recorders,
+            backends,
+        })
+    }
+
+    fn default_listen(&self) -> Listen {
+        let runtime_dir = self.env.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+        Listen {
+            unix: runtime_dir.map(|dir| dir.join("ltel.sock")),
+            tcp: DEFAULT_TCP.parse().ok(),
+            max_connections: 1_024,
+            max_frame_bytes: 8 << 20,
+            token: None,
+        }
+    }
+
+    fn listen(&mut self, section: Section<'_>) -> Option<Listen> {
+        let header = section.header.clone();
+        let before = self.errors.len();
+        let raw = section.read::<RawListen>(&[], &mut self.errors)?;
+        if self.errors.len() == before && raw.unix.is_none() && raw.tcp.is_none() {
+            self.errors.push(
+                ConfigError::new("[listen] names no address", header)
+                    .help(format!("give `unix = \"/path/ltel.sock\"`, `tcp = \"{DEFAULT_TCP}\"`, or both")),
+            );
+        }
+        let tcp = raw.tcp.and_then(|tcp| match tcp.get_ref().parse::<SocketAddr>() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                self.errors.push(
+                    ConfigError::new(format!("`{}` is no address and port", tcp.get_ref()), tcp.span())
+                        .help(format!("such as `{DEFAULT_TCP}` or `[::1]:4327`")),
+                );
+                None
+            }
+        });
+        let token = raw.token.and_then(|secret| self.secret(&secret));
+        Some(Listen {
+            unix: raw.unix,
+            tcp,
+            max_connections: raw.max_connections.unwrap_or(1_024),
+            max_frame_bytes: raw
+                .max_frame_bytes
+                .map_or(8 << 20, |size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX)),
+            token,
+        })
+    }
+
+    fn secret(&mut self, secret: &Spanned<Secret>) -> Option<String> {
+        secret.get_ref().resolve(self.env).map_err(|why| self.errors.push(ConfigError::new(why, secret.span()))).ok()
+    }
+
+    // The names of all backends, wrong ones included, and those that are right.
+    fn backends(&mut self, section: Section<'_>) -> (Vec<String>, Vec<BackendConfig>) {
+        let sections = section.into_sections(&mut self.errors);
+        let is_otlp = |(name, section): &(String, Section<'_>)| {
+            section.clone().take("type").map_or(name == "otlp", |kind| kind.get_ref().as_str() == Some("otlp"))
+        };
+        let otlp_backends = sections.iter().filter(|entry| is_otlp(entry)).count();
+        let names = sections.iter().map(|(name, _)| name.clone()).collect();
+        let backends = sections
+            .into_iter()
+            .filter_map(|(name, section)| self.backend(name, section, otlp_backends == 1))
+            .collect();
+        (names, backends)
+    }
+
+    fn backend(&mut self, name: String, mut section: Section<'_>, only_otlp: bool) -> Option<BackendConfig> {
+        let header = section.header.clone();
+        let common = section.take_common::<RawBackend>(&mut self.errors)?;
+        let (kind, span) = match &common.kind {
+            Some(kind) => (kind.get_ref().as_str(), kind.span()),
+            None => (name.as_str(), header.clone()),
+        };
+        let also = ["type", "interval", "temporality", "queue"];
+        let mut interval = None;
+        let mut temporality = None;
+        let kind = match kind {
+            "json" => BackendKind::Json(self.json(section, &also)?),
+            "otlp" => {
+                let context = otlp::Context { env: self.env, only_otlp };
+                let settings = otlp::read(section, &also, &context, &mut self.errors)?;
+                interval = settings.interval;
+                temporality = settings.temporality;
+                BackendKind::Otlp(settings.config)
+            }
+            other => {
+                let error = match &common.kind {
+                    Some(_) => ConfigError::new(format!("unknown backend type `{other}`"), span),
+                    None => ConfigError::new(format!("[backends.{name}] has no `type`"), span),
+                };
+                self.errors.push(match did_you_mean(other, BACKEND_TYPES) {
+                    Some(known) => error.help(format!("did you mean `{known}`?")),
+                    None => error.help("add `type = \"json\"` or `type = \"otlp\"`"),
+                });
+                return None;
+            }
+        };
+        Some(BackendConfig {
+            name,
+            interval: common.interval.map(|i| i.0).or(interval).unwrap_or(DEFAULT_INTERVAL),
+            temporality: match common.temporality {
+                Some(RawTemporality::Delta) => Temporality::Delta,
+                Some(RawTemporality::Cumulative) => Temporality::Cumulative,
+                None => temporality.unwrap_or(Temporality::Cumulative),
+            },
+            queue: common.queue.unwrap_or(10_000),
+            kind,
+        })
+    }
+
+    fn json(&mut self, section: Section<'_>, also: &[&str]) -> Option<JsonConfig> {
+        let header = section.header.clone();
+        let raw = section.read::<RawJson>(also, &mut self.errors)?;
+        let Some(output) = raw.output.filter(|output| output.get_ref() != "stdout") else {
+            if raw.max_bytes.is_some() || raw.keep.is_some() {
+                self.errors.push(
+                    ConfigError::new("stdout does not rotate", header)
+                        .help("give a file: `output = \"telemetry.jsonl\"`, or leave out `max_bytes` and `keep`"),
+                );
+            }
+            return Some(JsonConfig::Stdout);
+        };
+        let path = PathBuf::from(output.get_ref());
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) || path.is_dir() {
+            let why = if path.is_dir() { "is a folder" } else { "is in a folder that does not exist" };
+            self.errors.push(
+                ConfigError::new(format!("`{}` {why}", path.display()), output.span())
+                    .help("give a file in an existing folder, or \"stdout\""),
+            );
+        }
+        Some(JsonConfig::File { path, max_bytes: raw.max_bytes.map(|size| size.as_u64()), keep: raw.keep.unwrap_or(5) })
+    }
+
+    fn recorders(&mut self, section: Section<'_>, backends: &[String]) -> Vec<RecorderConfig> {
+        section
+            .into_sections(&mut self.errors)
+            .into_iter()
+            .filter_map(|(name, section)| self.recorder(name, section, backends))
+            .collect()
+    }
+
+    fn recorder(&mut self, name: String, mut section: Section<'_>, all: &[String]) -> Option<RecorderConfig> {
+        let header = section.header.clone();
+        let common = section.take_common::<RawRecorder>(&mut self.errors)?;
+        let (type_name, span) = match &common.kind {
+            Some(kind) => (kind.get_ref().as_str(), kind.span()),
+            None => (name.as_str(), header),
+        };
+        let known = || self.registry.types().map(|t| t.spec.name);
+        let Some(recorder) = self.registry.get(type_name) else {
+            let error = ConfigError::new(format!("unknown recorder `{type_name}`"), span);
+            self.errors.push(match did_you_mean(type_name, known()) {
+                Some(near) => error.help(format!("did you mean `{near}`? Recorders here: {}", list(known()))),
+                None => error.help(format!(
+                    "recorders here: {}; a second one of the same type takes another name and a `type`",
+                    list(known())
+                )),
+            });
+            return None;
+        };
+        let backends = match common.backends {
+            None => (0..all.len()).collect(),
+            Some(names) => self.routes(&names, all),
+        };
+        if let Some(limit) = common.series_limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
+            self.errors.push(ConfigError::new("a recorder needs at least one series", limit.span()));
+        }
+        let also = ["type", "backends", "interval", "series_limit"];
+        let factory =
+            section.read_with(recorder.options, &also, &mut self.errors, |options| recorder.configure(options))?;
+        Some(RecorderConfig {
+            name,
+            spec: recorder.spec,
+            factory,
+            backends,
+            interval: common.interval.map(|i| i.0),
+            series_limit: common.series_limit.map_or(2_000, Spanned::into_inner),
+        })
+    }
+
+    fn routes(&mut self, names: &[Spanned<String>], all: &[String]) -> Vec<usize> {
+        let mut routes = Vec::new();
+        for name in names {
+            if let Some(index) = all.iter().position(|have| have == name.get_ref()) {
+                routes.push(index);
+                continue;
+            }
+            let error = ConfigError::new(format!("there is no backend `{}`", name.get_ref()), name.span());
+            self.errors.push(match did_you_mean(name.get_ref(), all.iter().map(String::as_str)) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("backends here: {}", list(all.iter().map(String::as_str)))),
+            });
+        }
+        routes.sort_unstable();
+        routes.dedup();
+        routes
+    }
+}

@@ -1,0 +1,179 @@
+//! The configuration: which recorders, which backends, where to listen. Read and checked whole before anything starts.
+
+mod error;
+mod section;
+mod values;
+mod environment;
+mod otlp;
+mod load;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ltel_core::recorder::{RecorderFactory, Spec};
+use ltel_core::wire::Features;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+
+pub use environment::Environment;
+pub use error::{ConfigError, ConfigErrors};
+pub use load::load;
+
+/// What ltel does without a configuration file.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+/// Everything ltel has to know before it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// The name of the test plan, unless Locust's side says it.
+    pub testplan: Option<String>,
+    /// How long a source may be gone before its part of a run counts as over.
+    pub grace: Duration,
+    /// Whether to end after the first complete run.
+    pub exit_after_run: bool,
+    /// Where Locust's side can reach ltel.
+    pub listen: Listen,
+    /// Whether the file says where to listen.
+    pub listen_is_stated: bool,
+    /// The recorders, in the order of the file.
+    pub recorders: Vec<RecorderConfig>,
+    /// The backends, in the order of the file.
+    pub backends: Vec<BackendConfig>,
+}
+
+impl Config {
+    /// What the recorders need of Locust's side.
+    pub fn features(&self) -> Features {
+        let mut features = Features::default();
+        for recorder in &self.recorders {
+            recorder.spec.needs.add_to(&mut features);
+        }
+        features
+    }
+
+    /// How often the usage of the Locust processes is wanted, if at all.
+    pub fn usage_interval(&self) -> Option<Duration> {
+        let wanting = self.recorders.iter().filter(|recorder| recorder.spec.needs.usage);
+        wanting
+            .flat_map(|recorder| {
+                recorder.backends.iter().map(|&b| recorder.interval.unwrap_or(self.backends[b].interval))
+            })
+            .min()
+    }
+}
+
+/// Where Locust's side can reach ltel, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// A Unix socket.
+    pub unix: Option<PathBuf>,
+    /// A TCP address.
+    pub tcp: Option<SocketAddr>,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Bytes of one frame.
+    pub max_frame_bytes: usize,
+    /// What each client must know.
+    pub token: Option<String>,
+}
+
+/// One recorder to run.
+#[derive(Debug)]
+pub struct RecorderConfig {
+    /// The name of its table.
+    pub name: String,
+    /// What it emits.
+    pub spec: &'static Spec,
+    /// Builds it for each run.
+    pub factory: Box<dyn RecorderFactory>,
+    /// Where its output goes: indices of [`Config::backends`].
+    pub backends: Vec<usize>,
+    /// How often; if absent, as often as each backend says.
+    pub interval: Option<Duration>,
+    /// How many series it may have.
+    pub series_limit: usize,
+}
+
+/// One backend to run.
+#[derive(Clone, Debug)]
+pub struct BackendConfig {
+    /// The name of its table.
+    pub name: String,
+    /// How often it takes metrics.
+    pub interval: Duration,
+    /// Whether points add up from the run's beginning or from the last collection.
+    pub temporality: Temporality,
+    /// How many records may wait for it.
+    pub queue: usize,
+    /// What it is.
+    pub kind: BackendKind,
+}
+
+/// The types of backends.
+#[derive(Clone, Debug)]
+pub enum BackendKind {
+    /// JSON lines.
+    Json(JsonConfig),
+    /// OTLP to a collector.
+    Otlp(OtlpConfig),
+    /// The table at the end of `run` and `demo`.
+    Summary,
+}
+
+/// Where JSON lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JsonConfig {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Bytes after which a new file begins; never, if absent.
+        max_bytes: Option<u64>,
+        /// How many older files to keep, as `path.1`, `path.2` and so on.
+        keep: u32,
+    },
+}
+
+/// How metrics reach an OTLP receiver.
+#[derive(Clone, Debug)]
+pub struct OtlpConfig {
+    /// gRPC, or protobuf over HTTP.
+    pub protocol: OtlpProtocol,
+    /// The URL that metrics are sent to.
+    pub endpoint: http::Uri,
+    /// Sent with each request.
+    pub headers: http::HeaderMap,
+    /// For one request.
+    pub timeout: Duration,
+    /// Whether requests are compressed.
+    pub gzip: bool,
+    /// The certificate authorities to trust, as PEM; the system's if absent.
+    pub ca: Option<Vec<u8>>,
+    /// What the telemetry is about.
+    pub resource: Resource,
+    /// Whether histograms have exponential buckets.
+    pub exponential: bool,
+}
+
+/// The transports of OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtlpProtocol {
+    /// gRPC.
+    Grpc,
+    /// Protobuf over HTTP.
+    HttpProtobuf,
+}
+
+impl OtlpProtocol {
+    /// Its name in configurations and in `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Values that a configuration writes in a form of its own: durations, secrets.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::Environment;
+
+/// A duration as people write it: `3s`, `500ms`, `1m 30s`. Never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interval(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for Interval {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Interval;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration with its unit, such as \"3s\", \"500ms\" or \"1m 30s\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Interval, E> {
+                match humantime::parse_duration(text) {
+                    Ok(duration) if duration.is_zero() => Err(E::custom("a duration must be longer than zero")),
+                    Ok(duration) => Ok(Interval(duration)),
+                    Err(_) => Err(E::custom(format!(
+                        "\"{text}\" is no duration; write a number and its unit, such as \"3s\", \"500ms\" or \"1m 30s\""
+                    ))),
+                }
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Text that may be secret: written out, or where to find it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    Plain(String),
+    Env(String),
+    File(String),
+}
+
+impl Secret {
+    /// The text itself, or why it cannot be had.
+    pub(super) fn resolve(&self, env: &Environment) -> Result<String, String> {
+        match self {
+            Self::Plain(text) => Ok(text.clone()),
+            Self::Env(name) => env.get(name).ok_or_else(|| format!("the environment variable `{name}` is not set")),
+            Self::File(path) => std::fs::read_to_string(path)
+                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map_err(|error| format!("cannot read `{path}`: {error}")),
+        }
+    }
+}
+
+// What is secret is in no log.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(_) => f.write_str("Plain(..)"),
+            Self::Env(name) => write!(f, "Env({name})"),
+            Self::File(path) => write!(f, "File({path})"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrTable;
+        impl<'de> Visitor<'de> for TextOrTable {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, `{ env = \"NAME\" }` or `{ file = \"/path\" }`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::Plain(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
+                let wrong = || A::Error::custom("expected `{ env = \"NAME\" }` or `{ file = \"/path\" }`");
+                let secret = match map.next_key::<String>()?.as_deref() {
+                    Some("env") => Secret::Env(map.next_value()?),
+                    Some("file") => Secret::File(map.next_value()?),
+                    _ => return Err(wrong()),
+                };
+                if map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() { Err(wrong()) } else { Ok(secret) }
+            }
+        }
+        deserializer.deserialize_any(TextOrTable)
+    }
+}

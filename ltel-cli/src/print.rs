@@ -1,0 +1,17 @@
+//! Text for stdout and stderr.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Writes to stdout. A reader that has gone is not an error.
+pub(crate) fn stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes to stderr. Where nobody reads that, there is nobody to tell.
+pub(crate) fn stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

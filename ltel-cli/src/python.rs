@@ -1,0 +1,54 @@
+//! The Python plugin, which is part of this binary: it is unpacked where Python can import it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+/// The plugin's files, as they stand in `python/ltel_locust`.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/plugin_files.rs"));
+
+/// The folder that holds `ltel_locust`, for PYTHONPATH. Unpacked once per version, in the user's cache folder.
+pub(crate) fn plugin_folder() -> Result<PathBuf, String> {
+    let mut hasher = DefaultHasher::new();
+    FILES.hash(&mut hasher);
+    let folder = cache_folder()?.join(format!("plugin-{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish()));
+    let intact = |folder: &Path| {
+        FILES.iter().all(|(name, text)| std::fs::read_to_string(folder.join(name)).is_ok_and(|have| have == *text))
+    };
+    if intact(&folder) {
+        return Ok(folder);
+    }
+    // Complete or not there: another ltel may be starting at the same moment.
+    let failed = |error: std::io::Error| format!("cannot unpack the plugin to `{}`: {error}", folder.display());
+    let parts = folder.with_extension(format!("part-{}", std::process::id()));
+    for (name, text) in FILES {
+        let path = parts.join(name);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        std::fs::write(path, text).map_err(failed)?;
+    }
+    if std::fs::rename(&parts, &folder).is_err() {
+        if intact(&folder) {
+            std::fs::remove_dir_all(&parts).map_err(failed)?;
+        } else {
+            std::fs::remove_dir_all(&folder).map_err(failed)?;
+            std::fs::rename(&parts, &folder).map_err(failed)?;
+        }
+    }
+    Ok(folder)
+}
+
+/// The folder for what can be made again: `$XDG_CACHE_HOME/ltel`, else `~/.cache/ltel`, else one in the temporary folder.
+pub(crate) fn cache_folder() -> Result<PathBuf, String> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let folder = folder.unwrap_or_else(std::env::temp_dir).join("ltel");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot create `{}`: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+/// The value of PYTHONPATH that puts the plugin in Locust's way.
+pub(crate) fn python_path(plugin: &Path) -> Result<std::ffi::OsString, String> {
+    let ours = [plugin.join("ltel_locust").join("autoload"), plugin.to_owned()];
+    let theirs = std::env::var_os("PYTHONPATH").unwrap_or_default();
+    let all = ours.into_iter().chain(std::env::split_paths(&theirs).filter(|path| !path.as_os_str().is_empty()));
+    std::env::join_paths(all).map_err(|error| format!("PYTHONPATH: {error}"))
+}

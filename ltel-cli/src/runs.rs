@@ -1,0 +1,531 @@
+//! All runs, and the clients that take part in them. One task takes what the connections deliver, in order; it is the only
+//! one that touches a run.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ltel_core::Timestamp;
+use ltel_core::event::{Event, TestStart};
+use ltel_core::run::{Account, DropReason, Progress, RunInfo};
+use ltel_core::source::Source;
+use ltel_core::wire::{Done, Encoding, Features, Hello, Message, Rows};
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
+
+use crate::active_run::ActiveRun;
+use crate::backends::Backend;
+use crate::clock;
+use crate::config::Config;
+use crate::connection::{Delivery, Welcome};
+use crate::faults::Faults;
+use crate::usage::Sampler;
+
+// Bounded: what an ltel that serves for months remembers.
+const FINISHED_RUNS: usize = 64;
+const DISCONNECTED_CLIENTS: usize = 1_024;
+// Bounded: frames of a client that belongs to no run yet.
+const HELD_BYTES: usize = 8 << 20;
+
+/// How things stand, for whoever waits for an end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// Clients that are connected.
+    pub(crate) connected: usize,
+    /// Whether any client has ever connected.
+    pub(crate) met: bool,
+    /// Runs at work.
+    pub(crate) active: usize,
+    /// Runs that are complete.
+    pub(crate) finished: u64,
+    /// Requests recorded in the runs at work.
+    pub(crate) recorded: u64,
+}
+
+/// What is left when all runs are over.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The last runs and their accounts.
+    pub(crate) runs: Vec<FinishedRun>,
+    /// Requests that belong to no run.
+    pub(crate) no_run: u64,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub(crate) struct FinishedRun {
+    pub(crate) info: Arc<RunInfo>,
+    pub(crate) account: Account,
+    /// Requests that came too late.
+    pub(crate) late: u64,
+}
+
+/// All runs and clients.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    config: Arc<Config>,
+    features: Features,
+    backends: Arc<[Backend]>,
+    faults: Arc<Faults>,
+    status: watch::Sender<Status>,
+    sampler: Option<Sampler>,
+    clients: HashMap<String, Client>,
+    // The client of each connection. A connection that a client has left for a newer one has none.
+    connections: HashMap<u64, String>,
+    active: BTreeMap<String, ActiveRun>,
+    finished: VecDeque<FinishedRun>,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+struct Client {
+    source: Source,
+    connection: Option<u64>,
+    encoding: Encoding,
+    last_seq: u64,
+    acks: watch::Sender<u64>,
+    // Its pid, if it is a process of this host.
+    local_pid: Option<u32>,
+    // The run it is in, and its place among the run's sources.
+    member: Option<Member>,
+    held: Held,
+    left_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    run_id: String,
+    index: u32,
+}
+
+/// Requests of a client that belongs to no run yet.
+#[derive(Debug, Default)]
+struct Held {
+    frames: Vec<Bytes>,
+    bytes: usize,
+    since: Timestamp,
+}
+
+impl Runs {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        backends: Arc<[Backend]>,
+        faults: Arc<Faults>,
+        status: watch::Sender<Status>,
+    ) -> Self {
+        let usage_interval = config.usage_interval();
+        let mut features = config.features();
+        features.usage_interval = usage_interval.map(|every| every.as_secs_f64());
+        Self {
+            // Where this host shows nothing of its processes, they report it themselves.
+            sampler: usage_interval.and_then(|every| Sampler::new(every).ok()),
+            config,
+            features,
+            backends,
+            faults,
+            status,
+            clients: HashMap::new(),
+            connections: HashMap::new(),
+            active: BTreeMap::new(),
+            finished: VecDeque::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Works until it is told to stop, then completes what is open.
+    pub(crate) async fn work(mut self, mut deliveries: Receiver<Delivery>, mut stop: watch::Receiver<bool>) -> Outcome {
+        loop {
+            let due = self.next_deadline().map(|at| at.since(clock::now()));
+            let due = async move {
+                match due {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                delivery = deliveries.recv() => match delivery {
+                    Some(delivery) => self.deliver(delivery, clock::now()),
+                    None => break,
+                },
+                () = due => {}
+            }
+            self.tick(clock::now());
+            self.tell_status();
+        }
+        // What has come through the sockets is not given up.
+        while let Ok(delivery) = deliveries.try_recv() {
+            self.deliver(delivery, clock::now());
+        }
+        let now = clock::now();
+        for (_, run) in std::mem::take(&mut self.active) {
+            let info = Arc::clone(run.run.info());
+            self.finished.push_back(FinishedRun { info, account: run.finish(now), late: 0 });
+        }
+        self.tell_status();
+        self.outcome.runs.extend(self.finished);
+        self.outcome
+    }
+
+    fn tell_status(&self) {
+        let status = Status {
+            connected: self.connections.len(),
+            met: self.status.borrow().met || !self.connections.is_empty(),
+            active: self.active.len(),
+            finished: self.outcome.runs.len() as u64 + self.finished.len() as u64,
+            recorded: self.active.values().map(|run| run.run.total_recorded()).sum(),
+        };
+        self.status.send_if_modified(|have| {
+            let changed = *have != status;
+            *have = status;
+            changed
+        });
+    }
+
+    fn deliver(&mut self, delivery: Delivery, now: Timestamp) {
+        match delivery {
+            Delivery::Hello { connection, encoding, hello, pid, acks, welcome } => {
+                let welcomed = self.hello(connection, encoding, hello, pid, acks, now);
+                // Fails if the connection is gone already: `Closed` follows.
+                let _ = welcome.send(welcomed);
+            }
+            Delivery::Frame { connection, payload } => self.frame(connection, &payload, now),
+            Delivery::Closed { connection } => self.closed(connection, now),
+        }
+    }
+
+    fn hello(
+        &mut self,
+        connection: u64,
+        encoding: Encoding,
+        hello: Hello,
+        pid: Option<u32>,
+        acks: watch::Sender<u64>,
+        now: Timestamp,
+    ) -> Welcome {
+        // People who type JSON need no id.
+        let id = if hello.client_id.is_empty() { format!("connection-{connection}") } else { hello.client_id };
+        let known = self.clients.remove(&id);
+        if let Some(former) = known.as_ref().and_then(|client| client.connection) {
+            self.connections.remove(&former);
+        }
+        let (last_seq, member) = known.map_or((0, None), |client| (client.last_seq, client.member));
+        let client = Client {
+            source: hello.source,
+            connection: Some(connection),
+            encoding,
+            last_seq,
+            acks,
+            local_pid: pid,
+            member,
+            held: Held::default(),
+            left_at: now,
+        };
+        self.connections.insert(connection, id.clone());
+        if let (Some(sampler), Some(pid)) = (&mut self.sampler, pid) {
+            sampler.watch(pid, now);
+        }
+        let mut features = self.features.clone();
+        if pid.is_some() && self.sampler.is_some() {
+            features.usage_interval = None;
+        }
+        self.clients.insert(id.clone(), client);
+        match hello.run_id {
+            Some(run_id) => {
+                let start = TestStart { testplan: hello.testplan, ..TestStart::default() };
+                self.join(&id, run_id, &start, now);
+            }
+            // Back, and in the run that it left.
+            None => {
+                let back = self.clients.get(&id).and_then(|client| client.member.clone());
+                if let Some(member) = back {
+                    self.join(&id, member.run_id, &TestStart::default(), now);
+                }
+            }
+        }
+        Welcome { last_seq, features }
+    }
+
+    fn frame(&mut self, connection: u64, payload: &Bytes, now: Timestamp) {
+        let Some(id) = self.connections.get(&connection).cloned() else { return };
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let frame = match client.encoding.decode(payload) {
+            Ok(frame) => frame,
+            // Requests in it show up as not received when the source says how many it sent.
+            Err(error) => return self.faults.count("frame not understood", &error),
+        };
+        if let Some(seq) = frame.seq {
+            // Sent again after a reconnect, and recorded the first time.
+            if seq <= client.last_seq {
+                client.acks.send_replace(client.last_seq);
+                return;
+            }
+            client.last_seq = seq;
+        }
+        let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
+        self.message(&id, &frame.message, payload, now);
+        if let Some((seq, acks)) = acks {
+            acks.send_replace(seq);
+        }
+    }
+
+    fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Timestamp) {
+        let event = match message {
+            Message::Requests(rows) => return self.requests(id, rows, payload, now),
+            Message::Done(done) => return self.done(id, done, now),
+            Message::Hello(_) => return self.faults.count("frame not understood", &"a second `hello`"),
+            Message::TestStart(start) => {
+                self.test_start(id, start, now);
+                Event::TestStart(start)
+            }
+            Message::TestStop(e) => Event::TestStop(e),
+            Message::SpawningComplete(e) => Event::SpawningComplete(e),
+            Message::Users(e) => Event::Users(e),
+            Message::CpuWarning(e) => Event::CpuWarning(e),
+            Message::Usage(e) => Event::Usage(e),
+            Message::ResetStats(e) => Event::ResetStats(e),
+            Message::UserError(e) => Event::UserError(e),
+            Message::Custom(e) => Event::Custom(e),
+            _ => return,
+        };
+        if let Some((run, index)) = self.run_of(id) {
+            run.record(&event, index, now);
+        }
+    }
+
+    /// The run that a client is in, while that is at work.
+    fn run_of(&mut self, id: &str) -> Option<(&mut ActiveRun, u32)> {
+        let member = self.clients.get(id)?.member.as_ref()?;
+        Some((self.active.get_mut(&member.run_id)?, member.index))
+    }
+
+    fn test_start(&mut self, id: &str, start: &TestStart, now: Timestamp) {
+        if let Some(run_id) = &start.run_id {
+            return self.join(id, run_id.clone(), start, now);
+        }
+        let coordinates = self.clients.get(id).is_some_and(|client| client.source.coordinates());
+        if coordinates {
+            let run_id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+            self.join(id, run_id, start, now);
+        } else {
+            self.leave_former_run(id, "", now);
+            self.join_only_run(id, now);
+        }
+    }
+
+    /// Takes a client into a run, which begins if it is new.
+    fn join(&mut self, id: &str, run_id: String, start: &TestStart, now: Timestamp) {
+        self.leave_former_run(id, &run_id, now);
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if self.finished.iter().any(|run| run.info.run_id == run_id) {
+            client.member = Some(Member { run_id, index: 0 });
+            return;
+        }
+        let run = self.active.entry(run_id.clone()).or_insert_with(|| {
+            let config = &self.config;
+            let testplan = [&start.testplan, &config.testplan, &start.locustfile].into_iter().flatten().next();
+            let testplan = testplan.cloned().unwrap_or_else(|| "locustfile".to_owned());
+            ActiveRun::begin(
+                RunInfo { run_id: run_id.clone(), testplan, begun: now },
+                &config.recorders,
+                &self.backends,
+            )
+        });
+        let index = run.run.join(id, &client.source, now);
+        client.member = Some(Member { run_id, index });
+        self.release_held(now);
+    }
+
+    /// A client that begins a run has no more to say of another.
+    fn leave_former_run(&mut self, id: &str, next: &str, now: Timestamp) {
+        let Some(member) = self.clients.get_mut(id).and_then(|client| client.member.take_if(|m| m.run_id != next))
+        else {
+            return;
+        };
+        if let Some(run) = self.active.get_mut(&member.run_id)
+            && !run.run.is_done(member.index)
+        {
+            run.run.done(member.index, Done::default(), now);
+        }
+    }
+
+    /// A client without a run id belongs to the only run there is.
+    fn join_only_run(&mut self, id: &str, now: Timestamp) -> bool {
+        let mut runs = self.active.values_mut();
+        let (Some(run), None) = (runs.next(), runs.next()) else { return false };
+        let Some(client) = self.clients.get_mut(id) else { return false };
+        let index = run.run.join(id, &client.source, now);
+        client.member = Some(Member { run_id: run.run.info().run_id.clone(), index });
+        true
+    }
+
+    fn requests(&mut self, id: &str, rows: &Rows<'_>, payload: &Bytes, now: Timestamp) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if client.member.is_none() && !self.join_only_run(id, now) {
+            return self.hold(id, rows, payload, now);
+        }
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Some(member) = &client.member else { return };
+        if let Some(run) = self.active.get_mut(&member.run_id) {
+            run.record_requests(&rows.rows, member.index, now);
+            if rows.invalid > 0 {
+                run.run.dropped(member.index, DropReason::Invalid, rows.invalid);
+                self.faults.count("request not understood", &"a row of the wrong shape");
+            }
+        } else if let Some(run) = self.finished.iter_mut().find(|run| run.info.run_id == member.run_id) {
+            let count = rows.rows.len() as u64 + rows.invalid;
+            run.late += count;
+            self.faults.count(
+                "requests after the end of their run",
+                &format!("{count} of {} in run {}", client.source.label(), member.run_id),
+            );
+        }
+    }
+
+    fn hold(&mut self, id: &str, rows: &Rows<'_>, payload: &Bytes, now: Timestamp) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let held = &mut client.held;
+        if held.bytes + payload.len() > HELD_BYTES {
+            self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
+            self.faults.count("requests of no run", &client.source.label());
+            return;
+        }
+        if held.frames.is_empty() {
+            held.since = now;
+        }
+        held.bytes += payload.len();
+        held.frames.push(payload.clone());
+    }
+
+    /// Gives held requests to the only run, if there is one now.
+    fn release_held(&mut self, now: Timestamp) {
+        let waiting: Vec<String> =
+            self.clients.iter().filter(|(_, c)| !c.held.frames.is_empty()).map(|(id, _)| id.clone()).collect();
+        for id in waiting {
+            if self.clients.get(&id).is_some_and(|client| client.member.is_none()) && !self.join_only_run(&id, now) {
+                continue;
+            }
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            let encoding = client.encoding;
+            for payload in std::mem::take(&mut client.held).frames {
+                if let Ok(ltel_core::wire::Frame { message: Message::Requests(rows), .. }) = encoding.decode(&payload) {
+                    self.requests(&id, &rows, &payload, now);
+                }
+            }
+        }
+    }
+
+    /// Gives up on held requests for which no run came.
+    fn drop_held(&mut self, now: Timestamp) {
+        let grace = self.config.grace;
+        #[allow(clippy::iter_over_hash_type)] // each is independent of the others
+        for client in self.clients.values_mut() {
+            if client.held.frames.is_empty() || client.held.since + grace > now {
+                continue;
+            }
+            for payload in std::mem::take(&mut client.held).frames {
+                if let Ok(ltel_core::wire::Frame { message: Message::Requests(rows), .. }) =
+                    client.encoding.decode(&payload)
+                {
+                    self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
+                }
+            }
+            self.faults.count("requests of no run", &client.source.label());
+        }
+    }
+
+    fn done(&mut self, id: &str, done: &Done, now: Timestamp) {
+        let run_id = match &done.run_id {
+            Some(run_id) => run_id.clone(),
+            None => match self.clients.get(id).and_then(|client| client.member.as_ref()) {
+                Some(member) => member.run_id.clone(),
+                None => return,
+            },
+        };
+        if let Some(run) = self.active.get_mut(&run_id)
+            && let Some(index) = run.run.member(id)
+        {
+            run.run.done(index, done.clone(), now);
+        }
+    }
+
+    fn closed(&mut self, connection: u64, now: Timestamp) {
+        let Some(id) = self.connections.remove(&connection) else { return };
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.connection = None;
+        client.local_pid = None;
+        client.left_at = now;
+        // Lets go of the connection's writer.
+        client.acks = watch::channel(0).0;
+        for run in self.active.values_mut() {
+            if let Some(index) = run.run.member(&id)
+                && run.run.disconnected(index, now)
+            {
+                run.source_gone(index);
+            }
+        }
+        if self.clients.len() - self.connections.len() > DISCONNECTED_CLIENTS {
+            let gone = self.clients.iter().filter(|(_, client)| client.connection.is_none());
+            let oldest = gone.min_by_key(|(_, client)| client.left_at).map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.clients.remove(&id));
+        }
+    }
+
+    /// Does what is due: recorders' intervals, usage samples, ends of runs.
+    fn tick(&mut self, now: Timestamp) {
+        if self.sampler.as_ref().and_then(Sampler::due).is_some_and(|due| due <= now) {
+            self.sample_usage(now);
+        }
+        self.drop_held(now);
+        let grace = self.config.grace;
+        let mut complete = Vec::new();
+        for (run_id, run) in &mut self.active {
+            if run.next_tick().is_some_and(|due| due <= now) {
+                run.tick(now);
+            }
+            if run.run.progress(now, grace) == Progress::Complete {
+                complete.push(run_id.clone());
+            }
+        }
+        for run_id in complete {
+            let Some(run) = self.active.remove(&run_id) else { continue };
+            let info = Arc::clone(run.run.info());
+            self.finished.push_back(FinishedRun { info, account: run.finish(now), late: 0 });
+            if self.finished.len() > FINISHED_RUNS {
+                self.finished.pop_front();
+            }
+        }
+    }
+
+    fn next_deadline(&mut self) -> Option<Timestamp> {
+        let grace = self.config.grace;
+        let mut deadline = self.sampler.as_ref().and_then(Sampler::due);
+        let mut earlier = |at: Timestamp| deadline = Some(deadline.map_or(at, |have| have.min(at)));
+        for run in self.active.values_mut() {
+            run.next_tick().map(&mut earlier);
+            if let Progress::WaitUntil(until) = run.run.progress(clock::now(), grace) {
+                earlier(until);
+            }
+        }
+        for client in self.clients.values().filter(|client| !client.held.frames.is_empty()) {
+            earlier(client.held.since + grace);
+        }
+        deadline.map(|at| at + Duration::from_millis(1))
+    }
+
+    fn sample_usage(&mut self, now: Timestamp) {
+        let Some(sampler) = &mut self.sampler else { return };
+        let pids: Vec<u32> = self.clients.values().filter_map(|client| client.local_pid).collect();
+        for (pid, usage) in sampler.sample(&pids, now) {
+            for client in self.clients.values().filter(|client| client.local_pid == Some(pid)) {
+                if let Some(member) = &client.member
+                    && let Some(run) = self.active.get_mut(&member.run_id)
+                {
+                    run.record(&Event::Usage(&usage), member.index, now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How many request events one core takes: frames as the plugin sends them, decoded and recorded by `requests` and `stats`
+//! for a JSON and an OTLP backend. Collection by the backends is measured apart: it happens once per interval.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use ltel_core::Timestamp;
+use ltel_core::event::{Request, RequestError, ResponseTime};
+use ltel_core::meter::{Collector, MeterSettings, meter};
+use ltel_core::recorder::{AnyRecorder, Factory, Origin, Recorder, RecorderFactory};
+use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::source::Source;
+use ltel_core::wire::{Encoding, Frame, Message, Rows};
+use ltel_recorders::{Requests, Stats, requests, stats};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+
+const ROWS: u32 = 1_000;
+const ENDPOINTS: u32 = 100;
+
+fn frame() -> Vec<u8> {
+    let row = |n: u32| Request {
+        start_time: 1_700_000_000.0 + f64::from(n) / 1e3,
+        method: if n.is_multiple_of(3) { "POST".into() } else { "GET".into() },
+        name: format!("/api/v1/resource/{}", n * 7 % ENDPOINTS).into(),
+        response_time: ResponseTime::from_ms(5.0 + f64::from(n * 31 % 900)),
+        response_length: 1_234,
+        status_code: Some(if n.is_multiple_of(50) { 500 } else { 200 }),
+        error: n
+            .is_multiple_of(50)
+            .then(|| RequestError { class: "HTTPError".into(), text: "500 Server Error".into() }),
+        extra: None,
+    };
+    let rows = Rows { rows: (0..ROWS).map(row).collect(), invalid: 0 };
+    let frame = Frame { seq: Some(1), message: Message::Requests(rows) };
+    Encoding::MessagePack.encode(&frame).expect("can be encoded").split_off(4)
+}
+
+/// A recorder for as many backends.
+fn recorder<R: Recorder>(options: R::Options, backends: usize) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+    let settings = MeterSettings {
+        resource: Resource::builder_empty().build(),
+        temporality: Temporality::Cumulative,
+        exponential: false,
+    };
+    let (meters, collectors): (Vec<_>, Vec<_>) = (0..backends).map(|_| meter(&settings, "bench", 2_000)).unzip();
+    (Factory::<R>::new(options).build("bench", Arc::new(RunInfo::default()), &meters, 2_000), collectors)
+}
+
+fn ingest(c: &mut Criterion) {
+    let payload = frame();
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let origin = Origin { source: Some(&source), now: Timestamp::from_secs(1_700_000_001.0) };
+    let decode = |payload| match Encoding::MessagePack.decode(payload) {
+        Ok(Frame { message: Message::Requests(rows), .. }) => rows,
+        other => panic!("a batch of requests, not {other:?}"),
+    };
+
+    let mut group = c.benchmark_group("ingest");
+    group.throughput(Throughput::Elements(u64::from(ROWS)));
+    group.bench_function("decode", |b| b.iter(|| black_box(decode(black_box(&payload)))));
+
+    let mut records = Vec::new();
+    for backends in [1, 2] {
+        let (mut recorder, _collectors) = recorder::<Requests>(requests::Options::default(), backends);
+        let rows = decode(&payload);
+        group.bench_function(format!("requests to {backends}"), |b| {
+            b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut records));
+        });
+    }
+    let (mut stats_only, _) = recorder::<Stats>(stats::Options::default(), 0);
+    let rows = decode(&payload);
+    group.bench_function("stats", |b| {
+        b.iter(|| stats_only.record_requests(black_box(&rows.rows), origin, &mut records));
+    });
+
+    let (mut requests, collectors) = recorder::<Requests>(requests::Options::default(), 2);
+    let (mut stats, _) = recorder::<Stats>(stats::Options::default(), 0);
+    group.bench_function("decode, requests to 2, stats", |b| {
+        b.iter(|| {
+            let rows = decode(black_box(&payload));
+            requests.record_requests(&rows.rows, origin, &mut records);
+            stats.record_requests(&rows.rows, origin, &mut records);
+        });
+    });
+    group.finish();
+
+    c.bench_function("collect 100 endpoints", |b| {
+        b.iter_batched(|| (), |()| black_box(collectors[0].collect()), BatchSize::SmallInput);
+    });
+}
+
+criterion_group!(benches, ingest);
+criterion_main!(benches);
