@@ -126,7 +126,7 @@ fn bench(c: &mut Criterion) {
             exponential: false,
         };
         let (meter, _collector) = meter(&settings, "bench", 2_000);
-        let mut recorder = factory.build(name, Arc::new(RunInfo::default()), &[meter], 2_000);
+        let mut recorder = factory.build("checkout", Arc::new(RunInfo::default()), &[meter], 2_000);
         let mut records = Vec::new();
         group.bench_function(name, |b| {
             b.iter(|| {

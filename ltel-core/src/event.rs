@@ -211,12 +211,14 @@ impl ResponseTime {
 }
 
 impl PartialEq<f64> for ResponseTime {
+    #[inline]
     fn eq(&self, other: &f64) -> bool {
         self.0.is_some_and(|ms| ms == *other)
     }
 }
 
 impl PartialOrd<f64> for ResponseTime {
+    #[inline]
     fn partial_cmp(&self, other: &f64) -> Option<Ordering> {
         self.0.and_then(|ms| ms.partial_cmp(other))
     }

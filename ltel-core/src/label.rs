@@ -31,30 +31,35 @@ pub trait AsLabel {
 }
 
 impl AsLabel for str {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Str(self)
     }
 }
 
 impl AsLabel for String {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Str(self)
     }
 }
 
 impl AsLabel for Cow<'_, str> {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Str(self)
     }
 }
 
 impl AsLabel for bool {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Bool(*self)
     }
 }
 
 impl AsLabel for Label<'_> {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         *self
     }
@@ -62,6 +67,7 @@ impl AsLabel for Label<'_> {
 
 /// Text, a whole number or a bool; anything else is absent.
 impl AsLabel for serde_json::Value {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         match self {
             Self::String(text) => Label::Str(text),
@@ -73,12 +79,14 @@ impl AsLabel for serde_json::Value {
 }
 
 impl<T: AsLabel + ?Sized> AsLabel for &T {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         (**self).as_label()
     }
 }
 
 impl<T: AsLabel> AsLabel for Option<T> {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         self.as_ref().map_or(Label::Absent, AsLabel::as_label)
     }
@@ -87,6 +95,7 @@ impl<T: AsLabel> AsLabel for Option<T> {
 macro_rules! whole_numbers {
     ($($int:ty),*) => {$(
         impl AsLabel for $int {
+            #[inline]
             fn as_label(&self) -> Label<'_> {
                 Label::Int(i64::from(*self))
             }
@@ -96,6 +105,7 @@ macro_rules! whole_numbers {
 whole_numbers!(u8, u16, u32, i8, i16, i32, i64);
 
 impl AsLabel for u64 {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Int(i64::try_from(*self).unwrap_or(i64::MAX))
     }
