@@ -8,9 +8,7 @@ pub use crate::instrument::Instruments;
 pub use crate::label::Label;
 pub use crate::moment::Moment;
 pub use crate::record::{RecordKind, Severity};
-pub use crate::recorder::{
-    Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec,
-};
+pub use crate::recorder::{Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec};
 
 use crate::field::AsField;
 use crate::instrument::{Counter, Gauge, Histogram, Number, Signed, UpDownCounter};

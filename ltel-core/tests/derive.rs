@@ -1,8 +1,8 @@
 //! Derived recorders at work: the whole path from events to points and records.
 #![allow(missing_docs, clippy::float_cmp, clippy::cast_precision_loss)]
 
-use ltel_core::prelude::*;
 use ltel_core::Timestamp;
+use ltel_core::prelude::*;
 use ltel_core::replay::*;
 use serde::Deserialize;
 
@@ -273,7 +273,9 @@ fn beyond_the_series_limit_all_are_one() {
 }
 
 #[test]
-#[should_panic(expected = "no point `checkout.slow` with the labels [(\"method\", \"PUT\")]; there are:\ncheckout.duration")]
+#[should_panic(
+    expected = "no point `checkout.slow` with the labels [(\"method\", \"PUT\")]; there are:\ncheckout.duration"
+)]
 fn a_point_that_is_not_there_is_answered_with_those_that_are() {
     let out = Replay::of::<Checkout>().options("slow_ms = 5").event(request("GET", "/checkout").took_ms(1.0)).finish();
     out.value("checkout.slow", &[("method", "PUT")]);

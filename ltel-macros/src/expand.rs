@@ -206,7 +206,9 @@ impl<'a> Expansion<'a> {
         }
         let kinds = model.events.iter().map(|kind| Ident::new(kind.name, Span::call_site()));
         let select = match model.events.as_slice() {
-            [] => return quote!(fn record(&mut #this, _: &#private::Event<'_>, _: &mut #private::Context<'_, Self::Options>) {}),
+            [] => {
+                return quote!(fn record(&mut #this, _: &#private::Event<'_>, _: &mut #private::Context<'_, Self::Options>) {});
+            }
             [_] => quote! {
                 let #private::Event::#(#kinds)*(#event) = *#whole else {
                     return;
@@ -274,8 +276,10 @@ impl<'a> Expansion<'a> {
     fn fields(&self, at_work: impl Fn(&On) -> bool) -> TokenStream {
         let Self { model, private, this, cx, series, .. } = self;
         let instruments: Vec<_> = model.instruments.iter().filter(|instrument| at_work(&instrument.on)).collect();
-        let values: Vec<_> =
-            instruments.iter().map(|i| Ident::new(&format!("value_{}", field_name(i.ident)), locally(i.ty.span()))).collect();
+        let values: Vec<_> = instruments
+            .iter()
+            .map(|i| Ident::new(&format!("value_{}", field_name(i.ident)), locally(i.ty.span())))
+            .collect();
         let lets = instruments.iter().zip(&values).map(|(instrument, value)| {
             let expr = self.value(instrument);
             quote!(let #value = #expr;)

@@ -64,10 +64,7 @@ use syn::DeriveInput;
 ///     duration: Histogram,
 /// }
 /// ```
-#[proc_macro_derive(
-    Recorder,
-    attributes(recorder, counter, up_down_counter, gauge, histogram, record, state)
-)]
+#[proc_macro_derive(Recorder, attributes(recorder, counter, up_down_counter, gauge, histogram, record, state))]
 pub fn derive_recorder(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into()).into()
 }

@@ -36,7 +36,9 @@ pub(crate) fn instrument_name_error(name: &str) -> Option<String> {
         return Some(format!("the name of a metric starts with a letter of ASCII, `{name}` does not"));
     }
     let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-/".contains(*c)))?;
-    Some(format!("the name of a metric holds letters and digits of ASCII, `_`, `.`, `-` and `/`; `{bad}` is none of these"))
+    Some(format!(
+        "the name of a metric holds letters and digits of ASCII, `_`, `.`, `-` and `/`; `{bad}` is none of these"
+    ))
 }
 
 /// Why this cannot be the name of a label or of a record's field.

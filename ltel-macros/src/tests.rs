@@ -173,12 +173,8 @@ fn token() -> impl Strategy<Value = TokenTree> {
     .prop_map(TokenTree::Literal);
     let leaf = prop_oneof![4 => word, 4 => mark, 1 => literal];
     leaf.prop_recursive(4, 48, 8, |inner| {
-        let delimiter = prop::sample::select(vec![
-            Delimiter::Parenthesis,
-            Delimiter::Brace,
-            Delimiter::Bracket,
-            Delimiter::None,
-        ]);
+        let delimiter =
+            prop::sample::select(vec![Delimiter::Parenthesis, Delimiter::Brace, Delimiter::Bracket, Delimiter::None]);
         (delimiter, prop::collection::vec(inner, 0..8))
             .prop_map(|(delimiter, tokens)| TokenTree::Group(Group::new(delimiter, tokens.into_iter().collect())))
     })
@@ -224,4 +220,3 @@ proptest! {
         assert_expands(quote!(#[doc = "A"] #[recorder(on = Request)] struct S { #[doc = "B"] #[record(#item)] f: T }));
     }
 }
-

@@ -8,8 +8,9 @@ const METRIC: &[&str] = &[
     "lm", "lx", "mol", "cd", "l", "L", "eV", "rad", "Bd", "t", "bar",
 ];
 /// Atoms that take none.
-const PLAIN: &[&str] =
-    &["min", "h", "d", "wk", "mo", "a", "%", "deg", "'", "''", "[ppth]", "[ppm]", "[ppb]", "[degF]", "[pi]", "10*", "10^"];
+const PLAIN: &[&str] = &[
+    "min", "h", "d", "wk", "mo", "a", "%", "deg", "'", "''", "[ppth]", "[ppm]", "[ppb]", "[degF]", "[pi]", "10*", "10^",
+];
 const PREFIXES: &[&str] = &[
     "Ki", "Mi", "Gi", "Ti", "da", "Y", "Z", "E", "P", "T", "G", "M", "k", "h", "d", "c", "m", "u", "n", "p", "f", "a",
     "z", "y",
@@ -146,14 +147,34 @@ mod tests {
     #[test]
     fn units() {
         for good in [
-            "1", "ms", "s", "us", "By", "MiBy", "kBy", "%", "{request}", "{request}/s", "By/s", "/s", "m/s2", "s-1", "10*3",
-            "By{sent}", "kBy.h", "h", "Cel", "bit/s", "min", "100",
+            "1",
+            "ms",
+            "s",
+            "us",
+            "By",
+            "MiBy",
+            "kBy",
+            "%",
+            "{request}",
+            "{request}/s",
+            "By/s",
+            "/s",
+            "m/s2",
+            "s-1",
+            "10*3",
+            "By{sent}",
+            "kBy.h",
+            "h",
+            "Cel",
+            "bit/s",
+            "min",
+            "100",
         ] {
             assert_eq!(super::error(good), None, "{good}");
         }
         for bad in [
-            "", "msec", "bytes", "Ms.ec", "seconds", "B", "µs", "m s", "{request", "request}", "ms/", "//s", "{}", "a{b}c",
-            "{a}{b}", "2x", "{{a}}",
+            "", "msec", "bytes", "Ms.ec", "seconds", "B", "µs", "m s", "{request", "request}", "ms/", "//s", "{}",
+            "a{b}c", "{a}{b}", "2x", "{{a}}",
         ] {
             assert!(super::error(bad).is_some(), "{bad}");
         }

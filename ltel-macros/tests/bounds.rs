@@ -75,7 +75,8 @@ fn errors(project: &Path) -> BTreeMap<String, Vec<(u64, String)>> {
         if line["reason"] != "compiler-message" || message["level"] != "error" {
             continue;
         }
-        let Some(at) = message["spans"].as_array().and_then(|spans| spans.iter().find(|span| span["is_primary"] == true))
+        let Some(at) =
+            message["spans"].as_array().and_then(|spans| spans.iter().find(|span| span["is_primary"] == true))
         else {
             continue;
         };

@@ -7,7 +7,8 @@ use ltel_core::event::{
 };
 use ltel_core::prelude::*;
 use ltel_core::replay::{
-    Replay, cpu_warning, custom, request, reset_stats, spawning_complete, test_start, test_stop, usage, user_error, users,
+    Replay, cpu_warning, custom, request, reset_stats, spawning_complete, test_start, test_stop, usage, user_error,
+    users,
 };
 
 /// All fields of each.

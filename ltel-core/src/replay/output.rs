@@ -189,7 +189,9 @@ struct Word<'a>(&'a Value);
 impl fmt::Display for Word<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Value::String(text) if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"=".contains(c)) => {
+            Value::String(text)
+                if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"=".contains(c)) =>
+            {
                 f.write_str(text)
             }
             // `50` and not `50.0`: what a figure is, its instrument says.

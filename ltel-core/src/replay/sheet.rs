@@ -79,12 +79,8 @@ impl SpecSheet {
             buckets: instrument.buckets,
         };
         let needs = spec.needs;
-        let needs = [
-            (needs.usage, "usage"),
-            (needs.url, "url"),
-            (needs.user_class, "user_class"),
-            (needs.context, "context"),
-        ];
+        let needs =
+            [(needs.usage, "usage"), (needs.url, "url"), (needs.user_class, "user_class"), (needs.context, "context")];
         Self {
             name: spec.name,
             description: spec.description,

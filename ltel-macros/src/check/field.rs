@@ -35,7 +35,10 @@ impl CheckedFields<'_> {
     }
 
     /// The events that any of them sees.
-    pub(crate) fn events<'a>(&'a self, of_struct: &'a [&'static EventKind]) -> impl Iterator<Item = &'static EventKind> {
+    pub(crate) fn events<'a>(
+        &'a self,
+        of_struct: &'a [&'static EventKind],
+    ) -> impl Iterator<Item = &'static EventKind> {
         let ons = self.instruments.iter().map(|i| &i.on).chain(self.records.iter().map(|r| &r.on));
         let own = ons.filter_map(|on| if let On::Events(events) = on { Some(events) } else { None }).flatten();
         own.chain(of_struct).copied()
@@ -115,7 +118,9 @@ fn instrument<'a>(
         },
         None if kind == Kind::Counter => None,
         None => {
-            let message = format!("a `#[{attr}]` needs a `value`: a field of the event or a closure; only a `#[counter]` counts events");
+            let message = format!(
+                "a `#[{attr}]` needs a `value`: a field of the event or a closure; only a `#[counter]` counts events"
+            );
             errors.here(attr.span(), message);
             None
         }
@@ -168,11 +173,7 @@ fn field_on(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> On {
     on
 }
 
-fn metric_name(
-    field: &RawField<'_>,
-    items: Items<'_>,
-    errors: &mut Errors,
-) -> (Option<String>, Span) {
+fn metric_name(field: &RawField<'_>, items: Items<'_>, errors: &mut Errors) -> (Option<String>, Span) {
     let text = items.expr("name").and_then(|expr| source::text(expr, "the name of a metric", errors));
     let (name, span) = match &text {
         Some(text) => (text.value(), text.span()),
@@ -286,9 +287,9 @@ fn default_buckets(kind: Kind, unit: &str) -> Vec<f64> {
         (Kind::Histogram, "s") => {
             vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
         }
-        (Kind::Histogram, _) => vec![
-            0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0,
-        ],
+        (Kind::Histogram, _) => {
+            vec![0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0]
+        }
         _ => Vec::new(),
     }
 }

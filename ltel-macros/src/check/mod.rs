@@ -98,7 +98,8 @@ fn recorder_name(raw: &Raw<'_>, items: Items<'_>, errors: &mut Errors) -> String
     let default = name::snake_case(&syn::ext::IdentExt::unraw(raw.ident).to_string());
     let Some(expr) = items.expr("name") else {
         if !name::is_snake_case(&default) {
-            let message = "the recorder's type is named after the struct, in ASCII; give it another with `name = \"...\"`";
+            let message =
+                "the recorder's type is named after the struct, in ASCII; give it another with `name = \"...\"`";
             errors.here(raw.ident.span(), message);
         }
         return default;
@@ -115,12 +116,7 @@ fn recorder_name(raw: &Raw<'_>, items: Items<'_>, errors: &mut Errors) -> String
 }
 
 /// The struct's `on`, or all events of its fields.
-fn struct_events(
-    raw: &Raw<'_>,
-    items: Items<'_>,
-    on: Option<&On>,
-    errors: &mut Errors,
-) -> Vec<&'static EventKind> {
+fn struct_events(raw: &Raw<'_>, items: Items<'_>, on: Option<&On>, errors: &mut Errors) -> Vec<&'static EventKind> {
     if let Some(On::Events(events)) = on {
         return events.clone();
     }
@@ -181,7 +177,9 @@ fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>,
     } else if reserved.contains(&pair.name.as_str()) {
         let name = &pair.name;
         let source = if pair.ident.is_some() && pair.source.is_none() { name } else { "..." };
-        let message = format!("all telemetry has a field `{name}` of its own; give the {what} another name: `its_{name} = {source}`");
+        let message = format!(
+            "all telemetry has a field `{name}` of its own; give the {what} another name: `its_{name} = {source}`"
+        );
         errors.here(pair.span, message);
     } else if !first {
         errors.here(pair.span, format!("the {what} `{}` is there twice", pair.name));

@@ -96,7 +96,10 @@ pub(crate) fn source(expr: &Expr, on: &On, each: bool, errors: &mut Errors) -> O
             path.path.get_ident().and_then(|ident| field(ident, on, each, errors))
         }
         other => {
-            errors.at(other, "expected a field of the event, a closure that computes the value (`|event| ...`), or a constant");
+            errors.at(
+                other,
+                "expected a field of the event, a closure that computes the value (`|event| ...`), or a constant",
+            );
             None
         }
     }
