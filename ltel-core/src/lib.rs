@@ -23,7 +23,7 @@ pub mod registry;
 pub mod replay;
 #[doc(hidden)]
 #[path = "private.rs"]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::inline_always)] // closures are called where they stand
 pub mod __private;
 
 pub use clock::{Clock, Timestamp};

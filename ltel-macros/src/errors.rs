@@ -30,7 +30,7 @@ impl Errors {
             all.combine(error);
             all
         });
-        all.map(|error| error.into_compile_error())
+        all.map(Error::into_compile_error)
     }
 }
 

@@ -300,10 +300,13 @@ impl<'a> Expansion<'a> {
         });
         let look_up = (!instruments.is_empty()).then(|| {
             let has_event = instruments.iter().any(|instrument| matches!(instrument.on, On::Events(_)));
-            let labels = model.labels.iter().map(|(_, source)| match has_event {
-                true => self.label(source),
-                // No event, no labels: a total.
-                false => quote!(#private::Label::Absent),
+            let labels = model.labels.iter().map(|(_, source)| {
+                if has_event {
+                    self.label(source)
+                } else {
+                    // No event, no labels: a total.
+                    quote!(#private::Label::Absent)
+                }
             });
             quote! {
                 if #(#values.is_some())||* {

@@ -78,9 +78,9 @@ fn derive(input: TokenStream) -> TokenStream {
     let mut errors = errors::Errors::default();
     let raw = attr::parse(&input, &mut errors);
     let model = check::check(&raw, &mut errors);
-    match (model, errors.into_compile_errors()) {
-        (Some(model), None) => expand::expand(&model),
-        (_, errors) => {
+    match errors.into_compile_errors() {
+        None => expand::expand(&model),
+        Some(errors) => {
             let stub = fallback::stub(&raw);
             quote::quote!(#errors #stub)
         }

@@ -1,6 +1,6 @@
 //! Mistakes that only the compiler can see are reported at the user's tokens, and ours among them in our words. rustc's own
 //! words change with the toolchain, so a case says no more than a part of each message: `//~ part` on the line of the error.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,8 @@ fn project(here: &Path) -> PathBuf {
     }
     let core = here.join("../ltel-core");
     let manifest = format!(
-        "[package]\nname = \"bounds\"\nedition = \"2024\"\n\n[dependencies]\nltel-core = {{ path = {core:?} }}\n\n[workspace]\n"
+        "[package]\nname = \"bounds\"\nedition = \"2024\"\n\n[dependencies]\nltel-core = {{ path = \"{}\" }}\n\n[workspace]\n",
+        core.display()
     );
     fs::write(project.join("Cargo.toml"), manifest).unwrap();
     // The versions of the workspace: nothing is to be fetched.

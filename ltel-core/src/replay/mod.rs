@@ -129,8 +129,15 @@ impl Replay {
     }
 
     /// The name of its table, if that is not its type's: `[recorders.slow_checkout]`.
+    ///
+    /// # Panics
+    /// If metrics cannot be named after it: OpenTelemetry would drop them in silence.
     #[must_use]
+    #[track_caller]
     pub fn named(mut self, name: &str) -> Self {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+        let valid = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits);
+        assert!(valid, "`{name}` cannot be the beginning of a metric's name");
         name.clone_into(&mut self.name);
         self
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use opentelemetry::KeyValue;
 use opentelemetry::Value as LabelValue;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData, ScopeMetrics};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -95,7 +95,7 @@ impl Output {
         // A reader of our own that nothing has shut down.
         let metrics = collector.collect().unwrap_or_default();
         let mut points: Vec<Point> =
-            metrics.scope_metrics().flat_map(|scope| scope.metrics()).flat_map(points_of).collect();
+            metrics.scope_metrics().flat_map(ScopeMetrics::metrics).flat_map(points_of).collect();
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
         let records = records.iter().map(RecordOut::new).collect();
         Self { points, records, overflowed }
@@ -137,7 +137,7 @@ impl Output {
                 && labels.iter().all(|(label, value)| {
                     point.labels.get(*label).is_some_and(|have| match have {
                         Value::String(text) => text == value,
-                        other => other.to_string() == *value,
+                        other => format!("{other}") == **value,
                     })
                 })
         };
@@ -318,6 +318,7 @@ fn json(value: &LabelValue) -> Value {
 }
 
 trait AsF64 {
+    #[allow(clippy::wrong_self_convention)] // they are `Copy`
     fn as_f64(self) -> f64;
 }
 

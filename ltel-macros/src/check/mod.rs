@@ -12,8 +12,8 @@ use crate::event::EventKind;
 use crate::model::{Model, On, Source};
 use crate::name;
 
-/// The model, if there is enough of one; it counts only if there were no errors.
-pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Option<Model<'a>> {
+/// The model. It counts only if there were no errors.
+pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     let items = Items(&raw.items);
     let name = recorder_name(raw, items, errors);
     let on = items.expr("on").and_then(|expr| source::on(expr, false, errors));
@@ -39,7 +39,7 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Option<Model<'a>>
     }
     needs.sort_unstable();
     needs.dedup();
-    Some(Model {
+    Model {
         ident: raw.ident,
         krate: krate(items, errors),
         description: raw.description.clone().unwrap_or_default(),
@@ -56,7 +56,7 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Option<Model<'a>>
         records: fields.records,
         state: fields.state,
         name,
-    })
+    }
 }
 
 /// What stands in one attribute, by key.
