@@ -1,8 +1,8 @@
 //! `#[derive(Recorder)]`. Use it through `ltel_core`, which re-exports it beside the trait and documents it.
 //!
-//! In the order in which an input passes: [`attr`] parses the attributes, [`check`] turns them into a [`model`] or into
-//! errors, [`expand`] turns the model into an `impl`, and [`fallback`] stands in for it where there were errors. Only the
-//! first two can fail, and they never stop at the first error. [`event`], [`name`] and [`unit`] are what they know of
+//! In the order in which an input passes: `attr` parses the attributes, `check` turns them into a `model` or into
+//! errors, `expand` turns the model into an `impl`, and `fallback` stands in for it where there were errors. Only the
+//! first two can fail, and they never stop at the first error. `event`, `name` and `unit` are what they know of
 //! the world.
 
 mod attr;
