@@ -129,6 +129,7 @@ class Session:
             "locust_version": locust.__version__,
             "run_id": now.run_id if now else None,
             "testplan": now.testplan if now else self._testplan(),
+            "locustfile": now.locustfile if now else _stem(self._environment.locustfile),
         }
         if token := os.environ.get("LTEL_TOKEN"):
             message["token"] = token
