@@ -87,3 +87,8 @@ fn log_to_stderr() {
     // Fails only if the program that embeds us logs already.
     let _ = log.with_ansi(color).try_init();
 }
+
+/// The book's code blocks, which need all crates that a custom recorder has.
+#[cfg(doctest)]
+#[doc = include_str!("../../recorders/README.md")]
+struct Book;

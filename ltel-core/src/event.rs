@@ -211,12 +211,14 @@ impl ResponseTime {
 }
 
 impl PartialEq<f64> for ResponseTime {
+    #[inline]
     fn eq(&self, other: &f64) -> bool {
         self.0.is_some_and(|ms| ms == *other)
     }
 }
 
 impl PartialOrd<f64> for ResponseTime {
+    #[inline]
     fn partial_cmp(&self, other: &f64) -> Option<Ordering> {
         self.0.and_then(|ms| ms.partial_cmp(other))
     }
@@ -257,6 +259,24 @@ impl Request<'_> {
     #[must_use]
     pub fn end_time(&self) -> f64 {
         self.start_time + self.response_time.ms().unwrap_or(0.0) / 1e3
+    }
+
+    /// [`Extra::url`], where a recorder asked for it.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.extra.as_ref()?.url.as_deref()
+    }
+
+    /// [`Extra::user_class`], where a recorder asked for it.
+    #[must_use]
+    pub fn user_class(&self) -> Option<&str> {
+        self.extra.as_ref()?.user_class.as_deref()
+    }
+
+    /// [`Extra::context`], where a recorder asked for it and the locustfile gave one.
+    #[must_use]
+    pub fn context(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.extra.as_ref().map(|extra| &extra.context).filter(|context| !context.is_empty())
     }
 }
 

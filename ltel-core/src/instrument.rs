@@ -26,6 +26,11 @@ impl<'a> Instruments<'a> {
         Self { instance, meters, gauges: Vec::new() }
     }
 
+    /// The name of the recorder's table in the configuration.
+    pub const fn instance(&self) -> &'a str {
+        self.instance
+    }
+
     pub(crate) fn into_gauges(self) -> Vec<Arc<dyn ForgetSource>> {
         self.gauges
     }

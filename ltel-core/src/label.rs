@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use opentelemetry::Value;
 
 /// A label's value, borrowed from the event it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Label<'a> {
     /// Text.
     Str(&'a str),
@@ -15,6 +15,7 @@ pub enum Label<'a> {
     /// Yes or no.
     Bool(bool),
     /// The series does not have this label.
+    #[default]
     Absent,
 }
 
@@ -30,42 +31,62 @@ pub trait AsLabel {
 }
 
 impl AsLabel for str {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Str(self)
     }
 }
 
 impl AsLabel for String {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Str(self)
     }
 }
 
 impl AsLabel for Cow<'_, str> {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Str(self)
     }
 }
 
 impl AsLabel for bool {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Bool(*self)
     }
 }
 
 impl AsLabel for Label<'_> {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         *self
     }
 }
 
+/// Text, a whole number or a bool; anything else is absent.
+impl AsLabel for serde_json::Value {
+    #[inline]
+    fn as_label(&self) -> Label<'_> {
+        match self {
+            Self::String(text) => Label::Str(text),
+            Self::Bool(b) => Label::Bool(*b),
+            Self::Number(number) => number.as_i64().map_or(Label::Absent, Label::Int),
+            _ => Label::Absent,
+        }
+    }
+}
+
 impl<T: AsLabel + ?Sized> AsLabel for &T {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         (**self).as_label()
     }
 }
 
 impl<T: AsLabel> AsLabel for Option<T> {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         self.as_ref().map_or(Label::Absent, AsLabel::as_label)
     }
@@ -74,6 +95,7 @@ impl<T: AsLabel> AsLabel for Option<T> {
 macro_rules! whole_numbers {
     ($($int:ty),*) => {$(
         impl AsLabel for $int {
+            #[inline]
             fn as_label(&self) -> Label<'_> {
                 Label::Int(i64::from(*self))
             }
@@ -83,6 +105,7 @@ macro_rules! whole_numbers {
 whole_numbers!(u8, u16, u32, i8, i16, i32, i64);
 
 impl AsLabel for u64 {
+    #[inline]
     fn as_label(&self) -> Label<'_> {
         Label::Int(i64::try_from(*self).unwrap_or(i64::MAX))
     }

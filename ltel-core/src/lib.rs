@@ -11,22 +11,35 @@ pub mod event;
 pub mod wire;
 pub mod run;
 pub mod label;
+pub mod number;
+pub mod field;
 mod series;
 pub mod instrument;
 pub mod record;
 pub mod recorder;
+pub mod moment;
 pub mod meter;
 pub mod registry;
+pub mod replay;
+#[doc(hidden)]
+#[path = "private.rs"]
+#[allow(missing_docs, clippy::inline_always)] // closures are called where they stand
+pub mod __private;
 
 pub use clock::{Clock, Timestamp};
+pub use ltel_macros::Recorder;
+pub use recorder::Recorder;
 pub use series::Series;
 
 /// What a recorder is written with.
 pub mod prelude {
+    pub use ltel_macros::Recorder;
+
     pub use crate::event::{Event, Request};
     pub use crate::instrument::{Counter, Gauge, Histogram, Instruments, UpDownCounter};
     pub use crate::label::{AsLabel, Label};
-    pub use crate::record::{Record, RecordKind, Severity};
+    pub use crate::moment::Moment;
+    pub use crate::record::{Record, RecordKind, Records, Severity};
     pub use crate::recorder::{
         Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec,
     };

@@ -52,6 +52,26 @@ impl Severity {
     }
 }
 
+/// The records of one kind that a derived recorder emits: the field that `#[record]` stands above.
+#[derive(Clone, Debug)]
+pub struct Records {
+    name: Cow<'static, str>,
+}
+
+impl Records {
+    /// Records of this name.
+    #[must_use]
+    pub const fn new(name: Cow<'static, str>) -> Self {
+        Self { name }
+    }
+
+    /// One without fields.
+    #[must_use]
+    pub fn at(&self, kind: RecordKind, time: Timestamp) -> Record {
+        Record::new(kind, self.name.clone(), time)
+    }
+}
+
 /// One structured event.
 #[derive(Clone, Debug)]
 pub struct Record {

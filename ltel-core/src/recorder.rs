@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
 use serde::Deserialize;
@@ -26,6 +27,9 @@ pub trait Recorder: Sized + Send + 'static {
 
     /// What it emits.
     const SPEC: &'static Spec;
+
+    /// The interval of its ticks where the configuration says none; if absent, that of its backends.
+    const EVERY: Option<Duration> = None;
 
     /// Builds the recorder for one run. Its instruments come from [`Spec::instruments`].
     fn build(options: &Self::Options, instruments: &mut Instruments<'_>) -> Self;

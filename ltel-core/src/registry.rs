@@ -1,5 +1,7 @@
 //! Which recorder types a binary has. Registration is explicit: one line per recorder, in the binary's `main`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect;
 use toml::de::{Error, ValueDeserializer};
@@ -25,6 +27,7 @@ impl Registry {
         self.types.retain(|have| have.spec.name != R::SPEC.name);
         self.types.push(RecorderType {
             spec: R::SPEC,
+            every: R::EVERY,
             options: serde_introspect::<R::Options>(),
             configure: |options| {
                 let options = R::Options::deserialize(options)?;
@@ -51,6 +54,8 @@ impl Registry {
 pub struct RecorderType {
     /// What it emits.
     pub spec: &'static Spec,
+    /// The interval of its ticks where the configuration says none ([`Recorder::EVERY`]).
+    pub every: Option<Duration>,
     /// The keys of its options.
     pub options: &'static [&'static str],
     configure: fn(ValueDeserializer<'_>) -> Result<Box<dyn RecorderFactory>, Error>,

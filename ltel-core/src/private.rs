@@ -1,0 +1,228 @@
+//! What the expansion of `#[derive(Recorder)]` names. Not for use by hand, and not kept stable.
+
+use std::borrow::Cow;
+
+pub use crate::clock::Timestamp;
+pub use crate::event::Event;
+pub use crate::instrument::Instruments;
+pub use crate::label::Label;
+pub use crate::moment::Moment;
+pub use crate::record::{RecordKind, Severity};
+pub use crate::recorder::{Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec};
+
+use crate::field::AsField;
+use crate::instrument::{Counter, Gauge, Histogram, Number, Signed, UpDownCounter};
+use crate::label::AsLabel;
+use crate::number::AsNumber;
+use crate::record::{Record, Records};
+use crate::series::Series;
+
+// What closures are called through. An argument that is known when the closure is reached gives the closure its signature,
+// with the lifetimes of this very event: so its result may borrow from the event.
+
+#[inline(always)]
+pub fn call1<E, R>(event: E, f: impl FnOnce(E) -> R) -> R {
+    f(event)
+}
+
+#[inline(always)]
+pub fn call2<E, O, R>(event: E, options: O, f: impl FnOnce(E, O) -> R) -> R {
+    f(event, options)
+}
+
+#[inline(always)]
+pub fn call3<E, O, M, R>(event: E, options: O, moment: M, f: impl FnOnce(E, O, M) -> R) -> R {
+    f(event, options, moment)
+}
+
+#[inline]
+pub fn number<N>(value: &(impl AsNumber<N> + ?Sized)) -> Option<N> {
+    value.as_number()
+}
+
+#[inline]
+pub fn label<T: AsLabel + ?Sized>(value: &T) -> Label<'_> {
+    value.as_label()
+}
+
+#[inline]
+pub fn field<T: AsField + ?Sized>(value: &T) -> Option<serde_json::Value> {
+    value.as_field()
+}
+
+/// The bounds that a closure took from the options, as the SDK wants them: it would drop an instrument in silence otherwise.
+pub fn bounds(bounds: impl Bounds) -> Vec<f64> {
+    let mut bounds: Vec<f64> = bounds.to_bounds();
+    bounds.retain(|bound| bound.is_finite());
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}
+
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of bounds",
+    label = "not a list of `f64`",
+    note = "the closure of `buckets` returns `&[f64]`, `&Vec<f64>`, `Vec<f64>` or an array"
+)]
+pub trait Bounds {
+    fn to_bounds(self) -> Vec<f64>;
+}
+
+impl Bounds for Vec<f64> {
+    fn to_bounds(self) -> Vec<f64> {
+        self
+    }
+}
+
+impl Bounds for &Vec<f64> {
+    fn to_bounds(self) -> Vec<f64> {
+        self.clone()
+    }
+}
+
+impl Bounds for &[f64] {
+    fn to_bounds(self) -> Vec<f64> {
+        self.to_vec()
+    }
+}
+
+impl<const N: usize> Bounds for [f64; N] {
+    fn to_bounds(self) -> Vec<f64> {
+        self.to_vec()
+    }
+}
+
+impl<const N: usize> Bounds for &[f64; N] {
+    fn to_bounds(self) -> Vec<f64> {
+        self.to_vec()
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "a field with `#[counter]` is a `Counter`, not a `{Self}`",
+    label = "expected `Counter`, `Counter<u64>` or `Counter<f64>`"
+)]
+pub trait CounterSlot: Sized {
+    type Value: Copy;
+    const ONE: Self::Value;
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec) -> Self;
+    fn write(&mut self, series: Series<'_>, value: Self::Value);
+}
+
+macro_rules! counters {
+    ($($number:ty: $one:expr),*) => {$(
+        impl CounterSlot for Counter<$number> {
+            type Value = $number;
+            const ONE: $number = $one;
+
+            fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec) -> Self {
+                instruments.counter(spec)
+            }
+
+            #[inline]
+            fn write(&mut self, series: Series<'_>, value: $number) {
+                // Only grows, whatever a closure says.
+                #[allow(unused_comparisons)]
+                if value >= <$number>::default() {
+                    self.add(series, value);
+                }
+            }
+        }
+    )*};
+}
+counters!(u64: 1, f64: 1.0);
+
+#[diagnostic::on_unimplemented(
+    message = "a field with `#[up_down_counter]` is an `UpDownCounter`, not a `{Self}`",
+    label = "expected `UpDownCounter`, `UpDownCounter<i64>` or `UpDownCounter<f64>`"
+)]
+pub trait UpDownCounterSlot: Sized {
+    type Value: Copy;
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec) -> Self;
+    fn write(&mut self, series: Series<'_>, value: Self::Value);
+}
+
+impl<T: Signed> UpDownCounterSlot for UpDownCounter<T> {
+    type Value = T;
+
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec) -> Self {
+        instruments.up_down_counter(spec)
+    }
+
+    #[inline]
+    fn write(&mut self, series: Series<'_>, value: T) {
+        self.add(series, value);
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "a field with `#[gauge]` is a `Gauge`, not a `{Self}`",
+    label = "expected `Gauge`, `Gauge<f64>` or `Gauge<u64>`"
+)]
+pub trait GaugeSlot: Sized {
+    type Value: Copy;
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec) -> Self;
+    fn write(&mut self, series: Series<'_>, value: Self::Value);
+}
+
+impl<T: Number> GaugeSlot for Gauge<T> {
+    type Value = T;
+
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec) -> Self {
+        instruments.gauge(spec)
+    }
+
+    #[inline]
+    fn write(&mut self, series: Series<'_>, value: T) {
+        self.set(series, value);
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "a field with `#[histogram]` is a `Histogram`, not a `{Self}`",
+    label = "expected `Histogram`"
+)]
+pub trait HistogramSlot: Sized {
+    type Value: Copy;
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec, bounds: Option<Vec<f64>>) -> Self;
+    fn write(&mut self, series: Series<'_>, value: Self::Value);
+}
+
+impl HistogramSlot for Histogram {
+    type Value = f64;
+
+    fn build(instruments: &mut Instruments<'_>, spec: &'static InstrumentSpec, bounds: Option<Vec<f64>>) -> Self {
+        match bounds {
+            Some(bounds) => instruments.histogram_with(spec, &bounds),
+            None => instruments.histogram(spec),
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, series: Series<'_>, value: f64) {
+        self.record(series, value);
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "a field with `#[record]` is a `Records`, not a `{Self}`",
+    label = "expected `Records`"
+)]
+pub trait RecordsSlot: Sized {
+    /// `field` is there if the record has no name of its own.
+    fn build(instruments: &Instruments<'_>, spec: &'static RecordSpec, field: Option<&str>) -> Self;
+    fn record(&self, kind: RecordKind, time: Timestamp) -> Record;
+}
+
+impl RecordsSlot for Records {
+    fn build(instruments: &Instruments<'_>, spec: &'static RecordSpec, field: Option<&str>) -> Self {
+        Self::new(match field {
+            Some(field) => Cow::Owned(format!("{}.{field}", instruments.instance())),
+            None => Cow::Borrowed(spec.name),
+        })
+    }
+
+    fn record(&self, kind: RecordKind, time: Timestamp) -> Record {
+        self.at(kind, time)
+    }
+}

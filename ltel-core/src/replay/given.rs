@@ -1,0 +1,360 @@
+//! Events to replay: one function per kind, and what can be said of each.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::event::{
+    CpuWarning, Custom, Event, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, TestStart,
+    TestStop, Usage, UserError, Users,
+};
+use crate::source::Source;
+
+/// An event that is given to a [`super::Replay`]. It happens at the replay's time, in the replay's source.
+#[derive(Clone, Debug)]
+pub struct Given<E = Happening> {
+    event: E,
+    source: Option<Source>,
+}
+
+/// An event of any kind.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    #[doc(hidden)]
+    TestStart(TestStart),
+    #[doc(hidden)]
+    TestStop(TestStop),
+    #[doc(hidden)]
+    SpawningComplete(SpawningComplete),
+    #[doc(hidden)]
+    CpuWarning(CpuWarning),
+    #[doc(hidden)]
+    Usage(Usage),
+    #[doc(hidden)]
+    Users(Users),
+    #[doc(hidden)]
+    Request(Request<'static>),
+    #[doc(hidden)]
+    UserError(UserError),
+    #[doc(hidden)]
+    ResetStats(ResetStats),
+    #[doc(hidden)]
+    Custom(Custom),
+}
+
+/// The events of [`crate::event`].
+pub trait HappensToBe: Sized {
+    #[doc(hidden)]
+    fn happening(self) -> Happening;
+}
+
+macro_rules! happenings {
+    ($($kind:ident: $type:ty),*) => {$(
+        impl HappensToBe for $type {
+            fn happening(self) -> Happening {
+                Happening::$kind(self)
+            }
+        }
+    )*};
+}
+happenings!(
+    TestStart: TestStart, TestStop: TestStop, SpawningComplete: SpawningComplete, CpuWarning: CpuWarning, Usage: Usage,
+    Users: Users, Request: Request<'static>, UserError: UserError, ResetStats: ResetStats, Custom: Custom
+);
+
+impl HappensToBe for Happening {
+    fn happening(self) -> Happening {
+        self
+    }
+}
+
+impl<E> Given<E> {
+    fn new(event: E) -> Self {
+        Self { event, source: None }
+    }
+
+    /// It happens in this Locust process.
+    #[must_use]
+    pub fn from(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    pub(super) const fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+}
+
+impl<E: HappensToBe> Given<E> {
+    /// Forgets its kind, so that a list can hold events of several.
+    #[must_use]
+    pub fn erased(self) -> Given {
+        Given { event: self.event.happening(), source: self.source }
+    }
+}
+
+impl Given {
+    /// Gives the event its time and shows it.
+    pub(super) fn with_event(mut self, now: Timestamp, see: impl FnOnce(&Event<'_>)) {
+        let now = now.as_secs();
+        match &mut self.event {
+            Happening::TestStart(e) => e.time = now,
+            Happening::TestStop(e) => e.time = now,
+            Happening::SpawningComplete(e) => e.time = now,
+            Happening::CpuWarning(e) => e.time = now,
+            Happening::Usage(e) => e.time = now,
+            Happening::Users(e) => e.time = now,
+            // It is reported when it ends.
+            Happening::Request(e) => e.start_time = now - e.response_time.ms().unwrap_or(0.0) / 1e3,
+            Happening::UserError(e) => e.time = now,
+            Happening::ResetStats(e) => e.time = now,
+            Happening::Custom(e) => e.time = now,
+        }
+        see(&match &self.event {
+            Happening::TestStart(e) => Event::TestStart(e),
+            Happening::TestStop(e) => Event::TestStop(e),
+            Happening::SpawningComplete(e) => Event::SpawningComplete(e),
+            Happening::CpuWarning(e) => Event::CpuWarning(e),
+            Happening::Usage(e) => Event::Usage(e),
+            Happening::Users(e) => Event::Users(e),
+            Happening::Request(e) => Event::Request(e),
+            Happening::UserError(e) => Event::UserError(e),
+            Happening::ResetStats(e) => Event::ResetStats(e),
+            Happening::Custom(e) => Event::Custom(e),
+        });
+    }
+}
+
+/// A request that passed, without a response time, a status or a body.
+///
+/// ```
+/// use ltel_core::replay::{Replay, request, worker};
+/// # use ltel_core::prelude::*;
+/// # /// Traffic.
+/// # #[derive(Recorder)]
+/// # #[recorder(on = Request)]
+/// # struct Traffic {
+/// #     /// Bytes.
+/// #     #[histogram(unit = "By", value = response_length)]
+/// #     size: Histogram,
+/// # }
+///
+/// let paid = request("POST", "/pay").took_ms(120.0).status(200).bytes(512).user_class("Shopper");
+/// let failed = request("POST", "/pay").took_ms(3000.0).status(503).failed("HTTPError", "503 Server Error");
+/// let out = Replay::of::<Traffic>().event(paid).event(failed.from(worker(1))).finish();
+/// assert_eq!(out.value("traffic.size", &[("source_id", "local")]), 512.0);
+/// ```
+#[must_use]
+pub fn request(method: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static, str>>) -> Given<Request<'static>> {
+    Given::new(Request { method: method.into(), name: name.into(), ..Request::default() })
+}
+
+impl Given<Request<'static>> {
+    /// Its response time.
+    #[must_use]
+    pub fn took_ms(mut self, ms: f64) -> Self {
+        self.event.response_time = ResponseTime::from_ms(ms);
+        self
+    }
+
+    /// An exception was raised, of this class: Locust counts it as failed.
+    #[must_use]
+    pub fn raised(self, class: &'static str) -> Self {
+        self.failed(class, class)
+    }
+
+    /// Locust counts it as failed, by an exception of this class and text.
+    #[must_use]
+    pub fn failed(mut self, class: impl Into<Cow<'static, str>>, text: impl Into<Cow<'static, str>>) -> Self {
+        self.event.error = Some(RequestError { class: class.into(), text: text.into() });
+        self
+    }
+
+    /// The HTTP status of its response.
+    #[must_use]
+    pub const fn status(mut self, code: u16) -> Self {
+        self.event.status_code = Some(code);
+        self
+    }
+
+    /// The length of its response.
+    #[must_use]
+    pub const fn bytes(mut self, length: u64) -> Self {
+        self.event.response_length = length;
+        self
+    }
+
+    /// Its full URL.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.extra().url = Some(url.into());
+        self
+    }
+
+    /// The class of the user that made it.
+    #[must_use]
+    pub fn user_class(mut self, class: impl Into<Cow<'static, str>>) -> Self {
+        self.extra().user_class = Some(class.into());
+        self
+    }
+
+    /// One entry of the context that the locustfile gave it.
+    #[must_use]
+    pub fn context(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.extra().context.insert(key.to_owned(), value.into());
+        self
+    }
+
+    fn extra(&mut self) -> &mut Extra<'static> {
+        self.event.extra.get_or_insert_default()
+    }
+}
+
+/// A source begins its part of the run.
+#[must_use]
+pub fn test_start() -> Given<TestStart> {
+    Given::new(TestStart::default())
+}
+
+impl Given<TestStart> {
+    /// The host under test.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.event.host = Some(host.to_owned());
+        self
+    }
+
+    /// Users to spawn, and how many of them per second.
+    #[must_use]
+    pub const fn users(mut self, users: u64, spawn_rate: f64) -> Self {
+        self.event.users = Some(users);
+        self.event.spawn_rate = Some(spawn_rate);
+        self
+    }
+
+    /// Seconds the test shall run.
+    #[must_use]
+    pub const fn run_time(mut self, secs: f64) -> Self {
+        self.event.run_time = Some(secs);
+        self
+    }
+
+    /// The names of its user classes.
+    #[must_use]
+    pub fn user_classes(mut self, classes: &[&str]) -> Self {
+        self.event.user_classes = classes.iter().map(|&class| class.to_owned()).collect();
+        self
+    }
+
+    /// The locustfile's name without its folder and `.py`.
+    #[must_use]
+    pub fn locustfile(mut self, name: &str) -> Self {
+        self.event.locustfile = Some(name.to_owned());
+        self
+    }
+}
+
+/// A source has stopped its users.
+#[must_use]
+pub fn test_stop() -> Given<TestStop> {
+    Given::new(TestStop::default())
+}
+
+/// All users are spawned, so many.
+#[must_use]
+pub fn spawning_complete(user_count: u64) -> Given<SpawningComplete> {
+    Given::new(SpawningComplete { user_count, ..SpawningComplete::default() })
+}
+
+/// A Locust process is short of CPU, at so many percent of a core.
+#[must_use]
+pub fn cpu_warning(cpu_usage: f64) -> Given<CpuWarning> {
+    Given::new(CpuWarning { cpu_usage, ..CpuWarning::default() })
+}
+
+/// A Locust process uses nothing, unless more is said.
+#[must_use]
+pub fn usage() -> Given<Usage> {
+    Given::new(Usage::default())
+}
+
+impl Given<Usage> {
+    /// Percent of one core.
+    #[must_use]
+    pub const fn cpu(mut self, percent: f64) -> Self {
+        self.event.cpu_percent = percent;
+        self
+    }
+
+    /// Resident memory in bytes.
+    #[must_use]
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.event.memory_bytes = bytes;
+        self
+    }
+
+    /// Bytes that the host has sent and received since it started.
+    #[must_use]
+    pub const fn network(mut self, sent: u64, received: u64) -> Self {
+        self.event.net_sent_bytes = sent;
+        self.event.net_recv_bytes = received;
+        self
+    }
+}
+
+/// So many users are running, by the name of their class.
+#[must_use]
+pub fn users(counts: &[(&str, u64)]) -> Given<Users> {
+    let counts = counts.iter().map(|&(class, count)| (class.to_owned(), count)).collect();
+    Given::new(Users { counts, ..Users::default() })
+}
+
+/// An exception in user code: the user's class and the exception as `Class: text`.
+#[must_use]
+pub fn user_error(user: &str, error: &str) -> Given<UserError> {
+    Given::new(UserError { user: user.to_owned(), error: error.to_owned(), ..UserError::default() })
+}
+
+impl Given<UserError> {
+    /// Python's traceback.
+    #[must_use]
+    pub fn traceback(mut self, traceback: &str) -> Self {
+        traceback.clone_into(&mut self.event.traceback);
+        self
+    }
+}
+
+/// Locust set its statistics back to zero.
+#[must_use]
+pub fn reset_stats() -> Given<ResetStats> {
+    Given::new(ResetStats::default())
+}
+
+/// An event of the user's own.
+///
+/// ```
+/// use ltel_core::replay::custom;
+///
+/// let sold = custom("sold").value(19.9).attribute("article", "book");
+/// ```
+#[must_use]
+pub fn custom(name: &str) -> Given<Custom> {
+    Given::new(Custom { name: name.to_owned(), ..Custom::default() })
+}
+
+impl Given<Custom> {
+    /// Its number.
+    #[must_use]
+    pub const fn value(mut self, value: f64) -> Self {
+        self.event.value = Some(value);
+        self
+    }
+
+    /// Something attached to it.
+    #[must_use]
+    pub fn attribute(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.event.attributes.insert(name.to_owned(), value.into());
+        self
+    }
+}

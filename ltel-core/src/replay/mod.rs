@@ -1,0 +1,331 @@
+//! Replays events through a recorder and shows what comes out, for tests: no sockets, no wall clock, no hash order. The
+//! output is a text ([`Output`]'s `Display`) and a `Serialize`, so it suits `insta`'s `assert_snapshot!`,
+//! `assert_json_snapshot!` and `assert_yaml_snapshot!`.
+//!
+//! ```
+//! use ltel_core::prelude::*;
+//! use ltel_core::replay::{Replay, request};
+//!
+//! /// Checkout traffic.
+//! #[derive(Recorder)]
+//! #[recorder(on = Request, labels(method))]
+//! struct Checkout {
+//!     /// Requests that raised.
+//!     #[counter(when = |r| r.error.is_some())]
+//!     failures: Counter,
+//! }
+//!
+//! let out = Replay::of::<Checkout>()
+//!     .event(request("POST", "/checkout/pay").took_ms(612.0).raised("Timeout"))
+//!     .event(request("POST", "/checkout/pay").took_ms(40.0))
+//!     .finish();
+//! assert_eq!(out.to_string(), "\
+//! checkout.failures (counter, 1)
+//!   method=POST source_id=local  1
+//! ");
+//! ```
+
+mod given;
+mod output;
+mod sheet;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+use serde::Deserialize;
+
+use crate::clock::Timestamp;
+use crate::meter::{Collector, MeterSettings, meter};
+use crate::record::Record;
+use crate::recorder::{AnyRecorder, Factory, Origin, Recorder, RecorderFactory, Spec};
+use crate::run::{RunInfo, SourceInfo};
+use crate::source::{Source, SourceKind};
+
+pub use self::given::{
+    Given, HappensToBe, cpu_warning, custom, request, reset_stats, spawning_complete, test_start, test_stop, usage,
+    user_error, users,
+};
+pub use self::output::{Output, Point, PointValue, RecordOut};
+pub use self::sheet::{SpecSheet, spec};
+
+/// When a replay begins: 2026-01-01T00:00:00Z. Its output shows times as seconds from here.
+pub const BEGIN: Timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000);
+
+const DEFAULT_SERIES_LIMIT: usize = 2_000;
+
+/// The only process of its test: the source of all events unless one says otherwise.
+#[must_use]
+pub fn local() -> Source {
+    Source { kind: SourceKind::Local, id: "local".to_owned(), host: "host".to_owned(), pid: 1, worker_index: None }
+}
+
+/// The master of a distributed test.
+#[must_use]
+pub fn master() -> Source {
+    Source { kind: SourceKind::Master, id: "master".to_owned(), host: "host".to_owned(), pid: 1, worker_index: None }
+}
+
+/// A worker of a distributed test, by its number from 0.
+#[must_use]
+pub fn worker(index: u32) -> Source {
+    Source {
+        kind: SourceKind::Worker,
+        id: format!("host_{index}"),
+        host: "host".to_owned(),
+        pid: 100 + index,
+        worker_index: Some(index),
+    }
+}
+
+/// A recorder, and what is to happen to it. Nothing does before [`Replay::finish`].
+#[derive(Debug)]
+pub struct Replay {
+    spec: &'static Spec,
+    configure: fn(&str) -> Result<Box<dyn RecorderFactory>, toml::de::Error>,
+    every: Option<Duration>,
+    name: String,
+    options: String,
+    run: RunInfo,
+    series_limit: usize,
+    source: Source,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Happens(Box<Given>, Source),
+    Advance(Duration),
+    Gone(Source),
+}
+
+impl Replay {
+    /// Of a recorder type with its default options, in a table of the type's name.
+    #[must_use]
+    pub fn of<R: Recorder>() -> Self {
+        Self {
+            spec: R::SPEC,
+            configure: |options| {
+                // The way of the configuration: the text's own errors, with their line, and those of the options' type.
+                let options = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
+                Ok(Box::new(Factory::<R>::new(options)))
+            },
+            every: R::EVERY,
+            name: R::SPEC.name.to_owned(),
+            options: String::new(),
+            run: RunInfo { run_id: "replay".to_owned(), testplan: "replay".to_owned(), begun: BEGIN },
+            series_limit: DEFAULT_SERIES_LIMIT,
+            source: local(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// The recorder's options, as they would stand in its table of the configuration.
+    #[must_use]
+    pub fn options(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.options);
+        self
+    }
+
+    /// The name of its table, if that is not its type's: `[recorders.slow_checkout]`.
+    ///
+    /// # Panics
+    /// If metrics cannot be named after it: OpenTelemetry would drop them in silence.
+    #[must_use]
+    #[track_caller]
+    pub fn named(mut self, name: &str) -> Self {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+        let valid = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits);
+        assert!(valid, "`{name}` cannot be the beginning of a metric's name");
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// The interval of its ticks, such as `"3s"`. Without it, and without an `every` of the recorder's own, there are none.
+    ///
+    /// # Panics
+    /// If this is no duration, or none at all.
+    #[must_use]
+    #[track_caller]
+    pub fn interval(mut self, interval: &str) -> Self {
+        let interval = duration(interval);
+        assert!(!interval.is_zero(), "an interval cannot be zero");
+        self.every = Some(interval);
+        self
+    }
+
+    /// How many series it can have before new ones are one, the overflow series; 2,000 unless this says otherwise.
+    #[must_use]
+    pub const fn series_limit(mut self, limit: usize) -> Self {
+        self.series_limit = limit;
+        self
+    }
+
+    /// The run's identity. It is `replay` of the test plan `replay` unless this says otherwise.
+    #[must_use]
+    pub fn run(mut self, run_id: &str, testplan: &str) -> Self {
+        run_id.clone_into(&mut self.run.run_id);
+        testplan.clone_into(&mut self.run.testplan);
+        self
+    }
+
+    /// The Locust process that the events from here on are from. One event can name its own ([`Given::from`]).
+    ///
+    /// ```
+    /// # use ltel_core::prelude::*;
+    /// use ltel_core::replay::{Replay, master, request, users, worker};
+    ///
+    /// # /// Traffic.
+    /// # #[derive(Recorder)]
+    /// # #[recorder(on = Request)]
+    /// # struct Traffic {
+    /// #     /// Requests.
+    /// #     #[counter]
+    /// #     requests: Counter,
+    /// # }
+    /// let out = Replay::of::<Traffic>()
+    ///     .source(worker(0))
+    ///     .event(request("GET", "/"))
+    ///     .event(request("GET", "/").from(worker(1)))
+    ///     .finish();
+    /// assert_eq!(out.value("traffic.requests", &[("source_id", "worker-1")]), 1.0);
+    /// ```
+    #[must_use]
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// This happens now.
+    #[must_use]
+    pub fn event<E: HappensToBe>(mut self, given: Given<E>) -> Self {
+        let given = given.erased();
+        let source = given.source().unwrap_or(&self.source).clone();
+        self.steps.push(Step::Happens(Box::new(given), source));
+        self
+    }
+
+    /// All these happen now.
+    #[must_use]
+    pub fn events<E: HappensToBe>(self, given: impl IntoIterator<Item = Given<E>>) -> Self {
+        given.into_iter().fold(self, Self::event)
+    }
+
+    /// Time passes, such as `"10s"`. The recorder ticks whenever its interval is over.
+    ///
+    /// # Panics
+    /// If this is no duration.
+    #[must_use]
+    #[track_caller]
+    pub fn advance(mut self, time: &str) -> Self {
+        self.steps.push(Step::Advance(duration(time)));
+        self
+    }
+
+    /// A Locust process is gone: its gauges end.
+    #[must_use]
+    pub fn gone(mut self, source: Source) -> Self {
+        self.steps.push(Step::Gone(source));
+        self
+    }
+
+    /// Builds the recorder, lets everything happen, completes the run and reads what came of it.
+    ///
+    /// # Panics
+    /// If the recorder does not take its options. [`Replay::try_finish`] says so in a value.
+    #[must_use]
+    #[track_caller]
+    pub fn finish(self) -> Output {
+        let name = self.name.clone();
+        match self.try_finish() {
+            Ok(output) => output,
+            Err(error) => panic!("the options of `{name}`: {error}"),
+        }
+    }
+
+    /// Like [`Replay::finish`]; an error is what is wrong with the options.
+    pub fn try_finish(self) -> Result<Output, toml::de::Error> {
+        let factory = (self.configure)(&self.options)?;
+        let settings = MeterSettings {
+            resource: Resource::builder_empty().build(),
+            temporality: Temporality::Cumulative,
+            exponential: false,
+        };
+        let (meter, collector) = meter(&settings, self.spec.scope, self.series_limit);
+        let run = Arc::new(self.run);
+        let recorder = factory.build(&self.name, run, &[meter], self.series_limit);
+        let stage = Stage { recorder, now: BEGIN, every: self.every, sources: Vec::new(), records: Vec::new() };
+        Ok(stage.play(self.steps, &collector))
+    }
+}
+
+// A duration is read as the configuration reads it.
+#[track_caller]
+fn duration(text: &str) -> Duration {
+    match humantime::parse_duration(text) {
+        Ok(duration) => duration,
+        Err(error) => panic!("`{text}` is no duration such as \"10s\": {error}"),
+    }
+}
+
+struct Stage {
+    recorder: Box<dyn AnyRecorder>,
+    now: Timestamp,
+    every: Option<Duration>,
+    sources: Vec<Arc<SourceInfo>>,
+    records: Vec<Record>,
+}
+
+impl Stage {
+    fn play(mut self, steps: Vec<Step>, collector: &Collector) -> Output {
+        for step in steps {
+            match step {
+                Step::Happens(given, source) => {
+                    let source = self.meet(source);
+                    let origin = Origin { source: Some(&source), now: self.now };
+                    given.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.records));
+                }
+                Step::Advance(time) => self.advance(self.now + time),
+                Step::Gone(source) => {
+                    let source = self.meet(source);
+                    self.recorder.source_gone(source.index);
+                }
+            }
+        }
+        let source = self.coordinator();
+        let origin = Origin { source: source.as_ref(), now: self.now };
+        self.recorder.finish(origin, &mut self.records);
+        Output::new(collector, &self.records, self.recorder.overflowed())
+    }
+
+    fn meet(&mut self, source: Source) -> Arc<SourceInfo> {
+        if let Some(known) = self.sources.iter().find(|known| known.source == source) {
+            return Arc::clone(known);
+        }
+        let index = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+        let source = Arc::new(SourceInfo::new(index, source));
+        self.sources.push(Arc::clone(&source));
+        source
+    }
+
+    fn coordinator(&self) -> Option<Arc<SourceInfo>> {
+        self.sources.iter().find(|source| source.source.coordinates()).cloned()
+    }
+
+    // Ticks lie at whole intervals from the beginning.
+    fn advance(&mut self, until: Timestamp) {
+        let source = self.coordinator();
+        if let Some(every) = self.every {
+            let passed = u64::try_from(self.now.since(BEGIN).as_nanos() / every.as_nanos()).unwrap_or(u64::MAX);
+            let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+            let mut next = BEGIN + Duration::from_nanos((passed + 1).saturating_mul(every));
+            while next <= until {
+                let origin = Origin { source: source.as_ref(), now: next };
+                self.recorder.tick(origin, &mut self.records);
+                next = next + Duration::from_nanos(every);
+            }
+        }
+        self.now = until;
+    }
+}

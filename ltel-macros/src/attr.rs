@@ -1,0 +1,310 @@
+//! Attributes as typed: which keys there are and the form of what stands beside them. What it means is [`crate::check`]'s.
+
+use proc_macro2::{Span, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, LitStr, Meta, Token, Type, token};
+
+use crate::errors::{Errors, did_you_mean, one_of};
+
+/// The input, parsed and not yet understood.
+pub(crate) struct Raw<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) generics: &'a Generics,
+    pub(crate) description: Option<String>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) fields: Vec<RawField<'a>>,
+}
+
+/// A field of the struct.
+pub(crate) struct RawField<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    pub(crate) description: Option<String>,
+    pub(crate) role: Option<Role>,
+}
+
+/// What a field is for: `#[counter(...)]`.
+pub(crate) struct Role {
+    pub(crate) attr: Ident,
+    pub(crate) items: Vec<Item>,
+}
+
+/// `key = value` or `key(...)`.
+pub(crate) struct Item {
+    pub(crate) key: Ident,
+    pub(crate) value: Value,
+}
+
+/// What stands beside a key.
+pub(crate) enum Value {
+    Expr(Expr),
+    Type(Type),
+    List(Vec<Pair>),
+}
+
+/// `name`, `name = source` or `"na.me" = source`.
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    /// Absent for a bare identifier, which names a field of the event as well.
+    pub(crate) source: Option<Expr>,
+    /// The bare identifier.
+    pub(crate) ident: Option<Ident>,
+}
+
+/// The attributes of a field, and their keys.
+const ROLES: &[(&str, &[&str])] = &[
+    ("counter", &["on", "when", "value", "name", "unit", "labels"]),
+    ("up_down_counter", &["on", "when", "value", "name", "unit", "labels"]),
+    ("gauge", &["on", "when", "value", "name", "unit", "labels"]),
+    ("histogram", &["on", "when", "value", "name", "unit", "labels", "buckets"]),
+    ("record", &["on", "when", "name", "severity", "kind", "fields"]),
+    ("state", &["init"]),
+];
+const STRUCT_KEYS: &[&str] =
+    &["on", "when", "each", "labels", "options", "name", "per", "every", "scope", "needs", "crate"];
+
+pub(crate) fn parse<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Raw<'a> {
+    let mut raw = Raw {
+        ident: &input.ident,
+        generics: &input.generics,
+        description: description(&input.attrs),
+        items: Vec::new(),
+        fields: Vec::new(),
+    };
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("recorder")) {
+        items_of(attr, "recorder", STRUCT_KEYS, &mut raw.items, errors);
+    }
+    if raw.description.is_none() {
+        errors.here(input.ident.span(), "a recorder says what it is for: `/// Checkout traffic by endpoint.` above it");
+    }
+    for param in &input.generics.params {
+        errors.at(param, "a recorder has no generic parameters: each is one type of the configuration");
+    }
+    let what = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => {
+                raw.fields.extend(fields.named.iter().filter_map(|field| raw_field(field, errors)));
+                if raw.fields.is_empty() {
+                    errors.here(input.ident.span(), "this recorder has no field, so it would record nothing");
+                }
+                return raw;
+            }
+            Fields::Unnamed(_) => "a tuple struct: its instruments would have no names",
+            Fields::Unit => "a unit struct: it would record nothing",
+        },
+        Data::Enum(_) => "an enum",
+        Data::Union(_) => "a union",
+    };
+    let message = format!("a recorder is a struct with named fields, one per instrument; this is {what}");
+    errors.here(input.ident.span(), message);
+    raw
+}
+
+fn raw_field<'a>(field: &'a syn::Field, errors: &mut Errors) -> Option<RawField<'a>> {
+    let ident = field.ident.as_ref()?;
+    let mut role: Option<Role> = None;
+    for attr in &field.attrs {
+        let Some(&(name, keys)) = ROLES.iter().find(|(name, _)| attr.path().is_ident(name)) else {
+            continue;
+        };
+        let mut items = Vec::new();
+        items_of(attr, name, keys, &mut items, errors);
+        if let Some(have) = &role {
+            errors.at(attr.path(), format!("`{ident}` is a `#[{}]` already; a field has one part to play", have.attr));
+        } else if let Some(attr) = attr.path().get_ident() {
+            role = Some(Role { attr: attr.clone(), items });
+        }
+    }
+    if role.is_none() {
+        let near = field
+            .attrs
+            .iter()
+            .filter_map(|attr| attr.path().get_ident())
+            .map(|attr| did_you_mean(&attr.to_string(), ROLES.iter().map(|(name, _)| *name)))
+            .find(|near| !near.is_empty());
+        let attrs = one_of(["#[counter]", "#[up_down_counter]", "#[gauge]", "#[histogram]", "#[record]"]);
+        let near = near.unwrap_or_default();
+        errors.here(
+            ident.span(),
+            format!("what is `{ident}`? {attrs}, or `#[state]` for what closures keep between events{near}"),
+        );
+    }
+    Some(RawField { ident, ty: &field.ty, description: description(&field.attrs), role })
+}
+
+/// The first paragraph of the doc comment.
+fn description(attrs: &[Attribute]) -> Option<String> {
+    let mut text = String::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        let Meta::NameValue(meta) = &attr.meta else { continue };
+        let Expr::Lit(syn::ExprLit { lit: Lit::Str(line), .. }) = &meta.value else { continue };
+        // Not `lines`, of which an empty text has none.
+        for line in line.value().split('\n').map(str::trim) {
+            match (line.is_empty(), text.is_empty()) {
+                (true, false) => return Some(text),
+                (true, true) => {}
+                (false, true) => line.clone_into(&mut text),
+                (false, false) => {
+                    text.push(' ');
+                    text.push_str(line);
+                }
+            }
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, errors: &mut Errors) {
+    match &attr.meta {
+        // `#[counter]` adds one per event.
+        Meta::Path(_) => return,
+        Meta::List(_) => {}
+        Meta::NameValue(_) => {
+            errors.at(&attr.meta, format!("write `#[{name}(...)]`"));
+            return;
+        }
+    }
+    let parser = |input: ParseStream<'_>| {
+        each_between_commas(input, errors, |input, errors| {
+            if let Some(item) = item(input, name, keys, errors)? {
+                if items.iter().any(|have| have.key == item.key) {
+                    errors.here(item.key.span(), format!("`{}` is given twice", item.key));
+                } else {
+                    items.push(item);
+                }
+            }
+            Ok(())
+        });
+        Ok(())
+    };
+    // It takes all tokens and reports its own errors.
+    let _: syn::Result<()> = attr.parse_args_with(parser);
+}
+
+/// One item; none if it was an error that is reported and passed over.
+fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) -> syn::Result<Option<Item>> {
+    let key = input.call(Ident::parse_any)?;
+    let name = key.unraw().to_string();
+    let known = keys.contains(&name.as_str());
+    if !known {
+        errors.here(key.span(), unknown_key(&name, attr, keys));
+    }
+    let is_list = ["labels", "fields", "needs"].contains(&name.as_str());
+    let value = if input.peek(token::Paren) {
+        let content;
+        syn::parenthesized!(content in input);
+        if !known {
+            content.parse::<proc_macro2::TokenStream>()?;
+            return Ok(None);
+        }
+        if !is_list {
+            content.parse::<proc_macro2::TokenStream>()?;
+            return Err(syn::Error::new(key.span(), format!("write `{name} = ...`")));
+        }
+        let mut pairs = Vec::new();
+        each_between_commas(&content, errors, |input, _| {
+            pairs.push(pair(input)?);
+            Ok(())
+        });
+        Value::List(pairs)
+    } else if input.peek(Token![=]) && !input.peek(Token![==]) {
+        input.parse::<Token![=]>()?;
+        if !known {
+            skip_item(input)?;
+            return Ok(None);
+        }
+        if is_list {
+            return Err(syn::Error::new(key.span(), format!("write `{name}(...)`")));
+        }
+        if name == "options" { Value::Type(input.parse()?) } else { Value::Expr(input.parse()?) }
+    } else if known {
+        let form = if is_list { "(...)" } else { " = ..." };
+        return Err(syn::Error::new(key.span(), format!("write `{name}{form}`")));
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Item { key, value }))
+}
+
+fn unknown_key(name: &str, attr: &str, keys: &[&str]) -> String {
+    let elsewhere = match name {
+        "buckets" => Some("a histogram"),
+        "severity" | "kind" | "fields" => Some("a record"),
+        "init" => Some("a state"),
+        "value" | "unit" => Some("an instrument"),
+        "each" | "options" | "per" | "every" | "scope" | "needs" | "crate" => Some("the struct's `#[recorder(...)]`"),
+        _ => None,
+    };
+    match elsewhere {
+        Some(owner) => format!("`#[{attr}]` has no `{name}`; only {owner} has"),
+        None => {
+            let near = did_you_mean(name, keys.iter().copied());
+            let near = if near.is_empty() { format!("; it has {}", one_of(keys.iter().copied())) } else { near };
+            format!("`#[{attr}]` has no `{name}`{near}")
+        }
+    }
+}
+
+fn pair(input: ParseStream<'_>) -> syn::Result<Pair> {
+    let (name, span, ident) = if input.peek(LitStr) {
+        let name: LitStr = input.parse()?;
+        (name.value(), name.span(), None)
+    } else {
+        // `http.route` needs no quotes.
+        let path: Punctuated<Ident, Token![.]> = Punctuated::parse_separated_nonempty_with(input, Ident::parse_any)?;
+        let name: Vec<_> = path.iter().map(|ident| ident.unraw().to_string()).collect();
+        let first = path.into_iter().next().ok_or_else(|| input.error("expected a name"))?;
+        let span = first.span();
+        (name.join("."), span, (name.len() == 1).then_some(first))
+    };
+    let source = if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?;
+        Some(input.parse()?)
+    } else {
+        None
+    };
+    Ok(Pair { name, span, source, ident })
+}
+
+/// Parses what stands between commas. After an error it goes on behind the next comma that looks like one between items.
+fn each_between_commas(
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+    mut parse: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) {
+    while !input.is_empty() {
+        let result = parse(input, errors).and_then(|()| {
+            if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
+        });
+        if let Err(error) = result {
+            errors.push(error);
+            if skip_item(input).is_err() {
+                return;
+            }
+        }
+        if input.peek(Token![,]) && input.parse::<Token![,]>().is_err() {
+            return;
+        }
+    }
+}
+
+/// Up to the end, or a comma that is followed by the beginning of an item: the commas of `|r, o|` are not.
+fn skip_item(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() {
+        if input.peek(Token![,]) {
+            let ahead = input.fork();
+            ahead.parse::<Token![,]>()?;
+            let key = ahead.peek(Ident::peek_any) || ahead.peek(LitStr);
+            if ahead.is_empty()
+                || (key && (ahead.peek2(Token![=]) || ahead.peek2(token::Paren)) && !ahead.peek2(Token![==]))
+            {
+                return Ok(());
+            }
+        }
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! What stands to the right of a `=`: a field of the event, a closure, a text, an event.
+
+use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr};
+
+use crate::errors::{Errors, did_you_mean, one_of};
+use crate::event::{self, EventKind};
+use crate::model::{Closure, On, Source};
+
+/// What Locust, or another telemetry, calls a field of an event, and what ltel calls it.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("request_type", "method"),
+    ("exception", "error"),
+    ("duration", "response_time"),
+    ("latency", "response_time"),
+    ("elapsed", "response_time"),
+    ("status", "status_code"),
+    ("endpoint", "name"),
+    ("path", "name"),
+    ("size", "response_length"),
+    ("user", "user_class"),
+    ("cpu", "cpu_percent"),
+    ("memory", "memory_bytes"),
+    ("user_count", "total"),
+];
+
+/// Macros by example wrap what they pass on in groups that cannot be seen.
+pub(crate) fn plain(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => plain(&group.expr),
+        Expr::Paren(paren) => plain(&paren.expr),
+        expr => expr,
+    }
+}
+
+pub(crate) fn ident(expr: &Expr) -> Option<&Ident> {
+    match plain(expr) {
+        Expr::Path(path) if path.attrs.is_empty() => path.path.get_ident(),
+        _ => None,
+    }
+}
+
+pub(crate) fn text(expr: &Expr, what: &str, errors: &mut Errors) -> Option<LitStr> {
+    if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = plain(expr) {
+        return Some(text.clone());
+    }
+    errors.at(expr, format!("{what} is a text: `\"...\"`"));
+    None
+}
+
+/// One of a few words.
+pub(crate) fn word(expr: &Expr, words: &[&'static str], errors: &mut Errors) -> Option<&'static str> {
+    let given = ident(expr).map(ToString::to_string);
+    if let Some(word) = words.iter().find(|word| given.as_deref() == Some(**word)) {
+        return Some(word);
+    }
+    let near = given.map_or_else(String::new, |given| did_you_mean(&given, words.iter().copied()));
+    errors.at(expr, format!("expected {}{near}", one_of(words.iter().copied())));
+    None
+}
+
+/// A closure of the event, the options and the moment; or, if `most` is 1, of the options alone.
+pub(crate) fn closure(expr: &Expr, most: usize, errors: &mut Errors) -> Option<Closure> {
+    let Expr::Closure(closure) = plain(expr) else {
+        let example = if most == 1 { "|o| ..." } else { "|event| ..." };
+        errors.at(expr, format!("expected a closure: `{example}`"));
+        return None;
+    };
+    checked_closure(closure, most, errors)
+}
+
+fn checked_closure(closure: &ExprClosure, most: usize, errors: &mut Errors) -> Option<Closure> {
+    let arity = closure.inputs.len();
+    if arity == 0 || arity > most {
+        let takes = if most == 1 {
+            "this closure takes the options: `|o|`"
+        } else {
+            "a closure takes the event, then, if it wants them, the options and the moment: `|event|`, `|event, o|` or `|event, o, m|`"
+        };
+        let shown = Expr::Closure(closure.clone());
+        errors.at(shown, takes);
+        return None;
+    }
+    if let Some(asyncness) = &closure.asyncness {
+        errors.at(asyncness, "a recorder does not wait: this closure cannot be async");
+        return None;
+    }
+    Some(Closure { expr: closure.clone(), arity })
+}
+
+/// A value: a field of the event, a closure over it, or a constant.
+pub(crate) fn source(expr: &Expr, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
+    match plain(expr) {
+        Expr::Closure(closure) => checked_closure(closure, 3, errors).map(Source::Closure),
+        Expr::Lit(ExprLit { lit, .. }) => Some(Source::Literal(lit.clone())),
+        Expr::Path(path) if path.path.get_ident().is_some() => {
+            path.path.get_ident().and_then(|ident| field(ident, on, each, errors))
+        }
+        other => {
+            errors.at(
+                other,
+                "expected a field of the event, a closure that computes the value (`|event| ...`), or a constant",
+            );
+            None
+        }
+    }
+}
+
+/// A bare identifier.
+pub(crate) fn field(ident: &Ident, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
+    let events = match on {
+        On::Tick | On::Finish => {
+            errors.at(ident, "there is no event here to take a field from; use a closure: `|now, o, m| ...`");
+            return None;
+        }
+        On::Events(_) if each => {
+            errors.at(ident, "with `each` there is an item in the event's place; use a closure: `|item| ...`");
+            return None;
+        }
+        On::Events(events) => events,
+    };
+    let name = ident.to_string();
+    let mut found = Vec::new();
+    for kind in events {
+        if let Some(field) = kind.field(&name) {
+            found.push((*kind, field));
+        } else {
+            errors.at(ident, no_field(&name, kind));
+            return None;
+        }
+    }
+    // Without events there is an error already.
+    (!found.is_empty()).then(|| Source::Field(ident.clone(), found))
+}
+
+fn no_field(name: &str, kind: &EventKind) -> String {
+    let names = || kind.fields.iter().map(|field| field.name);
+    let synonym = SYNONYMS.iter().find(|(synonym, known)| *synonym == name && names().any(|name| name == *known));
+    let near = match synonym {
+        Some((_, known)) => format!("; did you mean `{known}`?"),
+        None => did_you_mean(name, names()),
+    };
+    let near = if near.is_empty() { format!("; it has {}", one_of(names())) } else { near };
+    format!("`{}` has no field `{name}`{near}", kind.name)
+}
+
+/// `Request`, or `[TestStart, TestStop]`; on a field `Tick` and `Finish` as well.
+pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On> {
+    let list: Vec<&Expr> = match plain(expr) {
+        Expr::Array(array) => array.elems.iter().collect(),
+        one => vec![one],
+    };
+    if list.is_empty() {
+        errors.at(expr, "no event: this would record nothing");
+        return None;
+    }
+    let mut events = Vec::new();
+    let mut ok = true;
+    for expr in &list {
+        let name = ident(expr).map(ToString::to_string);
+        match name.as_deref() {
+            Some("Tick" | "Finish") if of_field && list.len() == 1 => {
+                return Some(if name.as_deref() == Some("Tick") { On::Tick } else { On::Finish });
+            }
+            Some(name @ ("Tick" | "Finish")) => {
+                let message = if of_field {
+                    format!("`{name}` stands alone: it is no event")
+                } else {
+                    format!("`{name}` is no event of Locust; a field can be `on = {name}`")
+                };
+                errors.at(expr, message);
+                ok = false;
+            }
+            Some(name) if event::kind(name).is_some() => {
+                let kind = event::kind(name);
+                if kind.is_some_and(|kind| events.contains(&kind)) {
+                    errors.at(expr, format!("`{name}` is listed twice"));
+                    ok = false;
+                }
+                events.extend(kind);
+            }
+            name => {
+                let known = || event::EVENTS.iter().map(|kind| kind.name);
+                let near = name.map_or_else(String::new, |name| did_you_mean(name, known()));
+                let near = if near.is_empty() { format!("; the events are {}", one_of(known())) } else { near };
+                errors.at(expr, format!("expected an event of Locust{near}"));
+                ok = false;
+            }
+        }
+    }
+    ok.then_some(On::Events(events))
+}

@@ -1,0 +1,498 @@
+//! From the model to the `impl`. It cannot fail: whatever could be wrong is in terms of types, and the compiler says it at
+//! the user's own tokens.
+//!
+//! Names of local variables have the span of the macro's definition, so that no closure can see them.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned as _;
+
+use crate::event::{Access, EventField, EventKind};
+use crate::model::{Buckets, Closure, Instrument, Kind, Model, On, RecordField, Source};
+
+pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
+    let expansion = Expansion::new(model);
+    let private = &expansion.private;
+    let ident = model.ident;
+    let options = match &model.options {
+        Some(ty) => ty.to_token_stream(),
+        None => quote!(#private::NoOptions),
+    };
+    let spec = expansion.spec();
+    let every = model.every.map(|ms| {
+        quote! {
+            const EVERY: ::core::option::Option<::core::time::Duration> =
+                ::core::option::Option::Some(::core::time::Duration::from_millis(#ms));
+        }
+    });
+    let build = expansion.build();
+    let record = expansion.record();
+    let tick = expansion.at(&On::Tick);
+    let finish = expansion.at(&On::Finish);
+    quote! {
+        #[automatically_derived]
+        #[allow(unused_mut, unused_variables, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        impl #private::Recorder for #ident {
+            type Options = #options;
+            #spec
+            #every
+            #build
+            #record
+            #tick
+            #finish
+        }
+    }
+}
+
+struct Expansion<'a> {
+    model: &'a Model<'a>,
+    private: TokenStream,
+    // `self` too: a closure that names it would otherwise compile.
+    this: Ident,
+    whole: Ident,
+    event: Ident,
+    options: Ident,
+    moment: Ident,
+    cx: Ident,
+    series: Ident,
+    value: Ident,
+    record: Ident,
+}
+
+impl<'a> Expansion<'a> {
+    fn new(model: &'a Model<'a>) -> Self {
+        let krate = &model.krate;
+        let local = |name: &str| Ident::new(name, Span::mixed_site());
+        Self {
+            model,
+            private: quote!(#krate::__private),
+            this: local("self"),
+            whole: local("whole"),
+            event: local("event"),
+            options: local("options"),
+            moment: local("moment"),
+            cx: local("cx"),
+            series: local("series"),
+            value: local("value"),
+            record: local("record"),
+        }
+    }
+
+    fn spec(&self) -> TokenStream {
+        let Self { model, private, .. } = self;
+        let Model { name, description, .. } = model;
+        let scope = match &model.scope {
+            Some(scope) => scope.to_token_stream(),
+            // The crate that the recorder is in.
+            None => quote!(match ::core::option_env!("CARGO_PKG_NAME") {
+                ::core::option::Option::Some(name) => name,
+                ::core::option::Option::None => "ltel",
+            }),
+        };
+        let per = if model.per_run { quote!(Run) } else { quote!(Source) };
+        let labels = model.labels.iter().map(|(name, _)| name);
+        let instruments = model.instruments.iter().map(|instrument| self.instrument_spec(instrument));
+        let records = model.records.iter().map(|record| {
+            let RecordField { description, .. } = record;
+            let name = self.record_name(record);
+            let fields = record.fields.iter().map(|(name, _)| name);
+            quote!(#private::RecordSpec { name: #name, description: #description, fields: &[#(#fields),*] })
+        });
+        let needs = model.needs.iter().map(|need| Ident::new(need, Span::call_site()));
+        quote! {
+            const SPEC: &'static #private::Spec = &#private::Spec {
+                name: #name,
+                description: #description,
+                scope: #scope,
+                per: #private::Per::#per,
+                labels: &[#(#labels),*],
+                instruments: &[#(#instruments),*],
+                records: &[#(#records),*],
+                needs: #private::Needs { #(#needs: true,)* ..#private::Needs::NONE },
+            };
+        }
+    }
+
+    fn instrument_spec(&self, instrument: &Instrument<'_>) -> TokenStream {
+        let private = &self.private;
+        let Instrument { unit, description, .. } = instrument;
+        let field = field_name(instrument.ident);
+        let kind = Ident::new(instrument.kind.variant(), Span::call_site());
+        let mut spec =
+            quote!(#private::InstrumentSpec::new(#field, #private::InstrumentKind::#kind, #unit, #description));
+        if let Some(name) = &instrument.name {
+            spec.extend(quote!(.named(#name)));
+        }
+        if let Buckets::Fixed(bounds) = &instrument.buckets
+            && !bounds.is_empty()
+        {
+            spec.extend(quote!(.buckets(&[#(#bounds),*])));
+        }
+        if !instrument.attributes.is_empty() {
+            let attributes = instrument.attributes.iter().map(|(name, value)| quote!((#name, #value)));
+            spec.extend(quote!(.attributes(&[#(#attributes),*])));
+        }
+        spec
+    }
+
+    /// A record's name where the configuration has one instance, of the type's name.
+    fn record_name(&self, record: &RecordField<'_>) -> String {
+        match &record.name {
+            Some(name) => name.clone(),
+            None => format!("{}.{}", self.model.name, field_name(record.ident)),
+        }
+    }
+
+    fn build(&self) -> TokenStream {
+        let Self { model, private, options, .. } = self;
+        let instruments = Ident::new("instruments", Span::mixed_site());
+        let mut fields = Vec::new();
+        for (index, instrument) in model.instruments.iter().enumerate() {
+            let Instrument { ident, .. } = instrument;
+            let build = self.slot(instrument, "build");
+            let bounds = match &instrument.buckets {
+                Buckets::Computed(closure) => {
+                    let bounds = self.call(closure, options, None, false);
+                    quote!(, ::core::option::Option::Some(#private::bounds(#bounds)))
+                }
+                Buckets::Fixed(_) if instrument.kind == Kind::Histogram => quote!(, ::core::option::Option::None),
+                Buckets::Fixed(_) => TokenStream::new(),
+            };
+            fields.push(quote! {
+                #ident: #build(#instruments, &<Self as #private::Recorder>::SPEC.instruments[#index] #bounds)
+            });
+        }
+        for (index, record) in model.records.iter().enumerate() {
+            let RecordField { ident, .. } = record;
+            let build = self.slot_of(record.ty, "Records", "build");
+            let name = field_name(record.ident);
+            let name = match record.name {
+                Some(_) => quote!(::core::option::Option::None),
+                None => quote!(::core::option::Option::Some(#name)),
+            };
+            fields.push(quote! {
+                #ident: #build(
+                    #instruments, &<Self as #private::Recorder>::SPEC.records[#index], #name
+                )
+            });
+        }
+        if let Some(state) = &model.state {
+            let (ident, ty) = (state.ident, state.ty);
+            let value = match &state.init {
+                Some(init) => self.call(init, options, Some(&ty.to_token_stream()), false),
+                None => quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default()),
+            };
+            fields.push(quote!(#ident: #value));
+        }
+        quote! {
+            fn build(#options: &Self::Options, #instruments: &mut #private::Instruments<'_>) -> Self {
+                Self { #(#fields),* }
+            }
+        }
+    }
+
+    fn record(&self) -> TokenStream {
+        let Self { model, private, this, whole, cx, event, .. } = self;
+        let of_event = |on: &On| matches!(on, On::Events(_));
+        let mut body = self.fields(of_event);
+        if let Some(when) = &model.when {
+            let when = self.call(when, event, Some(&quote!(bool)), true);
+            body = quote!(if #when { #body });
+        }
+        if let Some(each) = &model.each {
+            let items = self.call(each, event, None, true);
+            body = quote!(for #event in #items { let #event = &#event; #body });
+        }
+        let kinds = model.events.iter().map(|kind| Ident::new(kind.name, Span::call_site()));
+        let select = match model.events.as_slice() {
+            [] => {
+                return quote!(fn record(&mut #this, _: &#private::Event<'_>, _: &mut #private::Context<'_, Self::Options>) {});
+            }
+            [_] => quote! {
+                let #private::Event::#(#kinds)*(#event) = *#whole else {
+                    return;
+                };
+            },
+            _ => quote! {
+                if !::core::matches!(#whole, #(#private::Event::#kinds(_))|*) {
+                    return;
+                }
+                let #event = #whole;
+            },
+        };
+        let around = self.around();
+        quote! {
+            #[inline]
+            fn record(&mut #this, #whole: &#private::Event<'_>, #cx: &mut #private::Context<'_, Self::Options>) {
+                #select
+                #around
+                #body
+            }
+        }
+    }
+
+    /// `tick` or `finish`, if a field is at work there.
+    fn at(&self, at: &On) -> Option<TokenStream> {
+        let Self { model, private, this, event, cx, .. } = self;
+        let mut ons = model.instruments.iter().map(|i| &i.on).chain(model.records.iter().map(|r| &r.on));
+        if !ons.any(|on| on == at) {
+            return None;
+        }
+        let name = Ident::new(if *at == On::Tick { "tick" } else { "finish" }, Span::call_site());
+        let around = self.around();
+        let body = self.fields(|on| on == at);
+        Some(quote! {
+            fn #name(&mut #this, #cx: &mut #private::Context<'_, Self::Options>) {
+                let #event = &#cx.now();
+                #around
+                #body
+            }
+        })
+    }
+
+    /// What closures take besides the event, where there is one that does.
+    fn around(&self) -> TokenStream {
+        let Self { model, private, this, moment, cx, options, .. } = self;
+        let most = model.most_arguments();
+        let options = (most >= 2).then(|| quote!(let #options = #cx.options();));
+        if most < 3 {
+            return options.into_token_stream();
+        }
+        match &model.state {
+            Some(state) => {
+                let ident = state.ident;
+                quote!(#options let mut #moment = #private::Moment::new(#cx, &mut #this.#ident);)
+            }
+            None => {
+                let nothing = Ident::new("nothing", Span::mixed_site());
+                quote!(#options let mut #nothing = (); let mut #moment = #private::Moment::new(#cx, &mut #nothing);)
+            }
+        }
+    }
+
+    /// All fields that are at work then: first the values, which are `None` where there is nothing to record, then one
+    /// look-up if there is any, then the records.
+    fn fields(&self, at_work: impl Fn(&On) -> bool) -> TokenStream {
+        let Self { model, private, this, cx, series, .. } = self;
+        let instruments: Vec<_> = model.instruments.iter().filter(|instrument| at_work(&instrument.on)).collect();
+        let values: Vec<_> = instruments
+            .iter()
+            .map(|i| Ident::new(&format!("value_{}", field_name(i.ident)), locally(i.ty.span())))
+            .collect();
+        let lets = instruments.iter().zip(&values).map(|(instrument, value)| {
+            let expr = self.value(instrument);
+            quote!(let #value = #expr;)
+        });
+        let writes = instruments.iter().zip(&values).map(|(instrument, value)| {
+            let ident = instrument.ident;
+            let write = self.slot(instrument, "write");
+            let at = locally(instrument.ty.span());
+            let mut this = this.clone();
+            this.set_span(at);
+            let mut series = series.clone();
+            series.set_span(at);
+            quote_spanned! {at=>
+                if let ::core::option::Option::Some(value) = #value {
+                    #write(&mut #this.#ident, #series, value);
+                }
+            }
+        });
+        let look_up = (!instruments.is_empty()).then(|| {
+            let has_event = instruments.iter().any(|instrument| matches!(instrument.on, On::Events(_)));
+            let labels = model.labels.iter().map(|(_, source)| {
+                if has_event {
+                    self.label(source)
+                } else {
+                    // No event, no labels: a total.
+                    quote!(#private::Label::Absent)
+                }
+            });
+            quote! {
+                if #(#values.is_some())||* {
+                    let #series = #cx.series([#(#labels),*]);
+                    #(#writes)*
+                }
+            }
+        });
+        let records = model.records.iter().filter(|record| at_work(&record.on)).map(|record| self.emit(record));
+        quote!(#(#lets)* #look_up #(#records)*)
+    }
+
+    /// What an instrument records of the event: an `Option`.
+    fn value(&self, instrument: &Instrument<'_>) -> TokenStream {
+        let private = &self.private;
+        let value = match &instrument.value {
+            None => {
+                let one = self.slot(instrument, "ONE");
+                quote!(::core::option::Option::Some(#one))
+            }
+            Some(source) => {
+                let number = self.slot(instrument, "Value");
+                self.converted(source, &quote!(#private::number::<#number>), true)
+            }
+        };
+        self.guarded(&instrument.on, instrument.when.as_ref(), &value, &quote!(::core::option::Option::None))
+    }
+
+    fn label(&self, source: &Source) -> TokenStream {
+        let private = &self.private;
+        self.converted(source, &quote!(#private::label), false)
+    }
+
+    /// A value, passed to a function of `__private` by reference. The argument has the span of the user's tokens, for there
+    /// the compiler says that its type will not do.
+    fn converted(&self, source: &Source, convert: &TokenStream, may_change: bool) -> TokenStream {
+        match source {
+            Source::Literal(lit) => quote!(#convert(&#lit)),
+            Source::Closure(closure) => {
+                let call = self.call(closure, &self.event, None, may_change);
+                let argument = quote_spanned!(locally(closure.expr.body.span())=> &#call);
+                quote!(#convert(#argument))
+            }
+            Source::Field(ident, fields) => self.field(ident, fields, |place| quote!(#convert(#place))),
+        }
+    }
+
+    fn emit(&self, of: &RecordField<'_>) -> TokenStream {
+        let Self { private, this, whole, cx, record, value: bound, .. } = self;
+        let (ident, build) = (of.ident, self.slot_of(of.ty, "Records", "record"));
+        let variant = |name: &str| {
+            let mut name = name.to_owned();
+            name[..1].make_ascii_uppercase();
+            Ident::new(&name, Span::call_site())
+        };
+        let (kind, severity) = (variant(of.kind), variant(of.severity));
+        let time = match of.on {
+            On::Events(_) => quote!(#private::Timestamp::from_secs(#whole.time())),
+            On::Tick | On::Finish => quote!(#cx.now()),
+        };
+        let fields = of.fields.iter().map(|(name, source)| {
+            let value = self.converted(source, &quote!(#private::field), true);
+            quote! {
+                if let ::core::option::Option::Some(#bound) = #value {
+                    #record = #record.field(#name, #bound);
+                }
+            }
+        });
+        let body = quote! {{
+            let mut #record = #build(
+                &#this.#ident, #private::RecordKind::#kind, #time
+            ).severity(#private::Severity::#severity);
+            #(#fields)*
+            #cx.emit(#record);
+        }};
+        self.guarded(&of.on, of.when.as_ref(), &body, &quote!({}))
+    }
+
+    /// The body where the event is one that the field sees and its `when` says yes.
+    fn guarded(&self, on: &On, when: Option<&Closure>, body: &TokenStream, otherwise: &TokenStream) -> TokenStream {
+        let Self { model, private, event, whole, .. } = self;
+        let body = match when {
+            Some(when) => {
+                let when = self.call(when, event, Some(&quote!(bool)), true);
+                quote!(if #when { #body } else { #otherwise })
+            }
+            None => body.clone(),
+        };
+        let On::Events(events) = on else { return body };
+        if *events == model.events {
+            return body;
+        }
+        let kinds = events.iter().map(|kind| Ident::new(kind.name, Span::call_site()));
+        match events.as_slice() {
+            [_] => quote!(if let #private::Event::#(#kinds)*(#event) = *#whole { #body } else { #otherwise }),
+            _ => quote!(if ::core::matches!(#whole, #(#private::Event::#kinds(_))|*) { #body } else { #otherwise }),
+        }
+    }
+
+    /// A closure called at once: what it is passed to gives it its signature before its body is looked at.
+    fn call(&self, closure: &Closure, event: &Ident, returns: Option<&TokenStream>, may_change: bool) -> TokenStream {
+        let Self { options, moment, .. } = self;
+        let expr = &closure.expr;
+        let returns = match returns {
+            Some(returns) => returns.clone(),
+            None => quote!(_),
+        };
+        let moment = if may_change { quote!(&mut #moment) } else { quote!(&#moment) };
+        let at = locally(expr.body.span());
+        let (function, arguments) = match closure.arity {
+            1 => (quote_spanned!(at=> call1::<_, #returns>), quote!(#event)),
+            2 => (quote_spanned!(at=> call2::<_, _, #returns>), quote!(#event, #options)),
+            _ => (quote_spanned!(at=> call3::<_, _, _, #returns>), quote!(#event, #options, #moment)),
+        };
+        let private = self.private_at(at);
+        quote_spanned!(at=> #private::#function(#arguments, #expr))
+    }
+
+    /// A conversion of the event's field, whichever event it is.
+    fn field(
+        &self,
+        ident: &syn::Ident,
+        fields: &[(&'static EventKind, &'static EventField)],
+        convert: impl Fn(TokenStream) -> TokenStream,
+    ) -> TokenStream {
+        let Self { private, event, whole, .. } = self;
+        let at = locally(ident.span());
+        let place = |access: Access| {
+            let mut event = event.clone();
+            event.set_span(at);
+            match access {
+                Access::Field => quote_spanned!(at=> &#event.#ident),
+                Access::Method => quote_spanned!(at=> &#event.#ident()),
+            }
+        };
+        if let [(_, field)] = fields {
+            return convert(place(field.access));
+        }
+        let arms = fields.iter().map(|(kind, field)| {
+            let kind = Ident::new(kind.name, Span::call_site());
+            let value = convert(place(field.access));
+            quote!(#private::Event::#kind(#event) => #value)
+        });
+        quote!(match *#whole { #(#arms,)* _ => ::core::default::Default::default() })
+    }
+
+    /// An item of the field's type, as what its attribute says it is. It stands where the type does: if the type is none
+    /// of that, the compiler says so there.
+    fn slot(&self, instrument: &Instrument<'_>, item: &str) -> TokenStream {
+        self.slot_of(instrument.ty, instrument.kind.variant(), item)
+    }
+
+    fn slot_of(&self, ty: &Type, what: &str, item: &str) -> TokenStream {
+        let at = locally(ty.span());
+        let private = self.private_at(at);
+        let (slot, item) = (Ident::new(&format!("{what}Slot"), at), Ident::new(item, at));
+        quote_spanned!(at=> <#ty as #private::#slot>::#item)
+    }
+
+    /// `__private` for use at the user's tokens.
+    fn private_at(&self, at: Span) -> TokenStream {
+        let located = |token: TokenTree| {
+            let mut token = token;
+            token.set_span(token.span().located_at(at));
+            token
+        };
+        self.private.clone().into_iter().map(located).collect()
+    }
+}
+
+impl Kind {
+    const fn variant(self) -> &'static str {
+        match self {
+            Self::Counter => "Counter",
+            Self::UpDownCounter => "UpDownCounter",
+            Self::Gauge => "Gauge",
+            Self::Histogram => "Histogram",
+        }
+    }
+}
+
+fn field_name(ident: &syn::Ident) -> String {
+    syn::ext::IdentExt::unraw(ident).to_string()
+}
+
+/// The place of the user's token with the names of the macro: where the compiler points to, and what it finds there.
+fn locally(at: Span) -> Span {
+    Span::mixed_site().located_at(at)
+}

@@ -1,0 +1,88 @@
+//! `#[derive(Recorder)]`. Use it through `ltel_core`, which re-exports it beside the trait and documents it.
+//!
+//! In the order in which an input passes: [`attr`] parses the attributes, [`check`] turns them into a [`model`] or into
+//! errors, [`expand`] turns the model into an `impl`, and [`fallback`] stands in for it where there were errors. Only the
+//! first two can fail, and they never stop at the first error. [`event`], [`name`] and [`unit`] are what they know of
+//! the world.
+
+mod attr;
+mod check;
+mod model;
+mod expand;
+mod fallback;
+mod event;
+mod name;
+mod unit;
+mod errors;
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+/// Makes a struct of instruments a recorder: `impl ltel_core::Recorder`.
+///
+/// `#[recorder(...)]` on the struct says which events it sees and how its series are labelled. Each field has a part, which
+/// its attribute gives: `#[counter]`, `#[up_down_counter]`, `#[gauge]`, `#[histogram]`, `#[record]` or `#[state]`. Doc comments
+/// are the descriptions, and required. The reference of all attributes is the book in `recorders/README.md`.
+///
+/// ```
+/// use ltel_core::prelude::*;
+/// use ltel_core::replay::{Replay, request};
+///
+/// /// Checkout traffic by endpoint.
+/// #[derive(Recorder)]
+/// #[recorder(on = Request, when = |r| r.name.starts_with("/checkout"), labels(method, endpoint = name))]
+/// struct Checkout {
+///     /// Time to the last byte.
+///     #[histogram(unit = "ms", value = response_time, buckets = [100, 250, 1000])]
+///     duration: Histogram,
+///
+///     /// Requests that raised.
+///     #[counter(when = |r| r.error.is_some())]
+///     failures: Counter,
+/// }
+///
+/// let out = Replay::of::<Checkout>().event(request("POST", "/checkout/pay").took_ms(612.0)).finish();
+/// assert_eq!(out.value("checkout.duration", &[("endpoint", "/checkout/pay")]), 612.0);
+/// assert!(out.points.iter().all(|point| point.name != "checkout.failures"));
+/// ```
+///
+/// A closure takes the event, then the options, then the [moment](https://docs.rs/ltel-core), as many of these as it wants.
+/// Whatever is wrong is reported at once, each at its token; a struct with errors is a recorder all the same, so that
+/// nothing else is in error because of it.
+///
+/// ```compile_fail
+/// use ltel_core::prelude::*;
+///
+/// /// Checkout traffic by endpoint.
+/// #[derive(Recorder)]
+/// #[recorder(on = Request, labels(request_type))] // `Request` has no field `request_type`; did you mean `method`?
+/// struct Checkout {
+///     /// Time to the last byte.
+///     #[histogram(unit = "msec", value = response_time)] // `msec` is no unit of UCUM; did you mean `ms`?
+///     duration: Histogram,
+/// }
+/// ```
+#[proc_macro_derive(Recorder, attributes(recorder, counter, up_down_counter, gauge, histogram, record, state))]
+pub fn derive_recorder(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    derive(input.into()).into()
+}
+
+fn derive(input: TokenStream) -> TokenStream {
+    let input: DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        // The compiler has already said what it makes of this.
+        Err(error) => return error.to_compile_error(),
+    };
+    let mut errors = errors::Errors::default();
+    let raw = attr::parse(&input, &mut errors);
+    let model = check::check(&raw, &mut errors);
+    match errors.into_compile_errors() {
+        None => expand::expand(&model),
+        Some(errors) => {
+            let stub = fallback::stub(&raw);
+            quote::quote!(#errors #stub)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The rules for names.
+
+/// Names that a label cannot have, because every point has a field of this name already: those of the context, and those
+/// of the point itself.
+pub(crate) const RESERVED_LABELS: &[&str] = &[
+    "source",
+    "source_id",
+    "run_id",
+    "testplan",
+    "time",
+    "telemetry_type",
+    "telemetry_name",
+    "unit",
+    "value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "bounds",
+    "bucket_counts",
+];
+
+/// Names that a record's field cannot have, because every record has it already.
+pub(crate) const RESERVED_FIELDS: &[&str] =
+    &["source", "source_id", "run_id", "testplan", "time", "telemetry_type", "telemetry_name"];
+
+/// Why OpenTelemetry would refuse an instrument of this name, if it would (Metrics API, "Instrument name syntax").
+pub(crate) fn instrument_name_error(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("the name of a metric cannot be empty".to_owned());
+    }
+    if name.len() > 255 {
+        return Some(format!("the name of a metric has at most 255 characters, this one has {}", name.len()));
+    }
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Some(format!("the name of a metric starts with a letter of ASCII, `{name}` does not"));
+    }
+    let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-/".contains(*c)))?;
+    Some(format!(
+        "the name of a metric holds letters and digits of ASCII, `_`, `.`, `-` and `/`; `{bad}` is none of these"
+    ))
+}
+
+/// Why this cannot be the name of a label or of a record's field.
+pub(crate) fn key_error(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("the name cannot be empty".to_owned());
+    }
+    let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-/".contains(*c)))?;
+    Some(format!("a name holds letters and digits of ASCII, `_`, `.`, `-` and `/`; `{bad}` is none of these"))
+}
+
+/// Whether it is a recorder's type: what stands in `[recorders.<name>]`.
+pub(crate) fn is_snake_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// `SlowCheckout` as `slow_checkout`, `HTTPErrors` as `http_errors`.
+pub(crate) fn snake_case(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    let mut out = String::with_capacity(name.len() + 4);
+    for (i, &c) in chars.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| chars[i]);
+        let after = chars.get(i + 1);
+        let word_begins = c.is_uppercase()
+            && before.is_some_and(|b| b != '_' && (!b.is_uppercase() || after.is_some_and(|a| a.is_lowercase())));
+        if word_begins {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}

@@ -1,0 +1,24 @@
+use ltel_core::prelude::*;
+
+/// Traffic.
+#[derive(Recorder)]
+#[recorder(on = Request, labels(method))]
+struct Traffic {
+    /// Requests.
+    #[counter]
+    requests: Histogram, //~ a field with `#[counter]` is a `Counter`, not a `ltel_core::instrument::Histogram`
+    /// Sessions.
+    #[up_down_counter(value = 1)]
+    sessions: Counter, //~ a field with `#[up_down_counter]` is an `UpDownCounter`
+    /// Status.
+    #[gauge(value = status_code)]
+    status: u64, //~ a field with `#[gauge]` is a `Gauge`, not a `u64`
+    /// Times.
+    #[histogram(value = response_time)]
+    times: Gauge, //~ a field with `#[histogram]` is a `Histogram`
+    /// Slow ones.
+    #[record]
+    slow: Counter, //~ a field with `#[record]` is a `Records`
+}
+
+fn main() {}

@@ -1,0 +1,103 @@
+//! The macro knows the events by name. Here it is held against `ltel_core`: a field that one of them has and the other has
+//! not does not compile.
+#![allow(missing_docs, unused_variables)]
+
+use ltel_core::event::{
+    CpuWarning, Custom, Extra, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
+};
+use ltel_core::prelude::*;
+use ltel_core::replay::{
+    Replay, cpu_warning, custom, request, reset_stats, spawning_complete, test_start, test_stop, usage, user_error,
+    users,
+};
+
+/// All fields of each.
+#[derive(Recorder)]
+struct Everything {
+    /// `test_start`.
+    #[record(on = TestStart, fields(at = time, run = run_id, plan = testplan, host, users, spawn_rate, run_time, user_classes, locustfile))]
+    test_start: Records,
+    /// `test_stop`.
+    #[record(on = TestStop, fields(at = time))]
+    test_stop: Records,
+    /// `spawning_complete`.
+    #[record(on = SpawningComplete, fields(at = time, user_count))]
+    spawning_complete: Records,
+    /// `cpu_warning`.
+    #[record(on = CpuWarning, fields(at = time, cpu_usage))]
+    cpu_warning: Records,
+    /// `usage`.
+    #[record(on = Usage, fields(at = time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes))]
+    usage: Records,
+    /// `users`.
+    #[record(on = Users, fields(at = time, counts, total))]
+    users: Records,
+    /// `request`.
+    #[record(on = Request, fields(
+        start_time, end_time, method, name, response_time, response_length, status_code, error, url, user_class, context
+    ))]
+    request: Records,
+    /// `user_error`.
+    #[record(on = UserError, fields(at = time, user, error, traceback))]
+    user_error: Records,
+    /// `reset_stats`.
+    #[record(on = ResetStats, fields(at = time))]
+    reset_stats: Records,
+    /// `custom`.
+    #[record(on = Custom, fields(at = time, name, attributes, value))]
+    custom: Records,
+}
+
+#[test]
+fn every_field_of_every_event() {
+    let out = Replay::of::<Everything>()
+        .event(test_start().host("http://shop").users(5, 1.0).run_time(60.0).user_classes(&["A"]).locustfile("shop"))
+        .event(test_stop())
+        .event(spawning_complete(5))
+        .event(cpu_warning(91.0))
+        .event(usage().cpu(1.0).memory(2).network(3, 4))
+        .event(users(&[("A", 2), ("B", 3)]))
+        .event(
+            request("GET", "/")
+                .took_ms(250.0)
+                .status(404)
+                .bytes(7)
+                .failed("HTTPError", "404")
+                .url("http://shop/")
+                .user_class("A")
+                .context("tenant", "x"),
+        )
+        .event(user_error("A", "ValueError: x").traceback("..."))
+        .event(reset_stats())
+        .event(custom("sold").value(1.5).attribute("article", "book"))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Never called: a field that is new in an event is an error here, and then belongs into the table of the macro.
+fn no_field_is_forgotten(event: Event<'_>) {
+    match event {
+        Event::TestStart(e) => {
+            let TestStart { time, run_id, testplan, host, users, spawn_rate, run_time, user_classes, locustfile } = e;
+        }
+        Event::TestStop(TestStop { time }) | Event::ResetStats(ResetStats { time }) => {}
+        Event::SpawningComplete(SpawningComplete { time, user_count }) => {}
+        Event::CpuWarning(CpuWarning { time, cpu_usage }) => {}
+        Event::Usage(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes }) => {}
+        Event::Users(Users { time, counts }) => {}
+        Event::Request(e) => {
+            let Request { start_time, method, name, response_time, response_length, status_code, error, extra } = e;
+            if let Some(extra) = extra {
+                let Extra { url, user_class, context } = &**extra;
+            }
+        }
+        Event::UserError(UserError { time, user, error, traceback }) => {}
+        Event::Custom(Custom { time, name, attributes, value }) => {}
+        _ => {}
+    }
+}
+
+#[test]
+fn the_table_of_events_is_whole() {
+    let _: fn(Event<'_>) = no_field_is_forgotten;
+}

@@ -1,0 +1,18 @@
+use ltel_core::prelude::*;
+
+/// Traffic.
+#[derive(Recorder)]
+#[recorder(on = Request)]
+struct Traffic {
+    /// Requests.
+    requests: Counter,
+    /// Both.
+    #[counter]
+    #[gauge]
+    both: Counter,
+}
+
+fn main() {
+    // The stub keeps this from being an error as well.
+    let _ = ltel_core::registry::Registry::new().with::<Traffic>();
+}

@@ -1,0 +1,14 @@
+use ltel_core::prelude::*;
+
+/// Traffic.
+#[derive(Recorder)]
+struct Traffic {
+    /// Requests.
+    #[counter]
+    requests: Counter,
+}
+
+fn main() {
+    // The stub keeps this from being an error as well.
+    let _ = ltel_core::registry::Registry::new().with::<Traffic>();
+}

@@ -1,0 +1,27 @@
+use ltel_core::prelude::*;
+
+/// Traffic.
+#[derive(Recorder)]
+#[recorder(on = Request)]
+struct Twice {
+    /// Requests.
+    #[counter]
+    requests: Counter,
+    #[state]
+    a: u64,
+    #[state]
+    b: u64,
+}
+
+/// Alone.
+#[derive(Recorder)]
+#[recorder(on = Request)]
+struct Alone {
+    #[state]
+    a: u64,
+}
+
+fn main() {
+    // The stub keeps this from being an error as well.
+    let _ = ltel_core::registry::Registry::new().with::<Twice>().with::<Alone>();
+}
