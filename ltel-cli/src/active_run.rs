@@ -115,11 +115,9 @@ impl ActiveRun {
         let account = self.run.account();
         report::log(self.run.info(), &account);
         let overflowed = self.recorders.iter().map(|at_work| (at_work.name.as_str(), at_work.recorder.overflowed()));
-        self.records.push(report::record(&self.run, &account, overflowed, now));
-        let everywhere: Vec<usize> = (0..self.backends.len()).collect();
-        send(&mut self.records, &everywhere, &self.backends, self.run.info());
+        let report = Arc::new(report::record(&self.run, &account, overflowed, now));
         for backend in &*self.backends {
-            backend.end(self.run.info());
+            backend.end(Entry { run: Arc::clone(self.run.info()), record: Arc::clone(&report) });
         }
         account
     }

@@ -17,6 +17,7 @@ Examples:
   ltel-cli run -- locust -f locustfile.py --headless   a test with telemetry, the locustfile unchanged
   ltel-cli --config telemetry.toml                     serve; Locust finds it by LTEL_ADDRESS
   ltel-cli check --config telemetry.toml               what would run
+  ltel-cli new shop-telemetry                          a recorder of your own, in Rust
 
 Exit codes: 0 all is well, 1 something failed, 2 the configuration or the command line is wrong; `run` ends with
 Locust's own.
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// List the recorders and what each emits: name, instrument, unit, labels, description.
     Recorders(RecordersArgs),
+    /// Create a crate with a recorder of your own: its code, its test, its configuration.
+    New(NewArgs),
     /// Print the folder of the Python plugin, to put on PYTHONPATH.
     ///
     /// With it, `import ltel_locust` in a locustfile works without pip. Add its subfolder `ltel_locust/autoload` as well, and
@@ -83,6 +86,19 @@ pub(crate) struct RunArgs {
     /// The Locust command line, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The crate's folder, and so its name, such as `shop-telemetry`.
+    #[arg(value_name = "NAME")]
+    pub(crate) path: PathBuf,
+    /// Depend on ltel's crates in this checkout. By default on those that this binary was built from.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "git")]
+    pub(crate) ltel: Option<PathBuf>,
+    /// Depend on ltel's crates in this git repository.
+    #[arg(long, value_name = "URL")]
+    pub(crate) git: Option<String>,
 }
 
 #[derive(Debug, Args)]

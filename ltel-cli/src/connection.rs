@@ -35,7 +35,7 @@ pub(crate) enum Delivery {
     Hello {
         connection: u64,
         encoding: Encoding,
-        hello: Hello,
+        hello: Box<Hello>,
         /// Its pid, if the kernel vouches for it.
         pid: Option<u32>,
         /// Takes the number of the last frame that was processed.
@@ -144,7 +144,7 @@ async fn client<R, W: AsyncWrite + Unpin>(
     let encoding = input.encoding();
     let (acks, acked) = watch::channel(0);
     let (welcome, welcomed) = oneshot::channel();
-    let delivery = Delivery::Hello { connection, encoding, hello, pid, acks, welcome };
+    let delivery = Delivery::Hello { connection, encoding, hello: Box::new(hello), pid, acks, welcome };
     if settings.deliveries.send(delivery).await.is_err() {
         return Err(End::Quiet);
     }

@@ -36,7 +36,7 @@ use ltel_core::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
-use commands::{Failure, check, demo, plugin_path, recorders, run, serve};
+use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
 
 /// Runs ltel's command line with these recorders. The exit code is for `main` to return.
 #[must_use]
@@ -66,6 +66,7 @@ fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
         Some(Command::Demo(args)) => in_runtime(demo::demo(&args, registry)),
         Some(Command::Check(args)) => check::check(&args, registry).map(|()| 0),
         Some(Command::Recorders(args)) => recorders::recorders(&args, registry).map(|()| 0),
+        Some(Command::New(args)) => new::new(&args).map(|()| 0),
         Some(Command::PluginPath) => plugin_path::plugin_path().map(|()| 0),
     }
 }

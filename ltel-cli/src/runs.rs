@@ -187,7 +187,7 @@ impl Runs {
     fn deliver(&mut self, delivery: Delivery, now: Timestamp) {
         match delivery {
             Delivery::Hello { connection, encoding, hello, pid, acks, welcome } => {
-                let welcomed = self.hello(connection, encoding, hello, pid, acks, now);
+                let welcomed = self.hello(connection, encoding, *hello, pid, acks, now);
                 // Fails if the connection is gone already: `Closed` follows.
                 let _ = welcome.send(welcomed);
             }
@@ -234,7 +234,8 @@ impl Runs {
         self.clients.insert(id.clone(), client);
         match hello.run_id {
             Some(run_id) => {
-                let start = TestStart { testplan: hello.testplan, ..TestStart::default() };
+                let (testplan, locustfile) = (hello.testplan, hello.locustfile);
+                let start = TestStart { testplan, locustfile, ..TestStart::default() };
                 self.join(&id, run_id, &start, now);
             }
             // Back, and in the run that it left.

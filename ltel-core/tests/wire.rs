@@ -64,9 +64,9 @@ fn source() -> impl Strategy<Value = Source> {
 }
 
 fn message() -> impl Strategy<Value = Message<'static>> {
-    let hello = (any::<u32>(), text(), source(), of(text()), of(text()), of(text()), of(text())).prop_map(
-        |(protocol, client_id, source, locust_version, run_id, testplan, token)| {
-            Message::Hello(Hello { protocol, client_id, source, locust_version, run_id, testplan, token })
+    let hello = (any::<u32>(), text(), source(), of(text()), of(text()), of(text()), of(text()), of(text())).prop_map(
+        |(protocol, client_id, source, locust_version, run_id, testplan, locustfile, token)| {
+            Message::Hello(Hello { protocol, client_id, source, locust_version, run_id, testplan, locustfile, token })
         },
     );
     let start = (number(), of(text()), of(text()), of(any::<u64>()), of(number()), vec(text(), 0..3)).prop_map(

@@ -13,18 +13,25 @@ from weakref import WeakKeyDictionary
 import locust
 from locust.env import Environment
 
+from .early import Early
 from .options import add_options
 from .session import Session, start
 
 __all__ = ["attach", "record"]
 
+_early = Early()
 _sessions: WeakKeyDictionary[Environment, Session | None] = WeakKeyDictionary()
 
 
 def attach(environment: Environment) -> None:
     """Send telemetry of this environment; a second call changes nothing."""
-    if environment not in _sessions:
-        _sessions[environment] = start(environment)
+    if environment in _sessions:
+        return
+    session = _sessions[environment] = start(environment)
+    if environment.events is locust.events:
+        requests = _early.hand_over()
+        if session is not None and _early.started:
+            session.catch_up(requests)
 
 
 def record(name: str, value: float | None = None, **attributes: Any) -> None:

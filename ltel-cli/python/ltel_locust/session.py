@@ -67,6 +67,12 @@ class Session:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
 
+    def catch_up(self, requests: list[rows.Row]) -> None:
+        """A run had begun before `init`: begin it here too, with its first requests."""
+        since, self._rows[:] = self._rows.copy(), []
+        self._on_test_start()
+        self._rows[:] = requests + since
+
     def record(self, name: str, value: float | None, attributes: dict[str, Any]) -> None:
         """Queue a custom event."""
         fields = {
@@ -129,6 +135,7 @@ class Session:
             "locust_version": locust.__version__,
             "run_id": now.run_id if now else None,
             "testplan": now.testplan if now else self._testplan(),
+            "locustfile": now.locustfile if now else _stem(self._environment.locustfile),
         }
         if token := os.environ.get("LTEL_TOKEN"):
             message["token"] = token

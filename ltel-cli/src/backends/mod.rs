@@ -66,7 +66,7 @@ pub(crate) struct Feed {
 enum Command {
     Begin(Feed),
     Record(Entry),
-    End(Arc<RunInfo>),
+    End { run: Arc<RunInfo>, report: Entry },
 }
 
 /// A backend at work.
@@ -99,9 +99,9 @@ impl Backend {
         self.send(Command::Record(entry));
     }
 
-    /// A run is over: collect its metrics a last time, and bring out everything.
-    pub(crate) fn end(&self, run: &Arc<RunInfo>) {
-        self.send(Command::End(Arc::clone(run)));
+    /// A run is over: collect its metrics a last time, and bring out everything. The report comes last of all.
+    pub(crate) fn end(&self, report: Entry) {
+        self.send(Command::End { run: Arc::clone(&report.run), report });
     }
 
     fn send(&self, command: Command) {
@@ -205,11 +205,11 @@ impl Work {
                     self.feeds.push(Scheduled { id: self.next_feed, feed, every, due: Instant::now() + every });
                     self.next_feed += 1;
                 }
-                Command::End(run) => {
+                Command::End { run, report } => {
                     if !records.is_empty() {
                         sink.records(std::mem::take(&mut records)).await;
                     }
-                    self.end(&run, sink).await;
+                    self.end(&run, report, sink).await;
                 }
             }
             if records.len() < 1_000 {
@@ -232,7 +232,7 @@ impl Work {
         sink.metrics(batch).await;
     }
 
-    async fn end(&mut self, run: &Arc<RunInfo>, sink: &mut impl Sink) {
+    async fn end(&mut self, run: &Arc<RunInfo>, report: Entry, sink: &mut impl Sink) {
         let (ended, rest) = std::mem::take(&mut self.feeds).into_iter().partition(|s| Arc::ptr_eq(&s.feed.run, run));
         self.feeds = rest;
         let ended: Vec<Scheduled> = ended;
@@ -240,6 +240,7 @@ impl Work {
         if !batch.is_empty() {
             sink.metrics(batch).await;
         }
+        sink.records(vec![report]).await;
         sink.flush().await;
     }
 }

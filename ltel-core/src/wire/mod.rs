@@ -171,9 +171,12 @@ pub struct Hello {
     /// The run the process is in already, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The test plan of that run.
+    /// The test plan of that run, where the user gave one to Locust.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub testplan: Option<String>,
+    /// The locustfile's name without its folder and `.py`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locustfile: Option<String>,
     /// The listener's token, where it wants one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

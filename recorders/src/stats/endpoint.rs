@@ -57,11 +57,6 @@ impl Endpoint {
         }
     }
 
-    /// Back to zero, as Locust's own: the endpoint stays in the table.
-    pub(super) fn reset(&mut self) {
-        *self = Self::new(&self.method, &self.name);
-    }
-
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what a histogram wants
     pub(super) fn record(&mut self, request: &Request<'_>, ended: f64) {

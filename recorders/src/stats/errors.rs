@@ -28,20 +28,16 @@ struct Seen {
 }
 
 impl Seen {
-    fn again(&mut self, at: Timestamp) {
-        self.occurrences += 1;
-        self.first = self.first.min(at);
-        self.last = self.last.max(at);
+    fn add(&mut self, more: Self) {
+        self.occurrences += more.occurrences;
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
     }
 }
 
 impl Errors {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, by_text: HashMap::new(), others: None }
-    }
-
-    pub(super) fn reset(&mut self) {
-        *self = Self::new(self.limit);
     }
 
     pub(super) fn record(&mut self, method: &str, name: &str, text: &str, at: Timestamp) {
@@ -53,15 +49,36 @@ impl Errors {
             None if full => self.others.get_or_insert(first),
             None => self.by_text.entry(key).or_insert(first),
         };
-        seen.again(at);
+        seen.add(Seen { occurrences: 1, first: at, last: at });
+    }
+
+    /// Adds the errors of another table.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (key, seen) in other.sorted() {
+            let full = self.by_text.len() >= self.limit;
+            let none = Seen { occurrences: 0, ..*seen };
+            let have = match self.by_text.get_mut(key) {
+                Some(have) => have,
+                None if full => self.others.get_or_insert(none),
+                None => self.by_text.entry(key.clone()).or_insert(none),
+            };
+            have.add(*seen);
+        }
+        if let Some(seen) = other.others {
+            self.others.get_or_insert(Seen { occurrences: 0, ..seen }).add(seen);
+        }
+    }
+
+    fn sorted(&self) -> Vec<(&Key, &Seen)> {
+        let mut errors: Vec<_> = self.by_text.iter().collect();
+        errors.sort_by_key(|(key, _)| *key);
+        errors
     }
 
     /// A record for each, sorted.
     pub(super) fn describe(&self, template: &Record) -> Vec<Record> {
-        let mut errors: Vec<_> = self.by_text.iter().collect();
-        errors.sort_by_key(|(key, _)| *key);
         let others = Key { method: "".into(), name: "".into(), text: "other errors".into() };
-        errors
+        self.sorted()
             .into_iter()
             .chain(self.others.iter().map(|seen| (&others, seen)))
             .map(|(key, seen)| {

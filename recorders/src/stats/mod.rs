@@ -4,16 +4,17 @@
 //! Hand-written rather than derived: its output is a table at an interval and at the end, computed over everything it has
 //! seen, and not instruments that an event writes to.
 
+mod table;
 mod endpoint;
 mod errors;
+mod resets;
 
-use ltel_core::Timestamp;
 use ltel_core::prelude::*;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use endpoint::Endpoint;
-use errors::Errors;
+use resets::{Place, Resets};
+use table::Table;
 
 /// The name of all records of this recorder.
 pub const NAME: &str = "locust.tl.request.metric.stats";
@@ -21,12 +22,9 @@ pub const NAME: &str = "locust.tl.request.metric.stats";
 /// Requests, failures, rates and percentiles, in total and by endpoint.
 #[derive(Debug)]
 pub struct Stats {
-    // By the number of their series.
-    endpoints: Vec<Option<Endpoint>>,
-    errors: Errors,
+    table: Table,
+    resets: Resets,
     begun: Option<f64>,
-    // What ended before Locust's own figures went back to zero is not in them.
-    reset_at: f64,
     users: UserCount,
 }
 
@@ -115,10 +113,9 @@ impl Recorder for Stats {
 
     fn build(options: &Options, _: &mut Instruments<'_>) -> Self {
         Self {
-            endpoints: Vec::new(),
-            errors: Errors::new(options.error_limit),
+            table: Table::new(options.error_limit),
+            resets: Resets::default(),
             begun: None,
-            reset_at: f64::NEG_INFINITY,
             users: UserCount::default(),
         }
     }
@@ -130,8 +127,13 @@ impl Recorder for Stats {
             Event::TestStart(start) if speaks_for_run(cx) => self.begun = Some(start.time),
             Event::Users(users) if speaks_for_run(cx) => self.users.set(users.total()),
             Event::SpawningComplete(spawned) if speaks_for_run(cx) => self.users.set(spawned.user_count),
-            // Each worker resets its own figures too, at the master's word.
-            Event::ResetStats(reset) if speaks_for_run(cx) => self.reset(reset.time),
+            Event::ResetStats(reset) => match cx.source() {
+                Some(source) if !source.source.coordinates() => self.resets.worker(source.index),
+                _ => {
+                    self.table = self.resets.master(cx.options().error_limit);
+                    self.begun = Some(reset.time);
+                }
+            },
             _ => {}
         }
     }
@@ -142,15 +144,16 @@ impl Recorder for Stats {
     }
 
     fn finish(&mut self, cx: &mut Context<'_, Options>) {
-        self.emit_total("final", self.users.before_stop, cx);
-        let window = self.window(&self.total(), cx);
-        let mut endpoints: Vec<&Endpoint> = self.endpoints.iter().flatten().collect();
-        endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
-        for endpoint in endpoints {
+        for table in self.resets.settle() {
+            self.table.add(&table);
+        }
+        let users = self.users.before_stop;
+        let window = self.emit_total("final", users, cx);
+        for endpoint in self.table.endpoints() {
             let record = stats_record("endpoint", cx).field("status", "success");
             cx.emit(endpoint.describe(record, window, &cx.options().percentiles));
         }
-        for record in self.errors.describe(&stats_record("endpoint", cx)) {
+        for record in self.table.errors.describe(&stats_record("endpoint", cx)) {
             cx.emit(record);
         }
     }
@@ -184,46 +187,29 @@ impl UserCount {
 impl Stats {
     #[inline]
     fn request(&mut self, request: &Request<'_>, cx: &mut Context<'_, Options>) {
-        let ended = request.end_time();
-        if ended < self.reset_at {
-            return;
-        }
         let series = cx.series([Label::Str(&request.method), Label::Str(&request.name)]);
         let (number, overflow) = (series.number(), series.is_overflow());
-        if self.endpoints.len() <= number {
-            self.endpoints.resize_with(number + 1, || None);
+        let table = match cx.source() {
+            Some(source) if !self.resets.none() && !source.source.coordinates() => {
+                match self.resets.place(source.index, cx.options().error_limit) {
+                    Place::Main => &mut self.table,
+                    Place::Aside(table) => table,
+                }
+            }
+            _ => &mut self.table,
+        };
+        table.record(number, overflow, request);
+    }
+
+    /// Emits the total as things stand.
+    fn emit_total(&self, stats_type: &'static str, users: u64, cx: &mut Context<'_, Options>) -> Window {
+        let mut total = self.table.total();
+        for table in self.resets.aside() {
+            total.add(&table.total());
         }
-        let endpoint = self.endpoints[number].get_or_insert_with(|| {
-            if overflow { Endpoint::new("", "other endpoints") } else { Endpoint::new(&request.method, &request.name) }
-        });
-        endpoint.record(request, ended);
-        if let Some(error) = &request.error {
-            self.errors.record(&endpoint.method, &endpoint.name, &error.text, Timestamp::from_secs(ended));
-        }
-    }
-
-    fn reset(&mut self, at: f64) {
-        self.endpoints.iter_mut().flatten().for_each(Endpoint::reset);
-        self.errors.reset();
-        self.begun = Some(at);
-        self.reset_at = at;
-    }
-
-    fn total(&self) -> Endpoint {
-        // Locust's name for it.
-        let mut total = Endpoint::new("", "Aggregated");
-        self.endpoints.iter().flatten().for_each(|endpoint| total.add(endpoint));
-        total
-    }
-
-    fn window(&self, total: &Endpoint, cx: &Context<'_, Options>) -> Window {
-        Window { begun: self.begun.unwrap_or_else(|| cx.run().begun.as_secs()), last: total.last }
-    }
-
-    fn emit_total(&self, stats_type: &'static str, users: u64, cx: &mut Context<'_, Options>) {
-        let total = self.total();
+        let window = Window { begun: self.begun.unwrap_or_else(|| cx.run().begun.as_secs()), last: total.last };
         let record = stats_record(stats_type, cx).field("user_count", users);
-        let window = self.window(&total, cx);
         cx.emit(total.describe(record, window, &cx.options().percentiles));
+        window
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct HttpClient {
 
 impl HttpClient {
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, SetupError> {
+        // The process-wide choice that reqwest asks for. Made already if this is not the first client.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder().timeout(config.timeout);
         if let Some(pem) = &config.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Ca)?;

@@ -1,0 +1,41 @@
+"""What happens in a worker before Locust says that it is ready.
+
+A worker hears its master from the moment its runner exists: with --enable-rebalancing the order to
+spawn users comes right behind the answer to its first message, and test_start and the first
+requests may come before `init`. They are kept here until the session begins.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import locust
+
+from . import rows
+
+
+class Early:
+    """Listens to Locust's own events from the import on, until a session takes over."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self._rows: list[rows.Row] = []
+        # Bounded by time: between the runner's first greenlet and `init` nothing waits.
+        self._on_request = rows.listener(self._rows, rows.INTEGER_LIMIT, lambda: None, set())
+        self._listening = True
+        locust.events.test_start._handlers.insert(0, self._on_test_start)
+        locust.events.request.add_listener(self._on_request)
+
+    def hand_over(self) -> list[rows.Row]:
+        """The rows of the run that has begun, if one has; from now on others listen."""
+        if self._listening:
+            self._listening = False
+            locust.events.test_start.remove_listener(self._on_test_start)
+            locust.events.request.remove_listener(self._on_request)
+        kept = self._rows.copy() if self.started else []
+        self._rows.clear()
+        return kept
+
+    def _on_test_start(self, **_kwargs: Any) -> None:
+        self.started = True
+        self._rows.clear()  # as Locust has just cleared its statistics

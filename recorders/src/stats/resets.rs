@@ -1,0 +1,72 @@
+//! Locust's statistics go back to zero while the test runs (`--reset-stats`): in the master, and in each worker on its own,
+//! a moment later. The frames of different processes reach ltel in any order; what counts is the order within each.
+//!
+//! - what a worker reports before its own reset is not in Locust's figures, though it may reach ltel after the master's;
+//! - what it reports after its own reset is in them, though it may reach ltel before the master's;
+//! - a worker that never resets (it was not told to) counts from the master's reset on.
+
+use std::collections::BTreeMap;
+
+use super::table::Table;
+
+/// Figures of which it is not certain yet whether they count. Empty unless statistics are reset.
+#[derive(Debug, Default)]
+pub(super) struct Resets {
+    // How often the master, or the only process, has reset.
+    master: u32,
+    // By worker.
+    workers: BTreeMap<u32, u32>,
+    // Of workers that have not followed the master's last reset yet: they count unless the worker follows.
+    provisional: BTreeMap<u32, Table>,
+    // Of workers that were ahead of the master's reset: they count after that as well.
+    early: Option<Table>,
+}
+
+/// Where a request is counted.
+pub(super) enum Place<'a> {
+    Main,
+    Aside(&'a mut Table),
+}
+
+impl Resets {
+    /// Whether nothing has been reset so far.
+    #[inline]
+    pub(super) fn none(&self) -> bool {
+        self.master == 0 && self.workers.is_empty()
+    }
+
+    /// Where a request of this worker is counted.
+    pub(super) fn place(&mut self, worker: u32, error_limit: usize) -> Place<'_> {
+        let own = self.workers.get(&worker).copied().unwrap_or(0);
+        match own.cmp(&self.master) {
+            std::cmp::Ordering::Equal => Place::Main,
+            std::cmp::Ordering::Less => {
+                Place::Aside(self.provisional.entry(worker).or_insert_with(|| Table::new(error_limit)))
+            }
+            std::cmp::Ordering::Greater => Place::Aside(self.early.get_or_insert_with(|| Table::new(error_limit))),
+        }
+    }
+
+    /// The master has reset: the figures that count from now on.
+    pub(super) fn master(&mut self, error_limit: usize) -> Table {
+        self.master += 1;
+        self.provisional.clear();
+        self.early.take().unwrap_or_else(|| Table::new(error_limit))
+    }
+
+    /// A worker has reset.
+    pub(super) fn worker(&mut self, worker: u32) {
+        *self.workers.entry(worker).or_default() += 1;
+        self.provisional.remove(&worker);
+    }
+
+    /// At the end: the figures beside the main ones that count after all.
+    pub(super) fn settle(&mut self) -> Vec<Table> {
+        std::mem::take(&mut self.provisional).into_values().chain(self.early.take()).collect()
+    }
+
+    /// The figures beside the main ones that count as things stand.
+    pub(super) fn aside(&self) -> impl Iterator<Item = &Table> {
+        self.provisional.values().chain(&self.early)
+    }
+}

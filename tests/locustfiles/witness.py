@@ -1,0 +1,51 @@
+"""Counts the requests of this process, beside Locust's own statistics and beside ltel.
+
+Written at `quit` to `$WITNESS/witness-<pid>.json`, in the form of Locust's `--json-file`.
+"""
+
+import json
+import os
+
+from locust import events
+
+_stats = {}
+
+
+@events.test_start.add_listener
+def _on_test_start(**_kwargs):
+    _stats.clear()
+
+
+@events.request.add_listener
+def _on_request(request_type, name, response_time, exception=None, **_kwargs):
+    entry = _stats.setdefault(
+        (request_type, name),
+        {
+            "method": request_type,
+            "name": name,
+            "num_requests": 0,
+            "num_failures": 0,
+            "num_none_requests": 0,
+            "timed_failures": 0,
+            "total_response_time": 0.0,
+            "min_response_time": None,
+            "max_response_time": None,
+        },
+    )
+    entry["num_requests"] += 1
+    entry["num_failures"] += bool(exception)
+    if response_time is None:
+        entry["num_none_requests"] += 1
+        return
+    entry["timed_failures"] += bool(exception)
+    entry["total_response_time"] += response_time
+    for key, pick in (("min_response_time", min), ("max_response_time", max)):
+        known = entry[key]
+        entry[key] = response_time if known is None else pick(known, response_time)
+
+
+@events.quit.add_listener
+def _on_quit(**_kwargs):
+    path = os.path.join(os.environ["WITNESS"], f"witness-{os.getpid()}.json")
+    with open(path, "w") as file:
+        json.dump({"stats": list(_stats.values())}, file)

@@ -1,0 +1,153 @@
+//! A client that speaks ltel's protocol well, in place of Locust's plugin.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ltel_core::event::{Request, RequestError, ResponseTime, TestStart, TestStop};
+use ltel_core::source::{Source, SourceKind};
+use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
+
+trait Stream: Read + Write + std::fmt::Debug {}
+impl Stream for UnixStream {}
+impl Stream for TcpStream {}
+
+/// A connection that has said `hello` and been welcomed.
+#[derive(Debug)]
+pub struct Client {
+    stream: Box<dyn Stream>,
+    encoding: Encoding,
+    splitter: Splitter,
+    buffer: BytesMut,
+    seq: u64,
+    sent: u64,
+}
+
+const ANSWER: Duration = Duration::from_secs(30);
+const START: f64 = 1_700_000_000.0;
+
+impl Client {
+    /// Over a Unix socket.
+    pub fn unix(path: &Path, encoding: Encoding, id: &str) -> Self {
+        let stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        stream.set_read_timeout(Some(ANSWER)).expect("a timeout");
+        Self::greet(Box::new(stream), encoding, id)
+    }
+
+    /// Over TCP.
+    pub fn tcp(address: impl ToSocketAddrs, encoding: Encoding, id: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection to ltel");
+        stream.set_read_timeout(Some(ANSWER)).expect("a timeout");
+        Self::greet(Box::new(stream), encoding, id)
+    }
+
+    /// Over a Unix socket, if ltel lets us.
+    pub fn try_unix(path: &Path, encoding: Encoding, id: &str) -> Option<Self> {
+        let stream = UnixStream::connect(path).ok()?;
+        stream.set_read_timeout(Some(ANSWER)).ok()?;
+        Self::try_greet(Box::new(stream), encoding, id).ok()
+    }
+
+    fn greet(stream: Box<dyn Stream>, encoding: Encoding, id: &str) -> Self {
+        Self::try_greet(stream, encoding, id).unwrap_or_else(|e| panic!("no welcome: {e}"))
+    }
+
+    fn try_greet(stream: Box<dyn Stream>, encoding: Encoding, id: &str) -> io::Result<Self> {
+        let splitter = Splitter::new(encoding, 1 << 20);
+        let mut client = Self { stream, encoding, splitter, buffer: BytesMut::new(), seq: 0, sent: 0 };
+        let source = Source { kind: SourceKind::Local, id: "local".to_owned(), pid: 1, ..Source::default() };
+        let hello = Hello { protocol: PROTOCOL, client_id: id.to_owned(), source, ..Hello::default() };
+        client.write(&Frame { seq: None, message: Message::Hello(hello) })?;
+        match client.read()? {
+            Reply::Welcome { .. } => Ok(client),
+            other => Err(io::Error::other(format!("{other:?}"))),
+        }
+    }
+
+    /// Begins a run.
+    pub fn start(&mut self, run_id: &str) {
+        let (run_id, testplan) = (Some(run_id.to_owned()), Some("client".to_owned()));
+        self.send(Message::TestStart(TestStart { time: START, run_id, testplan, ..TestStart::default() }));
+    }
+
+    /// Sends requests.
+    pub fn requests(&mut self, rows: Vec<Request<'_>>) {
+        self.sent += rows.len() as u64;
+        self.send(Message::Requests(Rows { rows, invalid: 0 }));
+    }
+
+    /// Ends the run, and waits until all is acknowledged.
+    pub fn finish(mut self) {
+        self.send(Message::TestStop(TestStop { time: START + 10.0 }));
+        self.send(Message::Done(Done { time: START + 10.0, sent: self.sent, ..Done::default() }));
+        self.acknowledged();
+    }
+
+    /// Waits until all that was sent is acknowledged.
+    pub fn acknowledged(&mut self) {
+        loop {
+            match self.read().unwrap_or_else(|e| panic!("no acknowledgement: {e}")) {
+                Reply::Ack { seq } if seq >= self.seq => return,
+                Reply::Error { message } => panic!("refused: {message}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a frame with the next number.
+    pub fn send(&mut self, message: Message<'_>) {
+        let seq = Some(self.next_seq());
+        self.write(&Frame { seq, message }).expect("room in the socket");
+    }
+
+    /// Takes the number of the next frame, for one that is written as it is.
+    pub fn next_seq(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    /// Counts rows that were written as they are.
+    pub fn count_as_sent(&mut self, rows: u64) {
+        self.sent += rows;
+    }
+
+    /// Writes bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    fn write(&mut self, frame: &Frame<'_>) -> io::Result<()> {
+        self.stream.write_all(&self.encoding.encode(frame).expect("a frame"))
+    }
+
+    fn read(&mut self) -> io::Result<Reply> {
+        loop {
+            if let Some(frame) = self.splitter.next_frame(&mut self.buffer).map_err(io::Error::other)? {
+                return self.encoding.decode_reply(&frame).map_err(io::Error::other);
+            }
+            let mut chunk = [0; 4096];
+            let size = self.stream.read(&mut chunk)?;
+            if size == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.buffer.extend_from_slice(&chunk[..size]);
+        }
+    }
+}
+
+/// A request of so many milliseconds.
+pub fn row(name: &str, ms: f64, failed: bool) -> Request<'_> {
+    Request {
+        start_time: START,
+        method: "GET".into(),
+        name: name.into(),
+        response_time: ResponseTime::from_ms(ms),
+        response_length: 10,
+        status_code: Some(if failed { 500 } else { 200 }),
+        error: failed.then(|| RequestError { class: "Failure".into(), text: "it failed".into() }),
+        extra: None,
+    }
+}

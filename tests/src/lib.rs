@@ -1,0 +1,35 @@
+//! What the end-to-end tests stand on: real Locust, real receivers, broken ones, and the binary under test.
+//!
+//! Everything that a test needs it makes itself: virtual environments once under the target
+//! directory, Debian packages where they are missing. A test that cannot get what it needs fails.
+
+// A harness has one way to say that something is wrong: it panics, and the test fails.
+#![allow(clippy::missing_panics_doc)]
+
+mod wait;
+mod turn;
+mod process;
+mod http;
+mod setup;
+mod scene;
+mod target;
+mod figures;
+mod lines;
+mod agent;
+mod points;
+mod client;
+mod receiver;
+
+pub use agent::{TestAgent, otlp_backend};
+pub use client::{Client, row};
+pub use figures::{Counted, Endpoint, Figures};
+pub use http::{Response, get, post};
+pub use lines::{Line, Lines, check_account};
+pub use points::{Histogram, Point, Value, latest};
+pub use process::{Exit, Process};
+pub use receiver::{Deaf, free_port};
+pub use scene::{Scene, config, plugin_path};
+pub use setup::{debian_binary, locust_venv, target_dir, test_agent_venv};
+pub use target::Target;
+pub use turn::Turn;
+pub use wait::{SLOW, SOON, until};

@@ -1,0 +1,83 @@
+//! What the tests install for themselves, once: virtual environments under the target directory, Debian packages.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The target directory that this test was built into.
+pub fn target_dir() -> PathBuf {
+    // <target>/<profile>/deps/<test>
+    let test = env::current_exe().expect("the path of this test");
+    test.ancestors().nth(3).expect("a target directory").to_owned()
+}
+
+/// The binary under test.
+pub(crate) fn ltel_binary() -> PathBuf {
+    let test = env::current_exe().expect("the path of this test");
+    test.ancestors().nth(2).expect("a profile's directory").join("ltel-under-test")
+}
+
+/// The folder of Locust's programs.
+pub fn locust_venv() -> PathBuf {
+    venv("locust-2.47.0", &["locust==2.47.0"])
+}
+
+/// The folder of the programs of Datadog's test agent.
+pub fn test_agent_venv() -> PathBuf {
+    venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])
+}
+
+/// A program of a Debian package, which is installed if it is missing.
+pub fn debian_binary(program: &str, package: &str) -> PathBuf {
+    let find = || ["/usr/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists());
+    let _lock = lock("apt");
+    if let Some(path) = find() {
+        return path;
+    }
+    say(&format!("installing Debian's {package}"));
+    run(Command::new("apt-get").args(["update", "-qq"]));
+    run(Command::new("apt-get")
+        .args(["install", "-y", "-qq", "--no-install-recommends", package])
+        .env("DEBIAN_FRONTEND", "noninteractive"));
+    find().unwrap_or_else(|| panic!("{package} has no {program}"))
+}
+
+fn venv(name: &str, packages: &[&str]) -> PathBuf {
+    let folder = target_dir().join("venvs").join(name);
+    let _lock = lock(name);
+    // Written last: a folder without it is what an interrupted attempt left.
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        say(&format!("making the virtual environment {}", folder.display()));
+        let _ = fs::remove_dir_all(&folder);
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages));
+        fs::write(&complete, "").expect("a marker");
+    }
+    folder.join("bin")
+}
+
+// One process at a time makes a thing; the others wait for it.
+fn lock(name: &str) -> File {
+    let folder = target_dir().join("venvs");
+    fs::create_dir_all(&folder).expect("a folder for virtual environments");
+    let file = File::create(folder.join(format!("{name}.lock"))).expect("a lock file");
+    file.lock().expect("a lock");
+    file
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[allow(clippy::print_stderr)] // it takes a while the first time
+fn say(what: &str) {
+    eprintln!("ltel-tests: {what}");
+}

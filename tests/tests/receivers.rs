@@ -1,0 +1,120 @@
+//! Receivers that are not there, or not yet.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+use ltel_tests::{Exit, SLOW, SOON, Scene, TestAgent, Turn, config, free_port, otlp_backend, until};
+use rustix::process::Signal;
+
+const LOCUST: [&str; 8] = ["--headless", "-f", "counting.py", "-u3", "-r3", "--only-summary", "--json-file", "figures"];
+
+/// Scenario: the OTLP receiver is dead when the run begins and comes up in its middle, over gRPC and over HTTP.
+/// Guarantees: what it has at the end is what Locust says.
+#[test]
+fn an_otlp_receiver_that_comes_up_in_mid_run() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let (grpc, http) = (free_port(), free_port());
+    let backends = otlp_backend("grpc", "grpc", grpc) + &otlp_backend("http", "http/protobuf", http);
+    let mut run = scene.start("run", scene.run(&config(&scene, "", &backends), LOCUST));
+    until("two intervals without a receiver", SLOW, || {
+        (scene.lines_so_far().stats("current").count() >= 2).then_some(())
+    });
+    let agent = TestAgent::start_at(&scene, grpc, http);
+    until("exports over both", SLOW, || {
+        ["grpc", "http"].iter().all(|token| !agent.points(token).is_empty()).then_some(())
+    });
+    run.signal(Signal::INT);
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
+    scene.lines().check_figures(&scene.figures());
+    for token in ["grpc", "http"] {
+        agent.check_figures(token, &scene.witnessed());
+    }
+}
+
+/// Scenario: Locust starts while nobody listens where its telemetry goes; ltel comes up in mid-run.
+/// Guarantees: what was reported before that is not lost; the figures are Locust's.
+#[test]
+fn an_ltel_that_comes_up_in_mid_run() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let mut locust = scene.start("locust", scene.locust_to(&scene.address(), LOCUST));
+    locust.says("ltel: telemetry goes nowhere", SLOW);
+    locust.says("All users spawned", SLOW);
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    until("requests", SLOW, || {
+        scene.lines_so_far().stats("current").any(|l| l.count("num_requests") > 0).then_some(())
+    });
+    locust.signal(Signal::INT);
+    assert_eq!(locust.wait(SLOW), Exit::Code(0));
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    let (lines, figures) = (scene.lines(), scene.figures());
+    lines.check_figures(&figures);
+    let report = lines.report();
+    assert_eq!((report.count("sent"), report.count("dropped")), (figures.total().requests, 0));
+    assert_eq!(report.telemetry["complete"], true);
+    assert_eq!(report.text("testplan"), "counting");
+    assert!(!locust.stderr().contains("not delivered"));
+}
+
+/// Scenario: ltel is killed in mid-run, and another one takes its place.
+/// Guarantees: the second counts what it did not get as dropped; sent is recorded and dropped, and is Locust's figure.
+#[test]
+fn an_ltel_that_is_replaced_in_mid_run() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let mut first = scene.serve(&config(&scene, "", ""), &[]);
+    let mut locust = scene.start("locust", scene.locust_to(&scene.address(), LOCUST));
+    until("requests", SLOW, || {
+        scene.lines_so_far().stats("current").any(|l| l.count("num_requests") > 50).then_some(())
+    });
+    first.signal(Signal::KILL);
+    assert_eq!(first.wait(SOON), Exit::Signal(9));
+    let before = scene.lines_so_far().0.len();
+    let mut second = scene.serve(&config(&scene, "", ""), &["--once"]);
+    until("requests after that", SLOW, || (scene.lines_so_far().0.len() > before + 5).then_some(()));
+    locust.signal(Signal::INT);
+    assert_eq!(locust.wait(SLOW), Exit::Code(0));
+    assert_eq!(second.wait(SLOW), Exit::Code(0));
+    let lines = scene.lines();
+    let report = lines.report();
+    assert_eq!(report.count("sent"), scene.figures().total().requests, "{report:?}");
+    assert!(report.count("recorded") > 0 && report.count("dropped") > 0, "{report:?}");
+    assert_eq!(lines.final_record().count("num_requests"), report.count("recorded"));
+    assert_eq!(report.text("testplan"), "counting");
+}
+
+/// Scenario: nobody ever listens where telemetry goes.
+/// Guarantees: Locust runs and ends as without the plugin; its log says once that telemetry goes nowhere, and at
+/// the end how many requests were not delivered: all.
+#[test]
+fn no_ltel_at_all() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let mut command = scene.locust_to("tcp://127.0.0.1:1", LOCUST);
+    command.arg("-t3s");
+    let mut locust = scene.start("locust", command);
+    assert_eq!(locust.wait(SLOW), Exit::Code(0));
+    let (log, all) = (locust.stderr(), scene.figures().total().requests);
+    assert_eq!(log.matches("ltel: telemetry goes nowhere: tcp://127.0.0.1:1").count(), 1, "{log}");
+    assert!(log.contains(&format!("ltel_locust: ltel: not delivered: {all} of {all} requests")), "{log}");
+    assert_eq!(log.matches("ltel_locust:").count(), 2, "{log}");
+    assert!(!log.contains("Traceback"), "{log}");
+}
+
+/// Scenario: an address that is none.
+/// Guarantees: Locust runs as without the plugin, and its log says what an address looks like.
+#[test]
+fn an_address_that_is_none() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let mut command = scene.locust_to("localhost", LOCUST);
+    command.arg("-t1s");
+    let mut locust = scene.start("locust", command);
+    assert_eq!(locust.wait(SLOW), Exit::Code(0));
+    let log = locust.stderr();
+    assert!(
+        log.contains("ltel_locust: ltel: no telemetry: `localhost` is neither unix:/path nor tcp://host:port"),
+        "{log}"
+    );
+}
