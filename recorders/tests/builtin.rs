@@ -1,0 +1,133 @@
+//! What the built-in recorders emit: names, units and labels are an interface that dashboards query, so they are pinned.
+
+use ltel_core::recorder::Recorder;
+use ltel_core::replay::{
+    Replay, cpu_warning, master, request, reset_stats, spawning_complete, spec, test_start, test_stop, usage, users,
+    worker,
+};
+use ltel_recorders::{Lifecycle, Requests, Stats, System, Users};
+
+#[test]
+fn specs() {
+    insta::assert_snapshot!("lifecycle_spec", spec::<Lifecycle>());
+    insta::assert_snapshot!("stats_spec", spec::<Stats>());
+    insta::assert_snapshot!("requests_spec", spec::<Requests>());
+    insta::assert_snapshot!("users_spec", spec::<Users>());
+    insta::assert_snapshot!("system_spec", spec::<System>());
+    for scope in [Lifecycle::SPEC.scope, Requests::SPEC.scope, Users::SPEC.scope, System::SPEC.scope] {
+        assert_eq!(scope, ltel_recorders::SCOPE, "the meter that dashboards know");
+    }
+}
+
+#[test]
+fn lifecycle() {
+    let out = Replay::of::<Lifecycle>()
+        .source(master())
+        .event(test_start())
+        .event(test_start().from(worker(0)))
+        .advance("2s")
+        .event(spawning_complete(20))
+        .event(spawning_complete(20).from(worker(0)))
+        .event(cpu_warning(97.5).from(worker(0)))
+        .advance("1m")
+        .event(test_stop())
+        .event(test_stop().from(worker(0)))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn requests() {
+    let out = Replay::of::<Requests>()
+        .options("buckets = [10, 100]")
+        .source(worker(0))
+        .event(request("GET", "/").took_ms(5.0).status(200))
+        .event(request("POST", "/").took_ms(50.0).status(200))
+        .event(request("GET", "/").took_ms(500.0).status(404).failed("HTTPError", "404"))
+        .event(request("GET", "/").took_ms(0.5).status(0).failed("ConnectionError", "refused"))
+        .event(request("SQL", "select").took_ms(7.0))
+        // No time: in no histogram.
+        .event(request("MQTT", "publish"))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn users_and_system() {
+    let out = Replay::of::<Users>()
+        .event(users(&[("Buyer", 3), ("Browser", 40)]).from(master()))
+        .event(users(&[("Buyer", 3)]).from(worker(0)))
+        .finish();
+    insta::assert_snapshot!("users", out);
+    let out = Replay::of::<System>()
+        .event(usage().cpu(12.5).memory(64 << 20).network(100, 200).from(worker(0)))
+        .event(usage().cpu(50.0).memory(32 << 20).network(1, 2).from(worker(1)))
+        .gone(worker(1))
+        .finish();
+    insta::assert_snapshot!("system", out);
+}
+
+#[test]
+fn stats() {
+    let out = Replay::of::<Stats>()
+        .options("percentiles = [50, 99.9]\nerror_limit = 2")
+        .interval("3s")
+        .source(master())
+        .event(test_start())
+        .event(users(&[("Buyer", 7)]))
+        .source(worker(0))
+        .event(request("GET", "/").took_ms(10.0).status(200).bytes(100))
+        .event(request("GET", "/").took_ms(30.0).status(200).bytes(300))
+        .advance("4s")
+        .event(request("MQTT", "publish").bytes(10))
+        .event(request("POST", "/pay").took_ms(1_000.0).failed("Timeout", "after 1 s"))
+        .event(request("POST", "/pay").took_ms(2_000.0).failed("Timeout", "after 2 s"))
+        // More kinds of errors than the limit: counted as one.
+        .event(request("POST", "/pay").took_ms(3_000.0).failed("Timeout", "after 3 s"))
+        .event(users(&[]).from(master()))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Frames of different processes reach ltel in any order; what counts is the order within each.
+#[test]
+fn resets() {
+    let of = |n: u32, name: &'static str| request("GET", name).took_ms(1.0).from(worker(n));
+    let counted = |replay: Replay| {
+        let out = replay.finish();
+        let mut names = Vec::new();
+        for record in out.records("locust.tl.request.metric.stats") {
+            if record.fields["stats_type"] == "endpoint" {
+                names.push(record.fields["name"].as_str().unwrap().to_owned());
+            }
+        }
+        names
+    };
+    let start =
+        || Replay::of::<Stats>().event(test_start().from(master())).event(of(0, "before")).event(of(1, "before"));
+    // The workers follow the master.
+    let replay = start()
+        .event(reset_stats().from(master()))
+        .event(of(0, "not yet reset"))
+        .event(reset_stats().from(worker(0)))
+        .event(of(0, "after"))
+        .event(reset_stats().from(worker(1)));
+    assert_eq!(counted(replay), ["after"]);
+    // A worker's frames are there before the master's.
+    let replay = start()
+        .event(reset_stats().from(worker(0)))
+        .event(of(0, "after"))
+        .event(reset_stats().from(master()))
+        .event(reset_stats().from(worker(1)));
+    assert_eq!(counted(replay), ["after"]);
+    // A worker that was not told to reset counts from the master's reset on.
+    let replay = start().event(reset_stats().from(master())).event(of(0, "after"));
+    assert_eq!(counted(replay), ["after"]);
+    // A process alone.
+    let replay = Replay::of::<Stats>()
+        .event(test_start())
+        .event(request("GET", "before").took_ms(1.0))
+        .event(reset_stats())
+        .event(request("GET", "after").took_ms(1.0));
+    assert_eq!(counted(replay), ["after"]);
+}
