@@ -163,6 +163,7 @@ impl Scene {
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
+            .env("TMPDIR", self.folder.path())
             .env("LANG", "C.UTF-8")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("WITNESS", self.folder.path())

@@ -19,8 +19,8 @@ fn demo() {
     let mut demo = scene.start("demo", command);
     assert_eq!(demo.wait(SLOW * 3), Exit::Code(0));
     let said = demo.stdout() + &demo.stderr();
-    let file = said.split_whitespace().find(|word| word.contains("ltel") && word.ends_with(".jsonl"));
-    let file = file.unwrap_or_else(|| panic!("no path of a file: {said}"));
+    let (_, file) = said.split_once("JSON lines: ").expect(&said);
+    let file = file.lines().next().unwrap();
     let lines = Lines::read(file.as_ref());
     let report = lines.report();
     assert_eq!(report.telemetry["complete"], true);

@@ -126,7 +126,7 @@ pub(crate) fn start(
     let settings = |resource, exponential| MeterSettings { resource, temporality: config.temporality, exponential };
     let (meter, task) = match &config.kind {
         BackendKind::Json(json) => {
-            let sink = json::JsonSink::open(json, Arc::clone(&account))?;
+            let sink = json::JsonSink::open(json, config.temporality, Arc::clone(&account))?;
             let resource = opentelemetry_sdk::Resource::builder_empty().build();
             (Some(settings(resource, false)), tokio::spawn(work.run(sink)))
         }

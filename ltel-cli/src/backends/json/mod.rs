@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use opentelemetry_sdk::metrics::Temporality;
+
 use super::{Account, Collected, Entry, Sink};
 use crate::config::JsonConfig;
 use output::Output;
@@ -22,6 +24,8 @@ pub(super) struct JsonSink {
     // What is in the buffer, for the account.
     points: u64,
     records: u64,
+    // With deltas, the same figures as last time are news and no repetition.
+    delta: bool,
     // By feed and series: the hash of what was written last. A point that has not changed is not written again.
     written: HashMap<u64, HashMap<u64, u64>>,
     hasher: RandomState,
@@ -29,10 +33,11 @@ pub(super) struct JsonSink {
 
 impl JsonSink {
     /// Opens the output.
-    pub(super) fn open(config: &JsonConfig, account: Arc<Account>) -> Result<Self, String> {
+    pub(super) fn open(config: &JsonConfig, temporality: Temporality, account: Arc<Account>) -> Result<Self, String> {
         Ok(Self {
             output: Output::open(config)?,
             account,
+            delta: temporality != Temporality::Cumulative,
             buffer: Vec::with_capacity(2 * BUFFER),
             points: 0,
             records: 0,
@@ -73,7 +78,7 @@ impl Sink for JsonSink {
             for point in line::points(&collected) {
                 let series = self.hasher.hash_one(&point.series);
                 let figures = self.hasher.hash_one(&point.figures);
-                if written.insert(series, figures) == Some(figures) && !point.always {
+                if written.insert(series, figures) == Some(figures) && !point.always && !self.delta {
                     continue;
                 }
                 point.write(&mut self.buffer, collected.at);
