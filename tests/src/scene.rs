@@ -15,11 +15,12 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 4] = [
+const LOCUSTFILES: [(&str, &str); 5] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
     ("ticking.py", include_str!("../locustfiles/ticking.py")),
     ("counting.py", include_str!("../locustfiles/counting.py")),
+    ("lingering.py", include_str!("../locustfiles/lingering.py")),
 ];
 
 /// A folder that is gone after the test, with the files of one test: locustfile, configuration, output.

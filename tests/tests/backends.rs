@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use ltel_core::wire::Encoding;
-use ltel_tests::{Client, Exit, SLOW, SOON, Scene, TestAgent, Turn, config, row};
+use ltel_tests::{Client, Exit, SLOW, SOON, Scene, TestAgent, Turn, config, row, until};
 
 const SUCCESS: &str = "locust.tl.request.metric.success";
 
@@ -86,6 +86,24 @@ fn more_endpoints_than_series() {
         let reached = lines.report().telemetry["series_limit_reached"]["requests"].as_u64();
         assert!(reached.is_some_and(|count| count > 0), "the report counts what was merged: {:?}", lines.report());
     }
+}
+
+/// Scenario: a JSON file on a full disk, beside one on a good one.
+/// Guarantees: ltel goes on and says once what is wrong; the other file is whole.
+#[test]
+fn a_full_disk() {
+    let scene = Scene::new();
+    let full = "[backends.full]\ntype = \"json\"\noutput = \"/dev/full\"\ninterval = \"1s\"\n";
+    let mut ltel = scene.serve(&config(&scene, "", full), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("/a", 5.0, false); 10]);
+    until("several writes", SOON, || (scene.lines_so_far().stats("current").count() >= 3).then_some(()));
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(scene.lines().final_record().count("num_requests"), 10);
+    let log = ltel.stderr();
+    assert_eq!(log.matches("JSON lines cannot be written").count(), 1, "{log}");
 }
 
 fn a_run<S: AsRef<str>>(scene: &Scene, names: &[S]) {

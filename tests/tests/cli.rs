@@ -28,6 +28,24 @@ fn run_ends_with_the_commands_exit_code() {
     assert!(text(&output.stderr).contains("no-such-command"), "{output:?}");
 }
 
+/// Scenario: a locustfile that is not there, and one that Python cannot read.
+/// Guarantees: `run` ends with Locust's own exit code, and its complaint is seen.
+#[test]
+fn run_of_a_locust_that_does_not_start() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    scene.write("broken.py", "this is no Python\n");
+    for file in ["missing.py", "broken.py"] {
+        let bare = scene.locust(["--headless", "-f", file]).output().unwrap();
+        let with = scene.run(&config(&scene, "", ""), ["--headless", "-f", file]).output().unwrap();
+        assert_ne!(bare.status.code(), Some(0));
+        assert_eq!(with.status.code(), bare.status.code(), "{with:?}");
+        let complaint = all(&bare);
+        let complaint = complaint.lines().rev().find(|line| line.contains(file) || line.contains("Error")).unwrap();
+        assert!(all(&with).contains(complaint), "`{complaint}` is not in {with:?}");
+    }
+}
+
 /// Scenario: `run -- locust --help` without any configuration, which writes JSON lines to standard output.
 /// Guarantees: Locust's help is there with the plugin's options in it, and no telemetry; exit code 0.
 #[test]

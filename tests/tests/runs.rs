@@ -121,6 +121,24 @@ fn a_worker_that_joins_late() {
     lines.check_figures(&scene.witnessed());
 }
 
+/// Scenario: workers whose users may finish what they are at (`--stop-timeout`), which takes longer than the master lives.
+/// Guarantees: `ltel-cli run` waits for them, and what they report last is in the figures.
+#[test]
+fn workers_that_outlive_their_master() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let port = free_port();
+    let (bind, connect) = (format!("--master-bind-port={port}"), format!("--master-port={port}"));
+    let locust = ["--headless", "-f", "lingering.py", "--processes=2", "-u4", "-r9", "-t2s", "--stop-timeout=10"];
+    let mut run = scene.run(&config(&scene, "", ""), locust);
+    run.args([bind, connect]);
+    assert_eq!(scene.start("run", run).wait(SLOW), Exit::Code(0));
+    let (lines, witness) = (scene.lines(), scene.witnessed());
+    assert_eq!(witness.by_name()["at last"].requests, 4, "each of the users has finished");
+    lines.check_figures(&witness);
+    assert_eq!(lines.report().telemetry["complete"], true, "{:?}", lines.report());
+}
+
 /// Scenario: two independent Locusts send to the same ltel at the same time.
 /// Guarantees: each run has the figures of its own Locust.
 #[test]
