@@ -29,7 +29,7 @@ pub use points::{Histogram, Point, Value, latest};
 pub use process::{Exit, Process};
 pub use receiver::{Deaf, free_port};
 pub use scene::{Scene, config, plugin_path};
-pub use setup::{debian_binary, locust_venv, target_dir, test_agent_venv};
+pub use setup::{debian_binary, locust_otel_venv, locust_telemetry_venv, locust_venv, target_dir, test_agent_venv};
 pub use target::Target;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};

@@ -23,6 +23,16 @@ pub fn locust_venv() -> PathBuf {
     venv("locust-2.47.0", &["locust==2.47.0"])
 }
 
+/// The folder of a Locust with its own OpenTelemetry support.
+pub fn locust_otel_venv() -> PathBuf {
+    venv("locust-otel-2.47.0", &["locust[otel]==2.47.0"])
+}
+
+/// The folder of a Locust with the plugin locust-telemetry.
+pub fn locust_telemetry_venv() -> PathBuf {
+    venv("locust-telemetry-2.1.2", &["locust==2.47.0", "locust-telemetry==2.1.2"])
+}
+
 /// The folder of the programs of Datadog's test agent.
 pub fn test_agent_venv() -> PathBuf {
     venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])
