@@ -19,6 +19,7 @@ mod agent;
 mod points;
 mod client;
 mod receiver;
+mod tls;
 
 pub use agent::{TestAgent, otlp_backend};
 pub use client::{Client, row};
@@ -31,5 +32,6 @@ pub use receiver::{Deaf, free_port};
 pub use scene::{Scene, config, plugin_path};
 pub use setup::{debian_binary, locust_otel_venv, locust_telemetry_venv, locust_venv, target_dir, test_agent_venv};
 pub use target::Target;
+pub use tls::TlsProxy;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};
