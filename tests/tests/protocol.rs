@@ -155,3 +155,23 @@ fn lines_typed_by_hand() {
     assert_eq!((total.count("num_requests"), total.count("num_failures")), (2, 1));
     assert!((total.number("avg_response_time") - 12.5).abs() < 0.01);
 }
+
+/// Scenario: two tests one after the other say the same run id (`LTEL_RUN_ID` in a pipeline that runs Locust twice).
+/// Guarantees: each is a run of its own with its own figures, and ltel says that the id was given twice.
+#[test]
+fn the_same_run_id_twice() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    for (n, requests) in [(1, 10), (2, 3)] {
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, &format!("client-{n}"));
+        client.start("build-7");
+        client.requests(vec![row("some", 1.0, false); requests]);
+        client.finish();
+        scene.reported(n);
+    }
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let recorded: Vec<_> = scene.lines().reports().iter().map(|report| report.count("recorded")).collect();
+    assert_eq!(recorded, [10, 3]);
+    assert!(ltel.stderr().contains("LTEL_RUN_ID given twice"), "{}", ltel.stderr());
+}
