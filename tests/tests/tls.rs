@@ -9,22 +9,21 @@ use ltel_tests::{Client, Exit, SOON, Scene, TestAgent, TlsProxy, config, row};
 /// One run of a few requests, to both kinds of backends, with these TLS settings. What ltel said.
 fn run(agent: &TestAgent, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, String) {
     let scene = Scene::new();
-    let mut backends = String::new();
-    let proxies: Vec<_> = [("grpc", agent.grpc, "h2"), ("http/protobuf", agent.http, "http/1.1")]
+    let (proxies, backends): (Vec<_>, Vec<_>) = [("grpc", agent.grpc, "h2"), ("http/protobuf", agent.http, "http/1.1")]
         .into_iter()
         .map(|(protocol, port, version)| {
             let proxy = TlsProxy::start(port, version);
             let name = &protocol[..4];
-            backends += &format!(
+            let backend = format!(
                 "[backends.{name}]\ntype = \"otlp\"\nprotocol = \"{protocol}\"\nendpoint = \"https://localhost:{}\"\n\
                  headers = {{ x-datadog-test-session-token = \"{name}\" }}\ncompression = \"gzip\"\ntimeout = \"2s\"\n{}\n",
                 proxy.port,
                 tls(&proxy, &scene)
             );
-            proxy
+            (proxy, backend)
         })
-        .collect();
-    let mut ltel = scene.serve(&config(&scene, "", &backends), &["--once"]);
+        .unzip();
+    let mut ltel = scene.serve(&config(&scene, "", &backends.concat()), &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
