@@ -43,11 +43,14 @@ class Null(User):
 "#;
 
 /// The modes, each as a command that runs the locustfile to its end.
-const MODES: [&str; 4] = ["bare", "ltel", "locust --otel", "locust-telemetry otel"];
+const MODES: [&str; 4] = ["bare", "ltel", "locust --otel", THEIRS];
+const THEIRS: &str = "locust-telemetry otel";
 
 fn run(mode: &str, agent: &TestAgent) -> f64 {
     let scene = Scene::new();
-    let file = scene.write("cost.py", LOCUSTFILE);
+    // Its own way to be switched on.
+    let first = if mode == THEIRS { "from locust_telemetry import entrypoint\nentrypoint.initialize()\n" } else { "" };
+    let file = scene.write("cost.py", &format!("{first}{LOCUSTFILE}"));
     let file = file.to_str().expect("a path");
     let headless = ["--headless", "-u", "1", "--only-summary", "-f", file];
     let endpoint = format!("http://127.0.0.1:{}", agent.grpc);
@@ -79,7 +82,7 @@ fn run(mode: &str, agent: &TestAgent) -> f64 {
             command
         }
     };
-    if mode == "locust-telemetry otel" {
+    if mode == THEIRS {
         // Its worker cannot end the test: the master's run time does.
         locust.args(["-t", "25s"]);
     }
