@@ -28,6 +28,11 @@ pub fn test_agent_venv() -> PathBuf {
     venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])
 }
 
+/// The folder of a Python that has Prometheus' own client library.
+pub fn prometheus_client_venv() -> PathBuf {
+    venv("prometheus-client-0.26.0", &["prometheus-client==0.26.0"])
+}
+
 /// A program of a Debian package, which is installed if it is missing.
 pub fn debian_binary(program: &str, package: &str) -> PathBuf {
     let find = || ["/usr/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists());
