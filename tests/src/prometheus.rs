@@ -41,13 +41,13 @@ impl Sample {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes this port on the loopback interface several times a second.
-    pub fn start(scene: &Scene, scraped: u16) -> Self {
+    /// Starts one that scrapes this port on the loopback interface so often.
+    pub fn start(scene: &Scene, scraped: u16, interval: &str) -> Self {
         let port = free_port();
         let config = scene.write(
             "prometheus.yml",
             &format!(
-                "global:\n  scrape_interval: 250ms\n  scrape_timeout: 250ms\nscrape_configs:\n  - job_name: ltel\n    \
+                "global:\n  scrape_interval: {interval}\n  scrape_timeout: {interval}\nscrape_configs:\n  - job_name: ltel\n    \
                  static_configs:\n      - targets: ['127.0.0.1:{scraped}']\n"
             ),
         );

@@ -51,8 +51,8 @@ pub(super) fn read(
             have.port() == listen.port() && listen.port() != 0 && (have.ip() == listen.ip() || everywhere)
         };
         match taken.iter().find(|(have, _)| meets(have)) {
-            Some((_, by)) => errors.push(
-                ConfigError::new(format!("{by} listens on `{listen}` already"), span)
+            Some((have, by)) => errors.push(
+                ConfigError::new(format!("{by} listens on `{have}` already"), span)
                     .help(format!("give {title} an address of its own, such as `listen = \"127.0.0.1:9465\"`")),
             ),
             None => taken.push((listen, title)),
@@ -64,7 +64,7 @@ pub(super) fn read(
     });
     Some(PrometheusConfig {
         listen: listen?,
-        keep: raw.keep.map_or(Duration::from_secs(5 * 60), |keep| keep.0),
+        keep: raw.keep.map_or(Duration::from_mins(5), |keep| keep.0),
         scope_labels: raw.scope_labels.unwrap_or(true),
         resource: otlp::resource(attributes, raw.resource.unwrap_or_default(), env),
     })

@@ -13,7 +13,7 @@ use super::name::{self, Suffix};
 /// All families of a scrape.
 #[derive(Debug)]
 pub(super) struct Families {
-    families: Vec<Family>,
+    all: Vec<Family>,
     scope_labels: bool,
     index: HashMap<String, usize>,
     // Which family each name of a sample belongs to: two with the same would be one to Prometheus.
@@ -65,13 +65,8 @@ pub(super) enum Value {
 impl Families {
     /// None yet, but what is known of the resource.
     pub(super) fn new(resource: &Resource, scope_labels: bool) -> Self {
-        let mut families = Self {
-            families: Vec::new(),
-            scope_labels,
-            index: HashMap::new(),
-            claimed: HashMap::new(),
-            clashes: Vec::new(),
-        };
+        let mut families =
+            Self { all: Vec::new(), scope_labels, index: HashMap::new(), claimed: HashMap::new(), clashes: Vec::new() };
         if !resource.is_empty() {
             let attributes = resource.iter().map(|(key, value)| (key.as_str(), value));
             let sample = Sample { labels: labels(attributes, Kind::Info), value: Value::Number(1.0) };
@@ -97,7 +92,7 @@ impl Families {
 
     /// The families, and the names of metrics that could not be shown because another has that name.
     pub(super) fn finish(self) -> (Vec<Family>, Vec<String>) {
-        (self.families, self.clashes)
+        (self.all, self.clashes)
     }
 
     fn metric<T: Number>(&mut self, scope: &InstrumentationScope, metric: &Metric, data: &MetricData<T>, ended: bool) {
@@ -149,22 +144,22 @@ impl Families {
 
     fn add(&mut self, about: About<'_>, samples: Vec<Sample>) -> bool {
         let number = match self.index.entry(about.name.clone()) {
-            Entry::Occupied(known) if self.families[*known.get()].kind != about.kind => return false,
+            Entry::Occupied(known) if self.all[*known.get()].kind != about.kind => return false,
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(vacant) => {
                 let names = about.kind.names(&about.name);
                 if names.iter().any(|name| self.claimed.contains_key(name)) {
                     return false;
                 }
-                let number = *vacant.insert(self.families.len());
+                let number = *vacant.insert(self.all.len());
                 self.claimed.extend(names.into_iter().map(|name| (name, number)));
                 let About { name, kind, unit, help } = about;
                 let (samples, series) = (Vec::new(), HashSet::new());
-                self.families.push(Family { name, kind, unit, help: help.to_owned(), samples, series });
+                self.all.push(Family { name, kind, unit, help: help.to_owned(), samples, series });
                 number
             }
         };
-        let family = &mut self.families[number];
+        let family = &mut self.all[number];
         for sample in samples {
             if family.series.insert(sample.labels.clone()) {
                 family.samples.push(sample);

@@ -100,10 +100,10 @@ impl Server {
         }
         let format = wanted(request.headers());
         let _turn = self.turn.lock().await;
-        let shelf = Arc::clone(&self.shelf);
+        let figures = Arc::clone(&self.shelf);
         // Thousands of series take a while to write: not on a thread that the runs need.
-        let Ok(Page { text, receipt }) = tokio::task::spawn_blocking(move || shelf.page(format, Instant::now())).await
-        else {
+        let page = tokio::task::spawn_blocking(move || figures.page(format, Instant::now()));
+        let Ok(Page { text, receipt }) = page.await else {
             return (plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be shown\n"), None);
         };
         let mut response = Response::new(Full::new(Bytes::from(text)));

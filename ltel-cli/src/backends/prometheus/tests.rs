@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::shelf::{Shelf, Unseen, until};
 use super::text::Format::{self, OpenMetrics, Prometheus};
 
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Duration = Duration::from_mins(1);
 
 /// A shelf whose runs are recorded to by hand.
 struct Runs {
@@ -196,23 +196,6 @@ fn labels() {
 }
 
 #[test]
-fn numbers() {
-    for (number, expected) in [
-        (0.0, "0"),
-        (-1.5, "-1.5"),
-        (1e15, "1000000000000000"),
-        (1e16, "1e16"),
-        (123_456_789.25, "123456789.25"),
-        (1e-7, "1e-7"),
-        (f64::NAN, "NaN"),
-        (f64::INFINITY, "+Inf"),
-        (f64::NEG_INFINITY, "-Inf"),
-    ] {
-        check(Prometheus, |meter| gauge(meter, "g", number, &[]), &["# TYPE g gauge", &format!("g {expected}")]);
-    }
-}
-
-#[test]
 fn help() {
     let described = |meter: &Meter| {
         meter.f64_gauge("g").with_description("A \"quote\", a back\\slash,\na second line.").build().record(1.0, &[]);
@@ -250,7 +233,7 @@ fn target_and_scope() {
         .build();
     let runs = Runs::with(resource, true);
     runs.begin("a", |meter| {
-        gauge(meter, "g", 1.0, &[KeyValue::new("otel.scope.name", "mine"), KeyValue::new("z", "1")])
+        gauge(meter, "g", 1.0, &[KeyValue::new("otel.scope.name", "mine"), KeyValue::new("z", "1")]);
     });
     let sample =
         format!("g{{otel_scope_name=\"scope\",otel_scope_version=\"{}\",z=\"1\"}} 1\n", env!("CARGO_PKG_VERSION"));

@@ -140,3 +140,44 @@ fn le(bound: f64, format: Format) -> String {
     let plain = format!("{bound}");
     if format == Format::OpenMetrics && !plain.contains('.') { plain + ".0" } else { plain }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The SDK lets nothing pass today that is not finite; the format has words for it.
+    #[test]
+    fn numbers() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-1.5, "-1.5"),
+            (1e15, "1000000000000000"),
+            (1e16, "1e16"),
+            (123_456_789.25, "123456789.25"),
+            (1e-7, "1e-7"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn bounds() {
+        for (bound, own, open) in [
+            (0.0, "0", "0.0"),
+            (0.25, "0.25", "0.25"),
+            (0.0001, "0.0001", "0.0001"),
+            (0.00001, "1e-05", "1e-05"),
+            (10.0, "10", "10.0"),
+            (-5.0, "-5", "-5.0"),
+            (123_456.5, "123456.5", "123456.5"),
+            (1_000_000.0, "1e+06", "1e+06"),
+            (1_250_000.0, "1.25e+06", "1.25e+06"),
+            (1e100, "1e+100", "1e+100"),
+        ] {
+            assert_eq!((le(bound, Format::Prometheus).as_str(), le(bound, Format::OpenMetrics).as_str()), (own, open));
+        }
+    }
+}
