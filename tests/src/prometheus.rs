@@ -9,7 +9,7 @@ use crate::http::get;
 use crate::process::Process;
 use crate::receiver::free_port;
 use crate::scene::Scene;
-use crate::setup::debian_binary;
+use crate::setup::{debian_binary, say};
 use crate::wait::{SLOW, until};
 
 /// A running Prometheus.
@@ -41,7 +41,7 @@ impl Sample {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes this port on the loopback interface so often.
+    /// Starts one that scrapes this port on the loopback interface so often, and waits until it has tried to.
     pub fn start(scene: &Scene, scraped: u16, interval: &str) -> Self {
         let port = free_port();
         let config = scene.write(
@@ -61,7 +61,10 @@ impl Prometheus {
             assert_eq!(process.exit(), None, "Prometheus ended:\n{}", process.stderr());
             get(port, "/-/ready").ok().filter(|answer| answer.status == 200)
         });
-        Self { process, port }
+        let prometheus = Self { process, port };
+        // It finds its targets some seconds after its start.
+        prometheus.sees("up");
+        prometheus
     }
 
     /// What it answers to a query.
@@ -80,7 +83,15 @@ impl Prometheus {
 
     /// Waits until it answers with something.
     pub fn sees(&self, promql: &str) -> Vec<Sample> {
-        until(promql, SLOW, || Some(self.query(promql)).filter(|samples| !samples.is_empty()))
+        let mut failed = None;
+        until(promql, SLOW, || {
+            let error = self.scrape_error();
+            if error != failed {
+                say(&format!("the last scrape: {error:?}"));
+                failed = error;
+            }
+            Some(self.query(promql)).filter(|samples| !samples.is_empty())
+        })
     }
 
     /// Why its last scrape failed, if it did.

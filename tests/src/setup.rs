@@ -83,6 +83,6 @@ fn run(command: &mut Command) {
 }
 
 #[allow(clippy::print_stderr)] // it takes a while the first time
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     eprintln!("ltel-tests: {what}");
 }
