@@ -27,7 +27,7 @@ use crate::runs::{Outcome, Runs, Status};
 const DELIVERIES: usize = 64;
 
 /// How long backends may take to bring out what is left when everything else is over.
-pub(crate) const DRAIN: Duration = Duration::from_secs(15);
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 /// All stages at work.
 #[derive(Debug)]
@@ -104,6 +104,7 @@ impl Pipeline {
                     DRAIN.as_secs()
                 );
                 abort.abort();
+                backend.account.given_up();
             }
             accounts.push((backend.config, backend.account.delivered()));
         }

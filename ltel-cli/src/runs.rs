@@ -59,6 +59,7 @@ pub(crate) struct FinishedRun {
     pub(crate) account: Account,
     /// Requests that came too late.
     pub(crate) late: u64,
+    number: u64,
 }
 
 /// All runs and clients.
@@ -73,7 +74,9 @@ pub(crate) struct Runs {
     clients: HashMap<String, Client>,
     // The client of each connection. A connection that a client has left for a newer one has none.
     connections: HashMap<u64, String>,
-    active: BTreeMap<String, ActiveRun>,
+    // By a number of our own: nothing keeps people from giving two runs the same id.
+    active: BTreeMap<u64, ActiveRun>,
+    next_run: u64,
     finished: VecDeque<FinishedRun>,
     outcome: Outcome,
 }
@@ -89,13 +92,15 @@ struct Client {
     local_pid: Option<u32>,
     // The run it is in, and its place among the run's sources.
     member: Option<Member>,
+    // A worker whose run has ended without it, unless another of that id is about to begin: what it sends is held.
+    awaits: Option<String>,
     held: Held,
     left_at: Timestamp,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Member {
-    run_id: String,
+    run: u64,
     index: u32,
 }
 
@@ -128,6 +133,7 @@ impl Runs {
             clients: HashMap::new(),
             connections: HashMap::new(),
             active: BTreeMap::new(),
+            next_run: 0,
             finished: VecDeque::new(),
             outcome: Outcome::default(),
         }
@@ -160,9 +166,8 @@ impl Runs {
             self.deliver(delivery, clock::now());
         }
         let now = clock::now();
-        for (_, run) in std::mem::take(&mut self.active) {
-            let info = Arc::clone(run.run.info());
-            self.finished.push_back(FinishedRun { info, account: run.finish(now), late: 0 });
+        for (number, run) in std::mem::take(&mut self.active) {
+            self.finished.push_back(finish(number, run, now));
         }
         self.tell_status();
         self.outcome.runs.extend(self.finished);
@@ -220,6 +225,7 @@ impl Runs {
             acks,
             local_pid: pid,
             member,
+            awaits: None,
             held: Held::default(),
             left_at: now,
         };
@@ -240,9 +246,11 @@ impl Runs {
             }
             // Back, and in the run that it left.
             None => {
-                let back = self.clients.get(&id).and_then(|client| client.member.clone());
-                if let Some(member) = back {
-                    self.join(&id, member.run_id, &TestStart::default(), now);
+                if let Some(client) = self.clients.get_mut(&id)
+                    && let Some(member) = client.member
+                    && let Some(run) = self.active.get_mut(&member.run)
+                {
+                    run.run.join(&id, &client.source, now);
                 }
             }
         }
@@ -298,8 +306,8 @@ impl Runs {
 
     /// The run that a client is in, while that is at work.
     fn run_of(&mut self, id: &str) -> Option<(&mut ActiveRun, u32)> {
-        let member = self.clients.get(id)?.member.as_ref()?;
-        Some((self.active.get_mut(&member.run_id)?, member.index))
+        let member = self.clients.get(id)?.member?;
+        Some((self.active.get_mut(&member.run)?, member.index))
     }
 
     fn test_start(&mut self, id: &str, start: &TestStart, now: Timestamp) {
@@ -311,41 +319,55 @@ impl Runs {
             let run_id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
             self.join(id, run_id, start, now);
         } else {
-            self.leave_former_run(id, "", now);
+            self.leave_former_run(id, 0, now);
             self.join_only_run(id, now);
         }
     }
 
     /// Takes a client into a run, which begins if it is new.
     fn join(&mut self, id: &str, run_id: String, start: &TestStart, now: Timestamp) {
-        self.leave_former_run(id, &run_id, now);
         let Some(client) = self.clients.get_mut(id) else { return };
-        if self.finished.iter().any(|run| run.info.run_id == run_id) {
-            client.member = Some(Member { run_id, index: 0 });
+        let number = self.active.iter().find(|(_, run)| run.run.info().run_id == run_id).map(|(number, _)| *number);
+        // It was in this run to its end, and is back.
+        let was_in =
+            |member: Member| self.finished.iter().any(|run| run.number == member.run && run.info.run_id == run_id);
+        if number.is_none() && client.member.is_some_and(was_in) {
             return;
         }
-        let run = self.active.entry(run_id.clone()).or_insert_with(|| {
+        let has_ended = self.finished.iter().any(|run| run.info.run_id == run_id);
+        if number.is_none() && has_ended && !client.source.coordinates() {
+            client.member = None;
+            client.awaits = Some(run_id);
+            return;
+        }
+        client.awaits = None;
+        let number = number.unwrap_or_else(|| {
+            self.next_run += 1;
+            self.next_run
+        });
+        self.leave_former_run(id, number, now);
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let run = self.active.entry(number).or_insert_with(|| {
+            if has_ended {
+                tracing::warn!(
+                    "a run with the id {run_id} has ended before; this is another (LTEL_RUN_ID given twice?)"
+                );
+            }
             let config = &self.config;
             let testplan = [&start.testplan, &config.testplan, &start.locustfile].into_iter().flatten().next();
             let testplan = testplan.cloned().unwrap_or_else(|| "locustfile".to_owned());
-            ActiveRun::begin(
-                RunInfo { run_id: run_id.clone(), testplan, begun: now },
-                &config.recorders,
-                &self.backends,
-            )
+            ActiveRun::begin(RunInfo { run_id, testplan, begun: now }, &config.recorders, &self.backends)
         });
         let index = run.run.join(id, &client.source, now);
-        client.member = Some(Member { run_id, index });
+        client.member = Some(Member { run: number, index });
         self.release_held(now);
     }
 
     /// A client that begins a run has no more to say of another.
-    fn leave_former_run(&mut self, id: &str, next: &str, now: Timestamp) {
-        let Some(member) = self.clients.get_mut(id).and_then(|client| client.member.take_if(|m| m.run_id != next))
-        else {
-            return;
-        };
-        if let Some(run) = self.active.get_mut(&member.run_id)
+    fn leave_former_run(&mut self, id: &str, next: u64, now: Timestamp) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Some(member) = client.member.take_if(|member| member.run != next) else { return };
+        if let Some(run) = self.active.get_mut(&member.run)
             && !run.run.is_done(member.index)
         {
             run.run.done(member.index, Done::default(), now);
@@ -354,11 +376,12 @@ impl Runs {
 
     /// A client without a run id belongs to the only run there is.
     fn join_only_run(&mut self, id: &str, now: Timestamp) -> bool {
-        let mut runs = self.active.values_mut();
-        let (Some(run), None) = (runs.next(), runs.next()) else { return false };
         let Some(client) = self.clients.get_mut(id) else { return false };
+        let awaited = |run: &ActiveRun| client.awaits.as_ref().is_none_or(|awaits| run.run.info().run_id == *awaits);
+        let mut runs = self.active.iter_mut().filter(|(_, run)| awaited(run));
+        let (Some((number, run)), None) = (runs.next(), runs.next()) else { return false };
         let index = run.run.join(id, &client.source, now);
-        client.member = Some(Member { run_id: run.run.info().run_id.clone(), index });
+        client.member = Some(Member { run: *number, index });
         true
     }
 
@@ -369,18 +392,18 @@ impl Runs {
         }
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(member) = &client.member else { return };
-        if let Some(run) = self.active.get_mut(&member.run_id) {
+        if let Some(run) = self.active.get_mut(&member.run) {
             run.record_requests(&rows.rows, member.index, now);
             if rows.invalid > 0 {
                 run.run.dropped(member.index, DropReason::Invalid, rows.invalid);
                 self.faults.count("request not understood", &"a row of the wrong shape");
             }
-        } else if let Some(run) = self.finished.iter_mut().find(|run| run.info.run_id == member.run_id) {
+        } else if let Some(run) = self.finished.iter_mut().find(|run| run.number == member.run) {
             let count = rows.rows.len() as u64 + rows.invalid;
             run.late += count;
             self.faults.count(
                 "requests after the end of their run",
-                &format!("{count} of {} in run {}", client.source.label(), member.run_id),
+                &format!("{count} of {} in run {}", client.source.label(), run.info.run_id),
             );
         }
     }
@@ -438,14 +461,13 @@ impl Runs {
     }
 
     fn done(&mut self, id: &str, done: &Done, now: Timestamp) {
-        let run_id = match &done.run_id {
-            Some(run_id) => run_id.clone(),
-            None => match self.clients.get(id).and_then(|client| client.member.as_ref()) {
-                Some(member) => member.run_id.clone(),
-                None => return,
-            },
-        };
-        if let Some(run) = self.active.get_mut(&run_id)
+        let current = self.clients.get(id).and_then(|client| client.member);
+        // A correction may come when its source is in the next run already.
+        let run = self.active.iter_mut().find(|(number, run)| match &done.run_id {
+            Some(run_id) => run.run.info().run_id == *run_id,
+            None => current.is_some_and(|member| member.run == **number),
+        });
+        if let Some((_, run)) = run
             && let Some(index) = run.run.member(id)
         {
             run.run.done(index, done.clone(), now);
@@ -482,18 +504,17 @@ impl Runs {
         self.drop_held(now);
         let grace = self.config.grace;
         let mut complete = Vec::new();
-        for (run_id, run) in &mut self.active {
+        for (number, run) in &mut self.active {
             if run.next_tick().is_some_and(|due| due <= now) {
                 run.tick(now);
             }
             if run.run.progress(now, grace) == Progress::Complete {
-                complete.push(run_id.clone());
+                complete.push(*number);
             }
         }
-        for run_id in complete {
-            let Some(run) = self.active.remove(&run_id) else { continue };
-            let info = Arc::clone(run.run.info());
-            self.finished.push_back(FinishedRun { info, account: run.finish(now), late: 0 });
+        for number in complete {
+            let Some(run) = self.active.remove(&number) else { continue };
+            self.finished.push_back(finish(number, run, now));
             if self.finished.len() > FINISHED_RUNS {
                 self.finished.pop_front();
             }
@@ -521,12 +542,16 @@ impl Runs {
         let pids: Vec<u32> = self.clients.values().filter_map(|client| client.local_pid).collect();
         for (pid, usage) in sampler.sample(&pids, now) {
             for client in self.clients.values().filter(|client| client.local_pid == Some(pid)) {
-                if let Some(member) = &client.member
-                    && let Some(run) = self.active.get_mut(&member.run_id)
+                if let Some(member) = client.member
+                    && let Some(run) = self.active.get_mut(&member.run)
                 {
                     run.record(&Event::Usage(&usage), member.index, now);
                 }
             }
         }
     }
+}
+
+fn finish(number: u64, run: ActiveRun, now: Timestamp) -> FinishedRun {
+    FinishedRun { info: Arc::clone(run.run.info()), account: run.finish(now), late: 0, number }
 }

@@ -51,7 +51,7 @@ pub(crate) fn render(ended: &Ended) -> String {
 /// The end of serving: what people must know, if there is anything.
 pub(crate) fn log(ended: &Ended) {
     for (backend, delivered) in &ended.backends {
-        if delivered.failed_exports > 0 || delivered.dropped_records > 0 {
+        if delivered.failed_exports > 0 || delivered.dropped_records > 0 || delivered.given_up {
             tracing::warn!("backend `{}`: {}", backend.name, delivery(delivered));
         }
     }
@@ -139,6 +139,9 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
 
 fn delivery(delivered: &Delivered) -> String {
     let mut parts = Vec::new();
+    if delivered.given_up {
+        parts.push("did not finish: what it held is NOT delivered".to_owned());
+    }
     if delivered.lost_final_points > 0 {
         parts.push(format!("final figures NOT delivered ({} points)", delivered.lost_final_points));
     }

@@ -20,6 +20,7 @@ mod prometheus;
 mod points;
 mod client;
 mod receiver;
+mod tls;
 
 pub use agent::{TestAgent, otlp_backend};
 pub use client::{Client, row};
@@ -31,7 +32,11 @@ pub use process::{Exit, Process};
 pub use prometheus::{Prometheus, Sample, prometheus_backend};
 pub use receiver::{Deaf, free_port};
 pub use scene::{Scene, config, plugin_path};
-pub use setup::{debian_binary, locust_venv, prometheus_client_venv, target_dir, test_agent_venv};
+pub use setup::{
+    debian_binary, locust_otel_venv, locust_telemetry_venv, locust_venv, prometheus_client_venv, target_dir,
+    test_agent_venv,
+};
 pub use target::Target;
+pub use tls::TlsProxy;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};

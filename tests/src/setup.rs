@@ -23,6 +23,22 @@ pub fn locust_venv() -> PathBuf {
     venv("locust-2.47.0", &["locust==2.47.0"])
 }
 
+/// The folder of a Locust with its own OpenTelemetry support.
+pub fn locust_otel_venv() -> PathBuf {
+    // Its parts in one release: newer ones of some do not go together.
+    let parts = ["sdk==1.39.1", "exporter-otlp-proto-grpc==1.39.1", "exporter-otlp-proto-http==1.39.1"]
+        .into_iter()
+        .chain(["instrumentation-requests==0.60b1", "instrumentation-urllib3==0.60b1"])
+        .map(|part| format!("opentelemetry-{part}"));
+    let packages: Vec<String> = std::iter::once("locust[otel]==2.47.0".to_owned()).chain(parts).collect();
+    venv("locust-otel-2.47.0-1.39.1", &packages.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The folder of a Locust with the plugin locust-telemetry.
+pub fn locust_telemetry_venv() -> PathBuf {
+    venv("locust-telemetry-2.1.2", &["locust==2.47.0", "locust-telemetry==2.1.2"])
+}
+
 /// The folder of the programs of Datadog's test agent.
 pub fn test_agent_venv() -> PathBuf {
     venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use ltel_core::wire::Encoding;
+use ltel_core::wire::{Done, Encoding, Message};
 use ltel_tests::{Client, Exit, SOON, Scene, check_account, config, row};
 use rustix::process::Signal;
 
@@ -117,12 +117,10 @@ fn requests_after_the_end_of_their_run() {
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "punctual");
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
-    client.finish();
+    client.send(Message::Done(Done { sent: 10, ..Done::default() }));
     scene.reported(1);
-    let mut late = Client::unix(&scene.socket(), Encoding::MessagePack, "late");
-    late.start("run");
-    late.requests(vec![row("some", 1.0, false); 5]);
-    late.acknowledged();
+    client.requests(vec![row("some", 1.0, false); 5]);
+    client.acknowledged();
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     let lines = scene.lines();
@@ -154,4 +152,24 @@ fn lines_typed_by_hand() {
     let total = lines.final_record();
     assert_eq!((total.count("num_requests"), total.count("num_failures")), (2, 1));
     assert!((total.number("avg_response_time") - 12.5).abs() < 0.01);
+}
+
+/// Scenario: two tests one after the other say the same run id (`LTEL_RUN_ID` in a pipeline that runs Locust twice).
+/// Guarantees: each is a run of its own with its own figures, and ltel says that the id was given twice.
+#[test]
+fn the_same_run_id_twice() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    for (n, requests) in [(1, 10), (2, 3)] {
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, &format!("client-{n}"));
+        client.start("build-7");
+        client.requests(vec![row("some", 1.0, false); requests]);
+        client.finish();
+        scene.reported(n);
+    }
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let recorded: Vec<_> = scene.lines().reports().iter().map(|report| report.count("recorded")).collect();
+    assert_eq!(recorded, [10, 3]);
+    assert!(ltel.stderr().contains("LTEL_RUN_ID given twice"), "{}", ltel.stderr());
 }

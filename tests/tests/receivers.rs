@@ -24,7 +24,7 @@ fn an_otlp_receiver_that_comes_up_in_mid_run() {
     until("exports over both", SLOW, || {
         ["grpc", "http"].iter().all(|token| !agent.points(token).is_empty()).then_some(())
     });
-    run.signal(Signal::INT);
+    run.signal(Signal::TERM);
     assert_eq!(run.wait(SLOW), Exit::Code(0));
     scene.lines().check_figures(&scene.figures());
     for token in ["grpc", "http"] {
@@ -45,7 +45,7 @@ fn an_ltel_that_comes_up_in_mid_run() {
     until("requests", SLOW, || {
         scene.lines_so_far().stats("current").any(|l| l.count("num_requests") > 0).then_some(())
     });
-    locust.signal(Signal::INT);
+    locust.signal(Signal::TERM);
     assert_eq!(locust.wait(SLOW), Exit::Code(0));
     assert_eq!(ltel.wait(SLOW), Exit::Code(0));
     let (lines, figures) = (scene.lines(), scene.figures());
@@ -73,7 +73,7 @@ fn an_ltel_that_is_replaced_in_mid_run() {
     let before = scene.lines_so_far().0.len();
     let mut second = scene.serve(&config(&scene, "", ""), &["--once"]);
     until("requests after that", SLOW, || (scene.lines_so_far().0.len() > before + 5).then_some(()));
-    locust.signal(Signal::INT);
+    locust.signal(Signal::TERM);
     assert_eq!(locust.wait(SLOW), Exit::Code(0));
     assert_eq!(second.wait(SLOW), Exit::Code(0));
     let lines = scene.lines();

@@ -104,7 +104,7 @@ fn a_worker_that_joins_late() {
         let lines = scene.lines_so_far();
         lines.named("locust.tl.request.metric.success").any(|line| line.is("source_id", "worker-1")).then_some(())
     });
-    master.signal(Signal::INT);
+    master.signal(Signal::TERM);
     for process in [&mut master, &mut first, &mut second, &mut ltel] {
         assert_eq!(process.wait(SLOW), Exit::Code(0));
     }

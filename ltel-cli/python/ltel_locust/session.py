@@ -157,12 +157,14 @@ class Session:
     def _flush(self) -> None:
         """Turn the collected rows into frames."""
         batch = self._rows.copy()
+        now = self._runs[-1] if self._runs else None
+        # Counted first: a Ctrl-C can come between any two lines, and what it costs must show.
+        if now is not None:
+            now.sent += len(batch)
         # Emptied in place: the listener holds this very list.
         del self._rows[: len(batch)]
-        if not batch or not self._runs:
+        if now is None:
             return  # Locust clears its own statistics of what came before the first run
-        now = self._runs[-1]
-        now.sent += len(batch)
         for first in range(0, len(batch), BATCH):
             self._outbox.put_rows(batch[first : first + BATCH], now)
 

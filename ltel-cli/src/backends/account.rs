@@ -20,6 +20,8 @@ pub(crate) struct Delivered {
     pub(crate) failed_points: u64,
     /// Points of final figures that did not arrive: these do not come again.
     pub(crate) lost_final_points: u64,
+    /// Whether it was still busy when ltel had to end: what it held is lost.
+    pub(crate) given_up: bool,
     /// The last failure.
     pub(crate) last_error: Option<String>,
 }
@@ -27,6 +29,10 @@ pub(crate) struct Delivered {
 impl Account {
     pub(crate) fn delivered(&self) -> Delivered {
         self.lock().clone()
+    }
+
+    pub(crate) fn given_up(&self) {
+        self.lock().given_up = true;
     }
 
     pub(super) fn dropped_record(&self, backend: &str) {

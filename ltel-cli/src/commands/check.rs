@@ -37,7 +37,10 @@ fn describe(config: &Config) -> String {
             }
             BackendKind::Summary => continue,
         };
-        let interval = humantime::format_duration(backend.interval).to_string();
+        let interval = match backend.kind {
+            BackendKind::Prometheus(_) => "each scrape".to_owned(),
+            _ => humantime::format_duration(backend.interval).to_string(),
+        };
         backends.add_row([backend.name.as_str(), kind, &interval, &to]);
     }
     format!("listen    {}\n\n{recorders}\n\n{backends}\n", addresses.join(", "))

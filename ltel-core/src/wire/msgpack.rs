@@ -223,8 +223,12 @@ impl<'a> Input<'a> {
             Marker::Str32 => self.len32()?,
             _ => return Err(malformed("not a string")),
         };
-        // Python can hold text that is not Unicode: show what can be shown.
-        Ok(String::from_utf8_lossy(self.take(size)?))
+        let bytes = self.take(size)?;
+        Ok(match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            // Python can hold text that is not Unicode: show what can be shown.
+            Err(_) => String::from_utf8_lossy(bytes),
+        })
     }
 
     /// A number, or nothing for nil.

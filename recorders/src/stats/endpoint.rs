@@ -5,6 +5,7 @@ use ltel_core::prelude::*;
 use serde_json::Value;
 
 use super::Window;
+use super::errors::Errors;
 
 // Locust's `current_*` rates average ten seconds that end two before the last request; the rest is room for processes
 // whose requests come later than those of others.
@@ -18,6 +19,7 @@ const LONGEST_US: u64 = 86_400_000_000;
 pub(super) struct Endpoint {
     pub(super) method: Box<str>,
     pub(super) name: Box<str>,
+    pub(super) errors: Errors,
     requests: u64,
     failures: u64,
     untimed: u64,
@@ -44,6 +46,7 @@ impl Endpoint {
         Self {
             method: method.into(),
             name: name.into(),
+            errors: Errors::default(),
             requests: 0,
             failures: 0,
             untimed: 0,
@@ -90,6 +93,7 @@ impl Endpoint {
         }
     }
 
+    /// Adds the figures of another, without its errors.
     pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.failures += other.failures;

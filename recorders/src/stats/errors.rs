@@ -1,97 +1,63 @@
-//! Distinct errors by endpoint.
+//! The distinct errors of one endpoint.
 
 use std::collections::HashMap;
 
 use ltel_core::Timestamp;
 use ltel_core::prelude::*;
 
-/// Distinct errors and how often each occurred. Bounded: error texts may hold anything.
-#[derive(Debug)]
-pub(super) struct Errors {
-    limit: usize,
-    by_text: HashMap<Key, Seen>,
-    others: Option<Seen>,
-}
+/// Distinct errors, by the text that Locust's own statistics show.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Errors(HashMap<Box<str>, Seen>);
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key {
-    method: Box<str>,
-    name: Box<str>,
-    text: Box<str>,
-}
-
+/// How often an error occurred.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
-    occurrences: u64,
-    first: Timestamp,
-    last: Timestamp,
+pub(super) struct Seen {
+    pub(super) occurrences: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
 }
 
 impl Seen {
-    fn add(&mut self, more: Self) {
+    pub(super) const fn once(at: Timestamp) -> Self {
+        Self { occurrences: 1, first: at, last: at }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
         self.occurrences += more.occurrences;
         self.first = self.first.min(more.first);
         self.last = self.last.max(more.last);
     }
+
+    pub(super) fn describe(&self, record: Record, method: &str, name: &str, error: &str) -> Record {
+        record
+            .field("status", "error")
+            .field("method", method)
+            .field("name", name)
+            .field("error", error)
+            .field("occurrences", self.occurrences)
+            .field("first_seen", self.first.to_string())
+            .field("last_seen", self.last.to_string())
+    }
 }
 
 impl Errors {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, by_text: HashMap::new(), others: None }
-    }
-
-    pub(super) fn record(&mut self, method: &str, name: &str, text: &str, at: Timestamp) {
-        let first = Seen { occurrences: 0, first: at, last: at };
-        let key = Key { method: method.into(), name: name.into(), text: text.into() };
-        let full = self.by_text.len() >= self.limit;
-        let seen = match self.by_text.get_mut(&key) {
-            Some(seen) => seen,
-            None if full => self.others.get_or_insert(first),
-            None => self.by_text.entry(key).or_insert(first),
-        };
-        seen.add(Seen { occurrences: 1, first: at, last: at });
-    }
-
-    /// Adds the errors of another table.
-    pub(super) fn add(&mut self, other: &Self) {
-        for (key, seen) in other.sorted() {
-            let full = self.by_text.len() >= self.limit;
-            let none = Seen { occurrences: 0, ..*seen };
-            let have = match self.by_text.get_mut(key) {
-                Some(have) => have,
-                None if full => self.others.get_or_insert(none),
-                None => self.by_text.entry(key.clone()).or_insert(none),
-            };
-            have.add(*seen);
+    /// Adds what was seen of an error. One that is new takes a place of the `room` that is left; without any it comes back.
+    pub(super) fn add(&mut self, text: &str, seen: Seen, room: &mut usize) -> Result<(), Seen> {
+        if let Some(have) = self.0.get_mut(text) {
+            have.add(seen);
+        } else if let Some(left) = room.checked_sub(1) {
+            *room = left;
+            self.0.insert(text.into(), seen);
+        } else {
+            return Err(seen);
         }
-        if let Some(seen) = other.others {
-            self.others.get_or_insert(Seen { occurrences: 0, ..seen }).add(seen);
-        }
+        Ok(())
     }
 
-    fn sorted(&self) -> Vec<(&Key, &Seen)> {
-        let mut errors: Vec<_> = self.by_text.iter().collect();
-        errors.sort_by_key(|(key, _)| *key);
+    /// All errors, by text.
+    pub(super) fn sorted(&self) -> Vec<(&str, &Seen)> {
+        let mut errors: Vec<_> = self.0.iter().map(|(text, seen)| (&**text, seen)).collect();
+        errors.sort_by_key(|(text, _)| *text);
         errors
-    }
-
-    /// A record for each, sorted.
-    pub(super) fn describe(&self, template: &Record) -> Vec<Record> {
-        let others = Key { method: "".into(), name: "".into(), text: "other errors".into() };
-        self.sorted()
-            .into_iter()
-            .chain(self.others.iter().map(|seen| (&others, seen)))
-            .map(|(key, seen)| {
-                template
-                    .clone()
-                    .field("status", "error")
-                    .field("method", &*key.method)
-                    .field("name", &*key.name)
-                    .field("error", &*key.text)
-                    .field("occurrences", seen.occurrences)
-                    .field("first_seen", seen.first.to_string())
-                    .field("last_seen", seen.last.to_string())
-            })
-            .collect()
     }
 }

@@ -153,7 +153,7 @@ impl Recorder for Stats {
             let record = stats_record("endpoint", cx).field("status", "success");
             cx.emit(endpoint.describe(record, window, &cx.options().percentiles));
         }
-        for record in self.table.errors.describe(&stats_record("endpoint", cx)) {
+        for record in self.table.describe_errors(&stats_record("endpoint", cx)) {
             cx.emit(record);
         }
     }

@@ -4,20 +4,22 @@ use ltel_core::Timestamp;
 use ltel_core::prelude::*;
 
 use super::endpoint::Endpoint;
-use super::errors::Errors;
+use super::errors::Seen;
 
 /// Figures by endpoint and error.
 #[derive(Debug)]
 pub(super) struct Table {
     // By the number of their series.
     endpoints: Vec<Option<Endpoint>>,
-    pub(super) errors: Errors,
+    // Bounded: error texts may hold anything. How many more distinct ones there may be, and all beyond them.
+    error_room: usize,
+    other_errors: Option<Seen>,
 }
 
 impl Table {
     /// An empty table that tells so many errors apart.
-    pub(super) fn new(error_limit: usize) -> Self {
-        Self { endpoints: Vec::new(), errors: Errors::new(error_limit) }
+    pub(super) const fn new(error_limit: usize) -> Self {
+        Self { endpoints: Vec::new(), error_room: error_limit, other_errors: None }
     }
 
     /// Records a request of the endpoint with this number.
@@ -32,7 +34,10 @@ impl Table {
         let ended = request.end_time();
         endpoint.record(request, ended);
         if let Some(error) = &request.error {
-            self.errors.record(&endpoint.method, &endpoint.name, &error.text, Timestamp::from_secs(ended));
+            let seen = Seen::once(Timestamp::from_secs(ended));
+            if let Err(seen) = endpoint.errors.add(&error.text, seen, &mut self.error_room) {
+                add_other(&mut self.other_errors, seen);
+            }
         }
     }
 
@@ -42,13 +47,18 @@ impl Table {
             self.endpoints.resize_with(other.endpoints.len(), || None);
         }
         for (have, more) in self.endpoints.iter_mut().zip(&other.endpoints) {
-            match (have, more) {
-                (Some(have), Some(more)) => have.add(more),
-                (have, Some(more)) => *have = Some(more.clone()),
-                (_, None) => {}
+            let Some(more) = more else { continue };
+            let have = have.get_or_insert_with(|| Endpoint::new(&more.method, &more.name));
+            have.add(more);
+            for (text, seen) in more.errors.sorted() {
+                if let Err(seen) = have.errors.add(text, *seen, &mut self.error_room) {
+                    add_other(&mut self.other_errors, seen);
+                }
             }
         }
-        self.errors.add(&other.errors);
+        if let Some(seen) = other.other_errors {
+            add_other(&mut self.other_errors, seen);
+        }
     }
 
     /// All endpoints, by name.
@@ -56,6 +66,18 @@ impl Table {
         let mut endpoints: Vec<_> = self.endpoints.iter().flatten().collect();
         endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
         endpoints
+    }
+
+    /// A record for each error, by endpoint.
+    pub(super) fn describe_errors(&self, template: &Record) -> Vec<Record> {
+        let mut records = Vec::new();
+        for endpoint in self.endpoints() {
+            for (text, seen) in endpoint.errors.sorted() {
+                records.push(seen.describe(template.clone(), &endpoint.method, &endpoint.name, text));
+            }
+        }
+        records.extend(self.other_errors.map(|seen| seen.describe(template.clone(), "", "", "other errors")));
+        records
     }
 
     /// All endpoints in one.
@@ -66,5 +88,12 @@ impl Table {
             total.add(endpoint);
         }
         total
+    }
+}
+
+fn add_other(others: &mut Option<Seen>, seen: Seen) {
+    match others {
+        Some(others) => others.add(seen),
+        None => *others = Some(seen),
     }
 }

@@ -1,15 +1,17 @@
 //! The HTTP client of the exporters: the configured TLS, and the configured headers only.
 
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Request, Response};
 use opentelemetry_http::{Bytes, HttpError};
-use thiserror::Error;
 
 use crate::config::OtlpConfig;
 
 /// Why the client cannot be set up.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SetupError {
     #[error("`ca_file` holds no certificate: {0}")]
@@ -18,15 +20,41 @@ pub(crate) enum SetupError {
     Client(reqwest::Error),
 }
 
+/// Why the last request failed. The exporter says no more than "network error".
+#[derive(Debug, Default)]
+pub(super) struct Failure(Mutex<Option<String>>);
+
+impl Failure {
+    fn set(&self, failure: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// What it was, if the last request failed on its way.
+    pub(super) fn last(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// An HTTP client for one backend.
 #[derive(Debug)]
 pub(super) struct HttpClient {
     client: reqwest::Client,
     headers: HeaderMap,
+    failure: Arc<Failure>,
 }
 
 impl HttpClient {
-    pub(super) fn new(config: &OtlpConfig) -> Result<Self, SetupError> {
+    pub(super) fn new(config: &OtlpConfig, failure: Arc<Failure>) -> Result<Self, SetupError> {
         // The process-wide choice that reqwest asks for. Made already if this is not the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder().timeout(config.timeout);
@@ -34,7 +62,7 @@ impl HttpClient {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Ca)?;
             builder = builder.tls_certs_only(certificates);
         }
-        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone() })
+        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone(), failure })
     }
 }
 
@@ -49,6 +77,8 @@ impl opentelemetry_http::HttpClient for HttpClient {
             }
         }
         *request.headers_mut() = headers;
-        opentelemetry_http::HttpClient::send_bytes(&self.client, request).await
+        let result = opentelemetry_http::HttpClient::send_bytes(&self.client, request).await;
+        self.failure.set(result.as_ref().err().map(|error| causes(&**error)));
+        result
     }
 }

@@ -1,6 +1,8 @@
 //! The OpenTelemetry exporters, set up as the configuration says and as nothing else says: they would read `OTEL_*`
 //! variables of their own accord, and send one backend's headers to another.
 
+use std::sync::Arc;
+
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig};
 use opentelemetry_otlp::{
     Compression, ExporterBuildError, MetricExporter, Protocol, WithExportConfig, WithHttpConfig, WithTonicConfig,
@@ -9,7 +11,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use thiserror::Error;
 use tonic::metadata::MetadataMap;
 
-use super::client::{self, HttpClient};
+use super::client::{self, Failure, HttpClient};
 use crate::config::{OtlpConfig, OtlpProtocol};
 
 /// Why an exporter cannot be set up.
@@ -22,8 +24,12 @@ pub(super) enum SetupError {
     Client(#[from] client::SetupError),
 }
 
-/// The exporter of metrics. To be called within a tokio runtime.
-pub(super) fn metrics(config: &OtlpConfig, temporality: Temporality) -> Result<MetricExporter, SetupError> {
+/// The exporter of metrics, which leaves in `failure` why a request failed on its way. To be called within a tokio runtime.
+pub(super) fn metrics(
+    config: &OtlpConfig,
+    temporality: Temporality,
+    failure: &Arc<Failure>,
+) -> Result<MetricExporter, SetupError> {
     let endpoint = config.endpoint.to_string();
     match config.protocol {
         OtlpProtocol::Grpc => {
@@ -57,7 +63,7 @@ pub(super) fn metrics(config: &OtlpConfig, temporality: Temporality) -> Result<M
                 .with_protocol(Protocol::HttpBinary)
                 .with_endpoint(endpoint)
                 .with_timeout(config.timeout)
-                .with_http_client(HttpClient::new(config)?);
+                .with_http_client(HttpClient::new(config, Arc::clone(failure))?);
             if config.gzip {
                 builder = builder.with_compression(Compression::Gzip);
             }

@@ -12,12 +12,14 @@ use tokio::task::JoinSet;
 
 use super::{Account, Collected, Entry, Sink};
 use crate::config::OtlpConfig;
+use client::Failure;
 
 /// Sends metrics by OTLP.
 pub(super) struct OtlpSink {
     name: String,
     exporter: Arc<opentelemetry_otlp::MetricExporter>,
     account: Arc<Account>,
+    failure: Arc<Failure>,
 }
 
 impl OtlpSink {
@@ -28,8 +30,10 @@ impl OtlpSink {
         temporality: Temporality,
         account: Arc<Account>,
     ) -> Result<Self, String> {
-        let exporter = exporter::metrics(config, temporality).map_err(|error| format!("backend `{name}`: {error}"))?;
-        Ok(Self { name: name.to_owned(), exporter: Arc::new(exporter), account })
+        let failure = Arc::default();
+        let exporter =
+            exporter::metrics(config, temporality, &failure).map_err(|error| format!("backend `{name}`: {error}"))?;
+        Ok(Self { name: name.to_owned(), exporter: Arc::new(exporter), account, failure })
     }
 }
 
@@ -49,6 +53,7 @@ impl Sink for OtlpSink {
             self.account.update(|account| match result {
                 Ok(()) => account.points += points,
                 Err(error) => {
+                    let error = self.failure.last().unwrap_or_else(|| error.to_string());
                     if account.failed_exports == 0 {
                         tracing::warn!(
                             "backend `{}`: export failed: {error} (further failures are counted)",
@@ -58,7 +63,7 @@ impl Sink for OtlpSink {
                     account.failed_exports += 1;
                     account.failed_points += points;
                     account.lost_final_points += if last { points } else { 0 };
-                    account.last_error = Some(error.to_string());
+                    account.last_error = Some(error);
                 }
             });
         }
