@@ -1,7 +1,7 @@
 //! Every stage, and how they hang together:
 //!
 //! ```text
-//! Locust --frames--> listen -> connection -> runs -> recorders -> backends --> JSON | OTLP
+//! Locust --frames--> listen -> connection -> runs -> recorders -> backends --> JSON | OTLP | Prometheus
 //!        <---acks---
 //! ```
 //!
@@ -27,7 +27,7 @@ use crate::runs::{Outcome, Runs, Status};
 const DELIVERIES: usize = 64;
 
 /// How long backends may take to bring out what is left when everything else is over.
-const DRAIN: Duration = Duration::from_secs(30);
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 /// All stages at work.
 #[derive(Debug)]

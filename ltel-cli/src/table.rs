@@ -128,6 +128,7 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
         let kind = match backend.kind {
             BackendKind::Json(_) => "json",
             BackendKind::Otlp(_) => "otlp",
+            BackendKind::Prometheus(_) => "prometheus",
             BackendKind::Summary => continue,
         };
         let (points, records) = (delivered.points.to_string(), delivered.records.to_string());

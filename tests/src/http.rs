@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Response {
     /// Its status.
     pub status: u16,
+    /// Its status line and headers.
+    pub head: String,
     /// Its body.
     pub body: String,
 }
@@ -16,6 +18,11 @@ pub struct Response {
 /// GET on the loopback interface.
 pub fn get(port: u16, path: &str) -> io::Result<Response> {
     exchange(port, &format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n"))
+}
+
+/// A request without a body on the loopback interface. `headers` are whole lines.
+pub fn request(port: u16, method: &str, path: &str, headers: &str) -> io::Result<Response> {
+    exchange(port, &format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n"))
 }
 
 /// POST of a form on the loopback interface.
@@ -40,5 +47,5 @@ fn exchange(port: u16, request: &str) -> io::Result<Response> {
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Response { status, body: body.to_owned() })
+    Ok(Response { status, head: head.to_owned(), body: body.to_owned() })
 }

@@ -16,6 +16,7 @@ mod target;
 mod figures;
 mod lines;
 mod agent;
+mod prometheus;
 mod points;
 mod client;
 mod receiver;
@@ -24,13 +25,17 @@ mod tls;
 pub use agent::{TestAgent, otlp_backend};
 pub use client::{Client, row};
 pub use figures::{Counted, Endpoint, Figures};
-pub use http::{Response, get, post};
+pub use http::{Response, get, post, request};
 pub use lines::{Line, Lines, check_account};
 pub use points::{Histogram, Point, Value, latest};
 pub use process::{Exit, Process};
+pub use prometheus::{Prometheus, Sample, prometheus_backend};
 pub use receiver::{Deaf, free_port};
 pub use scene::{Scene, config, plugin_path};
-pub use setup::{debian_binary, locust_otel_venv, locust_telemetry_venv, locust_venv, target_dir, test_agent_venv};
+pub use setup::{
+    debian_binary, locust_otel_venv, locust_telemetry_venv, locust_venv, prometheus_client_venv, target_dir,
+    test_agent_venv,
+};
 pub use target::Target;
 pub use tls::TlsProxy;
 pub use turn::Turn;

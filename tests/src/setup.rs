@@ -44,6 +44,11 @@ pub fn test_agent_venv() -> PathBuf {
     venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])
 }
 
+/// The folder of a Python that has Prometheus' own client library.
+pub fn prometheus_client_venv() -> PathBuf {
+    venv("prometheus-client-0.26.0", &["prometheus-client==0.26.0"])
+}
+
 /// A program of a Debian package, which is installed if it is missing.
 pub fn debian_binary(program: &str, package: &str) -> PathBuf {
     let find = || ["/usr/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists());
@@ -94,6 +99,6 @@ fn run(command: &mut Command) {
 }
 
 #[allow(clippy::print_stderr)] // it takes a while the first time
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     eprintln!("ltel-tests: {what}");
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod json;
 pub(crate) mod otlp;
+pub(crate) mod prometheus;
 pub(crate) mod summary;
 mod account;
 
@@ -133,6 +134,14 @@ pub(crate) fn start(
         BackendKind::Otlp(otlp) => {
             let sink = otlp::OtlpSink::connect(&config.name, otlp, config.temporality, Arc::clone(&account))?;
             (Some(settings(otlp.resource.clone(), otlp.exponential)), tokio::spawn(work.run(sink)))
+        }
+        BackendKind::Prometheus(prometheus) => {
+            let backend = prometheus::Prometheus::start(&config.name, prometheus, Arc::clone(&account))?;
+            // Scrapes come when they come: there is nothing to collect at an interval.
+            let task = tokio::spawn(backend.run(work.commands, work.waiting));
+            // The resource is a family of its own, `target_info`, and so not the meters'.
+            let resource = opentelemetry_sdk::Resource::builder_empty().build();
+            (Some(settings(resource, false)), task)
         }
         BackendKind::Summary => {
             (None, tokio::spawn(work.run(summary::SummarySink::new(Arc::clone(summary), Arc::clone(&account)))))

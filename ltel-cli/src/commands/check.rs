@@ -31,9 +31,16 @@ fn describe(config: &Config) -> String {
             BackendKind::Json(JsonConfig::Stdout) => ("json", "stdout".to_owned()),
             BackendKind::Json(JsonConfig::File { path, .. }) => ("json", path.display().to_string()),
             BackendKind::Otlp(otlp) => ("otlp", format!("{} ({})", otlp.endpoint, otlp.protocol.as_str())),
+            BackendKind::Prometheus(prometheus) => {
+                let keep = humantime::format_duration(prometheus.keep);
+                ("prometheus", format!("http://{}/metrics (last figures kept {keep})", prometheus.listen))
+            }
             BackendKind::Summary => continue,
         };
-        let interval = humantime::format_duration(backend.interval).to_string();
+        let interval = match backend.kind {
+            BackendKind::Prometheus(_) => "each scrape".to_owned(),
+            _ => humantime::format_duration(backend.interval).to_string(),
+        };
         backends.add_row([backend.name.as_str(), kind, &interval, &to]);
     }
     format!("listen    {}\n\n{recorders}\n\n{backends}\n", addresses.join(", "))

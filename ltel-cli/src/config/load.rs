@@ -14,7 +14,7 @@ use toml::de::DeTable;
 use super::error::{ConfigError, ConfigErrors, did_you_mean};
 use super::section::{Section, list};
 use super::values::{Interval, Secret};
-use super::{BackendConfig, BackendKind, Config, Environment, JsonConfig, Listen, RecorderConfig, otlp};
+use super::{BackendConfig, BackendKind, Config, Environment, JsonConfig, Listen, RecorderConfig, otlp, prometheus};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
 const DEFAULT_TCP: &str = "127.0.0.1:4327";
@@ -50,11 +50,11 @@ struct RawBackend {
     #[serde(rename = "type")]
     kind: Option<Spanned<String>>,
     interval: Option<Interval>,
-    temporality: Option<RawTemporality>,
+    temporality: Option<Spanned<RawTemporality>>,
     queue: Option<usize>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RawTemporality {
     Cumulative,
@@ -68,7 +68,7 @@ struct RawJson {
     keep: Option<u32>,
 }
 
-const BACKEND_TYPES: [&str; 2] = ["json", "otlp"];
+const BACKEND_TYPES: [&str; 3] = ["json", "otlp", "prometheus"];
 
 /// Reads a configuration: `text` is the file's content, `file` its name for messages. On an error, all of them.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
@@ -81,7 +81,7 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
         let errors = syntax.iter().map(|e| ConfigError::new(e.message(), e.span().unwrap_or(0..0)));
         return Err(fail(errors.collect()));
     }
-    let mut loader = Loader { registry, env, errors: Vec::new() };
+    let mut loader = Loader { registry, env, taken: Vec::new(), errors: Vec::new() };
     match loader.config(Section::new("", 0..0, table.into_inner())) {
         Some(config) if loader.errors.is_empty() => Ok(config),
         _ => Err(fail(loader.errors)),
@@ -98,6 +98,8 @@ fn begins_metric_names(name: &str) -> bool {
 struct Loader<'a> {
     registry: &'a Registry,
     env: &'a Environment,
+    // What listens on TCP so far.
+    taken: prometheus::Taken,
     errors: Vec<ConfigError>,
 }
 
@@ -121,6 +123,9 @@ impl Loader<'_> {
             Some(section) => self.listen(section),
             None => Some(self.default_listen()),
         };
+        if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
+            self.taken.push((tcp, "[listen]".to_owned()));
+        }
         let (names, backends) = self.backends(backends?);
         let recorders = self.recorders(recorders?, &names);
         let top = top?;
@@ -216,6 +221,15 @@ impl Loader<'_> {
                 temporality = settings.temporality;
                 BackendKind::Otlp(settings.config)
             }
+            "prometheus" => {
+                if let Some(delta) = common.temporality.as_ref().filter(|t| *t.get_ref() == RawTemporality::Delta) {
+                    self.errors.push(
+                        ConfigError::new("what Prometheus scrapes adds up from a run's beginning", delta.span())
+                            .help("leave out `temporality`; differences are for backends of type `otlp` and `json`"),
+                    );
+                }
+                BackendKind::Prometheus(prometheus::read(section, &also, self.env, &mut self.taken, &mut self.errors)?)
+            }
             other => {
                 let error = match &common.kind {
                     Some(_) => ConfigError::new(format!("unknown backend type `{other}`"), span),
@@ -223,7 +237,7 @@ impl Loader<'_> {
                 };
                 self.errors.push(match did_you_mean(other, BACKEND_TYPES) {
                     Some(known) => error.help(format!("did you mean `{known}`?")),
-                    None => error.help("add `type = \"json\"` or `type = \"otlp\"`"),
+                    None => error.help(format!("backend types here: {}", list(BACKEND_TYPES.into_iter()))),
                 });
                 return None;
             }
@@ -231,7 +245,7 @@ impl Loader<'_> {
         Some(BackendConfig {
             name,
             interval: common.interval.map(|i| i.0).or(interval).unwrap_or(DEFAULT_INTERVAL),
-            temporality: match common.temporality {
+            temporality: match common.temporality.map(Spanned::into_inner) {
                 Some(RawTemporality::Delta) => Temporality::Delta,
                 Some(RawTemporality::Cumulative) => Temporality::Cumulative,
                 None => temporality.unwrap_or(Temporality::Cumulative),

@@ -5,6 +5,7 @@ mod section;
 mod values;
 mod environment;
 mod otlp;
+mod prometheus;
 mod load;
 
 use std::net::SocketAddr;
@@ -117,6 +118,8 @@ pub enum BackendKind {
     Json(JsonConfig),
     /// OTLP to a collector.
     Otlp(OtlpConfig),
+    /// A page that Prometheus scrapes.
+    Prometheus(PrometheusConfig),
     /// The table at the end of `run` and `demo`.
     Summary,
 }
@@ -156,6 +159,19 @@ pub struct OtlpConfig {
     pub resource: Resource,
     /// Whether histograms have exponential buckets.
     pub exponential: bool,
+}
+
+/// What Prometheus can scrape.
+#[derive(Clone, Debug)]
+pub struct PrometheusConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How long the last figures of a run stay.
+    pub keep: Duration,
+    /// Whether samples carry `otel_scope_name` and `otel_scope_version`.
+    pub scope_labels: bool,
+    /// What the telemetry is about.
+    pub resource: Resource,
 }
 
 /// The transports of OTLP.

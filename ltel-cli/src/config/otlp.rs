@@ -51,7 +51,7 @@ struct RawTls {
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a resource attribute is text, a number or a bool")]
-enum RawAttribute {
+pub(super) enum RawAttribute {
     Bool(bool),
     Int(i64),
     Float(f64),
@@ -271,7 +271,12 @@ fn headers(
     headers
 }
 
-fn resource(from_env: Vec<(String, String)>, stated: BTreeMap<String, RawAttribute>, env: &Environment) -> Resource {
+/// What the telemetry is about: the file's word before the environment's.
+pub(super) fn resource(
+    from_env: Vec<(String, String)>,
+    stated: BTreeMap<String, RawAttribute>,
+    env: &Environment,
+) -> Resource {
     let mut attributes: BTreeMap<String, opentelemetry::Value> = BTreeMap::new();
     // The name that existing dashboards know.
     attributes.insert("service.name".to_owned(), "locust_telemetry".into());

@@ -1,0 +1,252 @@
+//! From collections of the SDK to families of samples: what Prometheus sees as one metric, however many runs and recorders
+//! add to it.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, Metric, MetricData, ResourceMetrics};
+
+use super::name::{self, Suffix};
+
+/// All families of a scrape.
+#[derive(Debug)]
+pub(super) struct Families {
+    all: Vec<Family>,
+    scope_labels: bool,
+    index: HashMap<String, usize>,
+    // Which family each name of a sample belongs to: two with the same would be one to Prometheus.
+    claimed: HashMap<String, usize>,
+    clashes: Vec<String>,
+}
+
+/// The samples under one name.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Without the suffixes of its samples.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    /// Where the name ends with it.
+    pub(super) unit: Option<String>,
+    pub(super) help: String,
+    pub(super) samples: Vec<Sample>,
+    series: HashSet<Labels>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+}
+
+/// By name, in the order of the names.
+pub(super) type Labels = Vec<(String, String)>;
+
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) labels: Labels,
+    pub(super) value: Value,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Value {
+    Number(f64),
+    Histogram {
+        /// Upper bounds that are finite, ascending, and how many values lie at or below each.
+        buckets: Vec<(f64, u64)>,
+        count: u64,
+        sum: f64,
+    },
+}
+
+impl Families {
+    /// None yet, but what is known of the resource.
+    pub(super) fn new(resource: &Resource, scope_labels: bool) -> Self {
+        let mut families =
+            Self { all: Vec::new(), scope_labels, index: HashMap::new(), claimed: HashMap::new(), clashes: Vec::new() };
+        if !resource.is_empty() {
+            let attributes = resource.iter().map(|(key, value)| (key.as_str(), value));
+            let sample = Sample { labels: labels(attributes, Kind::Info), value: Value::Number(1.0) };
+            let about = About { name: "target".to_owned(), kind: Kind::Info, unit: None, help: "Target metadata" };
+            families.add(about, vec![sample]);
+        }
+        families
+    }
+
+    /// Adds a collection. Of two samples of the same series, the one that was added first stays: begin with the newest run.
+    /// `ended` is whether the run is over: a gauge says how things are, and they are no longer so.
+    pub(super) fn collect(&mut self, metrics: &ResourceMetrics, ended: bool) {
+        for scope in metrics.scope_metrics() {
+            for metric in scope.metrics() {
+                match metric.data() {
+                    AggregatedMetrics::F64(data) => self.metric(scope.scope(), metric, data, ended),
+                    AggregatedMetrics::U64(data) => self.metric(scope.scope(), metric, data, ended),
+                    AggregatedMetrics::I64(data) => self.metric(scope.scope(), metric, data, ended),
+                }
+            }
+        }
+    }
+
+    /// The families, and the names of metrics that could not be shown because another has that name.
+    pub(super) fn finish(self) -> (Vec<Family>, Vec<String>) {
+        (self.all, self.clashes)
+    }
+
+    fn metric<T: Number>(&mut self, scope: &InstrumentationScope, metric: &Metric, data: &MetricData<T>, ended: bool) {
+        let number = |attributes: Vec<&KeyValue>, kind: Kind, value: T| Sample {
+            labels: self.labels(scope, &attributes, kind),
+            value: Value::Number(value.number()),
+        };
+        let (kind, suffix, samples): (_, _, Vec<_>) = match data {
+            MetricData::Gauge(_) if ended => return,
+            MetricData::Gauge(gauge) => {
+                let samples = gauge.data_points().map(|p| number(p.attributes().collect(), Kind::Gauge, p.value()));
+                (Kind::Gauge, Suffix::Ratio, samples.collect())
+            }
+            MetricData::Sum(sum) => {
+                let (kind, suffix) =
+                    if sum.is_monotonic() { (Kind::Counter, Suffix::Total) } else { (Kind::Gauge, Suffix::No) };
+                let samples = sum.data_points().map(|p| number(p.attributes().collect(), kind, p.value()));
+                (kind, suffix, samples.collect())
+            }
+            MetricData::Histogram(histogram) => {
+                let samples = histogram.data_points().map(|point| Sample {
+                    labels: self.labels(scope, &point.attributes().collect::<Vec<_>>(), Kind::Histogram),
+                    value: buckets(point),
+                });
+                (Kind::Histogram, Suffix::No, samples.collect())
+            }
+            // This backend asks for none.
+            MetricData::ExponentialHistogram(_) => return,
+        };
+        let (name, unit) = name::family(metric.name(), metric.unit(), suffix);
+        let about = About { name, kind, unit, help: metric.description() };
+        if !self.add(about, samples) {
+            self.clashes.push(metric.name().to_owned());
+        }
+    }
+
+    fn labels(&self, scope: &InstrumentationScope, attributes: &[&KeyValue], kind: Kind) -> Labels {
+        let mut labels = labels(attributes.iter().map(|kv| (kv.key.as_str(), &kv.value)), kind);
+        if self.scope_labels {
+            let scope =
+                [("otel_scope_name", scope.name()), ("otel_scope_version", scope.version().unwrap_or_default())];
+            // The scope's own names are not an attribute's.
+            labels.retain(|(name, _)| scope.iter().all(|(scope, _)| scope != name));
+            labels.extend(scope.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            labels.sort();
+        }
+        labels
+    }
+
+    fn add(&mut self, about: About<'_>, samples: Vec<Sample>) -> bool {
+        let number = match self.index.entry(about.name.clone()) {
+            Entry::Occupied(known) if self.all[*known.get()].kind != about.kind => return false,
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(vacant) => {
+                let names = about.kind.names(&about.name);
+                if names.iter().any(|name| self.claimed.contains_key(name)) {
+                    return false;
+                }
+                let number = *vacant.insert(self.all.len());
+                self.claimed.extend(names.into_iter().map(|name| (name, number)));
+                let About { name, kind, unit, help } = about;
+                let (samples, series) = (Vec::new(), HashSet::new());
+                self.all.push(Family { name, kind, unit, help: help.to_owned(), samples, series });
+                number
+            }
+        };
+        let family = &mut self.all[number];
+        for sample in samples {
+            if family.series.insert(sample.labels.clone()) {
+                family.samples.push(sample);
+            }
+        }
+        true
+    }
+}
+
+/// A family, before its first sample.
+struct About<'a> {
+    name: String,
+    kind: Kind,
+    unit: Option<String>,
+    help: &'a str,
+}
+
+impl Kind {
+    /// All names that a family of this kind may use, in either format.
+    fn names(self, family: &str) -> Vec<String> {
+        let suffixes: &[&str] = match self {
+            Self::Counter => &["", "_total"],
+            Self::Gauge => &[""],
+            Self::Histogram => &["", "_bucket", "_sum", "_count"],
+            Self::Info => &["", "_info"],
+        };
+        suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
+    }
+}
+
+/// Attributes as labels. Those whose names become the same are one label, their values side by side.
+fn labels<'a>(attributes: impl Iterator<Item = (&'a str, &'a opentelemetry::Value)>, kind: Kind) -> Labels {
+    let mut attributes: Vec<_> = attributes.collect();
+    attributes.sort_by_key(|(key, _)| *key);
+    let mut labels = BTreeMap::<String, String>::new();
+    for (key, value) in attributes {
+        let mut name = name::label(key);
+        if kind == Kind::Histogram && name == "le" {
+            // That is the bucket's. Prometheus itself renames labels so where they collide.
+            "exported_le".clone_into(&mut name);
+        }
+        let value = value.as_str();
+        labels
+            .entry(name)
+            .and_modify(|values| {
+                values.push(';');
+                values.push_str(&value);
+            })
+            .or_insert_with(|| value.clone().into_owned());
+    }
+    labels.into_iter().collect()
+}
+
+fn buckets<T: Number>(point: &HistogramDataPoint<T>) -> Value {
+    let mut below = 0;
+    let mut buckets: Vec<(f64, u64)> = Vec::new();
+    for (bound, count) in point.bounds().zip(point.bucket_counts()) {
+        below += count;
+        match buckets.last_mut() {
+            Some((last, all)) if last.to_bits() == bound.to_bits() => *all = below,
+            // The bucket without a bound is made of the count.
+            _ if bound.is_finite() => buckets.push((bound, below)),
+            _ => {}
+        }
+    }
+    Value::Histogram { buckets, count: point.count(), sum: point.sum().number() }
+}
+
+/// A number of the SDK's. Prometheus has f64 only.
+trait Number: Copy {
+    fn number(self) -> f64;
+}
+
+impl Number for f64 {
+    fn number(self) -> f64 {
+        self
+    }
+}
+
+impl Number for u64 {
+    fn number(self) -> f64 {
+        self as f64
+    }
+}
+
+impl Number for i64 {
+    fn number(self) -> f64 {
+        self as f64
+    }
+}

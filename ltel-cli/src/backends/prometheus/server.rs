@@ -1,0 +1,185 @@
+//! Answers scrapes over HTTP. Nothing of ltel waits for a scraper: each connection has a task of its own, an end, and there
+//! are few at a time.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+
+use super::Account;
+use super::shelf::{Page, Receipt, Shelf};
+use super::text::Format;
+
+// Bounded: each holds a page at most.
+const CONNECTIONS: usize = 16;
+
+// For a whole connection: a scraper that does not read loses its place. Prometheus itself gives a scrape 10 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Serves the figures on the shelf.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) account: Arc<Account>,
+    /// Counts the scrapes that arrived.
+    pub(super) scrapes: watch::Sender<u64>,
+    // One page at a time: scrapers that come in crowds cost no more than one of them.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Server {
+    pub(super) fn new(shelf: Arc<Shelf>, account: Arc<Account>) -> Self {
+        Self { shelf, account, scrapes: watch::Sender::new(0), turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Serves until it is dropped.
+    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            // Closed by nobody.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let server = Arc::clone(&self);
+                    tokio::spawn(async move {
+                        let _ = timeout(PATIENCE, server.connection(stream)).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!("a scraper cannot be accepted: {error}");
+                    // Out of file descriptors, most likely: trying again at once would only burn a core.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(&self, stream: TcpStream) {
+        let receipt = Mutex::new(None);
+        let service = service_fn(|request: Request<Incoming>| {
+            let receipt = &receipt;
+            async move {
+                let (response, sent) = self.answer(&request).await;
+                *receipt.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+                Ok::<_, Infallible>(response)
+            }
+        });
+        // One request a connection: that this one has ended well says that the page has gone out.
+        let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+        if connection.await.is_ok()
+            && let Some(receipt) = receipt.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            receipt.arrived();
+            self.account.update(|account| account.points += receipt.points);
+            self.scrapes.send_modify(|scrapes| *scrapes += 1);
+        }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> (Response<Full<Bytes>>, Option<Receipt>) {
+        if request.uri().path() != "/metrics" {
+            return (plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n"), None);
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are there to GET\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return (response, None);
+        }
+        let format = wanted(request.headers());
+        let _turn = self.turn.lock().await;
+        let figures = Arc::clone(&self.shelf);
+        // Thousands of series take a while to write: not on a thread that the runs need.
+        let page = tokio::task::spawn_blocking(move || figures.page(format, Instant::now()));
+        let Ok(Page { text, receipt }) = page.await else {
+            return (plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be shown\n"), None);
+        };
+        let mut response = Response::new(Full::new(Bytes::from(text)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        (response, (request.method() == Method::GET).then_some(receipt))
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// The format that a scraper likes best. OpenMetrics only where it is asked for by name; Prometheus' own to whoever asks for
+/// nothing we know.
+fn wanted(headers: &HeaderMap) -> Format {
+    let (mut open, mut own) = (0.0_f32, None);
+    let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    for range in accepted.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let kind = parts.next().unwrap_or_default();
+        let parameters: Vec<(String, String)> = parts
+            .filter_map(|part| {
+                part.split_once('=')
+                    .map(|(key, value)| (key.trim().to_owned(), value.trim().trim_matches('"').to_owned()))
+            })
+            .collect();
+        let parameter = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let quality = parameter("q").map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        match (kind.as_str(), parameter("version")) {
+            ("application/openmetrics-text", None | Some("1.0.0")) => open = open.max(quality),
+            ("text/plain", None | Some("0.0.4")) => own = Some(quality.max(own.unwrap_or(0.0))),
+            _ => {}
+        }
+    }
+    if open > 0.0 && own.is_none_or(|own| open >= own) { Format::OpenMetrics } else { Format::Prometheus }
+}
+
+/// Binds the address.
+pub(super) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats() {
+        use Format::{OpenMetrics, Prometheus};
+        let of_prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                               text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let of_prometheus_3 = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+                               application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+                               text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        for (accept, format) in [
+            (None, Prometheus),
+            (Some("*/*"), Prometheus),
+            (Some("text/html,*/*;q=0.8"), Prometheus),
+            (Some("text/plain;version=0.0.4"), Prometheus),
+            (Some("application/openmetrics-text"), OpenMetrics),
+            (Some("Application/OpenMetrics-Text; Version=\"1.0.0\"; charset=utf-8"), OpenMetrics),
+            (Some("application/openmetrics-text;version=0.0.1"), Prometheus),
+            (Some("application/openmetrics-text;q=0.2,text/plain;q=0.9"), Prometheus),
+            (Some("application/openmetrics-text;q=0,*/*"), Prometheus),
+            (Some("application/openmetrics-text;q=often"), Prometheus),
+            (Some(of_prometheus_2), OpenMetrics),
+            (Some(of_prometheus_3), OpenMetrics),
+        ] {
+            let headers = accept.map(|text| (ACCEPT, HeaderValue::from_str(text).unwrap())).into_iter().collect();
+            assert_eq!(wanted(&headers), format, "{accept:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A real Prometheus that scrapes, and what it says when it is asked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::http::get;
+use crate::process::Process;
+use crate::receiver::free_port;
+use crate::scene::Scene;
+use crate::setup::{debian_binary, say};
+use crate::wait::{SLOW, until};
+
+/// A running Prometheus.
+#[derive(Debug)]
+pub struct Prometheus {
+    process: Process,
+    port: u16,
+}
+
+/// One element of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Its labels, `__name__` among them.
+    pub labels: BTreeMap<String, String>,
+    /// Its values, each with its time in seconds.
+    pub values: Vec<(f64, f64)>,
+}
+
+impl Sample {
+    /// A label. What is empty is none.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// The last value.
+    pub fn value(&self) -> f64 {
+        self.values.last().expect("a value").1
+    }
+}
+
+impl Prometheus {
+    /// Starts one that scrapes this port on the loopback interface so often, and waits until it has tried to.
+    pub fn start(scene: &Scene, scraped: u16, interval: &str) -> Self {
+        let port = free_port();
+        let config = scene.write(
+            "prometheus.yml",
+            &format!(
+                "global:\n  scrape_interval: {interval}\n  scrape_timeout: {interval}\nscrape_configs:\n  - job_name: ltel\n    \
+                 static_configs:\n      - targets: ['127.0.0.1:{scraped}']\n"
+            ),
+        );
+        let mut command = scene.program(&debian_binary("prometheus", "prometheus"));
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg(format!("--storage.tsdb.path={}", scene.path("prometheus").display()));
+        let mut process = scene.start("prometheus", command);
+        until("Prometheus", SLOW, || {
+            assert_eq!(process.exit(), None, "Prometheus ended:\n{}", process.stderr());
+            get(port, "/-/ready").ok().filter(|answer| answer.status == 200)
+        });
+        let prometheus = Self { process, port };
+        // It finds its targets some seconds after its start.
+        prometheus.sees("up");
+        prometheus
+    }
+
+    /// What it answers to a query.
+    pub fn query(&self, promql: &str) -> Vec<Sample> {
+        let answer = get(self.port, &format!("/api/v1/query?query={}", percent_encoded(promql)))
+            .unwrap_or_else(|e| panic!("Prometheus does not answer: {e}\n{}", self.process.stderr()));
+        let answer: Value = serde_json::from_str(&answer.body).expect("JSON from Prometheus");
+        let result = answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{promql}: {answer}"));
+        result.iter().map(sample).collect()
+    }
+
+    /// What it answers to a query, by one label.
+    pub fn by(&self, label: &str, promql: &str) -> BTreeMap<String, f64> {
+        self.query(promql).iter().map(|sample| (sample.label(label).to_owned(), sample.value())).collect()
+    }
+
+    /// Waits until it answers with something.
+    pub fn sees(&self, promql: &str) -> Vec<Sample> {
+        let mut failed = None;
+        until(promql, SLOW, || {
+            let error = self.scrape_error();
+            if error != failed {
+                say(&format!("the last scrape: {error:?}"));
+                failed = error;
+            }
+            Some(self.query(promql)).filter(|samples| !samples.is_empty())
+        })
+    }
+
+    /// Why its last scrape failed, if it did.
+    pub fn scrape_error(&self) -> Option<String> {
+        let answer = get(self.port, "/api/v1/targets").ok()?;
+        let answer: Value = serde_json::from_str(&answer.body).ok()?;
+        let error = answer["data"]["activeTargets"][0]["lastError"].as_str()?;
+        (!error.is_empty()).then(|| error.to_owned())
+    }
+}
+
+fn sample(element: &Value) -> Sample {
+    let labels = element["metric"].as_object().expect("labels").iter();
+    let values = element["values"].as_array().cloned().unwrap_or_else(|| vec![element["value"].clone()]);
+    let number = |text: &Value| text.as_str().and_then(|text| text.parse().ok()).expect("a value");
+    Sample {
+        labels: labels.map(|(name, value)| (name.clone(), value.as_str().expect("a label").to_owned())).collect(),
+        values: values.iter().map(|pair| (pair[0].as_f64().expect("a time"), number(&pair[1]))).collect(),
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// The configuration of a Prometheus backend on this port, with more lines.
+pub fn prometheus_backend(port: u16, more: &str) -> String {
+    format!("[backends.scraped]\ntype = \"prometheus\"\nlisten = \"127.0.0.1:{port}\"\n{more}\n")
+}
