@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Timestamp;
+use ltel_core::account::Account;
 use ltel_core::event::{Event, Request};
 use ltel_core::meter;
 use ltel_core::record::Record;
 use ltel_core::recorder::{AnyRecorder, Origin};
-use ltel_core::run::{Account, Run, RunInfo};
+use ltel_core::run::{Run, RunInfo};
 
 use crate::backends::{Backend, Entry, Feed};
 use crate::config::RecorderConfig;

@@ -16,6 +16,7 @@ mod pipeline;
 mod listen;
 mod connection;
 mod runs;
+mod client;
 mod active_run;
 mod report;
 mod usage;

@@ -1,8 +1,9 @@
 //! The run report: what became of every request of a run. A record for machines, a log line for people.
 
 use ltel_core::Timestamp;
+use ltel_core::account::{Account, SourceStatus};
 use ltel_core::record::{Record, RecordKind, Severity};
-use ltel_core::run::{Account, Run, RunInfo, SourceStatus};
+use ltel_core::run::{Run, RunInfo};
 use serde_json::{Map, Value, json};
 
 /// The name of the report's record.

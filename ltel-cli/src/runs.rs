@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ltel_core::Timestamp;
+use ltel_core::account::{Account, DropReason};
 use ltel_core::event::{Event, TestStart};
-use ltel_core::run::{Account, DropReason, Progress, RunInfo};
-use ltel_core::source::Source;
+use ltel_core::run::{Progress, RunInfo};
 use ltel_core::wire::{Done, Encoding, Features, Hello, Message, Rows};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
 use crate::active_run::ActiveRun;
 use crate::backends::Backend;
+use crate::client::{Client, Held, Member};
 use crate::clock;
 use crate::config::Config;
 use crate::connection::{Delivery, Welcome};
@@ -25,8 +26,6 @@ use crate::usage::Sampler;
 // Bounded: what an ltel that serves for months remembers.
 const FINISHED_RUNS: usize = 64;
 const DISCONNECTED_CLIENTS: usize = 1_024;
-// Bounded: frames of a client that belongs to no run yet.
-const HELD_BYTES: usize = 8 << 20;
 
 /// How things stand, for whoever waits for an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,37 +78,6 @@ pub(crate) struct Runs {
     next_run: u64,
     finished: VecDeque<FinishedRun>,
     outcome: Outcome,
-}
-
-#[derive(Debug)]
-struct Client {
-    source: Source,
-    connection: Option<u64>,
-    encoding: Encoding,
-    last_seq: u64,
-    acks: watch::Sender<u64>,
-    // Its pid, if it is a process of this host.
-    local_pid: Option<u32>,
-    // The run it is in, and its place among the run's sources.
-    member: Option<Member>,
-    // A worker whose run has ended without it, unless another of that id is about to begin: what it sends is held.
-    awaits: Option<String>,
-    held: Held,
-    left_at: Timestamp,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    run: u64,
-    index: u32,
-}
-
-/// Requests of a client that belongs to no run yet.
-#[derive(Debug, Default)]
-struct Held {
-    frames: Vec<Bytes>,
-    bytes: usize,
-    since: Timestamp,
 }
 
 impl Runs {
@@ -410,30 +378,23 @@ impl Runs {
 
     fn hold(&mut self, id: &str, rows: &Rows<'_>, payload: &Bytes, now: Timestamp) {
         let Some(client) = self.clients.get_mut(id) else { return };
-        let held = &mut client.held;
-        if held.bytes + payload.len() > HELD_BYTES {
+        if !client.held.push(payload, now) {
             self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
             self.faults.count("requests of no run", &client.source.label());
-            return;
         }
-        if held.frames.is_empty() {
-            held.since = now;
-        }
-        held.bytes += payload.len();
-        held.frames.push(payload.clone());
     }
 
     /// Gives held requests to the only run, if there is one now.
     fn release_held(&mut self, now: Timestamp) {
         let waiting: Vec<String> =
-            self.clients.iter().filter(|(_, c)| !c.held.frames.is_empty()).map(|(id, _)| id.clone()).collect();
+            self.clients.iter().filter(|(_, c)| !c.held.is_empty()).map(|(id, _)| id.clone()).collect();
         for id in waiting {
             if self.clients.get(&id).is_some_and(|client| client.member.is_none()) && !self.join_only_run(&id, now) {
                 continue;
             }
             let Some(client) = self.clients.get_mut(&id) else { continue };
             let encoding = client.encoding;
-            for payload in std::mem::take(&mut client.held).frames {
+            for payload in client.held.take() {
                 if let Ok(ltel_core::wire::Frame { message: Message::Requests(rows), .. }) = encoding.decode(&payload) {
                     self.requests(&id, &rows, &payload, now);
                 }
@@ -446,10 +407,10 @@ impl Runs {
         let grace = self.config.grace;
         #[allow(clippy::iter_over_hash_type)] // each is independent of the others
         for client in self.clients.values_mut() {
-            if client.held.frames.is_empty() || client.held.since + grace > now {
+            if client.held.is_empty() || client.held.since() + grace > now {
                 continue;
             }
-            for payload in std::mem::take(&mut client.held).frames {
+            for payload in client.held.take() {
                 if let Ok(ltel_core::wire::Frame { message: Message::Requests(rows), .. }) =
                     client.encoding.decode(&payload)
                 {
@@ -531,8 +492,8 @@ impl Runs {
                 earlier(until);
             }
         }
-        for client in self.clients.values().filter(|client| !client.held.frames.is_empty()) {
-            earlier(client.held.since + grace);
+        for client in self.clients.values().filter(|client| !client.held.is_empty()) {
+            earlier(client.held.since() + grace);
         }
         deadline.map(|at| at + Duration::from_millis(1))
     }

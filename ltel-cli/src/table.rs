@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use ltel_core::account::{DropReason, SourceAccount};
 use ltel_core::record::Record;
-use ltel_core::run::{DropReason, SourceAccount};
 
 use crate::backends::Delivered;
 use crate::backends::summary::RunFigures;

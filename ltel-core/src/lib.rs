@@ -10,6 +10,7 @@ pub mod source;
 pub mod event;
 pub mod wire;
 pub mod run;
+pub mod account;
 pub mod label;
 pub mod number;
 pub mod field;

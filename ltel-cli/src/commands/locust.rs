@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::Failure;
 use crate::config::{BackendConfig, BackendKind, Config, JsonConfig, RecorderConfig};
+use crate::listen::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
 use crate::python;
 use crate::runs::Status;
@@ -44,7 +45,7 @@ impl PrivateSocket {
 }
 
 /// Adds the table at the end to a configuration: a backend that the `stats` recorder feeds.
-pub(super) fn add_summary(config: &mut Config) {
+fn add_summary(config: &mut Config) {
     let index = config.backends.len();
     config.backends.push(BackendConfig {
         name: "summary".to_owned(),
@@ -77,8 +78,28 @@ pub(super) enum Output {
     File(std::fs::File),
 }
 
-/// Starts a Locust command with the plugin in its way.
-pub(super) fn spawn(command: &[OsString], address: &str, config: &Config, output: Output) -> Result<Child, Failure> {
+/// Starts a pipeline that listens on the private socket, and on `[listen]` where the file states it, and a Locust command
+/// with the plugin in its way.
+pub(super) async fn start(
+    mut config: Config,
+    socket: &PrivateSocket,
+    command: &[OsString],
+    output: Output,
+) -> Result<(Child, Pipeline), Failure> {
+    let failed = |error: ListenError| Failure::failed(error.to_string());
+    let mut listeners = Listeners::private(&socket.path(), &config.listen).map_err(failed)?;
+    if config.listen_is_stated {
+        listeners.add(&config.listen).await.map_err(failed)?;
+    }
+    add_summary(&mut config);
+    let writes_stdout = |backend: &BackendConfig| matches!(backend.kind, BackendKind::Json(JsonConfig::Stdout));
+    let stdout_is_data = config.backends.iter().any(writes_stdout);
+    let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
+    let address = format!("unix:{}", socket.path().display());
+    Ok((spawn(command, &address, stdout_is_data, output)?, pipeline))
+}
+
+fn spawn(command: &[OsString], address: &str, stdout_is_data: bool, output: Output) -> Result<Child, Failure> {
     let [program, args @ ..] = command else { return Err(Failure::usage("no command to run")) };
     let plugin = python::plugin_folder().map_err(Failure::failed)?;
     let mut child = Command::new(program);
@@ -87,13 +108,10 @@ pub(super) fn spawn(command: &[OsString], address: &str, config: &Config, output
         .env("LTEL_ADDRESS", address)
         .env("PYTHONPATH", python::python_path(&plugin).map_err(Failure::failed)?);
     match output {
-        Output::Through => {
-            let stdout_is_data =
-                |backend: &BackendConfig| matches!(backend.kind, BackendKind::Json(JsonConfig::Stdout));
-            if config.backends.iter().any(stdout_is_data) {
-                child.stdout(Stdio::from(std::io::stderr()));
-            }
+        Output::Through if stdout_is_data => {
+            child.stdout(Stdio::from(std::io::stderr()));
         }
+        Output::Through => {}
         Output::File(file) => {
             let copy = file.try_clone().map_err(|error| Failure::failed(error.to_string()))?;
             child.stdin(Stdio::null()).stdout(file).stderr(copy);

@@ -13,8 +13,6 @@ use tokio::sync::watch;
 
 use super::{Failure, locust, parse_config};
 use crate::args::DemoArgs;
-use crate::listen::Listeners;
-use crate::pipeline::Pipeline;
 use crate::runs::Status;
 use crate::signals::Signals;
 use crate::{clock, print, table};
@@ -32,8 +30,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
 
     let stamp = clock::now().as_nanos() / 1_000_000_000;
     let telemetry = std::env::temp_dir().join(format!("ltel-demo-{stamp}-{}.jsonl", std::process::id()));
-    let mut config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
-    locust::add_summary(&mut config);
+    let config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
     let grace = config.grace;
 
     let socket = locust::PrivateSocket::create()?;
@@ -44,22 +41,13 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     let output = std::fs::File::create(&log).map_err(failed)?;
 
     let (host, _target) = target::start().await.map_err(failed)?;
-    let listeners = Listeners::private(&socket.path(), &config.listen).map_err(|e| Failure::failed(e.to_string()))?;
-    let address = format!("unix:{}", socket.path().display());
     let command: Vec<_> = [venv.join("bin/locust").into_os_string(), "--headless".into(), "--only-summary".into()]
         .into_iter()
         .chain(["-f".into(), locustfile.into_os_string(), "--host".into(), host.into()])
         .chain(["-u", "20", "-r", "20", "-t"].map(Into::into))
         .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
         .collect();
-    let mut child = locust::spawn(&command, &address, &config, locust::Output::File(output))?;
-    let pipeline = match Pipeline::start(config, listeners) {
-        Ok(pipeline) => pipeline,
-        Err(error) => {
-            let _ = child.kill().await;
-            return Err(Failure::failed(error));
-        }
-    };
+    let (mut child, pipeline) = locust::start(config, &socket, &command, locust::Output::File(output)).await?;
     let mut status = pipeline.status.clone();
     let progress = tokio::spawn(show_progress(status.clone()));
     let exit = locust::wait(&mut child, &mut signals).await?;
