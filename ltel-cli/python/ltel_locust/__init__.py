@@ -17,6 +17,7 @@ from .early import Early
 from .options import add_options
 from .session import Session, start
 from .trace import current
+from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
 
@@ -49,7 +50,7 @@ def trace_id() -> str | None:
     It may be one that is not sampled. None where traces are off, and before the first request.
     """
     span = current()
-    return f"{span.trace:032x}" if span is not None else None
+    return trace_text(span.trace) if span is not None else None
 
 
 def traceparent() -> str | None:

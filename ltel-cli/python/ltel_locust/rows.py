@@ -204,6 +204,8 @@ def status_code(value: Any) -> int | None:
 
 def text(value: Any, limit: int = TEXT_LIMIT) -> str:
     """Any value as a text of bounded length."""
+    if type(value) is str and len(value) <= limit:
+        return value
     try:
         # The content of a str subclass, which is what Locust's statistics are keyed by.
         result = str.__str__(value) if isinstance(value, str) else str(value)

@@ -14,7 +14,7 @@ from greenlet import getcurrent
 from locust import TaskSet, exception
 from locust.user.task import DefaultTaskSet
 
-from . import rows
+from . import rows, w3c
 from .trace import Task, Tracer
 
 #: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, trace_id, span_id,
@@ -67,8 +67,8 @@ def install() -> None:
                         (perf_counter() - counter) * 1000,
                         rows.text(type(self.user).__name__, rows.CONTEXT_TEXT),
                         name,
-                        f"{span.trace:032x}",
-                        f"{span.id:016x}",
+                        w3c.trace_text(span.trace),
+                        w3c.span_text(span.id),
                         span.sampled,
                         error,
                     )

@@ -125,7 +125,7 @@ class Tracer:
         span = None
         # The clients' own events have a url. One that a user fires about the same response, even
         # before theirs, is a request of its own.
-        if url is not None and self.propagates:
+        if url is not None and response is not None and self.propagates:
             try:
                 span = response.ltel_span
             except Exception:
@@ -139,12 +139,12 @@ class Tracer:
             if span.task is not None:
                 span.task.kept = True
         found = {
-            "trace_id": f"{span.trace:032x}",
-            "span_id": f"{span.id:016x}",
+            "trace_id": w3c.trace_text(span.trace),
+            "span_id": w3c.span_text(span.id),
             "sampled": span.sampled,
         }
         if span.parent:
-            found["parent_span_id"] = f"{span.parent:016x}"
+            found["parent_span_id"] = w3c.span_text(span.parent)
         return found
 
     def _slow(self, response_time: Any) -> bool:
