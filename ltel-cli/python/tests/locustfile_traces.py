@@ -42,6 +42,9 @@ class Steps:
     def on_start(self):
         while not OFF and not hasattr(self.environment.events.request, "ltel_tracer"):
             gevent.sleep(0.01)
+        # Each at least once, however few fit into the run.
+        for step in self.tasks:
+            self._taskset_instance.schedule_task(step)
 
     def get(self, path, kind, given=None, **arguments):
         context = {"kind": kind} if given is None else {"kind": kind, "given": given}
@@ -194,11 +197,7 @@ class Null(Steps, HttpUser):
     def headers(self):
         return self.client.headers
 
-    def on_start(self):
-        gevent.sleep(0.7)
-
-    @task
-    def look(self):
+    def on_stop(self):
         from locust.clients import HttpSession
         from locust.contrib.fasthttp import FastHttpSession
 
