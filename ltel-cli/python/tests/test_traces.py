@@ -12,12 +12,13 @@ import unittest.mock
 from collections import Counter, defaultdict
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import gevent
 
-from ltel_locust import trace, w3c
+from ltel_locust import propagate, trace, w3c
 from ltel_locust.outbox import FRAME_LIMIT, Outbox
 from ltel_locust.trace import Tracer
 
@@ -360,6 +361,38 @@ class TracerTest(unittest.TestCase):
         assert last is not None
         self.assertIsNone(gevent.spawn(trace.current).get())
         self.assertIs(trace.current(), last)
+
+
+class Outgoing(unittest.TestCase):
+    def check(self, headers: Any, defaults: Any, parent: str | None, sent: str | None) -> None:
+        tracer = Tracer(lambda _row: None)
+        tracer.configure(ALL)
+        arguments = {"headers": headers}
+        with self.subTest(headers=headers, defaults=defaults):
+            span, header = propagate._prepare(tracer, arguments, defaults)
+            if sent is None:
+                self.assertIsNotNone(span)
+                self.assertEqual(arguments["headers"], {**(headers or {}), w3c.NAME: header})
+            else:
+                self.assertIs(arguments["headers"], headers)
+                self.assertEqual(header, sent)
+                self.assertEqual(span and span.header(), parent)
+
+    def test_what_the_user_has_set_stays(self) -> None:
+        self.check(None, {}, None, None)
+        self.check({"a": "b", b"c": b"d"}, {"User-Agent": "x"}, None, None)
+        self.check({"tRaceparent": GIVEN}, {}, GIVEN, GIVEN)
+        self.check({b"Traceparent": GIVEN.encode()}, {}, GIVEN, GIVEN)
+        self.check({"traceparent": "mine"}, {"traceparent": GIVEN}, None, "mine")
+
+    def test_the_first_hop_counts(self) -> None:
+        hops = [
+            SimpleNamespace(history=[], request=SimpleNamespace(headers={w3c.NAME: number}))
+            for number in (1, 2)
+        ]
+        hops[1].history = hops[:1]
+        self.assertEqual([propagate._sent(hop) for hop in hops], [1, 1])
+        self.assertIsNone(propagate._sent(SimpleNamespace(history=[], request=None)))
 
 
 class TaskFrames(unittest.TestCase):
