@@ -16,8 +16,10 @@ from locust.env import Environment
 from .early import Early
 from .options import add_options
 from .session import Session, start
+from .trace import current
+from .w3c import trace_text
 
-__all__ = ["attach", "record"]
+__all__ = ["attach", "record", "trace_id", "traceparent"]
 
 _early = Early()
 _sessions: WeakKeyDictionary[Environment, Session | None] = WeakKeyDictionary()
@@ -39,6 +41,26 @@ def record(name: str, value: float | None = None, **attributes: Any) -> None:
     for session in list(_sessions.values()):
         if session is not None:
             session.record(name, value, attributes)
+
+
+def trace_id() -> str | None:
+    """The trace of the running task, or of this user's last request where tasks are not traced.
+
+    32 hexadecimal digits, for logs and messages of one's own: `log.info(ltel_locust.trace_id())`.
+    It may be one that is not sampled. None where traces are off, and before the first request.
+    """
+    span = current()
+    return trace_text(span.trace) if span is not None else None
+
+
+def traceparent() -> str | None:
+    """The same as a W3C `traceparent`, to hand on where ltel does not: gRPC metadata, a queue.
+
+    `metadata=[("traceparent", ltel_locust.traceparent())]` makes what is called a child of the
+    task, or of this user's last request where tasks are not traced.
+    """
+    span = current()
+    return span.header() if span is not None else None
 
 
 # Not before `init`: with --processes Locust forks after this import, and each child fires `init`.

@@ -94,6 +94,16 @@ class Outbox:
             # One row of this size has texts that were never cut.
             self.put_rows([(*clean(batch[0])[:7], None)], run)
 
+    def put_tasks(self, batch: list[Any]) -> None:
+        """Queue rows of tasks: events, in as many frames as they need."""
+        data = encode(self._numbered("tasks", {"rows": batch}))
+        if len(data) <= FRAME_LIMIT or len(batch) == 1:
+            self._queue(data, 0, None, self._events)
+        else:
+            middle = len(batch) // 2
+            self.put_tasks(batch[:middle])
+            self.put_tasks(batch[middle:])
+
     def take(self) -> bytes | None:
         """The next frame to send."""
         while self._unsent:

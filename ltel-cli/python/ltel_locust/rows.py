@@ -16,6 +16,8 @@ from locust import User
 from locust.stats import StatsError
 
 Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
+#: from response, url, response_time and error, the trace ids of the row if it has any
+Ids = Callable[[Any, Any, Any, Any], "dict[str, Any] | None"]
 
 #: longest text of one field, in characters: one row always fits into a frame
 TEXT_LIMIT = 16_384
@@ -27,11 +29,15 @@ _INFINITY = float("inf")
 
 
 def listener(
-    rows: list[Row], limit: int, full: Callable[[], None], wanted: set[str]
+    rows: list[Row],
+    limit: int,
+    full: Callable[[], None],
+    wanted: set[str],
+    ids: Ids = lambda *_event: None,
 ) -> Callable[..., None]:
     """The listener of Locust's request event: appends to `rows`, calls `full` at `limit` rows.
 
-    `wanted` is read at every event; it holds which of url, user_class and context to add.
+    `wanted` is read at every event; it holds which of url, user_class, context and trace to add.
     """
     append = rows.append
 
@@ -55,6 +61,7 @@ def listener(
                 status = response.status_code
             except Exception:
                 pass
+        error = None if exception is None else failure(exception)
         append(
             (
                 began(response_time) if start_time is None else start_time,
@@ -63,8 +70,15 @@ def listener(
                 response_time,
                 response_length,
                 status,
-                None if exception is None else failure(exception),
-                extra(wanted, url, context) if wanted else None,
+                error,
+                extra(
+                    wanted,
+                    url,
+                    context,
+                    ids(response, url, response_time, error) if "trace" in wanted else None,
+                )
+                if wanted
+                else None,
             )
         )
         if len(rows) >= limit:
@@ -92,12 +106,14 @@ def failure(exception: Any) -> tuple[str, str] | None:
         return kind, f"<unprintable {kind}>"
 
 
-def extra(wanted: set[str], url: Any, context: Any) -> dict[str, Any] | None:
-    """What recorders asked for beyond the row."""
-    found: dict[str, Any] = {}
-    if "url" in wanted and url is not None:
+def extra(
+    wanted: set[str], url: Any, context: Any, ids: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """What recorders asked for beyond the row; a span has url and user class in any case."""
+    found: dict[str, Any] = ids or {}
+    if (ids or "url" in wanted) and url is not None:
         found["url"] = text(url)
-    if "user_class" in wanted:
+    if ids or "user_class" in wanted:
         user_class = _user_class()
         if user_class:
             found["user_class"] = user_class
@@ -188,6 +204,8 @@ def status_code(value: Any) -> int | None:
 
 def text(value: Any, limit: int = TEXT_LIMIT) -> str:
     """Any value as a text of bounded length."""
+    if type(value) is str and len(value) <= limit:
+        return value
     try:
         # The content of a str subclass, which is what Locust's statistics are keyed by.
         result = str.__str__(value) if isinstance(value, str) else str(value)

@@ -16,10 +16,11 @@ import psutil
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from . import address, options, rows, run
+from . import address, options, propagate, rows, run, tasks
 from .outbox import Outbox, encode
 from .run import Run
 from .sender import Sender
+from .trace import Tracer
 
 logger = logging.getLogger("ltel_locust")
 
@@ -50,6 +51,8 @@ class Session:
         self._closed = False
         self._rows: list[rows.Row] = []
         self._wanted: set[str] = set()
+        self._task_rows: list[tasks.Row] = []
+        self._tracer = Tracer(self._on_task)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         self._users_interval = 1.0
@@ -148,6 +151,22 @@ class Session:
         usage = rows.number(features.get("usage_interval"))
         self._usage_interval = usage if usage and usage > 0 else None
         self._process.cpu_percent()  # measures from here on
+        self._trace(features.get("trace"))
+
+    def _trace(self, features: Any) -> None:
+        """Begin or end trace context; Locust is touched only where it is wished for."""
+        self._tracer.configure(features)
+        hook = self._environment.events.request
+        if not self._tracer.on:
+            vars(hook).pop("ltel_tracer", None)
+            return
+        self._wanted.add("trace")
+        # Where the clients and tasks of this environment find it.
+        hook.ltel_tracer = self._tracer
+        if self._tracer.propagates:
+            propagate.install()
+        if self._tracer.tasks:
+            tasks.install()
 
     def _put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a lifecycle frame, after the rows that came before it."""
@@ -156,6 +175,8 @@ class Session:
 
     def _flush(self) -> None:
         """Turn the collected rows into frames."""
+        if self._task_rows:
+            self._flush_tasks()
         batch = self._rows.copy()
         now = self._runs[-1] if self._runs else None
         # Counted first: a Ctrl-C can come between any two lines, and what it costs must show.
@@ -167,6 +188,17 @@ class Session:
             return  # Locust clears its own statistics of what came before the first run
         for first in range(0, len(batch), BATCH):
             self._outbox.put_rows(batch[first : first + BATCH], now)
+
+    def _flush_tasks(self) -> None:
+        batch = self._task_rows.copy()
+        self._task_rows.clear()
+        if self._runs:
+            self._outbox.put_tasks(batch)
+
+    def _on_task(self, row: tasks.Row) -> None:
+        self._task_rows.append(row)
+        if len(self._task_rows) >= BATCH:
+            self._flush_tasks()
 
     def _tick(self) -> None:
         """What is due at intervals, just before the sender looks for frames."""
@@ -234,7 +266,9 @@ class Session:
         events = self._environment.events
         # After the runner's own listener, so that one which aborts the event for Locust's
         # statistics does so for us.
-        events.request.add_listener(rows.listener(self._rows, BATCH, self._flush, self._wanted))
+        events.request.add_listener(
+            rows.listener(self._rows, BATCH, self._flush, self._wanted, self._tracer.ids)
+        )
         # Before all others: requests that a test_start listener makes belong to the run.
         events.test_start._handlers.insert(0, self._on_test_start)
         events.test_stop.add_listener(self._on_test_stop)
@@ -335,6 +369,7 @@ class Session:
     def _forked(self) -> None:
         self._closed = True
         self._runs.clear()  # without a run, rows are let go
+        self._trace(None)
         self._sender.abandon()
 
 

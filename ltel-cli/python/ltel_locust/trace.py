@@ -1,0 +1,162 @@
+"""Trace context: which ids a request has, and whether its trace is sampled.
+
+A span is begun where its request is sent (`propagate`), if that is known, else when its event
+fires. Ids are numbers until they are told to someone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import getcurrent
+
+from . import w3c
+from .rows import number
+
+#: adopted spans that are remembered, so that a retry does not become a second span of their id
+ADOPTED = 4_096
+_LOW = 2**64 - 1
+
+# Not the module's functions: a test that seeds them would give each of its workers the same ids.
+_random = random.Random()
+_bits = _random.getrandbits
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+
+class Span:
+    """The ids of one request or one task."""
+
+    __slots__ = ("id", "parent", "sampled", "task", "told", "trace")
+
+    def __init__(
+        self, trace: int, span: int, parent: int, sampled: bool, task: Task | None = None
+    ) -> None:
+        self.trace = trace
+        self.id = span
+        #: 0 where there is none
+        self.parent = parent
+        self.sampled = sampled
+        self.task = task
+        #: whether a row has it already
+        self.told = False
+
+    def header(self) -> str:
+        """The `traceparent` that makes others its children."""
+        return w3c.render(self.trace, self.id, self.sampled)
+
+
+class Task(Span):
+    """The span of one execution of a task."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self, trace: int, span: int, sampled: bool) -> None:
+        super().__init__(trace, span, 0, sampled)
+        #: whether a request of it is kept though its trace is not sampled
+        self.kept = False
+
+
+class Tracer:
+    """Makes spans as the receiver wishes."""
+
+    def __init__(self, tell_task: Callable[[tuple[Any, ...]], None]) -> None:
+        #: takes the row of a task that is to be told
+        self.tell_task = tell_task
+        self.on = False
+        self.propagates = False
+        self.tasks = False
+        self.keep_failures = False
+        self._keep_slower: float | None = None
+        self._bound = 0
+        self._adopted: dict[tuple[int, int], None] = {}
+
+    def configure(self, features: Any) -> None:
+        """Do what a `welcome` says of traces; anything but a map turns them off."""
+        self.on = isinstance(features, dict)
+        wish = features if self.on else {}
+        self.propagates = bool(wish.get("propagate"))
+        self.tasks = bool(wish.get("tasks"))
+        self.keep_failures = bool(wish.get("keep_failures"))
+        self._keep_slower = number(wish.get("keep_slower_than_ms"))
+        ratio = number(wish.get("ratio"))
+        # As the samplers TraceIdRatioBased of OpenTelemetry decide, so that one of the same ratio
+        # in the system under test comes to the same answer: the lower 64 bits against a bound.
+        self._bound = round(max(0.0, min(1.0 if ratio is None else ratio, 1.0)) * 2**64)
+
+    def begin(self) -> Span:
+        """The span of a request that the running greenlet makes."""
+        if self.tasks:
+            task = getattr(getcurrent(), "ltel_task", None)
+            if task is not None:
+                return Span(task.trace, _bits(64) or 1, task.id, task.sampled, task)
+        trace = _bits(128) or 1
+        return Span(trace, _bits(64) or 1, 0, trace & _LOW < self._bound)
+
+    def begin_task(self) -> Task:
+        """The span of a task, the root of its trace."""
+        trace = _bits(128) or 1
+        return Task(trace, _bits(64) or 1, trace & _LOW < self._bound)
+
+    def adopt(self, given: w3c.Parent) -> Span:
+        """The span that the user has named for this very request, sampled as they say.
+
+        Named again, for a retry, it is the parent of the next.
+        """
+        key = given.trace, given.span
+        if key in self._adopted:
+            return self.child(given)
+        self._adopted[key] = None
+        if len(self._adopted) > ADOPTED:
+            del self._adopted[next(iter(self._adopted))]
+        return Span(given.trace, given.span, 0, given.sampled)
+
+    def child(self, given: w3c.Parent) -> Span:
+        """A span of its own below one that someone else has begun."""
+        return Span(given.trace, _bits(64) or 1, given.span, given.sampled)
+
+    def ids(
+        self, response: Any, url: Any, response_time: Any, error: object | None
+    ) -> dict[str, Any] | None:
+        """What the row of a request event tells of its trace, if it is to be told."""
+        span = None
+        # The clients' own events have a url. One that a user fires about the same response, even
+        # before theirs, is a request of its own.
+        if url is not None and response is not None and self.propagates:
+            try:
+                span = response.ltel_span
+            except Exception:
+                pass
+        if type(span) is not Span or span.told:
+            span = getcurrent().ltel_span = self.begin()
+        span.told = True
+        if not span.sampled:
+            if not ((error is not None and self.keep_failures) or self._slow(response_time)):
+                return None
+            if span.task is not None:
+                span.task.kept = True
+        found = {
+            "trace_id": w3c.trace_text(span.trace),
+            "span_id": w3c.span_text(span.id),
+            "sampled": span.sampled,
+        }
+        if span.parent:
+            found["parent_span_id"] = w3c.span_text(span.parent)
+        return found
+
+    def _slow(self, response_time: Any) -> bool:
+        limit = self._keep_slower
+        if limit is None:
+            return False
+        took = response_time if type(response_time) is float else number(response_time)
+        return took is not None and took > limit
+
+
+def current() -> Span | None:
+    """The running task, or the last request of this greenlet where tasks are not traced."""
+    greenlet = getcurrent()
+    task = getattr(greenlet, "ltel_task", None)
+    return task if task is not None else getattr(greenlet, "ltel_span", None)
