@@ -9,7 +9,7 @@ use ltel_core::Timestamp;
 use ltel_core::event::{RequestError, ResponseTime};
 use ltel_core::meter::{MeterSettings, meter};
 use ltel_core::prelude::*;
-use ltel_core::recorder::{Factory, Origin, RecorderFactory};
+use ltel_core::recorder::{Emitted, Factory, Origin, RecorderFactory};
 use ltel_core::replay::local;
 use ltel_core::run::{RunInfo, SourceInfo};
 use opentelemetry_sdk::Resource;
@@ -127,11 +127,11 @@ fn bench(c: &mut Criterion) {
         };
         let (meter, _collector) = meter(&settings, "bench", 2_000);
         let mut recorder = factory.build("checkout", Arc::new(RunInfo::default()), &[meter], 2_000);
-        let mut records = Vec::new();
+        let mut out = Emitted::default();
         group.bench_function(name, |b| {
             b.iter(|| {
                 let origin = Origin { source: Some(&source), now: Timestamp::default() };
-                recorder.record_requests(black_box(&rows), origin, &mut records);
+                recorder.record_requests(black_box(&rows), origin, &mut out);
             });
         });
     }

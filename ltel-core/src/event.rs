@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::trace::TraceContext;
+
 /// An event as a recorder sees it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -28,6 +30,8 @@ pub enum Event<'a> {
     Users(&'a Users),
     /// One request, or whatever a user reported as one.
     Request(&'a Request<'a>),
+    /// One execution of a task, where tasks are traced ([`crate::wire::TraceFeatures::tasks`]).
+    Task(&'a Task<'a>),
     /// An exception in user code, outside any request.
     UserError(&'a UserError),
     /// Locust set its statistics back to zero (`--reset-stats`, or the web UI's button).
@@ -37,7 +41,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// When it happened, by the source's clock, in seconds since the Unix epoch. A request counts at its end.
+    /// When it happened, by the source's clock, in seconds since the Unix epoch. Requests and tasks count at their end.
     #[must_use]
     pub fn time(&self) -> f64 {
         match self {
@@ -48,6 +52,7 @@ impl Event<'_> {
             Self::Usage(e) => e.time,
             Self::Users(e) => e.time,
             Self::Request(e) => e.end_time(),
+            Self::Task(e) => e.end_time(),
             Self::UserError(e) => e.time,
             Self::ResetStats(e) => e.time,
             Self::Custom(e) => e.time,
@@ -224,7 +229,7 @@ impl PartialOrd<f64> for ResponseTime {
     }
 }
 
-/// Why Locust counts a request as failed.
+/// Why Locust counts a request as failed, or what ended a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError<'a> {
     /// The exception's class, such as `HTTPError`.
@@ -278,6 +283,14 @@ impl Request<'_> {
     pub fn context(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
         self.extra.as_ref().map(|extra| &extra.context).filter(|context| !context.is_empty())
     }
+
+    /// Its ids in its trace, where a recorder asked for traces and this request is one that it may want.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        let extra = self.extra.as_ref()?;
+        let (trace_id, span_id) = (extra.trace_id.as_deref()?, extra.span_id.as_deref()?);
+        TraceContext::from_hex(trace_id, span_id, extra.parent_span_id.as_deref(), extra.sampled)
+    }
 }
 
 /// Details of a request that are sent only where a recorder asks for them.
@@ -293,6 +306,43 @@ pub struct Extra<'a> {
     /// The request's context, as the locustfile gave it (`context=`).
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub context: serde_json::Map<String, serde_json::Value>,
+    /// The trace it belongs to: 32 hexadecimal digits.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<Cow<'a, str>>,
+    /// Its own span: 16 hexadecimal digits.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<Cow<'a, str>>,
+    /// The span above its own, if there is one.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub parent_span_id: Option<Cow<'a, str>>,
+    /// Whether its trace is sampled.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
+}
+
+/// One execution of a task of a user.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Task<'a> {
+    /// When it began, in seconds since the epoch.
+    pub start_time: f64,
+    /// Milliseconds.
+    pub duration: f64,
+    /// The user's class.
+    pub user_class: Cow<'a, str>,
+    /// The task's name, after that of its `TaskSet` if it is in one.
+    pub name: Cow<'a, str>,
+    /// Its span, above those of its requests.
+    pub trace: Option<TraceContext>,
+    /// The exception that ended it.
+    pub error: Option<RequestError<'a>>,
+}
+
+impl Task<'_> {
+    /// When it ended, in seconds since the epoch.
+    #[must_use]
+    pub fn end_time(&self) -> f64 {
+        self.start_time + self.duration / 1e3
+    }
 }
 
 #[cfg(test)]

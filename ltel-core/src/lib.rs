@@ -17,6 +17,7 @@ pub mod field;
 mod series;
 pub mod instrument;
 pub mod record;
+pub mod trace;
 pub mod recorder;
 pub mod moment;
 pub mod meter;
@@ -45,4 +46,5 @@ pub mod prelude {
         Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec,
     };
     pub use crate::registry::Registry;
+    pub use crate::trace::{SpanData, TraceContext};
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::run::SourceInfo;
+use crate::trace::TraceContext;
 
 /// What a record's line calls itself (`telemetry_type`), as existing pipelines index it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct Record {
     pub severity: Severity,
     /// The Locust process it is from; absent if it is from the run as a whole.
     pub source: Option<Arc<SourceInfo>>,
+    /// The request or task that it is about, in its trace.
+    pub trace: Option<TraceContext>,
     /// Its own fields, in the order in which they are shown.
     pub fields: Vec<(Cow<'static, str>, Value)>,
 }
@@ -93,13 +96,28 @@ impl Record {
     /// A record without fields.
     #[must_use]
     pub fn new(kind: RecordKind, name: impl Into<Cow<'static, str>>, time: Timestamp) -> Self {
-        Self { time, kind, name: name.into(), severity: Severity::default(), source: None, fields: Vec::new() }
+        Self {
+            time,
+            kind,
+            name: name.into(),
+            severity: Severity::default(),
+            source: None,
+            trace: None,
+            fields: Vec::new(),
+        }
     }
 
     /// Sets how grave it is.
     #[must_use]
     pub const fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Sets the request or task that it is about.
+    #[must_use]
+    pub const fn trace(mut self, trace: Option<TraceContext>) -> Self {
+        self.trace = trace;
         self
     }
 

@@ -18,7 +18,8 @@ use crate::label::Label;
 use crate::record::Record;
 use crate::run::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
-use crate::wire::Features;
+use crate::trace::SpanData;
+use crate::wire::{Features, TraceFeatures};
 
 /// What turns events into telemetry.
 pub trait Recorder: Sized + Send + 'static {
@@ -30,6 +31,11 @@ pub trait Recorder: Sized + Send + 'static {
 
     /// The interval of its ticks where the configuration says none; if absent, that of its backends.
     const EVERY: Option<Duration> = None;
+
+    /// What it needs of Locust with these options.
+    fn needs(_options: &Self::Options) -> Needs {
+        Self::SPEC.needs
+    }
 
     /// Builds the recorder for one run. Its instruments come from [`Spec::instruments`].
     fn build(options: &Self::Options, instruments: &mut Instruments<'_>) -> Self;
@@ -82,7 +88,7 @@ pub enum Per {
 
 /// What a recorder needs of Locust beyond the plain events. All recorders' needs together make the [`Features`] that
 /// ltel asks the plugin for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub struct Needs {
     /// Regular [`crate::event::Usage`] events.
@@ -93,17 +99,24 @@ pub struct Needs {
     pub user_class: bool,
     /// [`crate::event::Extra::context`].
     pub context: bool,
+    /// [`crate::event::Request::trace`], with [`crate::event::Extra::url`] and [`crate::event::Extra::user_class`] of each
+    /// request that has a place in a trace. One configuration has one answer: Locust decides it once for all.
+    pub trace: Option<TraceFeatures>,
 }
 
 impl Needs {
     /// Nothing beyond the plain events.
-    pub const NONE: Self = Self { usage: false, url: false, user_class: false, context: false };
+    pub const NONE: Self = Self { usage: false, url: false, user_class: false, context: false, trace: None };
 
     /// Adds these needs to what is asked of the plugin.
     pub fn add_to(self, features: &mut Features) {
         features.url |= self.url;
         features.user_class |= self.user_class;
         features.context |= self.context;
+        features.trace = match (features.trace, self.trace) {
+            (Some(have), Some(more)) => Some(have.and(more)),
+            (have, more) => have.or(more),
+        };
     }
 }
 
@@ -207,7 +220,9 @@ pub struct Context<'a, O> {
     options: &'a O,
     per: Per,
     series: &'a mut SeriesTable,
-    records: &'a mut Vec<Record>,
+    // What is being recorded; nothing in `tick` and `finish`.
+    event: Option<Event<'a>>,
+    out: &'a mut Emitted,
 }
 
 impl<'a, O> Context<'a, O> {
@@ -242,13 +257,35 @@ impl<'a, O> Context<'a, O> {
         self.series.get(source, &labels)
     }
 
-    /// Emits a structured event. It carries the source of the event that is being recorded, unless it has one.
+    /// Emits a structured event. It carries the source of the event that is being recorded, and its place in its trace,
+    /// unless it has them.
     pub fn emit(&mut self, mut record: Record) {
         if record.source.is_none() {
             record.source = self.source.cloned();
         }
-        self.records.push(record);
+        if record.trace.is_none() {
+            record.trace = match self.event {
+                Some(Event::Request(request)) => request.trace(),
+                Some(Event::Task(task)) => task.trace,
+                _ => None,
+            };
+        }
+        self.out.records.push(record);
     }
+
+    /// Emits a span.
+    pub fn emit_span(&mut self, span: SpanData) {
+        self.out.spans.push(span);
+    }
+}
+
+/// What recorders emit besides the points of their instruments.
+#[derive(Debug, Default)]
+pub struct Emitted {
+    /// Structured events.
+    pub records: Vec<Record>,
+    /// Spans.
+    pub spans: Vec<SpanData>,
 }
 
 /// Where and when an event happened.
@@ -263,13 +300,13 @@ pub struct Origin<'a> {
 /// A recorder instance at work in one run, whatever its type.
 pub trait AnyRecorder: Send + fmt::Debug {
     /// Records one event.
-    fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, records: &mut Vec<Record>);
+    fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted);
     /// Records a batch of requests.
-    fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, records: &mut Vec<Record>);
+    fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted);
     /// An interval has passed.
-    fn tick(&mut self, origin: Origin<'_>, records: &mut Vec<Record>);
+    fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted);
     /// The run is complete.
-    fn finish(&mut self, origin: Origin<'_>, records: &mut Vec<Record>);
+    fn finish(&mut self, origin: Origin<'_>, out: &mut Emitted);
     /// The source with this index is gone: its gauges end.
     fn source_gone(&mut self, source: u32);
     /// How many events found the series limit reached.
@@ -278,6 +315,8 @@ pub trait AnyRecorder: Send + fmt::Debug {
 
 /// A recorder with its options: builds an instance for each run.
 pub trait RecorderFactory: Send + Sync + fmt::Debug {
+    /// What the recorder needs of Locust.
+    fn needs(&self) -> Needs;
     /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder>;
 }
@@ -300,6 +339,10 @@ impl<R: Recorder> fmt::Debug for Factory<R> {
 }
 
 impl<R: Recorder> RecorderFactory for Factory<R> {
+    fn needs(&self) -> Needs {
+        R::needs(&self.0)
+    }
+
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder> {
         let mut instruments = Instruments::new(instance, meters);
         let recorder = R::build(&self.0, &mut instruments);
@@ -322,22 +365,19 @@ struct Instance<R: Recorder> {
 }
 
 impl<R: Recorder> Instance<R> {
-    fn with<T>(
-        &mut self,
-        origin: Origin<'_>,
-        records: &mut Vec<Record>,
-        act: impl FnOnce(&mut R, &mut Context<'_, R::Options>) -> T,
-    ) -> T {
-        let mut cx = Context {
+    // The recorder, and what it has at hand.
+    fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
+        let cx = Context {
             run: &self.run,
             source: origin.source,
             now: origin.now,
             options: &*self.options,
             per: R::SPEC.per,
             series: &mut self.series,
-            records,
+            event: None,
+            out,
         };
-        act(&mut self.recorder, &mut cx)
+        (&mut self.recorder, cx)
     }
 }
 
@@ -348,24 +388,29 @@ impl<R: Recorder> fmt::Debug for Instance<R> {
 }
 
 impl<R: Recorder> AnyRecorder for Instance<R> {
-    fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, records: &mut Vec<Record>) {
-        self.with(origin, records, |recorder, cx| recorder.record(event, cx));
+    fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        cx.event = Some(*event);
+        recorder.record(event, &mut cx);
     }
 
-    fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, records: &mut Vec<Record>) {
-        self.with(origin, records, |recorder, cx| {
-            for row in rows {
-                recorder.record(&Event::Request(row), cx);
-            }
-        });
+    fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        for row in rows {
+            let event = Event::Request(row);
+            cx.event = Some(event);
+            recorder.record(&event, &mut cx);
+        }
     }
 
-    fn tick(&mut self, origin: Origin<'_>, records: &mut Vec<Record>) {
-        self.with(origin, records, R::tick);
+    fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        recorder.tick(&mut cx);
     }
 
-    fn finish(&mut self, origin: Origin<'_>, records: &mut Vec<Record>) {
-        self.with(origin, records, R::finish);
+    fn finish(&mut self, origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        recorder.finish(&mut cx);
     }
 
     fn source_gone(&mut self, source: u32) {

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, TestStart, TestStop,
-    Usage, UserError, Users,
+    CpuWarning, Custom, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task, TestStart,
+    TestStop, Usage, UserError, Users,
 };
 use ltel_core::source::{Source, SourceKind};
+use ltel_core::trace::TraceContext;
 use ltel_core::wire::{DecodeError, Done, Encoding, Features, Frame, Hello, Message, Reply, Rows, Splitter};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -34,8 +35,19 @@ fn attributes() -> impl Strategy<Value = serde_json::Map<String, serde_json::Val
 }
 
 fn request() -> impl Strategy<Value = Request<'static>> {
-    let extra = (of(text()), of(text()), attributes()).prop_map(|(url, user_class, context)| {
-        Box::new(Extra { url: url.map(Cow::Owned), user_class: user_class.map(Cow::Owned), context })
+    let ids = of((text(), text(), of(text()), any::<bool>()));
+    let extra = (of(text()), of(text()), attributes(), ids).prop_map(|(url, user_class, context, ids)| {
+        let (trace_id, span_id, parent, sampled) =
+            ids.map_or((None, None, None, false), |(t, s, parent, sampled)| (Some(t), Some(s), parent, sampled));
+        Box::new(Extra {
+            url: url.map(Cow::Owned),
+            user_class: user_class.map(Cow::Owned),
+            context,
+            trace_id: trace_id.map(Cow::Owned),
+            span_id: span_id.map(Cow::Owned),
+            parent_span_id: parent.map(Cow::Owned),
+            sampled,
+        })
     });
     let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
     (number(), text(), text(), of(number()), any::<u64>(), of(any::<u16>()), of(error), of(extra)).prop_map(
@@ -48,6 +60,23 @@ fn request() -> impl Strategy<Value = Request<'static>> {
             status_code,
             error,
             extra,
+        },
+    )
+}
+
+fn task() -> impl Strategy<Value = Task<'static>> {
+    let ids = (1..=u128::MAX, 1..=u64::MAX, any::<bool>()).prop_map(|(trace, span, sampled)| {
+        TraceContext::from_hex(&format!("{trace:032x}"), &format!("{span:016x}"), None, sampled).unwrap()
+    });
+    let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
+    (number(), number(), text(), text(), of(ids), of(error)).prop_map(
+        |(start_time, duration, user_class, name, trace, error)| Task {
+            start_time,
+            duration,
+            user_class: user_class.into(),
+            name: name.into(),
+            trace,
+            error,
         },
     )
 }
@@ -101,6 +130,7 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         user_error,
         custom,
         vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, invalid: 0 })),
+        vec(task(), 0..4).prop_map(Message::Tasks),
         done,
     ]
 }

@@ -83,6 +83,17 @@ pub(crate) const EVENTS: &[EventKind] = &[
             extra("context"),
         ],
     },
+    EventKind {
+        name: "Task",
+        fields: &[
+            field("start_time"),
+            method("end_time"),
+            field("duration"),
+            field("user_class"),
+            field("name"),
+            field("error"),
+        ],
+    },
     EventKind { name: "UserError", fields: &[field("time"), field("user"), field("error"), field("traceback")] },
     EventKind { name: "ResetStats", fields: &[field("time")] },
     EventKind { name: "Custom", fields: &[field("time"), field("name"), field("attributes"), field("value")] },

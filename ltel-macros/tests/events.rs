@@ -3,12 +3,12 @@
 #![allow(missing_docs, unused_variables)]
 
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Extra, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
 };
 use ltel_core::prelude::*;
 use ltel_core::replay::{
-    Replay, cpu_warning, custom, request, reset_stats, spawning_complete, test_start, test_stop, usage, user_error,
-    users,
+    Replay, cpu_warning, custom, request, reset_stats, spawning_complete, task, test_start, test_stop, usage,
+    user_error, users,
 };
 
 /// All fields of each.
@@ -37,6 +37,9 @@ struct Everything {
         start_time, end_time, method, name, response_time, response_length, status_code, error, url, user_class, context
     ))]
     request: Records,
+    /// `task`.
+    #[record(on = Task, fields(start_time, end_time, duration, user_class, name, error))]
+    task: Records,
     /// `user_error`.
     #[record(on = UserError, fields(at = time, user, error, traceback))]
     user_error: Records,
@@ -67,6 +70,7 @@ fn every_field_of_every_event() {
                 .user_class("A")
                 .context("tenant", "x"),
         )
+        .event(task("A", "buy").took_ms(300.0).failed("ValueError", "no"))
         .event(user_error("A", "ValueError: x").traceback("..."))
         .event(reset_stats())
         .event(custom("sold").value(1.5).attribute("article", "book"))
@@ -88,9 +92,11 @@ fn no_field_is_forgotten(event: Event<'_>) {
         Event::Request(e) => {
             let Request { start_time, method, name, response_time, response_length, status_code, error, extra } = e;
             if let Some(extra) = extra {
-                let Extra { url, user_class, context } = &**extra;
+                // Ids tell nothing apart: a record carries them by itself.
+                let Extra { url, user_class, context, trace_id, span_id, parent_span_id, sampled } = &**extra;
             }
         }
+        Event::Task(Task { start_time, duration, user_class, name, trace, error }) => {}
         Event::UserError(UserError { time, user, error, traceback }) => {}
         Event::Custom(Custom { time, name, attributes, value }) => {}
         _ => {}

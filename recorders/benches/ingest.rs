@@ -8,7 +8,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use ltel_core::Timestamp;
 use ltel_core::event::{Request, RequestError, ResponseTime};
 use ltel_core::meter::{Collector, MeterSettings, meter};
-use ltel_core::recorder::{AnyRecorder, Factory, Origin, Recorder, RecorderFactory};
+use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
 use ltel_core::run::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::{Encoding, Frame, Message, Rows};
@@ -61,18 +61,18 @@ fn ingest(c: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(ROWS)));
     group.bench_function("decode", |b| b.iter(|| black_box(decode(black_box(&payload)))));
 
-    let mut records = Vec::new();
+    let mut out = Emitted::default();
     for backends in [1, 2] {
         let (mut recorder, _collectors) = recorder::<Requests>(requests::Options::default(), backends);
         let rows = decode(&payload);
         group.bench_function(format!("requests to {backends}"), |b| {
-            b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut records));
+            b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut out));
         });
     }
     let (mut stats_only, _) = recorder::<Stats>(stats::Options::default(), 0);
     let rows = decode(&payload);
     group.bench_function("stats", |b| {
-        b.iter(|| stats_only.record_requests(black_box(&rows.rows), origin, &mut records));
+        b.iter(|| stats_only.record_requests(black_box(&rows.rows), origin, &mut out));
     });
 
     let (mut requests, collectors) = recorder::<Requests>(requests::Options::default(), 2);
@@ -80,8 +80,8 @@ fn ingest(c: &mut Criterion) {
     group.bench_function("decode, requests to 2, stats", |b| {
         b.iter(|| {
             let rows = decode(black_box(&payload));
-            requests.record_requests(&rows.rows, origin, &mut records);
-            stats.record_requests(&rows.rows, origin, &mut records);
+            requests.record_requests(&rows.rows, origin, &mut out);
+            stats.record_requests(&rows.rows, origin, &mut out);
         });
     });
     group.finish();

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::event::{
-    CpuWarning, Custom, Event, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, TestStart,
-    TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Event, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task,
+    TestStart, TestStop, Usage, UserError, Users,
 };
 use crate::source::Source;
+use crate::trace::TraceContext;
 
 /// An event that is given to a [`super::Replay`]. It happens at the replay's time, in the replay's source.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub enum Happening {
     #[doc(hidden)]
     Request(Request<'static>),
     #[doc(hidden)]
+    Task(Task<'static>),
+    #[doc(hidden)]
     UserError(UserError),
     #[doc(hidden)]
     ResetStats(ResetStats),
@@ -60,7 +63,7 @@ macro_rules! happenings {
 }
 happenings!(
     TestStart: TestStart, TestStop: TestStop, SpawningComplete: SpawningComplete, CpuWarning: CpuWarning, Usage: Usage,
-    Users: Users, Request: Request<'static>, UserError: UserError, ResetStats: ResetStats, Custom: Custom
+    Users: Users, Request: Request<'static>, Task: Task<'static>, UserError: UserError, ResetStats: ResetStats, Custom: Custom
 );
 
 impl HappensToBe for Happening {
@@ -107,6 +110,7 @@ impl Given {
             Happening::Users(e) => e.time = now,
             // It is reported when it ends.
             Happening::Request(e) => e.start_time = now - e.response_time.ms().unwrap_or(0.0) / 1e3,
+            Happening::Task(e) => e.start_time = now - e.duration / 1e3,
             Happening::UserError(e) => e.time = now,
             Happening::ResetStats(e) => e.time = now,
             Happening::Custom(e) => e.time = now,
@@ -119,6 +123,7 @@ impl Given {
             Happening::Usage(e) => Event::Usage(e),
             Happening::Users(e) => Event::Users(e),
             Happening::Request(e) => Event::Request(e),
+            Happening::Task(e) => Event::Task(e),
             Happening::UserError(e) => Event::UserError(e),
             Happening::ResetStats(e) => Event::ResetStats(e),
             Happening::Custom(e) => Event::Custom(e),
@@ -206,8 +211,48 @@ impl Given<Request<'static>> {
         self
     }
 
+    /// Its place in its trace.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        let extra = self.extra();
+        extra.trace_id = Some(trace.trace_id.to_string().into());
+        extra.span_id = Some(trace.span_id.to_string().into());
+        extra.parent_span_id = trace.parent_span_id.map(|id| id.to_string().into());
+        extra.sampled = trace.sampled;
+        self
+    }
+
     fn extra(&mut self) -> &mut Extra<'static> {
         self.event.extra.get_or_insert_default()
+    }
+}
+
+/// One execution of a task that a user of this class has ended, in no time.
+#[must_use]
+pub fn task(user_class: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static, str>>) -> Given<Task<'static>> {
+    Given::new(Task { user_class: user_class.into(), name: name.into(), ..Task::default() })
+}
+
+impl Given<Task<'static>> {
+    /// How long it took.
+    #[must_use]
+    pub const fn took_ms(mut self, ms: f64) -> Self {
+        self.event.duration = ms;
+        self
+    }
+
+    /// An exception of this class and text ended it.
+    #[must_use]
+    pub fn failed(mut self, class: impl Into<Cow<'static, str>>, text: impl Into<Cow<'static, str>>) -> Self {
+        self.event.error = Some(RequestError { class: class.into(), text: text.into() });
+        self
+    }
+
+    /// Its span.
+    #[must_use]
+    pub const fn trace(mut self, trace: TraceContext) -> Self {
+        self.event.trace = Some(trace);
+        self
     }
 }
 

@@ -38,16 +38,15 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::meter::{Collector, MeterSettings, meter};
-use crate::record::Record;
-use crate::recorder::{AnyRecorder, Factory, Origin, Recorder, RecorderFactory, Spec};
+use crate::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, Spec};
 use crate::run::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
 
 pub use self::given::{
-    Given, HappensToBe, cpu_warning, custom, request, reset_stats, spawning_complete, test_start, test_stop, usage,
-    user_error, users,
+    Given, HappensToBe, cpu_warning, custom, request, reset_stats, spawning_complete, task, test_start, test_stop,
+    usage, user_error, users,
 };
-pub use self::output::{Output, Point, PointValue, RecordOut};
+pub use self::output::{Output, Point, PointValue, RecordOut, SpanOut};
 pub use self::sheet::{SpecSheet, spec};
 
 /// When a replay begins: 2026-01-01T00:00:00Z. Its output shows times as seconds from here.
@@ -255,7 +254,7 @@ impl Replay {
         let (meter, collector) = meter(&settings, self.spec.scope, self.series_limit);
         let run = Arc::new(self.run);
         let recorder = factory.build(&self.name, run, &[meter], self.series_limit);
-        let stage = Stage { recorder, now: BEGIN, every: self.every, sources: Vec::new(), records: Vec::new() };
+        let stage = Stage { recorder, now: BEGIN, every: self.every, sources: Vec::new(), out: Emitted::default() };
         Ok(stage.play(self.steps, &collector))
     }
 }
@@ -274,7 +273,7 @@ struct Stage {
     now: Timestamp,
     every: Option<Duration>,
     sources: Vec<Arc<SourceInfo>>,
-    records: Vec<Record>,
+    out: Emitted,
 }
 
 impl Stage {
@@ -284,7 +283,7 @@ impl Stage {
                 Step::Happens(given, source) => {
                     let source = self.meet(source);
                     let origin = Origin { source: Some(&source), now: self.now };
-                    given.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.records));
+                    given.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.out));
                 }
                 Step::Advance(time) => self.advance(self.now + time),
                 Step::Gone(source) => {
@@ -295,8 +294,8 @@ impl Stage {
         }
         let source = self.coordinator();
         let origin = Origin { source: source.as_ref(), now: self.now };
-        self.recorder.finish(origin, &mut self.records);
-        Output::new(collector, &self.records, self.recorder.overflowed())
+        self.recorder.finish(origin, &mut self.out);
+        Output::new(collector, &self.out, self.recorder.overflowed())
     }
 
     fn meet(&mut self, source: Source) -> Arc<SourceInfo> {
@@ -322,7 +321,7 @@ impl Stage {
             let mut next = BEGIN + Duration::from_nanos((passed + 1).saturating_mul(every));
             while next <= until {
                 let origin = Origin { source: source.as_ref(), now: next };
-                self.recorder.tick(origin, &mut self.records);
+                self.recorder.tick(origin, &mut self.out);
                 next = next + Duration::from_nanos(every);
             }
         }

@@ -5,13 +5,17 @@ use std::fmt;
 
 use opentelemetry::KeyValue;
 use opentelemetry::Value as LabelValue;
+use opentelemetry::trace::{SpanId, Status};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData, ScopeMetrics};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::BEGIN;
+use crate::clock::Timestamp;
 use crate::meter::Collector;
 use crate::record::Record;
+use crate::recorder::Emitted;
+use crate::trace::SpanData;
 
 /// All points as they stand at the end of a replay, by name and labels, and all records in the order in which they came.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +24,9 @@ pub struct Output {
     pub points: Vec<Point>,
     /// The structured events.
     pub records: Vec<RecordOut>,
+    /// The spans.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<SpanOut>,
     /// How many events found the series limit reached.
     #[serde(skip_serializing_if = "is_zero")]
     pub overflowed: u64,
@@ -86,19 +93,52 @@ pub struct RecordOut {
     /// The Locust process it is from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_id: Option<String>,
+    /// The span it is about, as `<trace id>/<span id>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<String>,
     /// Its own fields.
     pub fields: BTreeMap<String, Value>,
 }
 
+/// One span.
+#[derive(Clone, Debug, Serialize)]
+pub struct SpanOut {
+    /// Seconds from the replay's beginning to its own.
+    pub start: f64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+    /// Its name.
+    pub name: String,
+    /// `client`, `internal` and so on.
+    pub kind: String,
+    /// The trace's id.
+    pub trace_id: String,
+    /// Its own id.
+    pub span_id: String,
+    /// That of the span above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_span_id: Option<String>,
+    /// Whether its trace is sampled.
+    pub sampled: bool,
+    /// `unset`, `ok`, or `error` with its text.
+    pub status: String,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, Value>,
+    /// Its events, with their attributes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<(String, BTreeMap<String, Value>)>,
+}
+
 impl Output {
-    pub(super) fn new(collector: &Collector, records: &[Record], overflowed: u64) -> Self {
+    pub(super) fn new(collector: &Collector, emitted: &Emitted, overflowed: u64) -> Self {
         // A reader of our own that nothing has shut down.
         let metrics = collector.collect().unwrap_or_default();
         let mut points: Vec<Point> =
             metrics.scope_metrics().flat_map(ScopeMetrics::metrics).flat_map(points_of).collect();
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
-        let records = records.iter().map(RecordOut::new).collect();
-        Self { points, records, overflowed }
+        let records = emitted.records.iter().map(RecordOut::new).collect();
+        let spans = emitted.spans.iter().map(SpanOut::new).collect();
+        Self { points, records, spans, overflowed }
     }
 
     /// The value of the only point of this name with these labels among its own: a counter's or gauge's value, a
@@ -178,7 +218,33 @@ impl RecordOut {
             telemetry_name: record.name.to_string(),
             severity: record.severity.as_str(),
             source_id: record.source.as_ref().map(|source| source.label.clone()),
+            span: record.trace.map(|trace| format!("{}/{}", trace.trace_id, trace.span_id)),
             fields: record.fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+        }
+    }
+}
+
+impl SpanOut {
+    fn new(span: &SpanData) -> Self {
+        let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
+        let attributes = |of: &[KeyValue]| of.iter().map(|kv| (kv.key.to_string(), json(&kv.value))).collect();
+        let has_parent = span.parent_span_id != SpanId::INVALID;
+        Self {
+            start: start.since(BEGIN).as_secs_f64(),
+            duration_ms: end.since(start).as_secs_f64() * 1e3,
+            name: span.name.to_string(),
+            kind: format!("{:?}", span.span_kind).to_lowercase(),
+            trace_id: span.span_context.trace_id().to_string(),
+            span_id: span.span_context.span_id().to_string(),
+            parent_span_id: has_parent.then(|| span.parent_span_id.to_string()),
+            sampled: span.span_context.is_sampled(),
+            status: match &span.status {
+                Status::Unset => "unset".to_owned(),
+                Status::Ok => "ok".to_owned(),
+                Status::Error { description } => format!("error: {description}"),
+            },
+            attributes: attributes(&span.attributes),
+            events: span.events.iter().map(|event| (event.name.to_string(), attributes(&event.attributes))).collect(),
         }
     }
 }
@@ -226,16 +292,52 @@ impl fmt::Display for Output {
             if let Some(source_id) = &record.source_id {
                 write!(f, " source_id={source_id}")?;
             }
+            if let Some(span) = &record.span {
+                write!(f, " span={span}")?;
+            }
             for (name, value) in &record.fields {
                 write!(f, " {name}={}", Word(value))?;
             }
             writeln!(f)?;
         }
+        if !self.spans.is_empty() {
+            if !(metric.is_empty() && self.records.is_empty()) {
+                writeln!(f)?;
+            }
+            writeln!(f, "spans")?;
+        }
+        for span in &self.spans {
+            span.fmt(f)?;
+        }
         if self.overflowed > 0 {
             writeln!(f, "\n{} events beyond the series limit", self.overflowed)?;
         }
-        if self.points.is_empty() && self.records.is_empty() {
+        if self.points.is_empty() && self.records.is_empty() && self.spans.is_empty() {
             writeln!(f, "(nothing)")?;
+        }
+        Ok(())
+    }
+}
+
+/// Ids, then one line per attribute and event.
+impl fmt::Display for SpanOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, duration_ms, name, kind, trace_id, span_id, sampled, status, .. } = self;
+        writeln!(f, "  {start}s {duration_ms}ms {kind} {name:?} {status}")?;
+        write!(f, "    trace={trace_id} span={span_id}")?;
+        if let Some(parent) = &self.parent_span_id {
+            write!(f, " parent={parent}")?;
+        }
+        writeln!(f, " sampled={sampled}")?;
+        for (name, value) in &self.attributes {
+            writeln!(f, "    {name}={}", Word(value))?;
+        }
+        for (event, attributes) in &self.events {
+            write!(f, "    event {event}")?;
+            for (name, value) in attributes {
+                write!(f, " {name}={}", Word(value))?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{DecodeError, EncodeError, Frame, Message, Rows};
-use crate::event::{Extra, Request, RequestError, ResponseTime};
+use crate::event::{Extra, Request, RequestError, ResponseTime, Task};
+use crate::trace::TraceContext;
 
 #[derive(Deserialize)]
 struct Head<'a> {
@@ -34,6 +35,59 @@ pub(super) struct Row<'a>(
     #[serde(borrow)] pub(super) Option<(Cow<'a, str>, Cow<'a, str>)>,
     #[serde(borrow, default)] pub(super) Option<Box<Extra<'a>>>,
 );
+
+/// The rows of task executions, shared with the MessagePack encoding.
+#[derive(Deserialize)]
+pub(super) struct Tasks<'a> {
+    #[serde(borrow)]
+    rows: Vec<TaskRow<'a>>,
+}
+
+/// Start in seconds, duration in milliseconds, user class, name, trace id, span id, whether it is sampled, error.
+#[derive(Serialize, Deserialize)]
+struct TaskRow<'a>(
+    f64,
+    f64,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    bool,
+    #[serde(borrow)] Option<(Cow<'a, str>, Cow<'a, str>)>,
+);
+
+impl<'a> From<Tasks<'a>> for Vec<Task<'a>> {
+    fn from(tasks: Tasks<'a>) -> Self {
+        let task =
+            |TaskRow(start_time, duration, user_class, name, trace_id, span_id, sampled, error): TaskRow<'a>| Task {
+                start_time,
+                duration,
+                user_class,
+                name,
+                trace: TraceContext::from_hex(&trace_id, &span_id, None, sampled),
+                error: error.map(|(class, text)| RequestError { class, text }),
+            };
+        tasks.rows.into_iter().map(task).collect()
+    }
+}
+
+impl<'a> From<&'a Task<'_>> for TaskRow<'a> {
+    fn from(task: &'a Task<'_>) -> Self {
+        let (trace_id, span_id, sampled) = task.trace.map_or_else(Default::default, |trace| {
+            (trace.trace_id.to_string(), trace.span_id.to_string(), trace.sampled)
+        });
+        TaskRow(
+            task.start_time,
+            task.duration,
+            Cow::Borrowed(&task.user_class),
+            Cow::Borrowed(&task.name),
+            trace_id.into(),
+            span_id.into(),
+            sampled,
+            task.error.as_ref().map(|e| (Cow::Borrowed(&*e.class), Cow::Borrowed(&*e.text))),
+        )
+    }
+}
 
 /// A request with names.
 #[derive(Deserialize)]
@@ -108,6 +162,7 @@ pub(super) fn decode(line: &[u8]) -> Result<Frame<'_>, DecodeError> {
         "user_error" => Message::UserError(body(line)?),
         "custom" => Message::Custom(body(line)?),
         "done" => Message::Done(body(line)?),
+        "tasks" => Message::Tasks(body::<Tasks<'_>>(line)?.into()),
         "requests" => {
             let raw: RawRows<'_> = body(line)?;
             let mut rows = Rows::default();
@@ -163,6 +218,7 @@ enum Body<'a> {
     UserError(&'a crate::event::UserError),
     Custom(&'a crate::event::Custom),
     Requests { rows: Vec<Row<'a>> },
+    Tasks { rows: Vec<TaskRow<'a>> },
     Done(&'a super::Done),
 }
 
@@ -180,6 +236,7 @@ impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
             Message::UserError(m) => Body::UserError(m),
             Message::Custom(m) => Body::Custom(m),
             Message::Requests(m) => Body::Requests { rows: m.rows.iter().map(Row::from).collect() },
+            Message::Tasks(m) => Body::Tasks { rows: m.iter().map(TaskRow::from).collect() },
             Message::Done(m) => Body::Done(m),
         };
         Self { kind: frame.message.kind(), seq: frame.seq, body }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::event::{
-    CpuWarning, Custom, Request, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Request, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
 };
 use crate::source::Source;
 
@@ -130,6 +130,8 @@ pub enum Message<'a> {
     Custom(Custom),
     /// A batch of requests.
     Requests(Rows<'a>),
+    /// A batch of task executions, where tasks are traced. They are events: no [`Done`] counts them.
+    Tasks(Vec<Task<'a>>),
     /// The source has sent all it has of the run.
     Done(Done),
 }
@@ -150,6 +152,7 @@ impl Message<'_> {
             Self::UserError(_) => "user_error",
             Self::Custom(_) => "custom",
             Self::Requests(_) => "requests",
+            Self::Tasks(_) => "tasks",
             Self::Done(_) => "done",
         }
     }
@@ -223,11 +226,54 @@ pub struct Features {
     pub user_class: bool,
     /// Send each request's context.
     pub context: bool,
+    /// Give requests a place in a trace, and send it; absent if nobody wants traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceFeatures>,
+}
+
+/// Which requests have a place in a trace that ltel hears of, and who else does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TraceFeatures {
+    /// The part of all traces that is sampled, from 0 to 1.
+    pub ratio: f64,
+    /// Whether requests carry a `traceparent`, so that the system under test joins their trace.
+    pub propagate: bool,
+    /// Whether each execution of a task has a span, above those of its requests.
+    pub tasks: bool,
+    /// Whether failures are sent even if their trace is not sampled.
+    pub keep_failures: bool,
+    /// Requests that took more milliseconds than this are sent even if their trace is not sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_slower_than_ms: Option<f64>,
+}
+
+impl TraceFeatures {
+    /// What serves both: more of everything.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            ratio: self.ratio.max(other.ratio),
+            propagate: self.propagate || other.propagate,
+            tasks: self.tasks || other.tasks,
+            keep_failures: self.keep_failures || other.keep_failures,
+            keep_slower_than_ms: match (self.keep_slower_than_ms, other.keep_slower_than_ms) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+        }
+    }
+}
+
+impl Default for TraceFeatures {
+    fn default() -> Self {
+        Self { ratio: 1.0, propagate: true, tasks: false, keep_failures: false, keep_slower_than_ms: None }
+    }
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { usage_interval: None, users_interval: 1.0, url: false, user_class: false, context: false }
+        Self { usage_interval: None, users_interval: 1.0, url: false, user_class: false, context: false, trace: None }
     }
 }
 

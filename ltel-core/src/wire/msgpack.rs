@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use rmp::Marker;
 use serde::{Deserialize, Serialize};
 
-use super::json::Tagged;
+use super::json::{Tagged, Tasks};
 use super::{DecodeError, EncodeError, Frame, Message, Rows};
 use crate::event::{Extra, Request, RequestError, ResponseTime};
 
@@ -33,6 +33,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<Frame<'_>> {
     }
     let kind = kind.ok_or(DecodeError::NoType)?;
     let message = match &*kind {
+        "tasks" => Message::Tasks(body::<Tasks<'_>>(payload)?.into()),
         "requests" => Message::Requests(rows.ok_or_else(|| malformed("`requests` without `rows`"))?.rows()?),
         "hello" => Message::Hello(body(payload)?),
         "test_start" => Message::TestStart(body(payload)?),
