@@ -8,11 +8,10 @@ use ltel_core::Timestamp;
 use ltel_core::account::Account;
 use ltel_core::event::{Event, Request};
 use ltel_core::meter;
-use ltel_core::record::Record;
-use ltel_core::recorder::{AnyRecorder, Origin};
+use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
 use ltel_core::run::{Run, RunInfo};
 
-use crate::backends::{Backend, Entry, Feed};
+use crate::backends::{Backend, Entry, Feed, Spans};
 use crate::config::RecorderConfig;
 use crate::report;
 
@@ -22,8 +21,8 @@ pub(crate) struct ActiveRun {
     pub(crate) run: Run,
     recorders: Vec<AtWork>,
     backends: Arc<[Backend]>,
-    // Used again and again: an event that emits no record costs no allocation.
-    records: Vec<Record>,
+    // Used again and again: an event that emits nothing costs no allocation.
+    out: Emitted,
 }
 
 /// A recorder instance at work.
@@ -62,15 +61,15 @@ impl ActiveRun {
             }
         };
         let recorders = recorders.iter().map(build).collect();
-        Self { run: Run::new(info), recorders, backends: Arc::clone(backends), records: Vec::new() }
+        Self { run: Run::new(info), recorders, backends: Arc::clone(backends), out: Emitted::default() }
     }
 
     /// Lets the recorders see an event of a source.
     pub(crate) fn record(&mut self, event: &Event<'_>, source: u32, now: Timestamp) {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
-            at_work.recorder.record(event, origin, &mut self.records);
-            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+            at_work.recorder.record(event, origin, &mut self.out);
+            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
         }
     }
 
@@ -78,8 +77,8 @@ impl ActiveRun {
     pub(crate) fn record_requests(&mut self, rows: &[Request<'_>], source: u32, now: Timestamp) {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
-            at_work.recorder.record_requests(rows, origin, &mut self.records);
-            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+            at_work.recorder.record_requests(rows, origin, &mut self.out);
+            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
         }
         self.run.recorded(source, rows.len() as u64);
     }
@@ -101,8 +100,8 @@ impl ActiveRun {
         let origin = Origin { source: self.run.coordinator(), now };
         for at_work in self.recorders.iter_mut().filter(|at_work| at_work.next_tick <= now) {
             at_work.next_tick = now + at_work.every;
-            at_work.recorder.tick(origin, &mut self.records);
-            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+            at_work.recorder.tick(origin, &mut self.out);
+            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
         }
     }
 
@@ -110,25 +109,32 @@ impl ActiveRun {
     pub(crate) fn finish(mut self, now: Timestamp) -> Account {
         let origin = Origin { source: self.run.coordinator(), now };
         for at_work in &mut self.recorders {
-            at_work.recorder.finish(origin, &mut self.records);
-            send(&mut self.records, &at_work.routes, &self.backends, self.run.info());
+            at_work.recorder.finish(origin, &mut self.out);
+            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
         }
         let account = self.run.account();
         report::log(self.run.info(), &account);
         let overflowed = self.recorders.iter().map(|at_work| (at_work.name.as_str(), at_work.recorder.overflowed()));
-        let report = Arc::new(report::record(&self.run, &account, overflowed, now));
+        let record = Arc::new(report::record(&self.run, &account, overflowed, now));
+        let report = Entry { run: Arc::clone(self.run.info()), record };
         for backend in &*self.backends {
-            backend.end(Entry { run: Arc::clone(self.run.info()), record: Arc::clone(&report) });
+            backend.end(&report);
         }
         account
     }
 }
 
-fn send(records: &mut Vec<Record>, routes: &[usize], backends: &[Backend], run: &Arc<RunInfo>) {
-    for record in records.drain(..) {
+fn send(out: &mut Emitted, routes: &[usize], backends: &[Backend], run: &Arc<RunInfo>) {
+    for record in out.records.drain(..) {
         let record = Arc::new(record);
         for &index in routes {
             backends[index].record(Entry { run: Arc::clone(run), record: Arc::clone(&record) });
+        }
+    }
+    if !out.spans.is_empty() {
+        let spans = Arc::new(std::mem::take(&mut out.spans));
+        for &index in routes {
+            backends[index].spans(Spans { run: Arc::clone(run), spans: Arc::clone(&spans) });
         }
     }
 }

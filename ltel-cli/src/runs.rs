@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ltel_core::Timestamp;
 use ltel_core::account::{Account, DropReason};
-use ltel_core::event::{Event, TestStart};
+use ltel_core::event::{Event, Task, TestStart};
 use ltel_core::run::{Progress, RunInfo};
 use ltel_core::wire::{Done, Encoding, Features, Hello, Message, Rows};
 use tokio::sync::mpsc::Receiver;
@@ -265,10 +265,20 @@ impl Runs {
             Message::ResetStats(e) => Event::ResetStats(e),
             Message::UserError(e) => Event::UserError(e),
             Message::Custom(e) => Event::Custom(e),
+            Message::Tasks(tasks) => return self.tasks(id, tasks, now),
             _ => return,
         };
         if let Some((run, index)) = self.run_of(id) {
             run.record(&event, index, now);
+        }
+    }
+
+    fn tasks(&mut self, id: &str, tasks: &[Task<'_>], now: Timestamp) {
+        let Some((run, index)) = self.run_of(id) else {
+            return self.faults.count("tasks of no run at work", &format!("{} of them", tasks.len()));
+        };
+        for task in tasks {
+            run.record(&Event::Task(task), index, now);
         }
     }
 

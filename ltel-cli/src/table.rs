@@ -9,7 +9,7 @@ use ltel_core::record::Record;
 
 use crate::backends::Delivered;
 use crate::backends::summary::RunFigures;
-use crate::config::{BackendConfig, BackendKind};
+use crate::config::{BackendConfig, BackendKind, Signal};
 use crate::pipeline::Ended;
 use crate::runs::FinishedRun;
 
@@ -51,7 +51,7 @@ pub(crate) fn render(ended: &Ended) -> String {
 /// The end of serving: what people must know, if there is anything.
 pub(crate) fn log(ended: &Ended) {
     for (backend, delivered) in &ended.backends {
-        if delivered.failed_exports > 0 || delivered.dropped_records > 0 || delivered.given_up {
+        if !delivered.is_whole() {
             tracing::warn!("backend `{}`: {}", backend.name, delivery(delivered));
         }
     }
@@ -122,8 +122,8 @@ fn reasons(source: &SourceAccount) -> String {
 }
 
 fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
-    let mut table = plain(&["Backend", "Type", "Points", "Records", ""]);
-    right(&mut table, 2..4);
+    let mut table = plain(&["Backend", "Type", "Points", "Records", "Spans", ""]);
+    right(&mut table, 2..5);
     for (backend, delivered) in accounts {
         let kind = match backend.kind {
             BackendKind::Json(_) => "json",
@@ -131,8 +131,9 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
             BackendKind::Prometheus(_) => "prometheus",
             BackendKind::Summary => continue,
         };
-        let (points, records) = (delivered.points.to_string(), delivered.records.to_string());
-        table.add_row([backend.name.as_str(), kind, &points, &records, &delivery(delivered)]);
+        let taken = |signal| delivered.of(signal).delivered.to_string();
+        let [points, records, spans] = [Signal::Metrics, Signal::Logs, Signal::Traces].map(taken);
+        table.add_row([backend.name.as_str(), kind, &points, &records, &spans, &delivery(delivered)]);
     }
     table
 }
@@ -145,11 +146,17 @@ fn delivery(delivered: &Delivered) -> String {
     if delivered.lost_final_points > 0 {
         parts.push(format!("final figures NOT delivered ({} points)", delivered.lost_final_points));
     }
-    if delivered.failed_exports > 0 {
-        parts.push(format!("{} failed exports ({} points)", delivered.failed_exports, delivered.failed_points));
-    }
-    if delivered.dropped_records > 0 {
-        parts.push(format!("{} records dropped", delivered.dropped_records));
+    for signal in Signal::ALL {
+        let (figures, items) = (delivered.of(signal), signal.items());
+        if figures.failed_exports > 0 {
+            parts.push(format!("{} failed exports ({} {items})", figures.failed_exports, figures.failed));
+        }
+        if figures.rejected > 0 {
+            parts.push(format!("{} {items} rejected by the receiver", figures.rejected));
+        }
+        if figures.dropped > 0 {
+            parts.push(format!("{} {items} dropped, the queue was full", figures.dropped));
+        }
     }
     match &delivered.last_error {
         _ if parts.is_empty() => "delivered".to_owned(),

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::config::Signal;
+
 /// One backend's account, shared with whoever shows it.
 #[derive(Debug, Default)]
 pub(crate) struct Account(Mutex<Delivered>);
@@ -9,21 +11,62 @@ pub(crate) struct Account(Mutex<Delivered>);
 /// Figures of a backend since its start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delivered {
-    /// Points of instruments that were taken.
-    pub(crate) points: u64,
-    /// Structured events that were taken.
-    pub(crate) records: u64,
-    /// Structured events that found the queue full, or could not be written.
-    pub(crate) dropped_records: u64,
-    /// Exports that failed, and points in them. Cumulative points come again with the next export.
-    pub(crate) failed_exports: u64,
-    pub(crate) failed_points: u64,
+    metrics: Figures,
+    logs: Figures,
+    traces: Figures,
     /// Points of final figures that did not arrive: these do not come again.
     pub(crate) lost_final_points: u64,
     /// Whether it was still busy when ltel had to end: what it held is lost.
     pub(crate) given_up: bool,
     /// The last failure.
     pub(crate) last_error: Option<String>,
+}
+
+/// What became of the items of one signal: points of instruments, structured events, or spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Taken.
+    pub(crate) delivered: u64,
+    /// Found the queue full.
+    pub(crate) dropped: u64,
+    /// In exports that failed. Cumulative points come again with the next export, others do not.
+    pub(crate) failed: u64,
+    /// Refused by a receiver that took the rest (OTLP's partial success).
+    pub(crate) rejected: u64,
+    /// Exports that failed.
+    pub(crate) failed_exports: u64,
+}
+
+impl Figures {
+    /// Items that are gone for good or for now.
+    pub(crate) const fn lost(&self) -> u64 {
+        self.dropped + self.failed + self.rejected
+    }
+}
+
+impl Delivered {
+    /// The figures of one signal.
+    pub(crate) const fn of(&self, signal: Signal) -> &Figures {
+        match signal {
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+            Signal::Traces => &self.traces,
+        }
+    }
+
+    /// The same, to change them.
+    pub(crate) const fn of_mut(&mut self, signal: Signal) -> &mut Figures {
+        match signal {
+            Signal::Metrics => &mut self.metrics,
+            Signal::Logs => &mut self.logs,
+            Signal::Traces => &mut self.traces,
+        }
+    }
+
+    /// Whether all that was to be delivered was.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.given_up && self.lost_final_points == 0 && Signal::ALL.iter().all(|&signal| self.of(signal).lost() == 0)
+    }
 }
 
 impl Account {
@@ -35,14 +78,14 @@ impl Account {
         self.lock().given_up = true;
     }
 
-    pub(super) fn dropped_record(&self, backend: &str) {
+    pub(super) fn dropped(&self, backend: &str, signal: Signal, count: u64) {
         let mut account = self.lock();
-        account.dropped_records += 1;
-        if account.dropped_records == 1 {
-            tracing::warn!(
-                "backend `{backend}` is too slow: its queue is full, structured events are dropped (and counted)"
-            );
+        let figures = account.of_mut(signal);
+        if figures.dropped == 0 {
+            let items = signal.items();
+            tracing::warn!("backend `{backend}` is too slow: its queue is full, {items} are dropped (and counted)");
         }
+        figures.dropped += count;
     }
 
     pub(super) fn update(&self, update: impl FnOnce(&mut Delivered)) {

@@ -16,23 +16,34 @@ use ltel_core::Timestamp;
 use ltel_core::meter::{Collector, MeterSettings};
 use ltel_core::record::Record;
 use ltel_core::run::RunInfo;
+use ltel_core::trace::SpanData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::clock;
-use crate::config::{BackendConfig, BackendKind};
+use crate::config::{BackendConfig, BackendKind, Signal};
 pub(crate) use account::{Account, Delivered};
 
-/// What takes telemetry somewhere. Counts what it delivered and what it could not.
+/// What takes telemetry somewhere. Counts what it delivered and what it could not. It gets the signals of its queue only.
 trait Sink: Send + 'static {
     /// Takes the points of one or more recorders.
-    fn metrics(&mut self, batch: Vec<Collected>) -> impl Future<Output = ()> + Send;
+    fn metrics(&mut self, _batch: Vec<Collected>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
     /// Takes structured events.
-    fn records(&mut self, batch: Vec<Entry>) -> impl Future<Output = ()> + Send;
+    fn records(&mut self, _batch: Vec<Entry>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+    /// Takes spans.
+    fn spans(&mut self, _batch: Vec<Spans>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
     /// Brings out what it holds back. Called at least once a second, and at the end of each run.
-    fn flush(&mut self) -> impl Future<Output = ()> + Send;
+    fn flush(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// The points of one recorder in one run.
@@ -54,6 +65,14 @@ pub(crate) struct Entry {
     pub(crate) record: Arc<Record>,
 }
 
+/// Spans and the run they belong to.
+#[derive(Clone, Debug)]
+pub(crate) struct Spans {
+    pub(crate) run: Arc<RunInfo>,
+    // Shared by the backends that take them.
+    pub(crate) spans: Arc<Vec<SpanData>>,
+}
+
 /// The metrics of one recorder in one run, for one backend.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -67,7 +86,12 @@ pub(crate) struct Feed {
 enum Command {
     Begin(Feed),
     Record(Entry),
-    End { run: Arc<RunInfo>, report: Entry },
+    Spans(Spans),
+    /// The report is for the queue that takes structured events.
+    End {
+        run: Arc<RunInfo>,
+        report: Option<Entry>,
+    },
 }
 
 /// A backend at work.
@@ -78,36 +102,92 @@ pub(crate) struct Backend {
     /// How it wants metrics; absent if it takes none.
     pub(crate) meter: Option<MeterSettings>,
     pub(crate) account: Arc<Account>,
-    queue: UnboundedSender<Command>,
-    waiting: Arc<AtomicUsize>,
+    queues: Vec<Queue>,
+}
+
+/// What waits for a backend, or for a part of it that works on its own.
+#[derive(Debug)]
+struct Queue {
+    signals: &'static [Signal],
+    commands: UnboundedSender<Command>,
+    waiting: Arc<Waiting>,
     limit: usize,
+}
+
+/// How many items of each signal wait. Points do not: they are collected when it is time.
+#[derive(Debug, Default)]
+struct Waiting {
+    records: AtomicUsize,
+    spans: AtomicUsize,
+}
+
+/// The other end of a [`Queue`].
+#[derive(Debug)]
+struct Waited {
+    commands: UnboundedReceiver<Command>,
+    waiting: Arc<Waiting>,
+}
+
+impl Queue {
+    fn new(signals: &'static [Signal], limit: usize) -> (Self, Waited) {
+        let (sender, commands) = unbounded_channel();
+        let waiting = Arc::<Waiting>::default();
+        (Self { signals, commands: sender, waiting: Arc::clone(&waiting), limit }, Waited { commands, waiting })
+    }
+
+    fn send(&self, command: Command) {
+        // Fails only when the backend's task has ended: then ltel is stopping, or stdout is closed.
+        let _ = self.commands.send(command);
+    }
 }
 
 impl Backend {
     /// A run's recorder begins: its metrics are there to be collected.
     pub(crate) fn begin(&self, feed: Feed) {
-        self.send(Command::Begin(feed));
+        if let Some(queue) = self.queue(Signal::Metrics) {
+            queue.send(Command::Begin(feed));
+        }
     }
 
     /// A structured event. Dropped and counted if too many wait already.
     pub(crate) fn record(&self, entry: Entry) {
-        // Bounded: a backend that hangs must cost no more memory than its queue.
-        if self.waiting.load(Ordering::Relaxed) >= self.limit {
-            self.account.dropped_record(&self.name);
-            return;
+        if let Some(queue) = self.queue(Signal::Logs)
+            && self.admit(queue, &queue.waiting.records, Signal::Logs, 1)
+        {
+            queue.send(Command::Record(entry));
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.send(Command::Record(entry));
+    }
+
+    /// Spans. Dropped and counted if too many wait already.
+    pub(crate) fn spans(&self, spans: Spans) {
+        if let Some(queue) = self.queue(Signal::Traces)
+            && self.admit(queue, &queue.waiting.spans, Signal::Traces, spans.spans.len())
+        {
+            queue.send(Command::Spans(spans));
+        }
     }
 
     /// A run is over: collect its metrics a last time, and bring out everything. The report comes last of all.
-    pub(crate) fn end(&self, report: Entry) {
-        self.send(Command::End { run: Arc::clone(&report.run), report });
+    pub(crate) fn end(&self, report: &Entry) {
+        for queue in &self.queues {
+            let takes_records = queue.signals.contains(&Signal::Logs);
+            queue.send(Command::End { run: Arc::clone(&report.run), report: takes_records.then(|| report.clone()) });
+        }
     }
 
-    fn send(&self, command: Command) {
-        // Fails only when the backend's task has ended: then ltel is stopping, or stdout is closed.
-        let _ = self.queue.send(command);
+    fn queue(&self, signal: Signal) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.signals.contains(&signal))
+    }
+
+    // Bounded: a backend that hangs must cost no more memory than its queue.
+    fn admit(&self, queue: &Queue, waiting: &AtomicUsize, signal: Signal, count: usize) -> bool {
+        let admitted = waiting.load(Ordering::Relaxed) < queue.limit;
+        if admitted {
+            waiting.fetch_add(count, Ordering::Relaxed);
+        } else {
+            self.account.dropped(&self.name, signal, count as u64);
+        }
+        admitted
     }
 }
 
@@ -120,52 +200,66 @@ pub(crate) fn start(
     summary: &Arc<summary::Summary>,
 ) -> Result<(Backend, JoinHandle<()>), StartError> {
     let account = Arc::new(Account::default());
-    let (queue, commands) = unbounded_channel();
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let work =
-        Work { interval: config.interval, commands, waiting: Arc::clone(&waiting), feeds: Vec::new(), next_feed: 0 };
+    let mut queues = Vec::new();
+    let mut queue = |signals| {
+        let (queue, waited) = Queue::new(signals, config.queue);
+        queues.push(queue);
+        waited
+    };
     let settings = |resource, exponential| MeterSettings { resource, temporality: config.temporality, exponential };
     let (meter, task) = match &config.kind {
         BackendKind::Json(json) => {
             let sink = json::JsonSink::open(json, config.temporality, Arc::clone(&account))?;
+            let signals: &[_] = if json.spans { &Signal::ALL } else { &[Signal::Metrics, Signal::Logs] };
             let resource = opentelemetry_sdk::Resource::builder_empty().build();
-            (Some(settings(resource, false)), tokio::spawn(work.run(sink)))
+            (Some(settings(resource, false)), tokio::spawn(Work::new(config, queue(signals)).run(sink)))
         }
         BackendKind::Otlp(otlp) => {
-            let sink = otlp::OtlpSink::connect(&config.name, otlp, config.temporality, Arc::clone(&account))?;
-            (Some(settings(otlp.resource.clone(), otlp.exponential)), tokio::spawn(work.run(sink)))
+            // One queue per signal: they may go to different receivers, of which one is slow.
+            let metrics = otlp::MetricsSink::connect(&config.name, otlp, config.temporality, &account)?;
+            let metrics = Work::new(config, queue(&[Signal::Metrics])).run(metrics);
+            (Some(settings(otlp.resource.clone(), otlp.exponential)), tokio::spawn(metrics))
         }
         BackendKind::Prometheus(prometheus) => {
             let backend = prometheus::Prometheus::start(&config.name, prometheus, Arc::clone(&account))?;
             // Scrapes come when they come: there is nothing to collect at an interval.
-            let task = tokio::spawn(backend.run(work.commands, work.waiting));
+            let task = tokio::spawn(backend.run(queue(&[Signal::Metrics]).commands));
             // The resource is a family of its own, `target_info`, and so not the meters'.
             let resource = opentelemetry_sdk::Resource::builder_empty().build();
             (Some(settings(resource, false)), task)
         }
         BackendKind::Summary => {
-            (None, tokio::spawn(work.run(summary::SummarySink::new(Arc::clone(summary), Arc::clone(&account)))))
+            let sink = summary::SummarySink::new(Arc::clone(summary), Arc::clone(&account));
+            (None, tokio::spawn(Work::new(config, queue(&[Signal::Logs])).run(sink)))
         }
     };
-    let backend = Backend {
-        name: config.name.clone(),
-        interval: config.interval,
-        meter,
-        account,
-        queue,
-        waiting,
-        limit: config.queue,
-    };
-    Ok((backend, task))
+    Ok((Backend { name: config.name.clone(), interval: config.interval, meter, account, queues }, task))
 }
 
 /// A backend's task: what it has to collect, and when.
 struct Work {
     interval: Duration,
-    commands: UnboundedReceiver<Command>,
-    waiting: Arc<AtomicUsize>,
+    queue: Waited,
     feeds: Vec<Scheduled>,
     next_feed: u64,
+}
+
+/// What was taken from the queue at once.
+#[derive(Default)]
+struct Taken {
+    records: Vec<Entry>,
+    spans: Vec<Spans>,
+}
+
+impl Taken {
+    async fn give_to(&mut self, sink: &mut impl Sink) {
+        if !self.records.is_empty() {
+            sink.records(std::mem::take(&mut self.records)).await;
+        }
+        if !self.spans.is_empty() {
+            sink.spans(std::mem::take(&mut self.spans)).await;
+        }
+    }
 }
 
 struct Scheduled {
@@ -176,6 +270,10 @@ struct Scheduled {
 }
 
 impl Work {
+    fn new(config: &BackendConfig, queue: Waited) -> Self {
+        Self { interval: config.interval, queue, feeds: Vec::new(), next_feed: 0 }
+    }
+
     async fn run(mut self, mut sink: impl Sink) {
         let mut flush = interval(Duration::from_secs(1));
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -188,7 +286,7 @@ impl Work {
                 }
             };
             tokio::select! {
-                command = self.commands.recv() => match command {
+                command = self.queue.commands.recv() => match command {
                     Some(command) => self.command(command, &mut sink).await,
                     None => break,
                 },
@@ -200,14 +298,18 @@ impl Work {
     }
 
     async fn command(&mut self, command: Command, sink: &mut impl Sink) {
-        let mut records = Vec::new();
+        let mut taken = Taken::default();
         let mut next = Some(command);
         // Whatever waits already, in one go.
         while let Some(command) = next.take() {
             match command {
                 Command::Record(entry) => {
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                    records.push(entry);
+                    self.queue.waiting.records.fetch_sub(1, Ordering::Relaxed);
+                    taken.records.push(entry);
+                }
+                Command::Spans(spans) => {
+                    self.queue.waiting.spans.fetch_sub(spans.spans.len(), Ordering::Relaxed);
+                    taken.spans.push(spans);
                 }
                 Command::Begin(feed) => {
                     let every = feed.interval.unwrap_or(self.interval);
@@ -215,19 +317,15 @@ impl Work {
                     self.next_feed += 1;
                 }
                 Command::End { run, report } => {
-                    if !records.is_empty() {
-                        sink.records(std::mem::take(&mut records)).await;
-                    }
+                    taken.give_to(sink).await;
                     self.end(&run, report, sink).await;
                 }
             }
-            if records.len() < 1_000 {
-                next = self.commands.try_recv().ok();
+            if taken.records.len() + taken.spans.len() < 1_000 {
+                next = self.queue.commands.try_recv().ok();
             }
         }
-        if !records.is_empty() {
-            sink.records(records).await;
-        }
+        taken.give_to(sink).await;
     }
 
     async fn collect_due(&mut self, sink: &mut impl Sink) {
@@ -241,7 +339,7 @@ impl Work {
         sink.metrics(batch).await;
     }
 
-    async fn end(&mut self, run: &Arc<RunInfo>, report: Entry, sink: &mut impl Sink) {
+    async fn end(&mut self, run: &Arc<RunInfo>, report: Option<Entry>, sink: &mut impl Sink) {
         let (ended, rest) = std::mem::take(&mut self.feeds).into_iter().partition(|s| Arc::ptr_eq(&s.feed.run, run));
         self.feeds = rest;
         let ended: Vec<Scheduled> = ended;
@@ -249,7 +347,9 @@ impl Work {
         if !batch.is_empty() {
             sink.metrics(batch).await;
         }
-        sink.records(vec![report]).await;
+        if let Some(report) = report {
+            sink.records(vec![report]).await;
+        }
         sink.flush().await;
     }
 }

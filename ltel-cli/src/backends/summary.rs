@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ltel_core::record::Record;
 use ltel_core::run::RunInfo;
 
-use super::{Account, Collected, Entry, Sink};
+use super::{Account, Entry, Sink};
+use crate::config::Signal;
 
 // Bounded: an ltel may serve runs for months.
 const RUNS: usize = 16;
@@ -70,14 +71,10 @@ impl SummarySink {
 }
 
 impl Sink for SummarySink {
-    async fn metrics(&mut self, _: Vec<Collected>) {}
-
     async fn records(&mut self, batch: Vec<Entry>) {
-        self.account.update(|account| account.records += batch.len() as u64);
+        self.account.update(|account| account.of_mut(Signal::Logs).delivered += batch.len() as u64);
         for entry in batch {
             self.summary.take(entry);
         }
     }
-
-    async fn flush(&mut self) {}
 }

@@ -5,7 +5,7 @@ use ltel_core::registry::Registry;
 
 use super::{Failure, load_config};
 use crate::args::CheckArgs;
-use crate::config::{BackendKind, Config, JsonConfig};
+use crate::config::{BackendKind, Config, JsonOutput};
 use crate::print;
 use crate::table::plain;
 
@@ -28,8 +28,10 @@ fn describe(config: &Config) -> String {
     let mut backends: Table = plain(&["backend", "type", "interval", "to"]);
     for backend in &config.backends {
         let (kind, to) = match &backend.kind {
-            BackendKind::Json(JsonConfig::Stdout) => ("json", "stdout".to_owned()),
-            BackendKind::Json(JsonConfig::File { path, .. }) => ("json", path.display().to_string()),
+            BackendKind::Json(json) => match &json.output {
+                JsonOutput::Stdout => ("json", "stdout".to_owned()),
+                JsonOutput::File { path, .. } => ("json", path.display().to_string()),
+            },
             BackendKind::Otlp(otlp) => ("otlp", format!("{} ({})", otlp.endpoint, otlp.protocol.as_str())),
             BackendKind::Prometheus(prometheus) => {
                 let keep = humantime::format_duration(prometheus.keep);

@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use super::Failure;
-use crate::config::{BackendConfig, BackendKind, Config, JsonConfig, RecorderConfig};
+use crate::config::{BackendConfig, BackendKind, Config, JsonOutput, RecorderConfig};
 use crate::listen::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
 use crate::python;
@@ -92,7 +92,8 @@ pub(super) async fn start(
         listeners.add(&config.listen).await.map_err(failed)?;
     }
     add_summary(&mut config);
-    let writes_stdout = |backend: &BackendConfig| matches!(backend.kind, BackendKind::Json(JsonConfig::Stdout));
+    let writes_stdout =
+        |backend: &BackendConfig| matches!(&backend.kind, BackendKind::Json(json) if json.output == JsonOutput::Stdout);
     let stdout_is_data = config.backends.iter().any(writes_stdout);
     let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
     let address = format!("unix:{}", socket.path().display());

@@ -14,7 +14,9 @@ use toml::de::DeTable;
 use super::error::{ConfigError, ConfigErrors, did_you_mean};
 use super::section::{Section, list};
 use super::values::{Interval, Secret};
-use super::{BackendConfig, BackendKind, Config, Environment, JsonConfig, Listen, RecorderConfig, otlp, prometheus};
+use super::{
+    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, Listen, RecorderConfig, otlp, prometheus,
+};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
 const DEFAULT_TCP: &str = "127.0.0.1:4327";
@@ -66,6 +68,8 @@ struct RawJson {
     output: Option<Spanned<String>>,
     max_bytes: Option<ByteSize>,
     keep: Option<u32>,
+    #[serde(default)]
+    spans: bool,
 }
 
 const BACKEND_TYPES: [&str; 3] = ["json", "otlp", "prometheus"];
@@ -265,7 +269,7 @@ impl Loader<'_> {
                         .help("give a file: `output = \"telemetry.jsonl\"`, or leave out `max_bytes` and `keep`"),
                 );
             }
-            return Some(JsonConfig::Stdout);
+            return Some(JsonConfig { output: JsonOutput::Stdout, spans: raw.spans });
         };
         let path = PathBuf::from(output.get_ref());
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -276,7 +280,9 @@ impl Loader<'_> {
                     .help("give a file in an existing folder, or \"stdout\""),
             );
         }
-        Some(JsonConfig::File { path, max_bytes: raw.max_bytes.map(|size| size.as_u64()), keep: raw.keep.unwrap_or(5) })
+        let max_bytes = raw.max_bytes.map(|size| size.as_u64());
+        let output = JsonOutput::File { path, max_bytes, keep: raw.keep.unwrap_or(5) };
+        Some(JsonConfig { output, spans: raw.spans })
     }
 
     fn recorders(&mut self, section: Section<'_>, backends: &[String]) -> Vec<RecorderConfig> {

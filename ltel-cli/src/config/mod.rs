@@ -48,14 +48,14 @@ impl Config {
     pub fn features(&self) -> Features {
         let mut features = Features::default();
         for recorder in &self.recorders {
-            recorder.spec.needs.add_to(&mut features);
+            recorder.factory.needs().add_to(&mut features);
         }
         features
     }
 
     /// How often the usage of the Locust processes is wanted, if at all.
     pub fn usage_interval(&self) -> Option<Duration> {
-        let wanting = self.recorders.iter().filter(|recorder| recorder.spec.needs.usage);
+        let wanting = self.recorders.iter().filter(|recorder| recorder.factory.needs().usage);
         wanting
             .flat_map(|recorder| {
                 recorder.backends.iter().map(|&b| recorder.interval.unwrap_or(self.backends[b].interval))
@@ -105,10 +105,46 @@ pub struct BackendConfig {
     pub interval: Duration,
     /// Whether points add up from the run's beginning or from the last collection.
     pub temporality: Temporality,
-    /// How many records may wait for it.
+    /// How many structured events may wait for it, and how many spans.
     pub queue: usize,
     /// What it is.
     pub kind: BackendKind,
+}
+
+/// The signals of OpenTelemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// Points of instruments.
+    Metrics,
+    /// Spans.
+    Traces,
+    /// Structured events.
+    Logs,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Metrics, Self::Traces, Self::Logs];
+
+    /// Its name in configurations, in `OTEL_*` variables (in capitals) and in OTLP's paths.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Traces => "traces",
+            Self::Logs => "logs",
+        }
+    }
+
+    /// What it consists of, for people.
+    #[must_use]
+    pub const fn items(self) -> &'static str {
+        match self {
+            Self::Metrics => "points",
+            Self::Traces => "spans",
+            Self::Logs => "records",
+        }
+    }
 }
 
 /// The types of backends.
@@ -124,9 +160,18 @@ pub enum BackendKind {
     Summary,
 }
 
+/// What is written as JSON lines, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonConfig {
+    /// Where they go.
+    pub output: JsonOutput,
+    /// Whether spans are written too.
+    pub spans: bool,
+}
+
 /// Where JSON lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JsonConfig {
+pub enum JsonOutput {
     /// Standard output.
     Stdout,
     /// A file.

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use ltel_core::Timestamp;
 use ltel_core::run::RunInfo;
+use ltel_core::trace::SpanData;
 use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanId, Status};
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -46,8 +48,53 @@ pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
         telemetry.insert("source".to_owned(), source.source.runner().into());
         telemetry.insert("source_id".to_owned(), source.label.as_str().into());
     }
+    if let Some(trace) = &record.trace {
+        telemetry.insert("trace_id".to_owned(), trace.trace_id.to_string().into());
+        telemetry.insert("span_id".to_owned(), trace.span_id.to_string().into());
+    }
     telemetry.extend(record.fields.iter().map(|(name, value)| (name.clone().into_owned(), value.clone())));
     write(out, record.time, record.severity.as_str(), kind, &record.name, &telemetry);
+}
+
+/// Appends a span's line: the span's own parts under the names of OpenTelemetry's data model in snake case, its attributes
+/// and events as maps.
+pub(super) fn write_span(out: &mut Vec<u8>, run: &RunInfo, span: &SpanData) {
+    let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
+    let mut telemetry = context("span", &span.name, run);
+    let mut add = |name: &str, value: Value| {
+        telemetry.insert(name.to_owned(), value);
+    };
+    add("trace_id", span.span_context.trace_id().to_string().into());
+    add("span_id", span.span_context.span_id().to_string().into());
+    if span.parent_span_id != SpanId::INVALID {
+        add("parent_span_id", span.parent_span_id.to_string().into());
+    }
+    add("sampled", span.span_context.is_sampled().into());
+    add("kind", format!("{:?}", span.span_kind).to_lowercase().into());
+    add("start_time", start.to_string().into());
+    add("duration_ms", (end.since(start).as_secs_f64() * 1e3).into());
+    match &span.status {
+        Status::Error { description } => {
+            add("status", "error".into());
+            add("status_description", description.as_ref().into());
+        }
+        Status::Ok => add("status", "ok".into()),
+        Status::Unset => add("status", "unset".into()),
+    }
+    add("attributes", attributes(&span.attributes));
+    if !span.events.is_empty() {
+        let event = |event: &opentelemetry::trace::Event| {
+            let time = Timestamp::from(event.timestamp).to_string();
+            serde_json::json!({"time": time, "name": event.name, "attributes": attributes(&event.attributes)})
+        };
+        add("events", span.events.iter().map(event).collect());
+    }
+    let failed = matches!(span.status, Status::Error { .. });
+    write(out, end, if failed { "ERROR" } else { "INFO" }, "span", &span.name, &telemetry);
+}
+
+fn attributes(attributes: &[KeyValue]) -> Value {
+    attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))).collect::<Map<_, _>>().into()
 }
 
 /// A point, as the inner part of a line.

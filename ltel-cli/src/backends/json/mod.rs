@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::{Account, Collected, Entry, Sink};
-use crate::config::JsonConfig;
+use super::{Account, Collected, Entry, Sink, Spans};
+use crate::config::{JsonConfig, Signal};
 use output::Output;
 
 // Enough for a batch of lines; more is written at once.
@@ -24,6 +24,7 @@ pub(super) struct JsonSink {
     // What is in the buffer, for the account.
     points: u64,
     records: u64,
+    spans: u64,
     // With deltas, the same figures as last time are news and no repetition.
     delta: bool,
     // By feed and series: the hash of what was written last. A point that has not changed is not written again.
@@ -35,12 +36,13 @@ impl JsonSink {
     /// Opens the output.
     pub(super) fn open(config: &JsonConfig, temporality: Temporality, account: Arc<Account>) -> Result<Self, String> {
         Ok(Self {
-            output: Output::open(config)?,
+            output: Output::open(&config.output)?,
             account,
             delta: temporality != Temporality::Cumulative,
             buffer: Vec::with_capacity(2 * BUFFER),
             points: 0,
             records: 0,
+            spans: 0,
             written: HashMap::new(),
             hasher: RandomState::new(),
         })
@@ -51,20 +53,21 @@ impl JsonSink {
             return;
         }
         let result = self.output.write(&self.buffer).await;
-        let (points, records) = (std::mem::take(&mut self.points), std::mem::take(&mut self.records));
+        let written =
+            [(Signal::Metrics, &mut self.points), (Signal::Logs, &mut self.records), (Signal::Traces, &mut self.spans)]
+                .map(|(signal, count)| (signal, std::mem::take(count)));
         self.buffer.clear();
         self.account.update(|account| match result {
-            Ok(()) => {
-                account.points += points;
-                account.records += records;
-            }
+            Ok(()) => written.iter().for_each(|&(signal, count)| account.of_mut(signal).delivered += count),
             Err(error) => {
-                if account.failed_exports == 0 && !output::is_closed(&error) {
+                if account.last_error.is_none() && !output::is_closed(&error) {
                     tracing::error!("JSON lines cannot be written: {error} (further failures are counted, not logged)");
                 }
-                account.failed_exports += 1;
-                account.failed_points += points;
-                account.dropped_records += records;
+                for (signal, count) in written.into_iter().filter(|(_, count)| *count > 0) {
+                    let figures = account.of_mut(signal);
+                    figures.failed_exports += 1;
+                    figures.failed += count;
+                }
                 account.last_error = Some(error.to_string());
             }
         });
@@ -99,6 +102,18 @@ impl Sink for JsonSink {
             self.records += 1;
             if self.buffer.len() >= BUFFER {
                 self.write_out().await;
+            }
+        }
+    }
+
+    async fn spans(&mut self, batch: Vec<Spans>) {
+        for Spans { run, spans } in batch {
+            for span in spans.iter() {
+                line::write_span(&mut self.buffer, &run, span);
+                self.spans += 1;
+                if self.buffer.len() >= BUFFER {
+                    self.write_out().await;
+                }
             }
         }
     }

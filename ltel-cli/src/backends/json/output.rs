@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, Stdout};
 
-use crate::config::JsonConfig;
+use crate::config::JsonOutput;
 use crate::signals;
 
 /// An open output.
@@ -18,10 +18,10 @@ pub(super) enum Output {
 }
 
 impl Output {
-    pub(super) fn open(config: &JsonConfig) -> Result<Self, String> {
+    pub(super) fn open(config: &JsonOutput) -> Result<Self, String> {
         match config {
-            JsonConfig::Stdout => Ok(Self::Stdout(tokio::io::stdout())),
-            JsonConfig::File { path, max_bytes, keep } => {
+            JsonOutput::Stdout => Ok(Self::Stdout(tokio::io::stdout())),
+            JsonOutput::File { path, max_bytes, keep } => {
                 let file = open(path).map_err(|error| format!("cannot write to `{}`: {error}", path.display()))?;
                 let size = file.metadata().map_or(0, |metadata| metadata.len());
                 let file = File::from_std(file);

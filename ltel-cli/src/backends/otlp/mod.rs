@@ -10,34 +10,34 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMe
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use tokio::task::JoinSet;
 
-use super::{Account, Collected, Entry, Sink};
-use crate::config::OtlpConfig;
+use super::{Account, Collected, Sink};
+use crate::config::{OtlpConfig, Signal};
 use client::Failure;
 
 /// Sends metrics by OTLP.
-pub(super) struct OtlpSink {
+pub(super) struct MetricsSink {
     name: String,
     exporter: Arc<opentelemetry_otlp::MetricExporter>,
     account: Arc<Account>,
     failure: Arc<Failure>,
 }
 
-impl OtlpSink {
+impl MetricsSink {
     /// Prepares the connection; it is made when there is something to send.
     pub(super) fn connect(
         name: &str,
         config: &OtlpConfig,
         temporality: Temporality,
-        account: Arc<Account>,
+        account: &Arc<Account>,
     ) -> Result<Self, String> {
         let failure = Arc::default();
         let exporter =
             exporter::metrics(config, temporality, &failure).map_err(|error| format!("backend `{name}`: {error}"))?;
-        Ok(Self { name: name.to_owned(), exporter: Arc::new(exporter), account, failure })
+        Ok(Self { name: name.to_owned(), exporter: Arc::new(exporter), account: Arc::clone(account), failure })
     }
 }
 
-impl Sink for OtlpSink {
+impl Sink for MetricsSink {
     async fn metrics(&mut self, batch: Vec<Collected>) {
         // One request per recorder, so that each stays small; at the same time, so that a slow receiver costs its delay once.
         let mut exports = JoinSet::new();
@@ -51,28 +51,24 @@ impl Sink for OtlpSink {
         while let Some(export) = exports.join_next().await {
             let Ok((points, last, result)) = export else { continue };
             self.account.update(|account| match result {
-                Ok(()) => account.points += points,
+                Ok(()) => account.of_mut(Signal::Metrics).delivered += points,
                 Err(error) => {
                     let error = self.failure.last().unwrap_or_else(|| error.to_string());
-                    if account.failed_exports == 0 {
+                    let figures = account.of_mut(Signal::Metrics);
+                    if figures.failed_exports == 0 {
                         tracing::warn!(
                             "backend `{}`: export failed: {error} (further failures are counted)",
                             self.name
                         );
                     }
-                    account.failed_exports += 1;
-                    account.failed_points += points;
+                    figures.failed_exports += 1;
+                    figures.failed += points;
                     account.lost_final_points += if last { points } else { 0 };
                     account.last_error = Some(error);
                 }
             });
         }
     }
-
-    // Structured events have no place among metrics.
-    async fn records(&mut self, _: Vec<Entry>) {}
-
-    async fn flush(&mut self) {}
 }
 
 fn count_points(metrics: &ResourceMetrics) -> u64 {

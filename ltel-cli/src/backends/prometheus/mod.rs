@@ -11,7 +11,6 @@ mod server;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -51,7 +50,7 @@ impl Prometheus {
     }
 
     /// Takes runs in and out until there is nobody left to tell of any.
-    pub(super) async fn run(self, mut commands: UnboundedReceiver<Command>, waiting: Arc<AtomicUsize>) {
+    pub(super) async fn run(self, mut commands: UnboundedReceiver<Command>) {
         loop {
             let end = self.server.shelf.next_end();
             let end = async move {
@@ -63,10 +62,8 @@ impl Prometheus {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Begin(Feed { run, collector, .. })) => self.server.shelf.begin(run, collector),
-                    // Structured events have no place among metrics.
-                    Some(Command::Record(_)) => {
-                        waiting.fetch_sub(1, Ordering::Relaxed);
-                    }
+                    // It has a queue for metrics alone.
+                    Some(Command::Record(_) | Command::Spans(_)) => {}
                     Some(Command::End { run, .. }) => {
                         self.server.shelf.end(&run, shelf::until(Instant::now(), self.keep));
                     }

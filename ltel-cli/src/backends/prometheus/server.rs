@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use super::Account;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
+use crate::config::Signal;
 
 // Bounded: each holds a page at most.
 const CONNECTIONS: usize = 16;
@@ -84,7 +85,7 @@ impl Server {
             && let Some(receipt) = receipt.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             receipt.arrived();
-            self.account.update(|account| account.points += receipt.points);
+            self.account.update(|account| account.of_mut(Signal::Metrics).delivered += receipt.points);
             self.scrapes.send_modify(|scrapes| *scrapes += 1);
         }
     }
