@@ -6,6 +6,7 @@ pub mod stats;
 pub mod requests;
 pub mod users;
 pub mod system;
+mod semconv;
 
 use ltel_core::registry::Registry;
 
