@@ -15,7 +15,12 @@ const OTHER: &str = "_OTHER";
 /// Whether it is an HTTP request: its method is one of HTTP's, or its URL says so. Locust's clients for other protocols
 /// report what they do as requests too.
 pub(crate) fn is_http(request: &Request<'_>) -> bool {
-    METHODS.contains(&&*request.method) || url(request).is_some()
+    is_http_method(&request.method) || url(request).is_some()
+}
+
+/// Whether it is a method that the conventions know.
+pub(crate) fn is_http_method(method: &str) -> bool {
+    METHODS.contains(&method)
 }
 
 /// `http.request.method`: the method if the conventions know it, else `_OTHER`.
@@ -37,10 +42,15 @@ pub(crate) fn error_type<'a>(request: &'a Request<'_>) -> Option<&'a str> {
     Some(status.unwrap_or(class))
 }
 
-/// The absolute HTTP URL of a request: the event's own where a recorder asked for it; else the name, if it is one.
-/// `FastHttpUser` names requests so that are not to the host under test.
+/// The absolute HTTP URL of a request: the event's own where a recorder asked for it, else that in its name.
 pub(crate) fn url<'a>(request: &'a Request<'_>) -> Option<&'a str> {
-    request.url().into_iter().chain([&*request.name]).find(|url| is_http_url(url))
+    request.url().filter(|url| is_http_url(url)).or_else(|| url_in_name(request))
+}
+
+/// The name of a request if it is an absolute HTTP URL: `FastHttpUser` names those so that go elsewhere than to the host
+/// under test.
+pub(crate) fn url_in_name<'a>(request: &'a Request<'_>) -> Option<&'a str> {
+    Some(&*request.name).filter(|name| is_http_url(name))
 }
 
 fn is_http_url(url: &str) -> bool {
@@ -88,7 +98,7 @@ impl Server {
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
     index: HashMap<Box<str>, usize>,
-    servers: Vec<Option<Server>>,
+    parsed: Vec<Option<Server>>,
     // The latest that found no place in the index.
     spare: Option<Server>,
 }
@@ -101,16 +111,16 @@ impl Servers {
     pub(crate) fn of(&mut self, url: &str) -> Option<&Server> {
         let origin = origin(url)?;
         if let Some(&at) = self.index.get(origin) {
-            return self.servers[at].as_ref();
+            return self.parsed[at].as_ref();
         }
         let server = Server::of(origin);
-        if self.servers.len() >= Self::LIMIT {
+        if self.parsed.len() >= Self::LIMIT {
             self.spare = server;
             return self.spare.as_ref();
         }
-        self.index.insert(origin.into(), self.servers.len());
-        self.servers.push(server);
-        self.servers.last()?.as_ref()
+        self.index.insert(origin.into(), self.parsed.len());
+        self.parsed.push(server);
+        self.parsed.last()?.as_ref()
     }
 }
 
@@ -201,6 +211,6 @@ mod tests {
             let name = format!("shop{n}.example");
             assert_eq!(servers.of(&format!("http://{name}/")), server("http", &name, 80).as_ref());
         }
-        assert_eq!(servers.servers.len(), Servers::LIMIT);
+        assert_eq!(servers.parsed.len(), Servers::LIMIT);
     }
 }
