@@ -6,9 +6,13 @@ pub mod stats;
 pub mod requests;
 pub mod users;
 pub mod system;
+pub mod http;
+mod buckets;
+mod semconv;
 
 use ltel_core::registry::Registry;
 
+pub use http::Http;
 pub use lifecycle::Lifecycle;
 pub use requests::Requests;
 pub use stats::Stats;
@@ -21,5 +25,11 @@ pub const SCOPE: &str = "locust_telemetry";
 /// All built-in recorders. Add your own with [`Registry::with`].
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with::<Lifecycle>().with::<Stats>().with::<Requests>().with::<Users>().with::<System>()
+    Registry::new()
+        .with::<Lifecycle>()
+        .with::<Stats>()
+        .with::<Requests>()
+        .with::<Users>()
+        .with::<System>()
+        .with::<Http>()
 }

@@ -2,7 +2,9 @@
 
 use ltel_core::prelude::*;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
+use serde::de::Deserializer;
+
+use crate::buckets;
 
 /// Upper bounds in ms that fit load tests: 1 ms to 60 s.
 const BUCKETS: &[f64] = &[
@@ -48,7 +50,7 @@ pub struct Requests {
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The histograms' upper bounds in ms, ascending.
-    #[serde(default = "default_buckets", deserialize_with = "ascending")]
+    #[serde(default = "default_buckets", deserialize_with = "in_ms")]
     pub buckets: Vec<f64>,
 }
 
@@ -62,10 +64,6 @@ fn default_buckets() -> Vec<f64> {
     BUCKETS.to_vec()
 }
 
-fn ascending<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
-    let buckets = Vec::<f64>::deserialize(deserializer)?;
-    if buckets.iter().any(|b| !b.is_finite()) || buckets.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err(D::Error::custom("buckets must ascend, such as `[10, 50, 100, 500, 1000]` (upper bounds in ms)"));
-    }
-    Ok(buckets)
+fn in_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    buckets::ascending(deserializer, "`[10, 50, 100, 500, 1000]` (upper bounds in ms)")
 }

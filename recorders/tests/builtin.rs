@@ -5,7 +5,7 @@ use ltel_core::replay::{
     Replay, cpu_warning, master, request, reset_stats, spawning_complete, spec, test_start, test_stop, usage, users,
     worker,
 };
-use ltel_recorders::{Lifecycle, Requests, Stats, System, Users};
+use ltel_recorders::{Http, Lifecycle, Requests, Stats, System, Users};
 
 #[test]
 fn specs() {
@@ -14,7 +14,9 @@ fn specs() {
     insta::assert_snapshot!("requests_spec", spec::<Requests>());
     insta::assert_snapshot!("users_spec", spec::<Users>());
     insta::assert_snapshot!("system_spec", spec::<System>());
-    for scope in [Lifecycle::SPEC.scope, Requests::SPEC.scope, Users::SPEC.scope, System::SPEC.scope] {
+    insta::assert_snapshot!("http_spec", spec::<Http>());
+    for scope in [Lifecycle::SPEC.scope, Requests::SPEC.scope, Users::SPEC.scope, System::SPEC.scope, Http::SPEC.scope]
+    {
         assert_eq!(scope, ltel_recorders::SCOPE, "the meter that dashboards know");
     }
 }
@@ -130,4 +132,68 @@ fn resets() {
         .event(reset_stats())
         .event(request("GET", "after").took_ms(1.0));
     assert_eq!(counted(replay), ["after"]);
+}
+
+#[test]
+fn http() {
+    let out = Replay::of::<Http>()
+        .options("buckets = [0.01, 0.1]\nsize_buckets = [1024]\nrequest_url = true")
+        .event(test_start().host("https://shop.example"))
+        .event(request("GET", "/").took_ms(5.0).status(200).bytes(100))
+        .event(request("GET", "/").took_ms(50.0).status(200).bytes(5_000))
+        .event(request("GET", "/").took_ms(500.0).status(404).failed("HTTPError", "404"))
+        // A 404 that the test accepts, and a 200 that it does not.
+        .event(request("GET", "/gone").took_ms(5.0).status(404))
+        .event(request("GET", "/").took_ms(5.0).status(200).failed("CatchResponseError", "no price"))
+        // No response: no status and no size.
+        .event(request("POST", "/pay").took_ms(5.0).status(0).failed("ConnectionError", "refused"))
+        // Another server, told by the URL or by the name.
+        .event(request("GET", "/logo").took_ms(5.0).status(200).url("http://[::1]:8080/logo?v=1"))
+        .event(request("GET", "http://cdn.example/a.css").took_ms(5.0).status(200))
+        .event(request("PROPFIND", "/dav").took_ms(5.0).status(207).url("https://shop.example/dav"))
+        // No HTTP.
+        .event(request("SQL", "select").took_ms(7.0))
+        // No time.
+        .event(request("GET", "/stream").status(200).bytes(7))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Scenario: only some requests carry a URL, for the sake of another recorder. Guarantees: they count as all others do.
+#[test]
+fn http_looks_at_urls_only_if_it_asked_for_them() {
+    let out = Replay::of::<Http>()
+        .event(test_start().host("http://shop.example"))
+        .event(request("GET", "/").took_ms(5.0).status(200))
+        .event(request("GET", "/").took_ms(5.0).status(200).url("http://cdn.example/"))
+        .event(request("PROPFIND", "/").took_ms(5.0).status(200).url("http://shop.example/"))
+        .finish();
+    assert_eq!(out.count("http.client.request.duration", &[("server.address", "shop.example")]), 2);
+}
+
+#[test]
+fn http_users_and_processes() {
+    let out = Replay::of::<Http>()
+        .event(users(&[("Buyer", 3), ("Browser", 40)]).from(master()))
+        .event(users(&[("Buyer", 3)]).from(worker(0)))
+        .event(users(&[("Browser", 40)]).from(worker(1)))
+        .event(usage().cpu(12.5).memory(64 << 20).from(worker(0)))
+        .event(usage().cpu(50.0).memory(32 << 20).from(worker(1)))
+        // With its worker, a class is gone from the master's counts.
+        .gone(worker(1))
+        .event(users(&[("Buyer", 4)]).from(master()))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn http_options_are_checked() {
+    for (options, expected) in [
+        ("buckets = [1, 0.5]", "upper bounds in s"),
+        ("size_buckets = [nan]", "upper bounds in bytes"),
+        ("bucket = [1]", "unknown field"),
+    ] {
+        let error = Replay::of::<Http>().options(options).try_finish().unwrap_err().to_string();
+        assert!(error.contains(expected), "{options}: {error}");
+    }
 }

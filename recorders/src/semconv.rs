@@ -1,0 +1,216 @@
+//! What OpenTelemetry's semantic conventions for HTTP clients say of a request: whether it is HTTP at all, and the values
+//! of attributes that are more than a field of Locust's event.
+
+use std::collections::HashMap;
+
+use ltel_core::prelude::*;
+use url::Url;
+
+/// The methods that the conventions know by default. Method names are case-sensitive.
+const METHODS: [&str; 10] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
+
+/// What stands in the conventions for a value outside a known set.
+const OTHER: &str = "_OTHER";
+
+/// Whether it is an HTTP request: its method is one of HTTP's, or its URL says so. Locust's clients for other protocols
+/// report what they do as requests too.
+pub(crate) fn is_http(request: &Request<'_>) -> bool {
+    is_http_method(&request.method) || url(request).is_some()
+}
+
+/// Whether it is a method that the conventions know.
+pub(crate) fn is_http_method(method: &str) -> bool {
+    METHODS.contains(&method)
+}
+
+/// `http.request.method`: the method if the conventions know it, else `_OTHER`.
+pub(crate) fn http_method(method: &str) -> &'static str {
+    METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
+}
+
+/// `http.response.status_code`: absent where no response came, for which Locust's clients report 0.
+pub(crate) fn status_code(request: &Request<'_>) -> Option<u16> {
+    request.status_code.filter(|code| *code > 0)
+}
+
+/// `error.type`, for requests that Locust counts as failed and for no others: the status code if that is an error's, else
+/// the class of the exception. A test may accept a 404, or refuse a 200: its verdict counts, not the status.
+pub(crate) fn error_type<'a>(request: &'a Request<'_>) -> Option<&'a str> {
+    let error = request.error.as_ref()?;
+    let status = request.status_code.filter(|code| *code >= 400).and_then(digits);
+    let class = if error.class.is_empty() { OTHER } else { &error.class };
+    Some(status.unwrap_or(class))
+}
+
+/// The absolute HTTP URL of a request: the event's own where a recorder asked for it, else that in its name.
+pub(crate) fn url<'a>(request: &'a Request<'_>) -> Option<&'a str> {
+    request.url().filter(|url| is_http_url(url)).or_else(|| url_in_name(request))
+}
+
+/// The name of a request if it is an absolute HTTP URL: `FastHttpUser` names those so that go elsewhere than to the host
+/// under test.
+pub(crate) fn url_in_name<'a>(request: &'a Request<'_>) -> Option<&'a str> {
+    Some(&*request.name).filter(|name| is_http_url(name))
+}
+
+fn is_http_url(url: &str) -> bool {
+    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|have| have.eq_ignore_ascii_case(scheme));
+    begins("http://") || begins("https://")
+}
+
+/// A status code as text: a failed request must not cost an allocation.
+fn digits(code: u16) -> Option<&'static str> {
+    static DIGITS: [[u8; 3]; 1_000] = {
+        let mut digits = [*b"000"; 1_000];
+        let mut code = 0;
+        while code < digits.len() {
+            let digit = b"0123456789";
+            digits[code] = [digit[code / 100], digit[code / 10 % 10], digit[code % 10]];
+            code += 1;
+        }
+        digits
+    };
+    DIGITS.get(usize::from(code)).and_then(|digits| std::str::from_utf8(digits).ok())
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// `url.scheme`: `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// `server.address`: a domain name or an IP address, an IPv6 one without brackets.
+    pub(crate) address: Box<str>,
+    /// `server.port`: the scheme's own unless the URL names one.
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// The server of an absolute HTTP URL.
+    pub(crate) fn of(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        let scheme = ["http", "https"].into_iter().find(|scheme| *scheme == url.scheme())?;
+        let address = url.host_str()?.trim_start_matches('[').trim_end_matches(']').into();
+        Some(Self { scheme, address, port: url.port_or_known_default()? })
+    }
+}
+
+/// The servers of URLs, each parsed once: a URL whose server is known costs a look-up and no allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    index: HashMap<Box<str>, usize>,
+    parsed: Vec<Option<Server>>,
+    // The latest that found no place in the index.
+    spare: Option<Server>,
+}
+
+impl Servers {
+    /// How many are kept. Bounded: URLs are whatever a test asks for.
+    const LIMIT: usize = 1_000;
+
+    /// The server of an absolute HTTP URL.
+    pub(crate) fn of(&mut self, url: &str) -> Option<&Server> {
+        let origin = origin(url)?;
+        if let Some(&at) = self.index.get(origin) {
+            return self.parsed[at].as_ref();
+        }
+        let server = Server::of(origin);
+        if self.parsed.len() >= Self::LIMIT {
+            self.spare = server;
+            return self.spare.as_ref();
+        }
+        self.index.insert(origin.into(), self.parsed.len());
+        self.parsed.push(server);
+        self.parsed.last()?.as_ref()
+    }
+}
+
+/// The beginning of a URL that decides about its server: `scheme://authority`.
+fn origin(url: &str) -> Option<&str> {
+    let authority = url.find("://")? + "://".len();
+    // The URL standard lets `\` end an HTTP URL's authority too.
+    let path = url[authority..].find(['/', '\\', '?', '#']).unwrap_or(url.len() - authority);
+    Some(&url[..authority + path])
+}
+
+#[cfg(test)]
+mod tests {
+    use ltel_core::event::{Extra, RequestError, ResponseTime};
+
+    use super::*;
+
+    fn request(method: &'static str, url: Option<&'static str>) -> Request<'static> {
+        Request {
+            method: method.into(),
+            name: "/".into(),
+            response_time: ResponseTime::from_ms(1.0),
+            extra: url.map(|url| Box::new(Extra { url: Some(url.into()), ..Extra::default() })),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn http_is_told_by_method_or_url() {
+        for (method, url, expected) in [
+            ("GET", None, true),
+            ("get", None, false),
+            ("SQL", None, false),
+            ("PROPFIND", None, false),
+            ("PROPFIND", Some("https://shop/"), true),
+            ("SSE", Some("HTTP://shop/"), true),
+            ("WSS", Some("wss://shop/"), false),
+        ] {
+            assert_eq!(is_http(&request(method, url)), expected, "{method} {url:?}");
+        }
+        assert!(is_http(&Request { name: "http://shop/".into(), ..request("PROPFIND", None) }));
+        assert_eq!((http_method("PATCH"), http_method("PROPFIND"), http_method("get")), ("PATCH", OTHER, OTHER));
+    }
+
+    #[test]
+    fn the_error_type_is_the_tests_verdict() {
+        let failed = |status: Option<u16>, class: &'static str| Request {
+            status_code: status,
+            error: Some(RequestError { class: class.into(), text: "".into() }),
+            ..request("GET", None)
+        };
+        assert_eq!(error_type(&Request { status_code: Some(404), ..request("GET", None) }), None);
+        for (status, class, expected) in [
+            (Some(404), "HTTPError", "404"),
+            (Some(503), "CatchResponseError", "503"),
+            (Some(200), "CatchResponseError", "CatchResponseError"),
+            (Some(0), "ConnectionError", "ConnectionError"),
+            (None, "TimeoutError", "TimeoutError"),
+            // No status that HTTP has.
+            (Some(40_000), "HTTPError", "HTTPError"),
+            (None, "", OTHER),
+        ] {
+            assert_eq!(error_type(&failed(status, class)), Some(expected));
+        }
+    }
+
+    #[test]
+    fn servers_of_urls() {
+        let server = |scheme, address: &str, port| Some(Server { scheme, address: address.into(), port });
+        let mut servers = Servers::default();
+        for (url, expected) in [
+            ("http://shop.example", server("http", "shop.example", 80)),
+            ("https://shop.example/pay?a=b", server("https", "shop.example", 443)),
+            ("https://Shop.example:8443/pay", server("https", "shop.example", 8443)),
+            ("http://user:secret@shop.example:8080", server("http", "shop.example", 8080)),
+            ("http://[::1]:8080/", server("http", "::1", 8080)),
+            ("http://10.1.2.80?q=/x", server("http", "10.1.2.80", 80)),
+            ("shop.example", None),
+            ("ftp://shop.example/", None),
+            ("http://", None),
+            ("http://shop:port/", None),
+        ] {
+            for _ in 0..2 {
+                assert_eq!(servers.of(url), expected.as_ref(), "{url}");
+            }
+        }
+        for n in 0..2 * Servers::LIMIT {
+            let name = format!("shop{n}.example");
+            assert_eq!(servers.of(&format!("http://{name}/")), server("http", &name, 80).as_ref());
+        }
+        assert_eq!(servers.parsed.len(), Servers::LIMIT);
+    }
+}
