@@ -7,6 +7,7 @@ pub mod requests;
 pub mod users;
 pub mod system;
 pub mod http;
+pub mod spans;
 mod buckets;
 mod semconv;
 
@@ -15,6 +16,7 @@ use ltel_core::registry::Registry;
 pub use http::Http;
 pub use lifecycle::Lifecycle;
 pub use requests::Requests;
+pub use spans::Spans;
 pub use stats::Stats;
 pub use system::System;
 pub use users::Users;
@@ -32,4 +34,5 @@ pub fn registry() -> Registry {
         .with::<Users>()
         .with::<System>()
         .with::<Http>()
+        .with::<Spans>()
 }

@@ -58,6 +58,47 @@ fn is_http_url(url: &str) -> bool {
     begins("http://") || begins("https://")
 }
 
+/// `url.full` of an absolute HTTP URL: without its user and password, and without the signatures that the conventions name,
+/// which are keys to what the URL stands for.
+pub(crate) fn without_secrets(url: &str) -> String {
+    const SECRET: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"];
+    const REDACTED: &str = "REDACTED";
+    let Some(origin) = origin(url) else { return url.to_owned() };
+    let rest = &url[origin.len()..];
+    let (path, query) = rest.find('?').map_or((rest, None), |at| (&rest[..at], Some(&rest[at + 1..])));
+    let mut safe = String::with_capacity(url.len());
+    match (origin.split_once("://"), origin.rfind('@')) {
+        (Some((scheme, user)), Some(at)) => {
+            safe.push_str(scheme);
+            safe.push_str("://");
+            safe.push_str(REDACTED);
+            if user[..at - scheme.len() - "://".len()].contains(':') {
+                safe.push(':');
+                safe.push_str(REDACTED);
+            }
+            safe.push_str(&origin[at..]);
+        }
+        _ => safe.push_str(origin),
+    }
+    safe.push_str(path);
+    if let Some(query) = query {
+        let (query, fragment) = query.find('#').map_or((query, ""), |at| query.split_at(at));
+        for (n, pair) in query.split('&').enumerate() {
+            safe.push(if n == 0 { '?' } else { '&' });
+            match pair.split_once('=') {
+                Some((key, _)) if SECRET.contains(&key) => {
+                    safe.push_str(key);
+                    safe.push('=');
+                    safe.push_str(REDACTED);
+                }
+                _ => safe.push_str(pair),
+            }
+        }
+        safe.push_str(fragment);
+    }
+    safe
+}
+
 /// A status code as text: a failed request must not cost an allocation.
 fn digits(code: u16) -> Option<&'static str> {
     static DIGITS: [[u8; 3]; 1_000] = {
@@ -184,6 +225,20 @@ mod tests {
             (None, "", OTHER),
         ] {
             assert_eq!(error_type(&failed(status, class)), Some(expected));
+        }
+    }
+
+    #[test]
+    fn urls_are_shown_without_secrets() {
+        for (url, shown) in [
+            ("http://shop/cart?id=7&b=#top", "http://shop/cart?id=7&b=#top"),
+            ("http://me:secret@shop:80/", "http://REDACTED:REDACTED@shop:80/"),
+            ("http://token@shop/a@b", "http://REDACTED@shop/a@b"),
+            ("https://s3/a?sig=abc&x=1&Signature=d#e", "https://s3/a?sig=REDACTED&x=1&Signature=REDACTED#e"),
+            ("https://s3?sig=abc", "https://s3?sig=REDACTED"),
+            ("not a url", "not a url"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
         }
     }
 

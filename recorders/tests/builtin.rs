@@ -2,10 +2,11 @@
 
 use ltel_core::recorder::Recorder;
 use ltel_core::replay::{
-    Replay, cpu_warning, master, request, reset_stats, spawning_complete, spec, test_start, test_stop, usage, users,
-    worker,
+    Replay, cpu_warning, master, request, reset_stats, spawning_complete, spec, task, test_start, test_stop, usage,
+    users, worker,
 };
-use ltel_recorders::{Http, Lifecycle, Requests, Stats, System, Users};
+use ltel_core::trace::TraceContext;
+use ltel_recorders::{Http, Lifecycle, Requests, Spans, Stats, System, Users};
 
 #[test]
 fn specs() {
@@ -52,6 +53,64 @@ fn requests() {
         .event(request("MQTT", "publish"))
         .finish();
     insta::assert_snapshot!(out);
+}
+
+fn ids(trace: u128, span: u64, parent: Option<u64>, sampled: bool) -> TraceContext {
+    TraceContext { trace_id: trace.into(), span_id: span.into(), parent_span_id: parent.map(Into::into), sampled }
+}
+
+#[test]
+fn spans() {
+    let out = Replay::of::<Spans>()
+        .options("tasks = true")
+        .source(worker(0))
+        .event(
+            request("GET", "/item/[id]")
+                .took_ms(250.0)
+                .status(200)
+                .bytes(512)
+                .url("http://me:secret@shop:8080/item/7?sig=abc")
+                .user_class("Shopper")
+                .trace(ids(0xabc, 1, Some(9), true)),
+        )
+        .event(
+            request("PROPFIND", "/files")
+                .took_ms(5.0)
+                .status(503)
+                .failed("HTTPError", "503 Service Unavailable")
+                .url("https://shop/files")
+                .trace(ids(0xdef, 2, None, true)),
+        )
+        .event(request("SQL", "select").failed("Timeout", "too late").trace(ids(0xfed, 3, None, true)))
+        .event(task("Shopper", "browse").took_ms(300.0).trace(ids(0xabc, 9, None, true)))
+        .event(task("Shopper", "pay").failed("KeyError", "'id'").trace(ids(0xabd, 10, None, true)))
+        // Before Locust knew of traces.
+        .event(request("GET", "/early").took_ms(1.0).status(200))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Guarantees: an unsampled trace has the spans that a rule keeps, and no others.
+#[test]
+fn spans_that_are_kept() {
+    let out = Replay::of::<Spans>()
+        .options("ratio = 0.1\nkeep = { slower_than = \"1s\" }")
+        .event(request("GET", "/sampled").took_ms(5.0).trace(ids(1, 1, None, true)))
+        .event(request("GET", "/passed").took_ms(1000.0).trace(ids(2, 2, None, false)))
+        .event(request("GET", "/slow").took_ms(1000.1).trace(ids(3, 3, None, false)))
+        .event(request("GET", "/failed").took_ms(5.0).raised("Timeout").trace(ids(4, 4, None, false)))
+        .event(request("GET", "/without").took_ms(5.0))
+        .event(request("GET", "/failed without").took_ms(5.0).raised("Timeout"))
+        .finish();
+    let kept: Vec<_> = out.spans.iter().map(|span| (span.name.as_str(), span.sampled)).collect();
+    let expected =
+        [("GET /sampled", true), ("GET /slow", false), ("GET /failed", false), ("GET /failed without", true)];
+    assert_eq!(kept, expected);
+    let none = Replay::of::<Spans>()
+        .options("ratio = 0\nkeep = { failures = false }")
+        .event(request("GET", "/failed").raised("Timeout").trace(ids(4, 4, None, false)))
+        .finish();
+    assert!(none.spans.is_empty(), "{none}");
 }
 
 #[test]

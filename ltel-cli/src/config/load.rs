@@ -1,11 +1,13 @@
 //! From the file's text to a [`Config`], or to everything that is wrong with it.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use ltel_core::registry::Registry;
+use ltel_core::wire::TraceFeatures;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 use toml::Spanned;
@@ -132,6 +134,7 @@ impl Loader<'_> {
         }
         let (names, backends) = self.backends(backends?);
         let recorders = self.recorders(recorders?, &names);
+        let recorders = self.with_one_kind_of_traces(recorders);
         let top = top?;
         Some(Config {
             testplan: top.testplan,
@@ -285,12 +288,35 @@ impl Loader<'_> {
         Some(JsonConfig { output, spans: raw.spans })
     }
 
-    fn recorders(&mut self, section: Section<'_>, backends: &[String]) -> Vec<RecorderConfig> {
+    fn recorders(&mut self, section: Section<'_>, backends: &[String]) -> Vec<(RecorderConfig, Range<usize>)> {
         section
             .into_sections(&mut self.errors)
             .into_iter()
-            .filter_map(|(name, section)| self.recorder(name, section, backends))
+            .filter_map(|(name, section)| {
+                let header = section.header.clone();
+                Some((self.recorder(name, section, backends)?, header))
+            })
             .collect()
+    }
+
+    // Locust decides once for all recorders which requests are traced.
+    fn with_one_kind_of_traces(&mut self, recorders: Vec<(RecorderConfig, Range<usize>)>) -> Vec<RecorderConfig> {
+        let mut first: Option<(String, TraceFeatures)> = None;
+        for (recorder, header) in &recorders {
+            let Some(trace) = recorder.factory.needs().trace else { continue };
+            let Some((name, have)) = &first else {
+                first = Some((recorder.name.clone(), trace));
+                continue;
+            };
+            // What to keep, each decides for itself.
+            if (trace.ratio, trace.propagate, trace.tasks) != (have.ratio, have.propagate, have.tasks) {
+                let message = format!("[recorders.{}] wants other traces than [recorders.{name}]", recorder.name);
+                self.errors.push(ConfigError::new(message, header.clone()).help(
+                    "Locust is told once what to trace: give both the same `ratio`, `propagate` and `tasks`; `keep` may differ",
+                ));
+            }
+        }
+        recorders.into_iter().map(|(recorder, _)| recorder).collect()
     }
 
     fn recorder(&mut self, name: String, mut section: Section<'_>, all: &[String]) -> Option<RecorderConfig> {
