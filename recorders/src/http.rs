@@ -165,6 +165,10 @@ impl Recorder for Http {
         needs: Needs { usage: true, ..Needs::NONE },
     };
 
+    fn needs(options: &Options) -> Needs {
+        Needs { url: options.request_url, ..Self::SPEC.needs }
+    }
+
     fn build(options: &Options, instruments: &mut Instruments<'_>) -> Self {
         Self {
             duration: instruments.histogram_with(&DURATION, &options.buckets),

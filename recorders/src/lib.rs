@@ -6,6 +6,7 @@ pub mod stats;
 pub mod requests;
 pub mod users;
 pub mod system;
+pub mod failures;
 pub mod http;
 pub mod spans;
 mod buckets;
@@ -13,6 +14,7 @@ mod semconv;
 
 use ltel_core::registry::Registry;
 
+pub use failures::Failures;
 pub use http::Http;
 pub use lifecycle::Lifecycle;
 pub use requests::Requests;
@@ -33,6 +35,7 @@ pub fn registry() -> Registry {
         .with::<Requests>()
         .with::<Users>()
         .with::<System>()
+        .with::<Failures>()
         .with::<Http>()
         .with::<Spans>()
 }

@@ -3,10 +3,10 @@
 use ltel_core::recorder::Recorder;
 use ltel_core::replay::{
     Replay, cpu_warning, master, request, reset_stats, spawning_complete, spec, task, test_start, test_stop, usage,
-    users, worker,
+    user_error, users, worker,
 };
 use ltel_core::trace::TraceContext;
-use ltel_recorders::{Http, Lifecycle, Requests, Spans, Stats, System, Users};
+use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, Users, http};
 
 #[test]
 fn specs() {
@@ -16,6 +16,7 @@ fn specs() {
     insta::assert_snapshot!("users_spec", spec::<Users>());
     insta::assert_snapshot!("system_spec", spec::<System>());
     insta::assert_snapshot!("http_spec", spec::<Http>());
+    insta::assert_snapshot!("failures_spec", spec::<Failures>());
     for scope in [Lifecycle::SPEC.scope, Requests::SPEC.scope, Users::SPEC.scope, System::SPEC.scope, Http::SPEC.scope]
     {
         assert_eq!(scope, ltel_recorders::SCOPE, "the meter that dashboards know");
@@ -246,6 +247,12 @@ fn http_users_and_processes() {
 }
 
 #[test]
+fn http_asks_for_urls_only_if_told_to() {
+    let asked = |request_url| Http::needs(&http::Options { request_url, ..Default::default() }).url;
+    assert_eq!((asked(false), asked(true)), (false, true));
+}
+
+#[test]
 fn http_options_are_checked() {
     for (options, expected) in [
         ("buckets = [1, 0.5]", "upper bounds in s"),
@@ -255,4 +262,77 @@ fn http_options_are_checked() {
         let error = Replay::of::<Http>().options(options).try_finish().unwrap_err().to_string();
         assert!(error.contains(expected), "{options}: {error}");
     }
+}
+
+#[test]
+fn failures() {
+    let trace = TraceContext::from_hex("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", None, true).unwrap();
+    let full = || request("POST", "/pay").took_ms(5.0).status(503).failed("HTTPError", "503 Server Error");
+    let boom = || user_error("Buyer", "KeyError: 'price'").traceback("  File \"locustfile.py\", line 7, in buy\n");
+    let out = Replay::of::<Failures>()
+        .interval("10s")
+        .source(worker(0))
+        .event(test_start().from(master()))
+        .event(request("POST", "/pay").took_ms(5.0).status(200))
+        .event(full().trace(trace))
+        .event(full().from(worker(1)))
+        .event(boom())
+        .advance("4s")
+        .event(request("GET", "/").took_ms(5.0).status(0).failed("ConnectionError", "refused"))
+        .event(full())
+        // After ten seconds, nothing new of what was seen once. After twenty, only what has occurred again.
+        .advance("11s")
+        .event(reset_stats())
+        .event(boom().from(worker(1)))
+        .advance("10s")
+        .event(full())
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Scenario: errors that are all distinct, more than the limit. Guarantees: those beyond it are one, and none is lost; nor
+/// does a text that is too long tear a character.
+#[test]
+fn failures_beyond_the_limit_are_one() {
+    let of = |text: String| request("GET", "/").failed("HTTPError", text);
+    let out = Replay::of::<Failures>()
+        .options("limit = 2")
+        .interval("10s")
+        .events((0..5).map(|n| of(format!("no item {n}"))))
+        .event(of("no item 0".to_owned()))
+        .event(of("\u{e9}".repeat(5_000)))
+        .events((0..3).map(|n| user_error("Buyer", "KeyError").traceback(&format!("{n}{}", "\u{e9}".repeat(5_000)))))
+        .advance("10s")
+        .event(of("no item 7".to_owned()))
+        .finish();
+    let records: Vec<_> = out
+        .records("locust.tl.event.failure")
+        .map(|record| ["report", "error", "occurrences", "new"].map(|field| record.fields[field].to_string()).join(" "))
+        .collect();
+    insta::assert_snapshot!(records.join("\n"));
+    // They differ in what is cut off.
+    let tracebacks: Vec<_> =
+        out.records("locust.tl.event.user.error").map(|record| &record.fields["traceback"]).collect();
+    assert_eq!(tracebacks.len(), 3, "first, interval, final");
+    assert_eq!(tracebacks[0].as_str().unwrap().len(), 8_192);
+}
+
+/// Scenario: many failures, of several processes, with ticks in between. Guarantees: both sums that the records allow are
+/// the number of failures.
+#[test]
+fn failures_add_up() {
+    let replay = (0..5_000_u32).fold(Replay::of::<Failures>().options("limit = 90").interval("1s"), |replay, n| {
+        let request = request("GET", "/").took_ms(1.0).from(worker(n % 3));
+        let request = if n % 5 == 0 { request } else { request.failed("HTTPError", format!("no item {}", n % 97)) };
+        let replay = replay.event(request);
+        if n % 100 == 0 { replay.advance("700ms") } else { replay }
+    });
+    let out = replay.finish();
+    let sum = |field: &str, report: Option<&str>| {
+        let records = out.records("locust.tl.event.failure");
+        let records = records.filter(|record| report.is_none_or(|report| record.fields["report"] == report));
+        records.map(|record| record.fields[field].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((sum("occurrences", Some("final")), sum("new", None)), (4_000, 4_000));
+    assert_eq!(sum("new", Some("first")), 91);
 }
