@@ -284,6 +284,12 @@ impl Request<'_> {
         self.extra.as_ref().map(|extra| &extra.context).filter(|context| !context.is_empty())
     }
 
+    /// [`Extra::request_length`], where a recorder asked for it and the client knows it.
+    #[must_use]
+    pub fn request_length(&self) -> Option<u64> {
+        self.extra.as_ref()?.request_length
+    }
+
     /// Its ids in its trace, where a recorder asked for traces and this request is one that it may want.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
@@ -306,6 +312,9 @@ pub struct Extra<'a> {
     /// The request's context, as the locustfile gave it (`context=`).
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub context: serde_json::Map<String, serde_json::Value>,
+    /// Bytes of the request's body, 0 if it had none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_length: Option<u64>,
     /// The trace it belongs to: 32 hexadecimal digits.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Cow<'a, str>>,

@@ -99,6 +99,8 @@ pub struct Needs {
     pub user_class: bool,
     /// [`crate::event::Extra::context`].
     pub context: bool,
+    /// [`crate::event::Extra::request_length`].
+    pub request_length: bool,
     /// [`crate::event::Request::trace`], with [`crate::event::Extra::url`] and [`crate::event::Extra::user_class`] of each
     /// request that has a place in a trace. One configuration has one answer: Locust decides it once for all.
     pub trace: Option<TraceFeatures>,
@@ -106,13 +108,15 @@ pub struct Needs {
 
 impl Needs {
     /// Nothing beyond the plain events.
-    pub const NONE: Self = Self { usage: false, url: false, user_class: false, context: false, trace: None };
+    pub const NONE: Self =
+        Self { usage: false, url: false, user_class: false, context: false, request_length: false, trace: None };
 
     /// Adds these needs to what is asked of the plugin.
     pub fn add_to(self, features: &mut Features) {
         features.url |= self.url;
         features.user_class |= self.user_class;
         features.context |= self.context;
+        features.request_length |= self.request_length;
         features.trace = match (features.trace, self.trace) {
             (Some(have), Some(more)) => Some(have.and(more)),
             (have, more) => have.or(more),

@@ -36,13 +36,15 @@ fn attributes() -> impl Strategy<Value = serde_json::Map<String, serde_json::Val
 
 fn request() -> impl Strategy<Value = Request<'static>> {
     let ids = of((text(), text(), of(text()), any::<bool>()));
-    let extra = (of(text()), of(text()), attributes(), ids).prop_map(|(url, user_class, context, ids)| {
+    let extra = (of(text()), of(text()), attributes(), of(any::<u64>()), ids);
+    let extra = extra.prop_map(|(url, user_class, context, request_length, ids)| {
         let (trace_id, span_id, parent, sampled) =
             ids.map_or((None, None, None, false), |(t, s, parent, sampled)| (Some(t), Some(s), parent, sampled));
         Box::new(Extra {
             url: url.map(Cow::Owned),
             user_class: user_class.map(Cow::Owned),
             context,
+            request_length,
             trace_id: trace_id.map(Cow::Owned),
             span_id: span_id.map(Cow::Owned),
             parent_span_id: parent.map(Cow::Owned),

@@ -81,6 +81,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
             extra("url"),
             extra("user_class"),
             extra("context"),
+            extra("request_length"),
         ],
     },
     EventKind {

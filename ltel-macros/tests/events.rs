@@ -34,7 +34,8 @@ struct Everything {
     users: Records,
     /// `request`.
     #[record(on = Request, fields(
-        start_time, end_time, method, name, response_time, response_length, status_code, error, url, user_class, context
+        start_time, end_time, method, name, response_time, response_length, status_code, error, url, user_class, context,
+        request_length
     ))]
     request: Records,
     /// `task`.
@@ -68,7 +69,8 @@ fn every_field_of_every_event() {
                 .failed("HTTPError", "404")
                 .url("http://shop/")
                 .user_class("A")
-                .context("tenant", "x"),
+                .context("tenant", "x")
+                .sent_bytes(9),
         )
         .event(task("A", "buy").took_ms(300.0).failed("ValueError", "no"))
         .event(user_error("A", "ValueError: x").traceback("..."))
@@ -93,7 +95,8 @@ fn no_field_is_forgotten(event: Event<'_>) {
             let Request { start_time, method, name, response_time, response_length, status_code, error, extra } = e;
             if let Some(extra) = extra {
                 // Ids tell nothing apart: a record carries them by itself.
-                let Extra { url, user_class, context, trace_id, span_id, parent_span_id, sampled } = &**extra;
+                let Extra { url, user_class, context, request_length, trace_id, span_id, parent_span_id, sampled } =
+                    &**extra;
             }
         }
         Event::Task(Task { start_time, duration, user_class, name, trace, error }) => {}

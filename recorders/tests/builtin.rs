@@ -197,7 +197,7 @@ fn resets() {
 #[test]
 fn http() {
     let out = Replay::of::<Http>()
-        .options("buckets = [0.01, 0.1]\nsize_buckets = [1024]\nrequest_url = true")
+        .options("buckets = [0.01, 0.1]\nsize_buckets = [1024]\nrequest_url = true\nrequest_body_size = true")
         .event(test_start().host("https://shop.example"))
         .event(request("GET", "/").took_ms(5.0).status(200).bytes(100))
         .event(request("GET", "/").took_ms(50.0).status(200).bytes(5_000))
@@ -206,7 +206,7 @@ fn http() {
         .event(request("GET", "/gone").took_ms(5.0).status(404))
         .event(request("GET", "/").took_ms(5.0).status(200).failed("CatchResponseError", "no price"))
         // No response: no status and no size.
-        .event(request("POST", "/pay").took_ms(5.0).status(0).failed("ConnectionError", "refused"))
+        .event(request("POST", "/pay").took_ms(5.0).status(0).failed("ConnectionError", "refused").sent_bytes(99))
         // Another server, told by the URL or by the name.
         .event(request("GET", "/logo").took_ms(5.0).status(200).url("http://[::1]:8080/logo?v=1"))
         .event(request("GET", "http://cdn.example/a.css").took_ms(5.0).status(200))
@@ -247,9 +247,15 @@ fn http_users_and_processes() {
 }
 
 #[test]
-fn http_asks_for_urls_only_if_told_to() {
-    let asked = |request_url| Http::needs(&http::Options { request_url, ..Default::default() }).url;
-    assert_eq!((asked(false), asked(true)), (false, true));
+fn http_asks_only_for_what_it_is_told_to() {
+    let asked = |options: http::Options| {
+        let needs = Http::needs(&options);
+        (needs.url, needs.request_length)
+    };
+    let default = http::Options::default;
+    assert_eq!(asked(default()), (false, false));
+    assert_eq!(asked(http::Options { request_url: true, ..default() }), (true, false));
+    assert_eq!(asked(http::Options { request_body_size: true, ..default() }), (false, true));
 }
 
 #[test]

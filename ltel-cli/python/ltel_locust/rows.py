@@ -37,7 +37,8 @@ def listener(
 ) -> Callable[..., None]:
     """The listener of Locust's request event: appends to `rows`, calls `full` at `limit` rows.
 
-    `wanted` is read at every event; it holds which of url, user_class, context and trace to add.
+    `wanted` is read at every event; it holds which of url, user_class, context,
+    request_length and trace to add.
     """
     append = rows.append
 
@@ -76,6 +77,7 @@ def listener(
                     url,
                     context,
                     ids(response, url, response_time, error) if "trace" in wanted else None,
+                    response,
                 )
                 if wanted
                 else None,
@@ -107,7 +109,11 @@ def failure(exception: Any) -> tuple[str, str] | None:
 
 
 def extra(
-    wanted: set[str], url: Any, context: Any, ids: dict[str, Any] | None = None
+    wanted: set[str],
+    url: Any,
+    context: Any,
+    ids: dict[str, Any] | None = None,
+    response: Any = None,
 ) -> dict[str, Any] | None:
     """What recorders asked for beyond the row; a span has url and user class in any case."""
     found: dict[str, Any] = ids or {}
@@ -119,7 +125,40 @@ def extra(
             found["user_class"] = user_class
     if "context" in wanted and context:
         found["context"] = attributes(context)
+    if "request_length" in wanted:
+        length = request_length(response)
+        if length is not None:
+            found["request_length"] = length
     return found or None
+
+
+def request_length(response: Any) -> int | None:
+    """Bytes of the body of the request that a response answers; None where they are not known.
+
+    Both of Locust's HTTP clients put the request into the response, also where it is that of an
+    error.
+    """
+    try:
+        request = response.request
+        if history := getattr(response, "history", None):
+            # The response is that of the last redirect; what Locust reports is the first request.
+            # FastHttpUser redirects a request in place: then its body may be gone.
+            first = history[0].request
+            if first is request:
+                return None
+            request = first
+        body = request.body
+        if body is None:
+            return 0
+        if isinstance(body, str):
+            return len(body) if body.isascii() else len(body.encode())
+        if isinstance(body, (bytes, bytearray)):
+            return len(body)
+        # A file, or what else is read as it is sent.
+        length = int(request.headers["Content-Length"])
+    except Exception:
+        return None
+    return length if 0 <= length <= INTEGER_LIMIT else None
 
 
 def _user_class() -> str | None:

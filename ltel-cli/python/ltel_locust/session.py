@@ -28,7 +28,7 @@ logger = logging.getLogger("ltel_locust")
 BATCH = 1_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
-EXTRAS = ("url", "user_class", "context")
+EXTRAS = ("url", "user_class", "context", "request_length")
 
 
 def start(environment: Environment) -> Session | None:
@@ -293,7 +293,7 @@ class Session:
         fields: dict[str, Any] = {
             "run_id": now.run_id,
             "testplan": now.testplan,
-            "host": environment.host,
+            "host": _host(environment),
             "user_classes": [user_class.__name__ for user_class in environment.user_classes],
             "locustfile": now.locustfile,
         }
@@ -340,7 +340,7 @@ class Session:
             {
                 "time": time.time(),
                 "user": type(user_instance).__name__,
-                "error": rows.text(exception),
+                "error": rows.text(f"{type(exception).__name__}: {rows.text(exception)}"),
                 "traceback": rows.text("".join(traceback.format_tb(tb))),
             },
         )
@@ -371,6 +371,13 @@ class Session:
         self._runs.clear()  # without a run, rows are let go
         self._trace(None)
         self._sender.abandon()
+
+
+def _host(environment: Environment) -> str | None:
+    """The host under test: the one that Locust was told, else that of all user classes."""
+    hosts = {user_class.host for user_class in environment.user_classes}
+    host = environment.host or (hosts.pop() if len(hosts) == 1 else None)
+    return host if isinstance(host, str) else None
 
 
 def _stem(locustfile: str | None) -> str | None:

@@ -45,6 +45,7 @@ def _fire(environment, **fields):
 
 class Visitor(HttpUser):
     wait_time = constant(0.02)
+    host = os.environ.get("TARGET")
 
     @task
     def visit(self):

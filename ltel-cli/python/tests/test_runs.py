@@ -159,7 +159,8 @@ class Local(RunTest):
             ("visit", 2.5, {"user": "Visitor"}),
         )
         error = client.of("user_error")[0]
-        self.assertEqual((error["user"], error["error"]), ("Visitor", "a task failed"))
+        self.assertEqual(error["user"], "Visitor")
+        self.assertEqual(error["error"], "RuntimeError: a task failed")
         self.assertIn("in fail", error["traceback"])
         self.assertEqual(client.of("usage"), [])
 
@@ -185,6 +186,17 @@ class Local(RunTest):
         usage = client.of("usage")[-1]
         self.assertGreater(usage["memory_bytes"], 1 << 20)
         self.assertGreaterEqual(usage["cpu_percent"], 0)
+
+    def test_the_host_is_that_of_the_user_classes(self) -> None:
+        target = f"http://127.0.0.1:{self.server.server_port}"
+        with Receiver() as receiver:
+            self.locust(
+                *("-f", str(LOCUSTFILE), "--headless", "-u", "1", "-t", "1s"),
+                address=receiver.address,
+                TARGET=target,
+            ).end()
+            (start,) = receiver.only("local").of("test_start")
+        self.assertEqual(start["host"], target)
 
     def test_reset_stats_marks_its_place(self) -> None:
         with Receiver() as receiver:

@@ -190,6 +190,13 @@ impl Given<Request<'static>> {
         self
     }
 
+    /// The length of its own body.
+    #[must_use]
+    pub fn sent_bytes(mut self, length: u64) -> Self {
+        self.extra().request_length = Some(length);
+        self
+    }
+
     /// Its full URL.
     #[must_use]
     pub fn url(mut self, url: impl Into<Cow<'static, str>>) -> Self {

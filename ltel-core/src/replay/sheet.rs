@@ -79,8 +79,13 @@ impl SpecSheet {
             buckets: instrument.buckets,
         };
         let needs = spec.needs;
-        let needs =
-            [(needs.usage, "usage"), (needs.url, "url"), (needs.user_class, "user_class"), (needs.context, "context")];
+        let needs = [
+            (needs.usage, "usage"),
+            (needs.url, "url"),
+            (needs.user_class, "user_class"),
+            (needs.context, "context"),
+            (needs.request_length, "request_length"),
+        ];
         Self {
             name: spec.name,
             description: spec.description,

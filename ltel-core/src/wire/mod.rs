@@ -215,6 +215,7 @@ pub struct Done {
 /// What the configured recorders need of Locust: the configuration decides what Locust pays for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub struct Features {
     /// Seconds between `usage` frames; absent where ltel can see the process itself.
     pub usage_interval: Option<f64>,
@@ -226,6 +227,8 @@ pub struct Features {
     pub user_class: bool,
     /// Send each request's context.
     pub context: bool,
+    /// Send the length of each request's body.
+    pub request_length: bool,
     /// Give requests a place in a trace, and send it; absent if nobody wants traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceFeatures>,
@@ -273,7 +276,15 @@ impl Default for TraceFeatures {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { usage_interval: None, users_interval: 1.0, url: false, user_class: false, context: false, trace: None }
+        Self {
+            usage_interval: None,
+            users_interval: 1.0,
+            url: false,
+            user_class: false,
+            context: false,
+            request_length: false,
+            trace: None,
+        }
     }
 }
 

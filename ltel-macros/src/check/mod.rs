@@ -202,7 +202,7 @@ fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<
 
 /// The needs that are stated. Those of bare identifiers come on top.
 fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
-    const KNOWN: &[&str] = &["url", "user_class", "context", "usage"];
+    const KNOWN: &[&str] = &["url", "user_class", "context", "request_length", "usage"];
     let mut needs = Vec::new();
     for pair in items.list("needs") {
         match KNOWN.iter().find(|known| **known == pair.name) {
