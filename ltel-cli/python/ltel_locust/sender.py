@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+import gevent.event
 import gevent.socket
 from gevent import monkey
 
@@ -55,6 +56,8 @@ class Sender:
         self._tick = tick
         self._link: Link | None = None
         self._was_welcome = False
+        # Set once the first attempt to connect has ended, well or not.
+        self._attempted = gevent.event.Event()
         self._resolved: list[tuple[int, Any]] = []
         self._backoff = BACKOFF_FIRST
         self._next_attempt = 0.0
@@ -70,6 +73,10 @@ class Sender:
     def start(self) -> None:
         """Begin to send, in a greenlet."""
         self._greenlet = gevent.spawn(self._run)
+
+    def meet(self, timeout: float) -> None:
+        """Yield until the receiver has said what it wants, or is known not to be there."""
+        self._attempted.wait(timeout)
 
     def drain(self, timeout: float) -> None:
         """Send the rest and await its acknowledgement, without yielding to other greenlets.
@@ -96,6 +103,7 @@ class Sender:
     def abandon(self) -> None:
         """In a forked child: the connection is the parent's, and so is what it carries."""
         self._abandoned = True
+        self._attempted.set()
         self._close()
 
     def _run(self) -> None:
@@ -161,6 +169,7 @@ class Sender:
             self._said.discard("lost")
             self._was_welcome = True
             self._welcomed(link.features)
+            self._attempted.set()
 
     def _resolve(self) -> None:
         address = self._address
@@ -185,6 +194,7 @@ class Sender:
 
     def _lost(self, error: OSError) -> None:
         self._close()
+        self._attempted.set()
         self._next_attempt = time.monotonic() + self._backoff
         self._backoff = min(BACKOFF_LAST, self._backoff * 2)
         if isinstance(error, Refused):

@@ -28,6 +28,8 @@ logger = logging.getLogger("ltel_locust")
 BATCH = 1_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
+#: seconds that the first test may begin later, so that its first request is traced already
+MEET_TIMEOUT = 0.5
 EXTRAS = ("url", "user_class", "context", "request_length")
 
 
@@ -73,7 +75,7 @@ class Session:
     def catch_up(self, requests: list[rows.Row]) -> None:
         """A run had begun before `init`: begin it here too, with its first requests."""
         since, self._rows[:] = self._rows.copy(), []
-        self._on_test_start()
+        self._begin_run()
         self._rows[:] = requests + since
 
     def record(self, name: str, value: float | None, attributes: dict[str, Any]) -> None:
@@ -279,6 +281,12 @@ class Session:
         events.quit.add_listener(self._on_quit)
 
     def _on_test_start(self, **_kwargs: Any) -> None:
+        # Before a test there is nobody whom this keeps waiting; a receiver on this host answers in
+        # a few milliseconds, and one that is not there is known at once.
+        self._sender.meet(MEET_TIMEOUT)
+        self._begin_run()
+
+    def _begin_run(self) -> None:
         self._flush()  # to the run before; Locust has just cleared its statistics of it
         # A worker told to stop before its first user had started fires no test_stop.
         if self._runs and not self._runs[-1].ended:
