@@ -65,6 +65,7 @@ impl Recorder for ByHand {
             InstrumentSpec::new("slow", InstrumentKind::Counter, "1", "Requests slower than the configured limit."),
         ],
         records: &[],
+        spans: &[],
         needs: Needs::NONE,
     };
 

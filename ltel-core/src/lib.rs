@@ -43,7 +43,7 @@ pub mod prelude {
     pub use crate::moment::Moment;
     pub use crate::record::{Record, RecordKind, Records, Severity};
     pub use crate::recorder::{
-        Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec,
+        Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, SpanSpec, Spec,
     };
     pub use crate::registry::Registry;
     pub use crate::trace::{SpanData, TraceContext};

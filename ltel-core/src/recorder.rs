@@ -72,6 +72,8 @@ pub struct Spec {
     pub instruments: &'static [InstrumentSpec],
     /// Its structured events.
     pub records: &'static [RecordSpec],
+    /// Its spans.
+    pub spans: &'static [SpanSpec],
     /// What it needs of Locust beyond the plain events.
     pub needs: Needs,
 }
@@ -213,6 +215,17 @@ pub struct RecordSpec {
     pub description: &'static str,
     /// The fields it carries beyond the context.
     pub fields: &'static [&'static str],
+}
+
+/// One kind of span that a recorder emits.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanSpec {
+    /// Its name, with what varies in `{}`.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// The attributes it can have.
+    pub attributes: &'static [&'static str],
 }
 
 /// What a recorder has at hand besides the event.

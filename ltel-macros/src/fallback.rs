@@ -50,6 +50,7 @@ pub(crate) fn stub(raw: &Raw<'_>) -> TokenStream {
                 labels: &[],
                 instruments: &[],
                 records: &[],
+                spans: &[],
                 needs: #private::Needs::NONE,
             };
             fn build(_: &Self::Options, _: &mut #private::Instruments<'_>) -> Self {

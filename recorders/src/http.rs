@@ -176,6 +176,7 @@ impl Recorder for Http {
         labels: LABELS,
         instruments: &[DURATION, REQUEST_SIZE, RESPONSE_SIZE, USERS, CPU, MEMORY],
         records: &[],
+        spans: &[],
         needs: Needs { usage: true, ..Needs::NONE },
     };
 

@@ -130,6 +130,35 @@ impl Recorder for Spans {
         labels: &[],
         instruments: &[],
         records: &[],
+        spans: &[
+            SpanSpec {
+                name: "{method} {name}",
+                description: "A request, of kind client; its event `exception` says why it failed.",
+                attributes: &[
+                    HTTP_REQUEST_METHOD,
+                    HTTP_REQUEST_METHOD_ORIGINAL,
+                    URL_TEMPLATE,
+                    URL_FULL,
+                    SERVER_ADDRESS,
+                    SERVER_PORT,
+                    HTTP_RESPONSE_STATUS_CODE,
+                    HTTP_RESPONSE_BODY_SIZE,
+                    ERROR_TYPE,
+                    REQUEST_TYPE,
+                    REQUEST_NAME,
+                    USER_CLASS,
+                    RUN_ID,
+                    TESTPLAN,
+                    SOURCE,
+                    SOURCE_ID,
+                ],
+            },
+            SpanSpec {
+                name: "{task}",
+                description: "One execution of a task, of kind internal, above its requests (with `tasks = true`).",
+                attributes: &[TASK_NAME, USER_CLASS, ERROR_TYPE, RUN_ID, TESTPLAN, SOURCE, SOURCE_ID],
+            },
+        ],
         // What it needs, its options say.
         needs: Needs::NONE,
     };

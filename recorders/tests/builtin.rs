@@ -16,9 +16,16 @@ fn specs() {
     insta::assert_snapshot!("users_spec", spec::<Users>());
     insta::assert_snapshot!("system_spec", spec::<System>());
     insta::assert_snapshot!("http_spec", spec::<Http>());
+    insta::assert_snapshot!("spans_spec", spec::<Spans>());
     insta::assert_snapshot!("failures_spec", spec::<Failures>());
-    for scope in [Lifecycle::SPEC.scope, Requests::SPEC.scope, Users::SPEC.scope, System::SPEC.scope, Http::SPEC.scope]
-    {
+    for scope in [
+        Lifecycle::SPEC.scope,
+        Requests::SPEC.scope,
+        Users::SPEC.scope,
+        System::SPEC.scope,
+        Http::SPEC.scope,
+        Spans::SPEC.scope,
+    ] {
         assert_eq!(scope, ltel_recorders::SCOPE, "the meter that dashboards know");
     }
 }

@@ -37,6 +37,9 @@ fn as_table(registry: &Registry) -> String {
         for record in spec.records {
             table.add_row([record.name, "record", "", &record.fields.join(", "), record.description]);
         }
+        for span in spec.spans {
+            table.add_row([span.name, "span", "", &span.attributes.join(", "), span.description]);
+        }
         let options = match recorder.options {
             [] => String::new(),
             options => format!("\noptions: {}", options.join(", ")),
@@ -69,12 +72,18 @@ fn as_json(registry: &Registry) -> serde_json::Result<String> {
                 .iter()
                 .map(|r| json!({"name": r.name, "fields": r.fields, "description": r.description}))
                 .collect();
+            let spans: Vec<Value> = spec
+                .spans
+                .iter()
+                .map(|s| json!({"name": s.name, "attributes": s.attributes, "description": s.description}))
+                .collect();
             json!({
                 "recorder": spec.name,
                 "description": spec.description,
                 "options": recorder.options,
                 "instruments": instruments,
                 "records": records,
+                "spans": spans,
             })
         })
         .collect();

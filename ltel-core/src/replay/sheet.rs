@@ -45,6 +45,8 @@ pub struct SpecSheet {
     instruments: Vec<InstrumentSheet>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     records: Vec<RecordSheet>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    spans: Vec<SpanSheet>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +66,13 @@ struct RecordSheet {
     name: &'static str,
     description: &'static str,
     fields: &'static [&'static str],
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SpanSheet {
+    name: &'static str,
+    description: &'static str,
+    attributes: &'static [&'static str],
 }
 
 impl SpecSheet {
@@ -101,6 +110,11 @@ impl SpecSheet {
                 .iter()
                 .map(|record| RecordSheet { name: record.name, description: record.description, fields: record.fields })
                 .collect(),
+            spans: spec
+                .spans
+                .iter()
+                .map(|span| SpanSheet { name: span.name, description: span.description, attributes: span.attributes })
+                .collect(),
         }
     }
 }
@@ -136,6 +150,13 @@ impl fmt::Display for SpecSheet {
             if !record.fields.is_empty() {
                 writeln!(f, "  fields: {}", record.fields.join(", "))?;
             }
+        }
+        if !self.spans.is_empty() {
+            writeln!(f)?;
+        }
+        for span in &self.spans {
+            writeln!(f, "{} (span): {}", span.name, span.description)?;
+            writeln!(f, "  attributes: {}", span.attributes.join(", "))?;
         }
         Ok(())
     }

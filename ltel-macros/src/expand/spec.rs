@@ -37,6 +37,7 @@ impl Expansion<'_> {
                 labels: &[#(#labels),*],
                 instruments: &[#(#instruments),*],
                 records: &[#(#records),*],
+                spans: &[],
                 needs: #private::Needs { #(#needs: true,)* ..#private::Needs::NONE },
             };
         }

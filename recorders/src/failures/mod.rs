@@ -101,6 +101,7 @@ impl Recorder for Failures {
                 fields: &["report", "user", "error", "traceback", "occurrences", "new", "first_seen", "last_seen"],
             },
         ],
+        spans: &[],
         needs: Needs::NONE,
     };
 

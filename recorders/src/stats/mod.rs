@@ -108,6 +108,7 @@ impl Recorder for Stats {
                 "last_seen",
             ],
         }],
+        spans: &[],
         needs: Needs::NONE,
     };
 
