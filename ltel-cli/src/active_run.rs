@@ -47,7 +47,7 @@ impl ActiveRun {
                     let Some(settings) = &backend.meter else { continue };
                     let (meter, collector) = meter::meter(settings, config.spec.scope, config.series_limit);
                     meters.push(meter);
-                    backend.begin(Feed { run: Arc::clone(&info), collector, interval: config.interval });
+                    backend.begin(Feed { run: Some(Arc::clone(&info)), collector, interval: config.interval });
                 }
             }
             let every = config.backends.iter().map(|&index| config.interval.unwrap_or(backends[index].interval)).min();

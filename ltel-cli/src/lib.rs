@@ -26,6 +26,7 @@ mod signals;
 mod python;
 mod clock;
 mod faults;
+mod internal;
 mod print;
 
 use std::io::IsTerminal;

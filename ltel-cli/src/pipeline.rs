@@ -17,9 +17,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::backends::summary::Summary;
-use crate::backends::{self, Delivered};
+use crate::backends::{self, Backend, Delivered, Feed};
 use crate::config::{BackendConfig, Config};
 use crate::faults::Faults;
+use crate::internal::{self, Observed};
 use crate::listen::Listeners;
 use crate::runs::{Outcome, Runs, Status};
 
@@ -74,6 +75,17 @@ impl Pipeline {
         let (stop, stopped) = watch::channel(false);
         let (status_sender, status) = watch::channel(Status::default());
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
+        let observed = Arc::new(Observed {
+            backends: handles.iter().map(Backend::watch).collect(),
+            faults: Arc::clone(&faults),
+            status: status.clone(),
+        });
+        for (backend, _) in handles.iter().zip(&config.backends).filter(|(_, config)| config.internal_metrics) {
+            if let Some(settings) = &backend.meter {
+                let collector = internal::metrics(settings, &observed);
+                backend.begin(Feed { run: None, collector, interval: None });
+            }
+        }
         let runs = Runs::new(Arc::new(config), handles.into(), Arc::clone(&faults), status_sender);
         let runs = tokio::spawn(runs.work(deliveries, stopped));
 

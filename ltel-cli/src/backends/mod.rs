@@ -49,7 +49,7 @@ trait Sink: Send + 'static {
 /// The points of one recorder in one run.
 #[derive(Debug)]
 struct Collected {
-    run: Arc<RunInfo>,
+    run: Option<Arc<RunInfo>>,
     /// Tells the feeds of a backend apart.
     feed: u64,
     metrics: ResourceMetrics,
@@ -73,10 +73,11 @@ pub(crate) struct Spans {
     pub(crate) spans: Arc<Vec<SpanData>>,
 }
 
-/// The metrics of one recorder in one run, for one backend.
+/// The metrics of one recorder in one run, for one backend; or those of ltel itself.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    pub(crate) run: Arc<RunInfo>,
+    /// Absent for metrics of ltel itself, which belong to no run.
+    pub(crate) run: Option<Arc<RunInfo>>,
     pub(crate) collector: Collector,
     /// The recorder's own interval, if it has one.
     pub(crate) interval: Option<Duration>,
@@ -103,6 +104,32 @@ pub(crate) struct Backend {
     pub(crate) meter: Option<MeterSettings>,
     pub(crate) account: Arc<Account>,
     queues: Vec<Queue>,
+}
+
+/// How a backend does, for whoever wants to know while it works.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) name: String,
+    pub(crate) account: Arc<Account>,
+    queues: Vec<(&'static [Signal], Arc<Waiting>, usize)>,
+}
+
+impl Watch {
+    /// The signals it takes.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = Signal> {
+        self.queues.iter().flat_map(|(signals, ..)| signals.iter().copied())
+    }
+
+    /// How many items of a signal wait, and how many may. Points do not wait.
+    pub(crate) fn queue(&self, signal: Signal) -> Option<(u64, u64)> {
+        let (_, waiting, limit) = self.queues.iter().find(|(signals, ..)| signals.contains(&signal))?;
+        let waiting = match signal {
+            Signal::Metrics => return None,
+            Signal::Logs => &waiting.records,
+            Signal::Traces => &waiting.spans,
+        };
+        Some((waiting.load(Ordering::Relaxed) as u64, *limit as u64))
+    }
 }
 
 /// What waits for a backend, or for a part of it that works on its own.
@@ -172,6 +199,16 @@ impl Backend {
         for queue in &self.queues {
             let takes_records = queue.signals.contains(&Signal::Logs);
             queue.send(Command::End { run: Arc::clone(&report.run), report: takes_records.then(|| report.clone()) });
+        }
+    }
+
+    /// For whoever wants to know how it does.
+    pub(crate) fn watch(&self) -> Watch {
+        let queue = |queue: &Queue| (queue.signals, Arc::clone(&queue.waiting), queue.limit);
+        Watch {
+            name: self.name.clone(),
+            account: Arc::clone(&self.account),
+            queues: self.queues.iter().map(queue).collect(),
         }
     }
 
@@ -294,6 +331,11 @@ impl Work {
                 _ = flush.tick() => sink.flush().await,
             }
         }
+        // Those of ltel itself; all runs are over.
+        let rest: Vec<_> = self.feeds.iter().filter_map(|scheduled| collect(scheduled, false)).collect();
+        if !rest.is_empty() {
+            sink.metrics(rest).await;
+        }
         sink.flush().await;
     }
 
@@ -340,7 +382,9 @@ impl Work {
     }
 
     async fn end(&mut self, run: &Arc<RunInfo>, report: Option<Entry>, sink: &mut impl Sink) {
-        let (ended, rest) = std::mem::take(&mut self.feeds).into_iter().partition(|s| Arc::ptr_eq(&s.feed.run, run));
+        let (ended, rest) = std::mem::take(&mut self.feeds)
+            .into_iter()
+            .partition(|s| s.feed.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)));
         self.feeds = rest;
         let ended: Vec<Scheduled> = ended;
         let batch: Vec<_> = ended.iter().filter_map(|scheduled| collect(scheduled, true)).collect();
@@ -356,13 +400,9 @@ impl Work {
 
 fn collect(scheduled: &Scheduled, last: bool) -> Option<Collected> {
     match scheduled.feed.collector.collect() {
-        Ok(metrics) => Some(Collected {
-            run: Arc::clone(&scheduled.feed.run),
-            feed: scheduled.id,
-            metrics,
-            at: clock::now(),
-            last,
-        }),
+        Ok(metrics) => {
+            Some(Collected { run: scheduled.feed.run.clone(), feed: scheduled.id, metrics, at: clock::now(), last })
+        }
         Err(error) => {
             tracing::error!("metrics cannot be collected: {error}");
             None

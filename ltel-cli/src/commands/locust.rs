@@ -53,6 +53,7 @@ fn add_summary(config: &mut Config) {
         interval: Duration::MAX,
         temporality: Temporality::Cumulative,
         queue: 100_000,
+        internal_metrics: false,
         kind: BackendKind::Summary,
     });
     let name = <Stats as ltel_core::recorder::Recorder>::SPEC.name;

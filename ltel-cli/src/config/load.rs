@@ -56,6 +56,7 @@ struct RawBackend {
     interval: Option<Interval>,
     temporality: Option<Spanned<RawTemporality>>,
     queue: Option<usize>,
+    internal_metrics: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -216,7 +217,7 @@ impl Loader<'_> {
             Some(kind) => (kind.get_ref().as_str(), kind.span()),
             None => (name.as_str(), header.clone()),
         };
-        let also = ["type", "interval", "temporality", "queue"];
+        let also = ["type", "interval", "temporality", "queue", "internal_metrics"];
         let mut interval = None;
         let mut temporality = None;
         let kind = match kind {
@@ -258,6 +259,8 @@ impl Loader<'_> {
                 None => temporality.unwrap_or(Temporality::Cumulative),
             },
             queue: common.queue.unwrap_or(10_000),
+            // Lines are read by people, and paid for by each.
+            internal_metrics: common.internal_metrics.unwrap_or(!matches!(kind, BackendKind::Json(_))),
             kind,
         })
     }

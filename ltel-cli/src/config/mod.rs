@@ -107,6 +107,8 @@ pub struct BackendConfig {
     pub temporality: Temporality,
     /// How many structured events may wait for it, and how many spans.
     pub queue: usize,
+    /// Whether it takes the metrics of ltel itself, `ltel.*`.
+    pub internal_metrics: bool,
     /// What it is.
     pub kind: BackendKind,
 }

@@ -43,7 +43,7 @@ fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, 
 /// Appends a record's line.
 pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
     let kind = record.kind.as_str();
-    let mut telemetry = context(kind, &record.name, run);
+    let mut telemetry = context(kind, &record.name, Some(run));
     if let Some(source) = &record.source {
         telemetry.insert("source".to_owned(), source.source.runner().into());
         telemetry.insert("source_id".to_owned(), source.label.as_str().into());
@@ -60,7 +60,7 @@ pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
 /// and events as maps.
 pub(super) fn write_span(out: &mut Vec<u8>, run: &RunInfo, span: &SpanData) {
     let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
-    let mut telemetry = context("span", &span.name, run);
+    let mut telemetry = context("span", &span.name, Some(run));
     let mut add = |name: &str, value: Value| {
         telemetry.insert(name.to_owned(), value);
     };
@@ -121,9 +121,9 @@ pub(super) fn points(collected: &Collected) -> Vec<Point<'_>> {
     let mut points = Vec::new();
     for metric in collected.metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics) {
         match metric.data() {
-            AggregatedMetrics::F64(data) => metric_points(metric, data, &collected.run, &mut points),
-            AggregatedMetrics::U64(data) => metric_points(metric, data, &collected.run, &mut points),
-            AggregatedMetrics::I64(data) => metric_points(metric, data, &collected.run, &mut points),
+            AggregatedMetrics::F64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
+            AggregatedMetrics::U64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
+            AggregatedMetrics::I64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
         }
     }
     points
@@ -132,7 +132,7 @@ pub(super) fn points(collected: &Collected) -> Vec<Point<'_>> {
 fn metric_points<'a, T: Copy + Into<Value>>(
     metric: &'a Metric,
     data: &MetricData<T>,
-    run: &RunInfo,
+    run: Option<&RunInfo>,
     points: &mut Vec<Point<'a>>,
 ) {
     let mut add = |attributes: Vec<&KeyValue>, always: bool, figures: Vec<(&str, Value)>| {
@@ -174,9 +174,12 @@ fn metric_points<'a, T: Copy + Into<Value>>(
     }
 }
 
-fn context(kind: &str, name: &str, run: &RunInfo) -> Map<String, Value> {
-    let fields =
-        [("telemetry_type", kind), ("telemetry_name", name), ("run_id", &run.run_id), ("testplan", &run.testplan)];
+fn context(kind: &str, name: &str, run: Option<&RunInfo>) -> Map<String, Value> {
+    let mut fields = vec![("telemetry_type", kind), ("telemetry_name", name)];
+    // What ltel says of itself belongs to no run.
+    if let Some(run) = run {
+        fields.extend([("run_id", &*run.run_id), ("testplan", &*run.testplan)]);
+    }
     fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 

@@ -29,7 +29,8 @@ pub(super) struct Shelf {
 /// The metrics of one recorder in one run.
 #[derive(Clone, Debug)]
 struct Item {
-    run: Arc<RunInfo>,
+    // Absent for metrics of ltel itself.
+    run: Option<Arc<RunInfo>>,
     figures: Figures,
 }
 
@@ -76,14 +77,14 @@ impl Shelf {
     }
 
     /// A run's recorder begins.
-    pub(super) fn begin(&self, run: Arc<RunInfo>, collector: Collector) {
+    pub(super) fn begin(&self, run: Option<Arc<RunInfo>>, collector: Collector) {
         self.lock().push(Item { run, figures: Figures::Live(collector) });
     }
 
     /// A run is over: what stands there now are its last figures.
     pub(super) fn end(&self, run: &Arc<RunInfo>, until: Instant) {
         // Nothing records to an ended run: collected twice, by a scrape meanwhile, it says the same.
-        for item in self.lock().iter_mut().filter(|item| Arc::ptr_eq(&item.run, run)) {
+        for item in self.lock().iter_mut().filter(|item| item.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run))) {
             if let Figures::Live(collector) = &item.figures {
                 let metrics = Arc::new(collected(collector).unwrap_or_default());
                 item.figures = Figures::Last { metrics, until, scraped: Arc::default() };
@@ -108,7 +109,7 @@ impl Shelf {
                 let points = self.points(metrics);
                 if !scraped.load(Ordering::Relaxed) && points > 0 {
                     unseen.points += points;
-                    unseen.runs.insert(item.run.run_id.clone());
+                    unseen.runs.extend(item.run.as_ref().map(|run| run.run_id.clone()));
                 }
                 false
             }

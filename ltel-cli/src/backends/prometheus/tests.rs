@@ -44,7 +44,7 @@ impl Runs {
             exponential: false,
         };
         let (meter, collector) = meter::meter(&settings, "scope", 100);
-        self.shelf.begin(Arc::clone(&run), collector);
+        self.shelf.begin(Some(Arc::clone(&run)), collector);
         record(&meter);
         run
     }
