@@ -1,38 +1,23 @@
 //! The HTTP client of the exporters: the configured TLS, and the configured headers only.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Request, Response};
 use opentelemetry_http::{Bytes, HttpError};
 
-use crate::config::OtlpConfig;
+use super::observed::say;
+use crate::config::{Identity, SignalConfig};
 
 /// Why the client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SetupError {
-    #[error("`ca_file` holds no certificate: {0}")]
-    Ca(reqwest::Error),
+    #[error("these certificates cannot be used: {0}")]
+    Tls(reqwest::Error),
     #[error("no HTTP client: {0}")]
     Client(reqwest::Error),
-}
-
-/// Why the last request failed. The exporter says no more than "network error".
-#[derive(Debug, Default)]
-pub(super) struct Failure(Mutex<Option<String>>);
-
-impl Failure {
-    fn set(&self, failure: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
-    }
-
-    /// What it was, if the last request failed on its way.
-    pub(super) fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 fn causes(error: &(dyn Error + 'static)) -> String {
@@ -45,24 +30,27 @@ fn causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// An HTTP client for one backend.
+/// An HTTP client for one signal of one backend.
 #[derive(Debug)]
 pub(super) struct HttpClient {
     client: reqwest::Client,
     headers: HeaderMap,
-    failure: Arc<Failure>,
 }
 
 impl HttpClient {
-    pub(super) fn new(config: &OtlpConfig, failure: Arc<Failure>) -> Result<Self, SetupError> {
+    pub(super) fn new(config: &SignalConfig) -> Result<Self, SetupError> {
         // The process-wide choice that reqwest asks for. Made already if this is not the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder().timeout(config.timeout);
-        if let Some(pem) = &config.ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Ca)?;
+        if let Some(pem) = &config.tls.ca {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Tls)?;
             builder = builder.tls_certs_only(certificates);
         }
-        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone(), failure })
+        if let Some(Identity { certificates, key }) = &config.tls.identity {
+            let pem = [certificates, b"\n".as_slice(), key].concat();
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
+        }
+        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone() })
     }
 }
 
@@ -78,7 +66,7 @@ impl opentelemetry_http::HttpClient for HttpClient {
         }
         *request.headers_mut() = headers;
         let result = opentelemetry_http::HttpClient::send_bytes(&self.client, request).await;
-        self.failure.set(result.as_ref().err().map(|error| causes(&**error)));
+        say(|observed| observed.failure = result.as_ref().err().map(|error| causes(&**error)));
         result
     }
 }
