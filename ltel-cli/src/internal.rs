@@ -13,6 +13,9 @@ use crate::config::Signal;
 use crate::faults::Faults;
 use crate::runs::Status;
 
+// Enough for more backends than anybody has, by signal and reason.
+const SERIES: usize = 500;
+
 /// What there is to be observed.
 #[derive(Debug)]
 pub(crate) struct Observed {
@@ -23,8 +26,7 @@ pub(crate) struct Observed {
 
 /// The metrics of this process, for one backend.
 pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Collector {
-    // Every series is one of a fixed set: backends, signals, reasons, kinds of faults.
-    let (meter, collector) = meter::meter(settings, "ltel", usize::MAX >> 1);
+    let (meter, collector) = meter::meter(settings, "ltel", SERIES);
     let new = Observer { meter: &meter, observed };
     new.gauge("ltel.backend.queue.size", "{item}", "Items that wait for a backend.", |observed, gauge| {
         for (watch, signal) in observed.signals() {

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::backends::summary::Summary;
 use crate::backends::{self, Backend, Delivered, Feed};
-use crate::config::{BackendConfig, Config};
+use crate::config::{BackendConfig, BackendKind, Config};
 use crate::faults::Faults;
 use crate::internal::{self, Observed};
 use crate::listen::Listeners;
@@ -75,8 +75,10 @@ impl Pipeline {
         let (stop, stopped) = watch::channel(false);
         let (status_sender, status) = watch::channel(Status::default());
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
+        let to_tell = |config: &BackendConfig| !matches!(config.kind, BackendKind::Summary);
+        let watches = handles.iter().zip(&config.backends).filter(|(_, config)| to_tell(config));
         let observed = Arc::new(Observed {
-            backends: handles.iter().map(Backend::watch).collect(),
+            backends: watches.map(|(backend, _)| backend.watch()).collect(),
             faults: Arc::clone(&faults),
             status: status.clone(),
         });
