@@ -273,7 +273,7 @@ fn recorders() {
     let json = scene.ltel(["recorders", "--format", "json"]).output().unwrap();
     for output in [&table, &json] {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        for word in ["lifecycle", "stats", "requests", "users", "system"].iter().chain(&metrics) {
+        for word in ["lifecycle", "stats", "requests", "users", "system", "failures", "http"].iter().chain(&metrics) {
             assert!(text(&output.stdout).contains(word), "`{word}` is not in {output:?}");
         }
     }
