@@ -1,6 +1,6 @@
 //! Configurations that are wrong: each file in `cases/config` and all that ltel says of it.
 
-use ltel_cli::config::{Environment, load};
+use ltel_cli::config::{BackendKind, Environment, OtlpProtocol, Signal, load};
 
 /// Scenario: a configuration with one kind of mistake, or several. Guarantees: every mistake is found at once, each with
 /// file, line, column, the text that is wrong and what would be right; the words are the snapshot's.
@@ -27,6 +27,10 @@ fn a_wrong_variable_is_an_error_too() {
         ("OTEL_RESOURCE_ATTRIBUTES", "nonsense"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3s"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "exponential"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "localhost:4317"),
+        ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd"),
     ] {
         let env: Environment = [(name, value)].into_iter().collect();
         let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
@@ -35,11 +39,77 @@ fn a_wrong_variable_is_an_error_too() {
     }
 }
 
+/// Scenario: files of TLS that the environment names, and that are not there or not whole. Guarantees: an error that names the
+/// variable, once, however many signals it concerns.
+#[test]
+fn certificates_of_the_environment_are_checked_too() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com");
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
+    for (name, expected) in [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read `/nope.pem`"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE: cannot read `/nope.pem`"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "`OTEL_EXPORTER_OTLP_CLIENT_KEY` stands without its certificate"),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+            "`OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE` stands without its private key",
+        ),
+    ] {
+        let env: Environment = [endpoint, (name, "/nope.pem")].into_iter().collect();
+        let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+        let [error] = errors.errors() else { panic!("{name}: one error, got {:?}", errors.errors()) };
+        assert!(error.message.starts_with(expected), "{}", error.message);
+    }
+}
+
+/// Scenario: the file asks for no compression where the environment asks for it. Guarantees: an error, since the exporter
+/// would compress all the same; none where the signal's own variable says `none`.
+#[test]
+fn compression_that_cannot_be_undone() {
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\ncompression = \"none\"\n\
+                signals = [\"traces\"]\n";
+    let all = ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    let env: Environment = [all].into_iter().collect();
+    let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+    insta::assert_snapshot!(errors.render(false));
+    let env: Environment = [all, ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none")].into_iter().collect();
+    load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap();
+}
+
+/// Scenario: certificates and keys for mTLS, right ones and one of somebody else's. Guarantees: what belongs together is taken,
+/// at the backend's level or a signal's; a key that is not the certificate's is an error.
+#[test]
+fn a_certificate_and_its_key() {
+    let scene = ltel_tests::Scene::new();
+    let pair = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let certificate = scene.write(&format!("{name}.pem"), &made.cert.pem());
+        (certificate, scene.write(&format!("{name}.key"), &made.signing_key.serialize_pem()))
+    };
+    let ((ours, our_key), (_, other_key)) = (pair("ours"), pair("other"));
+    let config = |key: &std::path::Path| {
+        let text = format!(
+            "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\nendpoint = \"https://localhost\"\n\
+             tls = {{ ca_file = '{ours}' }}\n[backends.collector.traces]\n\
+             tls = {{ ca_file = '{ours}', cert_file = '{ours}', key_file = '{}' }}\n",
+            key.display(),
+            ours = ours.display(),
+        );
+        load("telemetry.toml", &text, &ltel_recorders::registry(), &Environment::default())
+    };
+    let right = config(&our_key).unwrap();
+    let BackendKind::Otlp(otlp) = &right.backends[0].kind else { panic!("it is OTLP") };
+    let tls = |signal| &otlp.signal(signal).unwrap().tls;
+    assert!(tls(Signal::Metrics).ca.is_some() && tls(Signal::Metrics).identity.is_none());
+    assert!(tls(Signal::Traces).ca.is_some() && tls(Signal::Traces).identity.is_some());
+    let errors = config(&other_key).unwrap_err();
+    let [error] = errors.errors() else { panic!("one error, got {:?}", errors.errors()) };
+    assert!(error.message.contains("other.key` is not the key of `"), "{}", error.message);
+}
+
 /// Scenario: two collectors, one named by the file and one by the environment. Guarantees: the environment fills what the
 /// file leaves open, and its key goes to its own endpoint only.
 #[test]
 fn the_environment_fills_what_is_open_and_no_more() {
-    use ltel_cli::config::{BackendKind, OtlpProtocol};
     let text = "[recorders.stats]\n[backends.ours]\ntype = \"otlp\"\n[backends.theirs]\ntype = \"otlp\"\n\
                 endpoint = \"http://theirs:4317\"\ntimeout = \"1s\"\n";
     let env: Environment = [
@@ -55,7 +125,7 @@ fn the_environment_fills_what_is_open_and_no_more() {
         .backends
         .iter()
         .map(|backend| match &backend.kind {
-            BackendKind::Otlp(otlp) => otlp,
+            BackendKind::Otlp(otlp) => otlp.metrics.as_ref().unwrap(),
             other => panic!("both are OTLP, not {other:?}"),
         })
         .collect();

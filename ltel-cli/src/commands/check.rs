@@ -5,7 +5,7 @@ use ltel_core::registry::Registry;
 
 use super::{Failure, load_config};
 use crate::args::CheckArgs;
-use crate::config::{BackendKind, Config, JsonOutput};
+use crate::config::{BackendKind, Config, JsonOutput, OtlpConfig, Signal};
 use crate::print;
 use crate::table::plain;
 
@@ -32,7 +32,7 @@ fn describe(config: &Config) -> String {
                 JsonOutput::Stdout => ("json", "stdout".to_owned()),
                 JsonOutput::File { path, .. } => ("json", path.display().to_string()),
             },
-            BackendKind::Otlp(otlp) => ("otlp", format!("{} ({})", otlp.endpoint, otlp.protocol.as_str())),
+            BackendKind::Otlp(otlp) => ("otlp", receivers(otlp)),
             BackendKind::Prometheus(prometheus) => {
                 let keep = humantime::format_duration(prometheus.keep);
                 ("prometheus", format!("http://{}/metrics (last figures kept {keep})", prometheus.listen))
@@ -46,4 +46,18 @@ fn describe(config: &Config) -> String {
         backends.add_row([backend.name.as_str(), kind, &interval, &to]);
     }
     format!("listen    {}\n\n{recorders}\n\n{backends}\n", addresses.join(", "))
+}
+
+/// Where an OTLP backend's signals go, a line each; one line if that is the same for all that it takes.
+fn receivers(otlp: &OtlpConfig) -> String {
+    let all = Signal::ALL.into_iter().filter_map(|signal| Some((signal, otlp.signal(signal)?)));
+    let all: Vec<_> = all
+        .map(|(signal, config)| (signal.as_str(), format!("{} ({})", config.endpoint, config.protocol.as_str())))
+        .collect();
+    match &all[..] {
+        [(_, first), rest @ ..] if all.len() == Signal::ALL.len() && rest.iter().all(|(_, to)| to == first) => {
+            first.clone()
+        }
+        _ => all.iter().map(|(signal, to)| format!("{signal} {to}")).collect::<Vec<_>>().join("\n"),
+    }
 }

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Signal;
+
 /// Environment variables.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -23,11 +25,12 @@ impl Environment {
         self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// `OTEL_EXPORTER_OTLP_METRICS_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
-    pub(super) fn otlp(&self, name: &str) -> Option<Variable> {
-        [format!("OTEL_EXPORTER_OTLP_METRICS_{name}"), format!("OTEL_EXPORTER_OTLP_{name}")]
+    /// `OTEL_EXPORTER_OTLP_<signal>_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
+    pub(super) fn otlp(&self, signal: Signal, name: &str) -> Option<Variable> {
+        let own = format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.as_str().to_uppercase());
+        [(own, true), (format!("OTEL_EXPORTER_OTLP_{name}"), false)]
             .into_iter()
-            .find_map(|name| self.get(&name).map(|value| Variable { name, value }))
+            .find_map(|(name, is_for_signal)| self.get(&name).map(|value| Variable { name, value, is_for_signal }))
     }
 
     /// `OTEL_RESOURCE_ATTRIBUTES`: `key=value` pairs.
@@ -48,14 +51,11 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 pub(super) struct Variable {
     pub(super) name: String,
     pub(super) value: String,
+    /// Whether it is the one for this signal alone. Its endpoint is used as it is.
+    pub(super) is_for_signal: bool,
 }
 
 impl Variable {
-    /// Whether it is the one for metrics alone. Its endpoint is used as it is.
-    pub(super) fn is_for_signal(&self) -> bool {
-        self.name.starts_with("OTEL_EXPORTER_OTLP_METRICS_")
-    }
-
     /// `OTEL_EXPORTER_OTLP_TIMEOUT` is in milliseconds.
     pub(super) fn milliseconds(&self) -> Result<Duration, String> {
         match self.value.parse() {
@@ -102,6 +102,7 @@ mod tests {
     fn the_signals_own_variable_wins() {
         let env: Environment =
             [("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2")].into_iter().collect();
-        assert_eq!(env.otlp("TIMEOUT").expect("set").value, "2");
+        assert_eq!(env.otlp(Signal::Metrics, "TIMEOUT").expect("set").value, "2");
+        assert_eq!(env.otlp(Signal::Traces, "TIMEOUT").expect("set").value, "1");
     }
 }

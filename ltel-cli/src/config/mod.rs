@@ -187,25 +187,73 @@ pub enum JsonOutput {
     },
 }
 
-/// How metrics reach an OTLP receiver.
+/// How telemetry reaches OTLP receivers.
 #[derive(Clone, Debug)]
 pub struct OtlpConfig {
-    /// gRPC, or protobuf over HTTP.
-    pub protocol: OtlpProtocol,
-    /// The URL that metrics are sent to.
-    pub endpoint: http::Uri,
-    /// Sent with each request.
-    pub headers: http::HeaderMap,
-    /// For one request.
-    pub timeout: Duration,
-    /// Whether requests are compressed.
-    pub gzip: bool,
-    /// The certificate authorities to trust, as PEM; the system's if absent.
-    pub ca: Option<Vec<u8>>,
+    /// How metrics get there; absent if this backend takes none.
+    pub metrics: Option<SignalConfig>,
+    /// How spans get there; absent if this backend takes none.
+    pub traces: Option<SignalConfig>,
+    /// How structured events get there; absent if this backend takes none.
+    pub logs: Option<SignalConfig>,
     /// What the telemetry is about.
     pub resource: Resource,
     /// Whether histograms have exponential buckets.
     pub exponential: bool,
+}
+
+impl OtlpConfig {
+    /// How a signal gets there; absent if this backend does not take it.
+    #[must_use]
+    pub const fn signal(&self, signal: Signal) -> Option<&SignalConfig> {
+        match signal {
+            Signal::Metrics => self.metrics.as_ref(),
+            Signal::Traces => self.traces.as_ref(),
+            Signal::Logs => self.logs.as_ref(),
+        }
+    }
+}
+
+/// How one signal reaches an OTLP receiver.
+#[derive(Clone, Debug)]
+pub struct SignalConfig {
+    /// gRPC, or protobuf over HTTP.
+    pub protocol: OtlpProtocol,
+    /// The URL that it is sent to, path included.
+    pub endpoint: http::Uri,
+    /// Sent with each request.
+    pub headers: http::HeaderMap,
+    /// For one export, with all attempts.
+    pub timeout: Duration,
+    /// Whether requests are compressed.
+    pub gzip: bool,
+    /// How an `https` endpoint is met.
+    pub tls: Tls,
+}
+
+/// How a receiver and ltel prove to each other who they are.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// The certificate authorities to trust, as PEM; the system's if absent.
+    pub ca: Option<Vec<u8>>,
+    /// What ltel proves itself with, where a receiver asks for it (mTLS).
+    pub identity: Option<Identity>,
+}
+
+/// A client's certificate and its private key.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate and those that lead to its authority, as PEM.
+    pub certificates: Vec<u8>,
+    /// The private key, as PEM.
+    pub key: Vec<u8>,
+}
+
+// What is secret is in no log.
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity(..)")
+    }
 }
 
 /// What Prometheus can scrape.

@@ -56,12 +56,19 @@ impl<'a> Section<'a> {
     /// Takes a table out.
     pub(super) fn take_section(&mut self, key: &str, errors: &mut Vec<ConfigError>) -> Option<Section<'a>> {
         let header = self.table.get_key_value(key)?.0.span();
+        let title = match self.title.trim_matches(['[', ']']) {
+            "" => format!("[{key}]"),
+            parent => format!("[{parent}.{key}]"),
+        };
         match self.table.remove(key)?.into_inner() {
-            DeValue::Table(table) => Some(Section::new(format!("[{key}]"), header, table)),
+            DeValue::Table(table) => Some(Section::new(title, header, table)),
             other => {
                 errors.push(
-                    ConfigError::new(format!("`{key}` is {}, not a table", article(other.type_str())), header)
-                        .help(format!("write `[{key}]` on a line of its own, and its keys below")),
+                    ConfigError::new(
+                        format!("{} is {}, not a table", self.named(key), article(other.type_str())),
+                        header,
+                    )
+                    .help(format!("write `{title}` on a line of its own, and its keys below")),
                 );
                 None
             }

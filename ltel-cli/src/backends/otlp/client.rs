@@ -8,14 +8,14 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Request, Response};
 use opentelemetry_http::{Bytes, HttpError};
 
-use crate::config::OtlpConfig;
+use crate::config::{Identity, SignalConfig};
 
 /// Why the client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SetupError {
-    #[error("`ca_file` holds no certificate: {0}")]
-    Ca(reqwest::Error),
+    #[error("these certificates cannot be used: {0}")]
+    Tls(reqwest::Error),
     #[error("no HTTP client: {0}")]
     Client(reqwest::Error),
 }
@@ -45,7 +45,7 @@ fn causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// An HTTP client for one backend.
+/// An HTTP client for one signal of one backend.
 #[derive(Debug)]
 pub(super) struct HttpClient {
     client: reqwest::Client,
@@ -54,13 +54,17 @@ pub(super) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(super) fn new(config: &OtlpConfig, failure: Arc<Failure>) -> Result<Self, SetupError> {
+    pub(super) fn new(config: &SignalConfig, failure: Arc<Failure>) -> Result<Self, SetupError> {
         // The process-wide choice that reqwest asks for. Made already if this is not the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder().timeout(config.timeout);
-        if let Some(pem) = &config.ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Ca)?;
+        if let Some(pem) = &config.tls.ca {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Tls)?;
             builder = builder.tls_certs_only(certificates);
+        }
+        if let Some(Identity { certificates, key }) = &config.tls.identity {
+            let pem = [certificates, b"\n".as_slice(), key].concat();
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
         }
         Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone(), failure })
     }

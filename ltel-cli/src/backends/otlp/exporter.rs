@@ -1,18 +1,23 @@
 //! The OpenTelemetry exporters, set up as the configuration says and as nothing else says: they would read `OTEL_*`
 //! variables of their own accord, and send one backend's headers to another.
+//!
+//! They repeat what a receiver refuses for the moment: over gRPC on the codes that the OTLP specification names, over HTTP on
+//! 429, 502, 503, 504 and no answer at all, after the time that the receiver asks for (`RetryInfo`, `Retry-After`) or else
+//! 0.1 s, doubled up to 1.6 s.
 
 use std::sync::Arc;
 
-use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig};
+use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
 use opentelemetry_otlp::{
-    Compression, ExporterBuildError, MetricExporter, Protocol, WithExportConfig, WithHttpConfig, WithTonicConfig,
+    Compression, ExporterBuildError, LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter,
+    WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
 use opentelemetry_sdk::metrics::Temporality;
 use thiserror::Error;
 use tonic::metadata::MetadataMap;
 
 use super::client::{self, Failure, HttpClient};
-use crate::config::{OtlpConfig, OtlpProtocol};
+use crate::config::{OtlpProtocol, SignalConfig, Tls};
 
 /// Why an exporter cannot be set up.
 #[derive(Debug, Error)]
@@ -26,48 +31,84 @@ pub(super) enum SetupError {
 
 /// The exporter of metrics, which leaves in `failure` why a request failed on its way. To be called within a tokio runtime.
 pub(super) fn metrics(
-    config: &OtlpConfig,
+    config: &SignalConfig,
     temporality: Temporality,
     failure: &Arc<Failure>,
 ) -> Result<MetricExporter, SetupError> {
-    let endpoint = config.endpoint.to_string();
-    match config.protocol {
-        OtlpProtocol::Grpc => {
-            let metadata = MetadataMap::from_headers(config.headers.clone());
-            let mut builder = MetricExporter::builder()
-                .with_tonic()
-                .with_temporality(temporality)
-                .with_endpoint(endpoint)
-                .with_timeout(config.timeout)
-                // Called after the exporter has put in the environment's headers: takes them out again.
-                .with_interceptor(move |mut request: tonic::Request<()>| {
-                    *request.metadata_mut() = metadata.clone();
-                    Ok(request)
-                });
-            if config.gzip {
-                builder = builder.with_compression(Compression::Gzip);
-            }
-            if config.endpoint.scheme_str() == Some("https") {
-                let tls = ClientTlsConfig::new();
-                builder = builder.with_tls_config(match &config.ca {
-                    Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
-                    None => tls.with_enabled_roots(),
-                });
-            }
-            Ok(builder.build()?)
-        }
-        OtlpProtocol::HttpProtobuf => {
-            let mut builder = MetricExporter::builder()
-                .with_http()
-                .with_temporality(temporality)
-                .with_protocol(Protocol::HttpBinary)
-                .with_endpoint(endpoint)
-                .with_timeout(config.timeout)
-                .with_http_client(HttpClient::new(config, Arc::clone(failure))?);
-            if config.gzip {
-                builder = builder.with_compression(Compression::Gzip);
-            }
-            Ok(builder.build()?)
-        }
+    // Figures that add up from the run's beginning come again with the next export; differences do not.
+    let retry = if temporality == Temporality::Cumulative { RetryPolicy::recommended() } else { until_the_timeout() };
+    let builder = MetricExporter::builder().with_temporality(temporality);
+    Ok(match config.protocol {
+        OtlpProtocol::Grpc => grpc(builder.with_tonic(), config, retry).build()?,
+        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, retry, failure)?.build()?,
+    })
+}
+
+/// The exporter of spans; as [`metrics`].
+pub(super) fn spans(config: &SignalConfig, failure: &Arc<Failure>) -> Result<SpanExporter, SetupError> {
+    let builder = SpanExporter::builder();
+    Ok(match config.protocol {
+        OtlpProtocol::Grpc => grpc(builder.with_tonic(), config, until_the_timeout()).build()?,
+        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, until_the_timeout(), failure)?.build()?,
+    })
+}
+
+/// The exporter of log records; as [`metrics`].
+pub(super) fn logs(config: &SignalConfig, failure: &Arc<Failure>) -> Result<LogExporter, SetupError> {
+    let builder = LogExporter::builder();
+    Ok(match config.protocol {
+        OtlpProtocol::Grpc => grpc(builder.with_tonic(), config, until_the_timeout()).build()?,
+        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, until_the_timeout(), failure)?.build()?,
+    })
+}
+
+/// What is lost if it is not delivered is tried until the timeout, which is over all attempts.
+fn until_the_timeout() -> RetryPolicy {
+    RetryPolicy::recommended().with_max_retries(usize::MAX)
+}
+
+fn grpc<B: WithExportConfig + WithTonicConfig>(builder: B, config: &SignalConfig, retry: RetryPolicy) -> B {
+    let metadata = MetadataMap::from_headers(config.headers.clone());
+    let mut builder = builder
+        .with_endpoint(config.endpoint.to_string())
+        .with_timeout(config.timeout)
+        .with_retry_policy(retry)
+        // Called after the exporter has put in the environment's headers: takes them out again.
+        .with_interceptor(move |mut request: tonic::Request<()>| {
+            *request.metadata_mut() = metadata.clone();
+            Ok(request)
+        });
+    if config.gzip {
+        builder = builder.with_compression(Compression::Gzip);
     }
+    if config.endpoint.scheme_str() == Some("https") {
+        builder = builder.with_tls_config(grpc_tls(&config.tls));
+    }
+    builder
+}
+
+fn grpc_tls(tls: &Tls) -> ClientTlsConfig {
+    let config = match &tls.ca {
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+        None => ClientTlsConfig::new().with_enabled_roots(),
+    };
+    match &tls.identity {
+        Some(identity) => config.identity(Identity::from_pem(&identity.certificates, &identity.key)),
+        None => config,
+    }
+}
+
+fn http<B: WithExportConfig + WithHttpConfig>(
+    builder: B,
+    config: &SignalConfig,
+    retry: RetryPolicy,
+    failure: &Arc<Failure>,
+) -> Result<B, SetupError> {
+    let builder = builder
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(config.endpoint.to_string())
+        .with_timeout(config.timeout)
+        .with_retry_policy(retry)
+        .with_http_client(HttpClient::new(config, Arc::clone(failure))?);
+    Ok(if config.gzip { builder.with_compression(Compression::Gzip) } else { builder })
 }

@@ -17,7 +17,7 @@ use client::Failure;
 /// Sends metrics by OTLP.
 pub(super) struct MetricsSink {
     name: String,
-    exporter: Arc<opentelemetry_otlp::MetricExporter>,
+    exporter: Option<Arc<opentelemetry_otlp::MetricExporter>>,
     account: Arc<Account>,
     failure: Arc<Failure>,
 }
@@ -31,20 +31,21 @@ impl MetricsSink {
         account: &Arc<Account>,
     ) -> Result<Self, String> {
         let failure = Arc::default();
-        let exporter =
-            exporter::metrics(config, temporality, &failure).map_err(|error| format!("backend `{name}`: {error}"))?;
-        Ok(Self { name: name.to_owned(), exporter: Arc::new(exporter), account: Arc::clone(account), failure })
+        let exporter = config.metrics.as_ref().map(|config| exporter::metrics(config, temporality, &failure));
+        let exporter = exporter.transpose().map_err(|error| format!("backend `{name}`: {error}"))?;
+        Ok(Self { name: name.to_owned(), exporter: exporter.map(Arc::new), account: Arc::clone(account), failure })
     }
 }
 
 impl Sink for MetricsSink {
     async fn metrics(&mut self, batch: Vec<Collected>) {
+        let Some(exporter) = &self.exporter else { return };
         // One request per recorder, so that each stays small; at the same time, so that a slow receiver costs its delay once.
         let mut exports = JoinSet::new();
         for collected in batch {
             let points = count_points(&collected.metrics);
             if points > 0 {
-                let exporter = Arc::clone(&self.exporter);
+                let exporter = Arc::clone(exporter);
                 exports.spawn(async move { (points, collected.last, exporter.export(&collected.metrics).await) });
             }
         }

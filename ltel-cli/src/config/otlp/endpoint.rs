@@ -1,0 +1,105 @@
+//! Where a signal is sent, and by which protocol. By the rules of the OpenTelemetry specification, "OpenTelemetry Protocol
+//! Exporter": an endpoint for all signals is a base, to which HTTP's path for the signal is appended; an endpoint for one
+//! signal is used as it is.
+
+use std::ops::Range;
+
+use http::Uri;
+use http::uri::PathAndQuery;
+use toml::Spanned;
+
+use super::signal::Scene;
+use crate::config::error::ConfigError;
+use crate::config::{OtlpProtocol, Signal};
+
+const HELP: &str = "an endpoint is a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
+
+/// An endpoint as somebody wrote it.
+struct Written {
+    text: String,
+    span: Range<usize>,
+    /// The variable that it is from.
+    variable: Option<String>,
+    /// Whether it is for all signals.
+    is_base: bool,
+}
+
+/// The endpoint and its protocol: the signal's own, else the backend's, else the environment's.
+pub(super) fn resolve(
+    own: Option<&Spanned<String>>,
+    shared: Option<&Spanned<String>>,
+    protocol: Option<OtlpProtocol>,
+    scene: &mut Scene<'_>,
+) -> Option<(Uri, OtlpProtocol)> {
+    let stated = |text: &Spanned<String>, is_base| Written {
+        text: text.get_ref().clone(),
+        span: text.span(),
+        variable: None,
+        is_base,
+    };
+    let written = match (own, shared, scene.variable("ENDPOINT")) {
+        (Some(own), ..) => stated(own, false),
+        (None, Some(shared), _) => stated(shared, true),
+        (None, None, Some(variable)) => Written {
+            text: with_scheme(variable.value, protocol, scene),
+            span: scene.header.clone(),
+            variable: Some(variable.name),
+            is_base: !variable.is_for_signal,
+        },
+        (None, None, None) => {
+            let port = if protocol == Some(OtlpProtocol::Grpc) { 4317 } else { 4318 };
+            let text = format!("http://localhost:{port}");
+            Written { text, span: scene.header.clone(), variable: None, is_base: true }
+        }
+    };
+    match written.parse(protocol, scene.signal) {
+        Ok(parsed) => Some(parsed),
+        Err(why) => {
+            let named = written.variable.map_or(String::new(), |name| format!("{name}: "));
+            let message = format!("{named}`{}` is {why}", written.text);
+            scene.errors.push(ConfigError::new(message, written.span).help(HELP));
+            None
+        }
+    }
+}
+
+/// A gRPC endpoint of the environment may be a host and a port alone; `OTEL_EXPORTER_OTLP_INSECURE` says what that means.
+fn with_scheme(text: String, protocol: Option<OtlpProtocol>, scene: &mut Scene<'_>) -> String {
+    if protocol != Some(OtlpProtocol::Grpc) || text.contains("://") {
+        return text;
+    }
+    let insecure = match scene.variable("INSECURE") {
+        None => false,
+        Some(variable) if variable.value.eq_ignore_ascii_case("true") => true,
+        Some(variable) if variable.value.eq_ignore_ascii_case("false") => false,
+        Some(variable) => {
+            scene.variable_is_wrong(format!("{}: `{}` is not `true` or `false`", variable.name, variable.value));
+            false
+        }
+    };
+    format!("{}://{text}", if insecure { "http" } else { "https" })
+}
+
+impl Written {
+    fn parse(&self, protocol: Option<OtlpProtocol>, signal: Signal) -> Result<(Uri, OtlpProtocol), String> {
+        let uri: Uri = self.text.parse().map_err(|error| format!("no URL: {error}"))?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+            return Err("no URL with http:// or https://".to_owned());
+        }
+        // Port 4317 is gRPC's by convention; everywhere else the specification prefers HTTP.
+        let by_port = || if uri.port_u16() == Some(4317) { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf };
+        let protocol = protocol.unwrap_or_else(by_port);
+        let uri = if self.is_base && protocol == OtlpProtocol::HttpProtobuf { appended(uri, signal)? } else { uri };
+        Ok((uri, protocol))
+    }
+}
+
+/// The base with the signal's path, before its query if it has one.
+fn appended(base: Uri, signal: Signal) -> Result<Uri, String> {
+    let query = base.query().map_or(String::new(), |query| format!("?{query}"));
+    let path = format!("{}/v1/{}{query}", base.path().trim_end_matches('/'), signal.as_str());
+    let wrong = |why: &dyn std::fmt::Display| format!("no base URL: {why}");
+    let mut parts = base.into_parts();
+    parts.path_and_query = Some(path.parse::<PathAndQuery>().map_err(|error| wrong(&error))?);
+    Uri::from_parts(parts).map_err(|error| wrong(&error))
+}

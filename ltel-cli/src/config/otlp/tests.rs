@@ -1,0 +1,128 @@
+//! What wins: a signal's table, the backend's, the signal's variables, those for all signals.
+
+use crate::config::{BackendKind, Environment, OtlpConfig, OtlpProtocol, Signal, SignalConfig, load};
+
+/// The only backend of a configuration: these lines, in this environment.
+fn otlp(lines: &str, env: &[(&str, &str)]) -> OtlpConfig {
+    let text = format!("[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n{lines}");
+    let env: Environment = env.iter().copied().collect();
+    let config = load("telemetry.toml", &text, &ltel_recorders::registry(), &env).expect("valid");
+    match config.backends.into_iter().next().map(|backend| backend.kind) {
+        Some(BackendKind::Otlp(otlp)) => otlp,
+        other => panic!("one OTLP backend, got {other:?}"),
+    }
+}
+
+/// One figure of each signal.
+fn each(otlp: &OtlpConfig, show: impl Fn(&SignalConfig) -> String) -> [String; 3] {
+    Signal::ALL.map(|signal| otlp.signal(signal).map_or("-".to_owned(), &show))
+}
+
+fn check(lines: &str, env: &[(&str, &str)], show: impl Fn(&SignalConfig) -> String, expected: [&str; 3]) {
+    assert_eq!(each(&otlp(lines, env), show), expected, "{lines} {env:?}");
+}
+
+#[test]
+fn endpoints() {
+    let uri = |config: &SignalConfig| config.endpoint.to_string();
+    let base = "endpoint = \"http://file:4318/base/?tenant=1\"\n";
+    let own = "[backends.collector.traces]\nendpoint = \"http://own/as/it/is\"\n";
+    let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://env/base");
+    let logs = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://env-logs");
+    check(
+        "",
+        &[],
+        uri,
+        ["metrics", "traces", "logs"].map(|s| format!("http://localhost:4318/v1/{s}")).each_ref().map(|s| s.as_str()),
+    );
+    check("protocol = \"grpc\"", &[], uri, ["http://localhost:4317/"; 3]);
+    check("", &[all], uri, ["http://env/base/v1/metrics", "http://env/base/v1/traces", "http://env/base/v1/logs"]);
+    check("", &[all, logs], uri, ["http://env/base/v1/metrics", "http://env/base/v1/traces", "http://env-logs/"]);
+    check(own, &[all, logs], uri, ["http://env/base/v1/metrics", "http://own/as/it/is", "http://env-logs/"]);
+    check(
+        &format!("{base}{own}"),
+        &[all, logs],
+        uri,
+        ["http://file:4318/base/v1/metrics?tenant=1", "http://own/as/it/is", "http://file:4318/base/v1/logs?tenant=1"],
+    );
+    check("signals = [\"traces\"]", &[], uri, ["-", "http://localhost:4318/v1/traces", "-"]);
+}
+
+#[test]
+fn a_grpc_endpoint_without_a_scheme_is_encrypted_unless_the_environment_says_insecure() {
+    let uri = |config: &SignalConfig| config.endpoint.to_string();
+    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
+    check("", &[grpc, endpoint], uri, ["https://collector:4317/"; 3]);
+    let insecure = ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "True");
+    check(
+        "",
+        &[grpc, endpoint, insecure],
+        uri,
+        ["https://collector:4317/", "http://collector:4317/", "https://collector:4317/"],
+    );
+}
+
+#[test]
+fn protocols() {
+    let name = |config: &SignalConfig| config.protocol.as_str().to_owned();
+    let (grpc, http) = (OtlpProtocol::Grpc.as_str(), OtlpProtocol::HttpProtobuf.as_str());
+    let own = "[backends.collector.logs]\nprotocol = \"http/protobuf\"\n";
+    check(&format!("protocol = \"grpc\"\n{own}"), &[], name, [grpc, grpc, http]);
+    let traces = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc");
+    check(own, &[traces], name, [http, grpc, http]);
+    check("", &[traces, ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC")], name, [grpc; 3]);
+    check("endpoint = \"http://localhost:4317\"", &[], name, [grpc; 3]);
+    let own = "endpoint = \"http://localhost:4317\"\ntraces = { endpoint = \"http://localhost/v1/traces\" }";
+    check(own, &[], name, [grpc, http, grpc]);
+}
+
+#[test]
+fn timeouts_and_compression() {
+    let shown =
+        |config: &SignalConfig| format!("{}{}", config.timeout.as_millis(), if config.gzip { " gzip" } else { "" });
+    let env = [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
+        ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "2"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "None"),
+    ];
+    check("", &[], shown, ["10000"; 3]);
+    check("", &env, shown, ["1 gzip", "1 gzip", "2"]);
+    check("timeout = \"3ms\"", &env, shown, ["3 gzip", "3 gzip", "3"]);
+    let own = "[backends.collector.traces]\ntimeout = \"4ms\"\n[backends.collector.logs]\ncompression = \"gzip\"";
+    check(own, &env, shown, ["1 gzip", "4 gzip", "2 gzip"]);
+}
+
+#[test]
+fn headers_of_one_level_take_the_place_of_the_next() {
+    let names = |config: &SignalConfig| {
+        let mut names: Vec<_> = config.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let env = [("OTEL_EXPORTER_OTLP_HEADERS", "all=1,more=2"), ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "traced=1")];
+    check("", &env, names, ["all more", "traced", "all more"]);
+    let none = "[backends.collector.logs]\nheaders = {}";
+    check(none, &env, names, ["all more", "traced", ""]);
+    check(&format!("headers = {{ stated = \"1\" }}\n{none}"), &env, names, ["stated", "stated", ""]);
+    // The only OTLP backend: the environment can mean no other.
+    check("endpoint = \"http://localhost\"", &env, names, ["all more", "traced", "all more"]);
+}
+
+#[test]
+fn a_key_of_the_environment_reaches_its_own_endpoint_only() {
+    let text = "[recorders.stats]\n[backends.ours]\ntype = \"otlp\"\n[backends.ours.logs]\nendpoint = \"http://logs\"\n\
+                [backends.theirs]\ntype = \"otlp\"\nendpoint = \"http://theirs\"\n";
+    let env: Environment = [("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")].into_iter().collect();
+    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).expect("valid");
+    let with_key: Vec<_> = config
+        .backends
+        .iter()
+        .map(|backend| match &backend.kind {
+            BackendKind::Otlp(otlp) => each(otlp, |config| config.headers.contains_key("api-key").to_string()),
+            other => panic!("both are OTLP, not {other:?}"),
+        })
+        .collect();
+    assert_eq!(with_key, [["true", "true", "false"], ["false"; 3]]);
+}

@@ -1,0 +1,130 @@
+//! The files of TLS: authorities to trust, and what ltel proves itself with. They are read and checked here, so that a wrong
+//! one is found before anything starts.
+
+use std::ops::Range;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::signal::Scene;
+use crate::config::error::ConfigError;
+use crate::config::{Identity, Tls};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    ca_file: Option<Spanned<String>>,
+    cert_file: Option<Spanned<String>>,
+    key_file: Option<Spanned<String>>,
+}
+
+/// A file that somebody named.
+struct Named {
+    /// The key or variable that names it.
+    by: String,
+    path: String,
+    span: Range<usize>,
+}
+
+const CERTIFICATES: &str = "a PEM file of certificates";
+const KEY: &str = "the PEM file of the certificate's private key, not encrypted";
+
+/// What the file says, else the environment where it means this receiver.
+pub(super) fn resolve(stated: Option<&RawTls>, scene: &mut Scene<'_>) -> Tls {
+    let key = |by: &str, path: &Option<Spanned<String>>| {
+        let path = path.as_ref()?;
+        Some(Named { by: by.to_owned(), path: path.get_ref().clone(), span: path.span() })
+    };
+    let variable = |name: &str, scene: &Scene<'_>| {
+        let variable = scene.variable_of_endpoint(name)?;
+        Some(Named { by: variable.name, path: variable.value, span: scene.header.clone() })
+    };
+    let ca = stated.and_then(|tls| key("ca_file", &tls.ca_file)).or_else(|| variable("CERTIFICATE", scene));
+    let stated_pair = stated.map(|tls| (key("cert_file", &tls.cert_file), key("key_file", &tls.key_file)));
+    // A certificate and its key belong together: the file's are not mixed with the environment's.
+    let pair = stated_pair.filter(|(certificate, key)| certificate.is_some() || key.is_some());
+    let pair = pair.unwrap_or_else(|| (variable("CLIENT_CERTIFICATE", scene), variable("CLIENT_KEY", scene)));
+    let ca = ca.and_then(|named| authorities(&named).map_err(|error| scene.errors.push(error)).ok());
+    let identity = match pair {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => identity(&certificate, &key, scene),
+        (Some(certificate), None) => {
+            scene.errors.push(alone(&certificate, "private key", "key_file"));
+            None
+        }
+        (None, Some(key)) => {
+            scene.errors.push(alone(&key, "certificate", "cert_file"));
+            None
+        }
+    };
+    Tls { ca, identity }
+}
+
+fn alone(named: &Named, without: &str, other: &str) -> ConfigError {
+    let other = match named.by.strip_suffix("CLIENT_CERTIFICATE").map(|prefix| (prefix, "CLIENT_KEY")) {
+        Some((prefix, name)) => format!("{prefix}{name}"),
+        None => match named.by.strip_suffix("CLIENT_KEY") {
+            Some(prefix) => format!("{prefix}CLIENT_CERTIFICATE"),
+            None => other.to_owned(),
+        },
+    };
+    ConfigError::new(format!("`{}` stands without its {without}", named.by), named.span.clone())
+        .help(format!("a client proves itself with both (mTLS): add `{other}`"))
+}
+
+fn read(named: &Named, what: &str) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(&named.path).map_err(|error| wrong(named, &format!("cannot read `{}`: {error}", named.path), what))
+}
+
+fn wrong(named: &Named, message: &str, what: &str) -> ConfigError {
+    let message = if named.by.starts_with("OTEL_") { format!("{}: {message}", named.by) } else { message.to_owned() };
+    ConfigError::new(message, named.span.clone()).help(format!("`{}` is {what}", named.by))
+}
+
+fn certificates(named: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) => Err(wrong(named, &format!("`{}` holds no certificate", named.path), CERTIFICATES)),
+        Err(error) => Err(wrong(named, &format!("`{}` is no PEM file: {error}", named.path), CERTIFICATES)),
+    }
+}
+
+fn authorities(named: &Named) -> Result<Vec<u8>, ConfigError> {
+    let pem = read(named, CERTIFICATES)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(named, &pem)? {
+        roots.add(certificate).map_err(|error| {
+            wrong(named, &format!("`{}` holds a certificate that is none: {error}", named.path), CERTIFICATES)
+        })?;
+    }
+    Ok(pem)
+}
+
+fn identity(certificate: &Named, key: &Named, scene: &mut Scene<'_>) -> Option<Identity> {
+    let certificates = read(certificate, CERTIFICATES)
+        .and_then(|pem| certificates(certificate, &pem).map(|certificates| (pem, certificates)));
+    let private = read(key, KEY).and_then(|pem| match PrivateKeyDer::from_pem_slice(&pem) {
+        Ok(private) => Ok((pem, private)),
+        Err(_) => Err(wrong(key, &format!("`{}` holds no private key", key.path), KEY)),
+    });
+    match (certificates, private) {
+        (Ok((certificates, chain)), Ok((pem, private))) => {
+            match CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider()) {
+                Ok(_) => return Some(Identity { certificates, key: pem }),
+                Err(error) => {
+                    let message = format!("`{}` is not the key of `{}`: {error}", key.path, certificate.path);
+                    scene.errors.push(wrong(key, &message, KEY));
+                }
+            }
+        }
+        (certificates, private) => {
+            scene.errors.extend([certificates.err(), private.err()].into_iter().flatten());
+        }
+    }
+    None
+}
