@@ -227,7 +227,7 @@ impl Loader<'_> {
                 let settings = otlp::read(section, &also, &context, &mut self.errors)?;
                 interval = settings.interval;
                 temporality = settings.temporality;
-                BackendKind::Otlp(settings.config)
+                BackendKind::Otlp(Box::new(settings.config))
             }
             "prometheus" => {
                 if let Some(delta) = common.temporality.as_ref().filter(|t| *t.get_ref() == RawTemporality::Delta) {

@@ -155,7 +155,7 @@ pub enum BackendKind {
     /// JSON lines.
     Json(JsonConfig),
     /// OTLP to a collector.
-    Otlp(OtlpConfig),
+    Otlp(Box<OtlpConfig>),
     /// A page that Prometheus scrapes.
     Prometheus(PrometheusConfig),
     /// The table at the end of `run` and `demo`.

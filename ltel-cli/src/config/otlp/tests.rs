@@ -8,7 +8,7 @@ fn otlp(lines: &str, env: &[(&str, &str)]) -> OtlpConfig {
     let env: Environment = env.iter().copied().collect();
     let config = load("telemetry.toml", &text, &ltel_recorders::registry(), &env).expect("valid");
     match config.backends.into_iter().next().map(|backend| backend.kind) {
-        Some(BackendKind::Otlp(otlp)) => otlp,
+        Some(BackendKind::Otlp(otlp)) => *otlp,
         other => panic!("one OTLP backend, got {other:?}"),
     }
 }
@@ -33,7 +33,7 @@ fn endpoints() {
         "",
         &[],
         uri,
-        ["metrics", "traces", "logs"].map(|s| format!("http://localhost:4318/v1/{s}")).each_ref().map(|s| s.as_str()),
+        ["http://localhost:4318/v1/metrics", "http://localhost:4318/v1/traces", "http://localhost:4318/v1/logs"],
     );
     check("protocol = \"grpc\"", &[], uri, ["http://localhost:4317/"; 3]);
     check("", &[all], uri, ["http://env/base/v1/metrics", "http://env/base/v1/traces", "http://env/base/v1/logs"]);
