@@ -35,9 +35,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use ltel_core::registry::Registry;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use args::{Cli, Command};
+use backends::otlp::partial_success;
 use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
 
 /// Runs ltel's command line with these recorders. The exit code is for `main` to return.
@@ -83,11 +86,14 @@ fn in_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Fai
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,ltel_cli=info"));
+    // What the exporters warn of, the backends say in words of their own, once.
+    let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color);
+    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(partial_success::layer());
     // Fails only if the program that embeds us logs already.
-    let _ = log.with_ansi(color).try_init();
+    let _ = log.try_init();
 }
 
 /// The book's code blocks, which need all crates that a custom recorder has.

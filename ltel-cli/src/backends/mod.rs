@@ -19,7 +19,7 @@ use ltel_core::run::RunInfo;
 use ltel_core::trace::SpanData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::clock;
@@ -44,6 +44,15 @@ trait Sink: Send + 'static {
     fn flush(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }
+    /// Brings out what it holds back, and waits until it has arrived. Called once, at the end.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        self.flush()
+    }
+}
+
+/// What a structured event or a span says to people.
+fn message(kind: &str, name: &str) -> String {
+    format!("Recording telemetry {kind}: {name}")
 }
 
 /// The points of one recorder in one run.
@@ -253,9 +262,20 @@ pub(crate) fn start(
         }
         BackendKind::Otlp(otlp) => {
             // One queue per signal: they may go to different receivers, of which one is slow.
-            let metrics = otlp::MetricsSink::connect(&config.name, otlp, config.temporality, &account)?;
-            let metrics = Work::new(config, queue(&[Signal::Metrics])).run(metrics);
-            (Some(settings(otlp.resource.clone(), otlp.exponential)), tokio::spawn(metrics))
+            let otlp::Sinks { metrics, spans, logs } =
+                otlp::Sinks::connect(&config.name, otlp, config.temporality, &account)?;
+            let mut tasks = JoinSet::new();
+            let meter = metrics.is_some().then(|| settings(otlp.resource.clone(), otlp.exponential));
+            if let Some(sink) = metrics {
+                tasks.spawn(Work::new(config, queue(&[Signal::Metrics])).run(sink));
+            }
+            if let Some(sink) = spans {
+                tasks.spawn(Work::new(config, queue(&[Signal::Traces])).run(sink));
+            }
+            if let Some(sink) = logs {
+                tasks.spawn(Work::new(config, queue(&[Signal::Logs])).run(sink));
+            }
+            (meter, tokio::spawn(async move { while tasks.join_next().await.is_some() {} }))
         }
         BackendKind::Prometheus(prometheus) => {
             let backend = prometheus::Prometheus::start(&config.name, prometheus, Arc::clone(&account))?;
@@ -336,7 +356,7 @@ impl Work {
         if !rest.is_empty() {
             sink.metrics(rest).await;
         }
-        sink.flush().await;
+        sink.finish().await;
     }
 
     async fn command(&mut self, command: Command, sink: &mut impl Sink) {

@@ -11,7 +11,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::backends::{Collected, Entry};
+use crate::backends::{Collected, Entry, message};
 
 /// The logger's name in the envelope.
 const LOGGER: &str = "ltel";
@@ -27,7 +27,7 @@ struct Envelope<'a> {
 
 /// Appends a whole line.
 fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, telemetry: &Map<String, Value>) {
-    let message = format!("Recording telemetry {kind}: {name}");
+    let message = message(kind, name);
     let envelope = Envelope { time: at.to_string(), level, name: LOGGER, message, telemetry };
     let begin = out.len();
     match serde_json::to_writer(&mut *out, &envelope) {

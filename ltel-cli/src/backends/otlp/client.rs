@@ -1,13 +1,13 @@
 //! The HTTP client of the exporters: the configured TLS, and the configured headers only.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Request, Response};
 use opentelemetry_http::{Bytes, HttpError};
 
+use super::observed::say;
 use crate::config::{Identity, SignalConfig};
 
 /// Why the client cannot be set up.
@@ -18,21 +18,6 @@ pub(crate) enum SetupError {
     Tls(reqwest::Error),
     #[error("no HTTP client: {0}")]
     Client(reqwest::Error),
-}
-
-/// Why the last request failed. The exporter says no more than "network error".
-#[derive(Debug, Default)]
-pub(super) struct Failure(Mutex<Option<String>>);
-
-impl Failure {
-    fn set(&self, failure: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
-    }
-
-    /// What it was, if the last request failed on its way.
-    pub(super) fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 fn causes(error: &(dyn Error + 'static)) -> String {
@@ -50,11 +35,10 @@ fn causes(error: &(dyn Error + 'static)) -> String {
 pub(super) struct HttpClient {
     client: reqwest::Client,
     headers: HeaderMap,
-    failure: Arc<Failure>,
 }
 
 impl HttpClient {
-    pub(super) fn new(config: &SignalConfig, failure: Arc<Failure>) -> Result<Self, SetupError> {
+    pub(super) fn new(config: &SignalConfig) -> Result<Self, SetupError> {
         // The process-wide choice that reqwest asks for. Made already if this is not the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder().timeout(config.timeout);
@@ -66,7 +50,7 @@ impl HttpClient {
             let pem = [certificates, b"\n".as_slice(), key].concat();
             builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
         }
-        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone(), failure })
+        Ok(Self { client: builder.build().map_err(SetupError::Client)?, headers: config.headers.clone() })
     }
 }
 
@@ -82,7 +66,7 @@ impl opentelemetry_http::HttpClient for HttpClient {
         }
         *request.headers_mut() = headers;
         let result = opentelemetry_http::HttpClient::send_bytes(&self.client, request).await;
-        self.failure.set(result.as_ref().err().map(|error| causes(&**error)));
+        say(|observed| observed.failure = result.as_ref().err().map(|error| causes(&**error)));
         result
     }
 }

@@ -5,8 +5,6 @@
 //! 429, 502, 503, 504 and no answer at all, after the time that the receiver asks for (`RetryInfo`, `Retry-After`) or else
 //! 0.1 s, doubled up to 1.6 s.
 
-use std::sync::Arc;
-
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
 use opentelemetry_otlp::{
     Compression, ExporterBuildError, LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter,
@@ -16,7 +14,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use thiserror::Error;
 use tonic::metadata::MetadataMap;
 
-use super::client::{self, Failure, HttpClient};
+use super::client::{self, HttpClient};
 use crate::config::{OtlpProtocol, SignalConfig, Tls};
 
 /// Why an exporter cannot be set up.
@@ -29,36 +27,32 @@ pub(super) enum SetupError {
     Client(#[from] client::SetupError),
 }
 
-/// The exporter of metrics, which leaves in `failure` why a request failed on its way. To be called within a tokio runtime.
-pub(super) fn metrics(
-    config: &SignalConfig,
-    temporality: Temporality,
-    failure: &Arc<Failure>,
-) -> Result<MetricExporter, SetupError> {
+/// The exporter of metrics. To be called within a tokio runtime.
+pub(super) fn metrics(config: &SignalConfig, temporality: Temporality) -> Result<MetricExporter, SetupError> {
     // Figures that add up from the run's beginning come again with the next export; differences do not.
     let retry = if temporality == Temporality::Cumulative { RetryPolicy::recommended() } else { until_the_timeout() };
     let builder = MetricExporter::builder().with_temporality(temporality);
     Ok(match config.protocol {
         OtlpProtocol::Grpc => grpc(builder.with_tonic(), config, retry).build()?,
-        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, retry, failure)?.build()?,
+        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, retry)?.build()?,
     })
 }
 
 /// The exporter of spans; as [`metrics`].
-pub(super) fn spans(config: &SignalConfig, failure: &Arc<Failure>) -> Result<SpanExporter, SetupError> {
+pub(super) fn spans(config: &SignalConfig) -> Result<SpanExporter, SetupError> {
     let builder = SpanExporter::builder();
     Ok(match config.protocol {
         OtlpProtocol::Grpc => grpc(builder.with_tonic(), config, until_the_timeout()).build()?,
-        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, until_the_timeout(), failure)?.build()?,
+        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, until_the_timeout())?.build()?,
     })
 }
 
 /// The exporter of log records; as [`metrics`].
-pub(super) fn logs(config: &SignalConfig, failure: &Arc<Failure>) -> Result<LogExporter, SetupError> {
+pub(super) fn logs(config: &SignalConfig) -> Result<LogExporter, SetupError> {
     let builder = LogExporter::builder();
     Ok(match config.protocol {
         OtlpProtocol::Grpc => grpc(builder.with_tonic(), config, until_the_timeout()).build()?,
-        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, until_the_timeout(), failure)?.build()?,
+        OtlpProtocol::HttpProtobuf => http(builder.with_http(), config, until_the_timeout())?.build()?,
     })
 }
 
@@ -102,13 +96,12 @@ fn http<B: WithExportConfig + WithHttpConfig>(
     builder: B,
     config: &SignalConfig,
     retry: RetryPolicy,
-    failure: &Arc<Failure>,
 ) -> Result<B, SetupError> {
     let builder = builder
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(config.endpoint.to_string())
         .with_timeout(config.timeout)
         .with_retry_policy(retry)
-        .with_http_client(HttpClient::new(config, Arc::clone(failure))?);
+        .with_http_client(HttpClient::new(config)?);
     Ok(if config.gzip { builder.with_compression(Compression::Gzip) } else { builder })
 }

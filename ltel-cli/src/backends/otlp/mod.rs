@@ -1,92 +1,91 @@
-//! OTLP: metrics to a collector, over gRPC or HTTP.
+//! OTLP: metrics, traces and logs to receivers, over gRPC or HTTP.
+//!
+//! ```text
+//! a signal's sink -> batch (cut by number and size) -> exports (in the background, booked) -> exporter -> client
+//! ```
 
-mod client;
+mod metrics;
+mod spans;
+mod logs;
+mod log_record;
+mod batch;
+mod size;
+mod exports;
+mod observed;
+pub(crate) mod partial_success;
 mod exporter;
+mod client;
 
 use std::sync::Arc;
 
+use opentelemetry::InstrumentationScope;
+use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::metrics::Temporality;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use tokio::task::JoinSet;
+use opentelemetry_sdk::trace::SpanExporter as _;
 
-use super::{Account, Collected, Sink};
-use crate::config::{OtlpConfig, Signal};
-use client::Failure;
+use super::Account;
+use crate::config::{OtlpConfig, Signal, SignalConfig};
+use batch::Batch;
+use exporter::SetupError;
+use exports::{Books, Exports};
+use log_record::Blank;
+use logs::LogsSink;
+use metrics::MetricsSink;
+use spans::SpansSink;
 
-/// Sends metrics by OTLP.
-pub(super) struct MetricsSink {
-    name: String,
-    exporter: Option<Arc<opentelemetry_otlp::MetricExporter>>,
-    account: Arc<Account>,
-    failure: Arc<Failure>,
+/// Batches of one signal that may be on their way at a time.
+const AT_ONCE: usize = 4;
+
+/// What a backend's signals go through. Each has its own: they may go to different receivers, of which one is slow.
+pub(super) struct Sinks {
+    pub(super) metrics: Option<MetricsSink>,
+    pub(super) spans: Option<SpansSink>,
+    pub(super) logs: Option<LogsSink>,
 }
 
-impl MetricsSink {
-    /// Prepares the connection; it is made when there is something to send.
+impl Sinks {
+    /// Prepares the connections; they are made when there is something to send. To be called within a tokio runtime.
     pub(super) fn connect(
         name: &str,
         config: &OtlpConfig,
         temporality: Temporality,
         account: &Arc<Account>,
     ) -> Result<Self, String> {
-        let failure = Arc::default();
-        let exporter = config.metrics.as_ref().map(|config| exporter::metrics(config, temporality, &failure));
-        let exporter = exporter.transpose().map_err(|error| format!("backend `{name}`: {error}"))?;
-        Ok(Self { name: name.to_owned(), exporter: exporter.map(Arc::new), account: Arc::clone(account), failure })
-    }
-}
-
-impl Sink for MetricsSink {
-    async fn metrics(&mut self, batch: Vec<Collected>) {
-        let Some(exporter) = &self.exporter else { return };
-        // One request per recorder, so that each stays small; at the same time, so that a slow receiver costs its delay once.
-        let mut exports = JoinSet::new();
-        for collected in batch {
-            let points = count_points(&collected.metrics);
-            if points > 0 {
-                let exporter = Arc::clone(exporter);
-                exports.spawn(async move { (points, collected.last, exporter.export(&collected.metrics).await) });
-            }
-        }
-        while let Some(export) = exports.join_next().await {
-            let Ok((points, last, result)) = export else { continue };
-            self.account.update(|account| match result {
-                Ok(()) => account.of_mut(Signal::Metrics).delivered += points,
-                Err(error) => {
-                    let error = self.failure.last().unwrap_or_else(|| error.to_string());
-                    let figures = account.of_mut(Signal::Metrics);
-                    if figures.failed_exports == 0 {
-                        tracing::warn!(
-                            "backend `{}`: export failed: {error} (further failures are counted)",
-                            self.name
-                        );
-                    }
-                    figures.failed_exports += 1;
-                    figures.failed += points;
-                    account.lost_final_points += if last { points } else { 0 };
-                    account.last_error = Some(error);
-                }
-            });
-        }
-    }
-}
-
-fn count_points(metrics: &ResourceMetrics) -> u64 {
-    fn of<T>(data: &MetricData<T>) -> usize {
-        match data {
-            MetricData::Gauge(gauge) => gauge.data_points().count(),
-            MetricData::Sum(sum) => sum.data_points().count(),
-            MetricData::Histogram(histogram) => histogram.data_points().count(),
-            MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
-        }
-    }
-    let metrics = metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics);
-    metrics
-        .map(|metric| match metric.data() {
-            AggregatedMetrics::F64(data) => of(data),
-            AggregatedMetrics::U64(data) => of(data),
-            AggregatedMetrics::I64(data) => of(data),
+        let wrong = |error: SetupError| format!("backend `{name}`: {error}");
+        let exports = |signal, config: &SignalConfig, at_once| {
+            Exports::new(Books::new(name, signal, account, config.timeout), at_once)
+        };
+        let metrics = config.metrics.as_ref().map(|signal| {
+            Ok(MetricsSink {
+                backend: name.to_owned(),
+                exporter: Arc::new(exporter::metrics(signal, temporality)?),
+                // As many as there are recorders.
+                exports: exports(Signal::Metrics, signal, usize::MAX),
+                told: false,
+            })
+        });
+        let spans = config.traces.as_ref().map(|signal| {
+            let mut exporter = exporter::spans(signal)?;
+            exporter.set_resource(&config.resource);
+            let exports = exports(Signal::Traces, signal, AT_ONCE);
+            Ok(SpansSink { exporter: Arc::new(exporter), exports, batch: Batch::default() })
+        });
+        let logs = config.logs.as_ref().map(|signal| {
+            let mut exporter = exporter::logs(signal)?;
+            exporter.set_resource(&config.resource);
+            let scope = InstrumentationScope::builder(ltel_recorders::SCOPE).with_version(env!("CARGO_PKG_VERSION"));
+            Ok(LogsSink {
+                exporter: Arc::new(exporter),
+                exports: exports(Signal::Logs, signal, AT_ONCE),
+                batch: Batch::default(),
+                blank: Blank::new(),
+                scope: Arc::new(scope.build()),
+            })
+        });
+        Ok(Self {
+            metrics: metrics.transpose().map_err(wrong)?,
+            spans: spans.transpose().map_err(wrong)?,
+            logs: logs.transpose().map_err(wrong)?,
         })
-        .sum::<usize>() as u64
+    }
 }

@@ -1,0 +1,206 @@
+//! The exports of one signal of one backend: they run in the background, and each is booked when it ends.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opentelemetry_sdk::error::OTelSdkResult;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+
+use super::observed::{Observed, PartialSuccess, observe};
+use crate::backends::Account;
+use crate::config::Signal;
+
+/// The exports of one signal of one backend.
+#[derive(Debug)]
+pub(super) struct Exports {
+    books: Arc<Books>,
+    running: JoinSet<()>,
+    /// How many may run at a time. More would only wait at the receiver, and cost memory here.
+    at_once: usize,
+}
+
+/// What an export carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// How many points, spans or records.
+    pub(super) items: u64,
+    /// Whether they are final figures.
+    pub(super) last: bool,
+}
+
+impl Exports {
+    pub(super) fn new(books: Books, at_once: usize) -> Self {
+        Self { books: Arc::new(books), running: JoinSet::new(), at_once }
+    }
+
+    /// Starts an export; waits for an earlier one first if too many run already.
+    pub(super) async fn start(&mut self, load: Load, export: impl Future<Output = OTelSdkResult> + Send + 'static) {
+        while self.running.len() >= self.at_once {
+            ended(self.running.join_next().await);
+        }
+        // Those that have ended by now are let go.
+        while let Some(result) = self.running.try_join_next() {
+            ended(Some(result));
+        }
+        let books = Arc::clone(&self.books);
+        self.running.spawn(async move {
+            let limit = books.timeout;
+            let (result, observed) = observe(timeout(limit, export)).await;
+            let result = match result {
+                Ok(result) => result.map_err(|error| observed.failure.clone().unwrap_or_else(|| error.to_string())),
+                // The exporter starts no attempt after the timeout, but does not end one either.
+                Err(_) => Err(format!("no success within {}", humantime::format_duration(limit))),
+            };
+            books.book(load, result, observed);
+        });
+    }
+
+    /// Waits until all have ended.
+    pub(super) async fn finish(&mut self) {
+        while let Some(result) = self.running.join_next().await {
+            ended(Some(result));
+        }
+    }
+}
+
+fn ended(result: Option<Result<(), JoinError>>) {
+    if let Some(Err(error)) = result {
+        tracing::error!("an export ended badly: {error}");
+    }
+}
+
+/// Where the outcome of exports goes.
+#[derive(Debug)]
+pub(super) struct Books {
+    backend: String,
+    signal: Signal,
+    account: Arc<Account>,
+    /// For one export with all its attempts.
+    timeout: Duration,
+    /// Whether people have been told of a partial success.
+    told: AtomicBool,
+}
+
+impl Books {
+    pub(super) fn new(backend: &str, signal: Signal, account: &Arc<Account>, timeout: Duration) -> Self {
+        let account = Arc::clone(account);
+        Self { backend: backend.to_owned(), signal, account, timeout, told: AtomicBool::new(false) }
+    }
+
+    fn book(&self, load: Load, result: Result<(), String>, observed: Observed) {
+        let Load { items, last } = load;
+        let (backend, signal) = (&self.backend, self.signal);
+        match result {
+            Ok(()) => {
+                let rejected = match observed.partial_success {
+                    Some(partial) => self.partial_success(items, &partial),
+                    None => 0,
+                };
+                self.account.update(|account| {
+                    let figures = account.of_mut(signal);
+                    figures.delivered += items - rejected;
+                    figures.rejected += rejected;
+                });
+            }
+            Err(error) => self.account.update(|account| {
+                let figures = account.of_mut(signal);
+                if figures.failed_exports == 0 {
+                    let signal = signal.as_str();
+                    tracing::warn!(
+                        "backend `{backend}`: export of {signal} failed: {error} (further failures are counted)"
+                    );
+                }
+                figures.failed_exports += 1;
+                figures.failed += items;
+                account.lost_final_points += if last { items } else { 0 };
+                account.last_error = Some(error);
+            }),
+        }
+    }
+
+    /// Tells people of the first partial success. How many items were refused.
+    fn partial_success(&self, items: u64, partial: &PartialSuccess) -> u64 {
+        // A receiver may not refuse more than there was.
+        let rejected = partial.rejected.min(items);
+        let (backend, what, message) = (&self.backend, self.signal.items(), &partial.message);
+        if rejected > 0 {
+            self.account.update(|account| account.last_error = Some(message.clone()));
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            if rejected > 0 {
+                tracing::warn!(
+                    "backend `{backend}`: the receiver refused {rejected} of {items} {what}: {message} (what it refuses \
+                     is counted)"
+                );
+            } else {
+                tracing::warn!("backend `{backend}`: the receiver took all {what}, and says: {message}");
+            }
+        }
+        rejected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::error::OTelSdkError;
+
+    use super::super::observed::say;
+    use super::*;
+    use crate::backends::account::Figures;
+
+    fn exports(account: &Arc<Account>, timeout: Duration) -> Exports {
+        Exports::new(Books::new("collector", Signal::Traces, account, timeout), 2)
+    }
+
+    /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.
+    #[tokio::test]
+    async fn each_item_is_booked_once() {
+        let account = Arc::<Account>::default();
+        let mut exports = exports(&account, Duration::from_millis(50));
+        let load = |items| Load { items, last: false };
+        exports.start(load(10), async { Ok(()) }).await;
+        let partly = async {
+            say(|said| said.partial_success = Some(PartialSuccess { rejected: 4, message: "too old".to_owned() }));
+            Ok(())
+        };
+        exports.start(load(10), partly).await;
+        let more_than_all = async {
+            say(|said| said.partial_success = Some(PartialSuccess { rejected: 9, message: "all".to_owned() }));
+            Ok(())
+        };
+        exports.start(load(5), more_than_all).await;
+        exports.start(load(3), async { Err(OTelSdkError::InternalFailure("no".to_owned())) }).await;
+        exports.start(Load { items: 2, last: true }, std::future::pending()).await;
+        exports.finish().await;
+        let delivered = account.delivered();
+        let expected = Figures { delivered: 16, dropped: 0, failed: 5, rejected: 9, failed_exports: 2 };
+        assert_eq!(*delivered.of(Signal::Traces), expected);
+        assert_eq!((delivered.lost_final_points, delivered.last_error.as_deref()), (2, Some("no success within 50ms")));
+    }
+
+    /// Scenario: more exports than may run at a time. Guarantees: the next one waits for one that ends.
+    #[tokio::test]
+    async fn no_more_run_than_may() {
+        let account = Arc::<Account>::default();
+        let mut exports = exports(&account, Duration::from_secs(10));
+        let (go, gone) = tokio::sync::watch::channel(false);
+        let load = Load { items: 1, last: false };
+        for _ in 0..2 {
+            let mut gone = gone.clone();
+            exports
+                .start(load, async move {
+                    gone.wait_for(|go| *go).await.map(|_| ()).map_err(|_| OTelSdkError::AlreadyShutdown)
+                })
+                .await;
+        }
+        let third = timeout(Duration::from_millis(20), exports.start(load, async { Ok(()) })).await;
+        assert!(third.is_err(), "a third export ran beside two");
+        go.send_replace(true);
+        exports.start(load, async { Ok(()) }).await;
+        exports.finish().await;
+        assert_eq!(account.delivered().of(Signal::Traces).delivered, 3);
+    }
+}

@@ -1,0 +1,49 @@
+//! Points to an OTLP receiver: a request per recorder, as they are collected.
+
+use std::sync::Arc;
+
+use opentelemetry_otlp::MetricExporter;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+
+use super::exports::{Exports, Load};
+use super::size;
+use crate::backends::{Collected, Sink};
+
+/// What gRPC servers take in one request by default, in bytes.
+const LIMIT: usize = 4 << 20;
+
+/// Sends points by OTLP.
+pub(in crate::backends) struct MetricsSink {
+    pub(super) backend: String,
+    pub(super) exporter: Arc<MetricExporter>,
+    pub(super) exports: Exports,
+    /// Whether people have been told of a request that is too large.
+    pub(super) told: bool,
+}
+
+impl Sink for MetricsSink {
+    async fn metrics(&mut self, batch: Vec<Collected>) {
+        // One request per recorder, so that each stays small; at the same time, so that a slow receiver costs its delay once.
+        for collected in batch {
+            let (items, bytes) = size::points(&collected.metrics);
+            if items == 0 {
+                continue;
+            }
+            if bytes > LIMIT && !self.told {
+                self.told = true;
+                // Points cannot be parted: the SDK's collections can be read, but not built.
+                tracing::warn!(
+                    "backend `{}`: a request of {items} points takes about {} MiB, and many receivers refuse more than 4 \
+                     MiB: a lower `series_limit` or fewer `buckets` make it smaller",
+                    self.backend,
+                    bytes >> 20
+                );
+            }
+            let exporter = Arc::clone(&self.exporter);
+            let load = Load { items, last: collected.last };
+            self.exports.start(load, async move { exporter.export(&collected.metrics).await }).await;
+        }
+        // The next collection is due when this one has arrived: points that wait would only be overtaken.
+        self.exports.finish().await;
+    }
+}

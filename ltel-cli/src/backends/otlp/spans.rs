@@ -1,0 +1,48 @@
+//! Spans to an OTLP receiver: in batches, which are sent while the next ones are collected.
+
+use std::sync::Arc;
+
+use ltel_core::trace::SpanData;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::trace::SpanExporter as _;
+
+use super::batch::Batch;
+use super::exports::{Exports, Load};
+use super::size;
+use crate::backends::{Sink, Spans};
+
+/// Sends spans by OTLP.
+pub(in crate::backends) struct SpansSink {
+    pub(super) exporter: Arc<SpanExporter>,
+    pub(super) exports: Exports,
+    pub(super) batch: Batch<SpanData>,
+}
+
+impl SpansSink {
+    async fn send(&mut self, spans: Option<Vec<SpanData>>) {
+        let Some(spans) = spans else { return };
+        let exporter = Arc::clone(&self.exporter);
+        let load = Load { items: spans.len() as u64, last: false };
+        self.exports.start(load, async move { exporter.export(spans).await }).await;
+    }
+}
+
+impl Sink for SpansSink {
+    async fn spans(&mut self, batch: Vec<Spans>) {
+        for span in batch.into_iter().flat_map(|spans| Arc::unwrap_or_clone(spans.spans)) {
+            let bytes = size::span(&span);
+            let full = self.batch.push(span, bytes);
+            self.send(full).await;
+        }
+    }
+
+    async fn flush(&mut self) {
+        let waiting = self.batch.take();
+        self.send(waiting).await;
+    }
+
+    async fn finish(&mut self) {
+        self.flush().await;
+        self.exports.finish().await;
+    }
+}
