@@ -3,7 +3,9 @@
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::logs::SdkLogRecord;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, ExponentialBucket, MetricData, ResourceMetrics, ScopeMetrics,
+};
 use opentelemetry_sdk::trace::SpanData;
 
 /// Tags, lengths and numbers around a key and a value.
@@ -55,7 +57,7 @@ fn of_metric<T>(data: &MetricData<T>) -> (u64, usize) {
         })),
         MetricData::ExponentialHistogram(histogram) => sum(histogram.data_points().map(|point| {
             let buckets = [point.positive_bucket(), point.negative_bucket()];
-            let counts = buckets.into_iter().flat_map(|bucket| bucket.counts()).map(varint);
+            let counts = buckets.into_iter().flat_map(ExponentialBucket::counts).map(varint);
             128 + counts.sum::<usize>() + labels(point.attributes())
         })),
     }
