@@ -86,3 +86,81 @@ fn any(value: &Value) -> Option<AnyValue> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use ltel_core::record::{Record, RecordKind};
+    use ltel_core::run::{RunInfo, SourceInfo};
+    use ltel_core::source::Source;
+    use ltel_core::trace::TraceContext;
+    use opentelemetry::{SpanId, TraceId};
+    use serde_json::json;
+
+    use super::*;
+
+    const BEGUN: f64 = 1_700_000_000.0;
+
+    fn filled(record: Record) -> SdkLogRecord {
+        let run =
+            RunInfo { run_id: "12345678".to_owned(), testplan: "plan".to_owned(), begun: Timestamp::from_secs(BEGUN) };
+        Blank::new().fill(&Entry { run: Arc::new(run), record: Arc::new(record) }, Timestamp::from_secs(BEGUN + 1.0))
+    }
+
+    fn attributes(log: &SdkLogRecord) -> BTreeMap<String, AnyValue> {
+        let all: Vec<_> = log.attributes_iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
+        let map: BTreeMap<_, _> = all.iter().cloned().collect();
+        assert_eq!(map.len(), all.len(), "a key stands twice: {all:?}");
+        map
+    }
+
+    /// Guarantees: what a record says is in the log record's own fields; the context and its fields are attributes.
+    #[test]
+    fn of_a_record() {
+        let mut record = Record::new(RecordKind::Event, "locust.tl.event.test.stop", Timestamp::from_secs(BEGUN))
+            .severity(Severity::Warning)
+            .trace(TraceContext::from_hex(&"1".repeat(32), &"2".repeat(16), None, true))
+            .field("users", 3)
+            .field("nested", json!({"list": [1.5, null, "x"], "none": null, "more": {"yes": true}}))
+            .field("nothing", Value::Null)
+            .field("source_id", "its own");
+        record.source = Some(Arc::new(SourceInfo::new(0, Source::default())));
+        let log = filled(record);
+        assert_eq!(log.event_name(), Some("locust.tl.event.test.stop"));
+        assert_eq!(log.severity_number(), Some(opentelemetry::logs::Severity::Warn));
+        assert_eq!(log.severity_text(), Some("WARNING"));
+        assert_eq!(log.timestamp(), Some(Timestamp::from_secs(BEGUN).into()));
+        assert_eq!(log.observed_timestamp(), Some(Timestamp::from_secs(BEGUN + 1.0).into()));
+        assert_eq!(log.body(), Some(&"Recording telemetry event: locust.tl.event.test.stop".into()));
+        let trace = log.trace_context().expect("a trace");
+        let ids =
+            (TraceId::from_hex(&"1".repeat(32)).expect("an id"), SpanId::from_hex(&"2".repeat(16)).expect("an id"));
+        assert_eq!((trace.trace_id, trace.span_id, trace.trace_flags), (ids.0, ids.1, Some(TraceFlags::SAMPLED)));
+        let list = AnyValue::ListAny(Box::new(vec![1.5.into(), "null".into(), "x".into()]));
+        let more = AnyValue::Map(Box::new([("yes".into(), true.into())].into()));
+        let nested = AnyValue::Map(Box::new([("list".into(), list), ("more".into(), more)].into()));
+        let expected = [
+            ("nested", nested),
+            ("run_id", "12345678".into()),
+            ("source", "LocalRunner".into()),
+            ("source_id", "its own".into()),
+            ("telemetry_name", "locust.tl.event.test.stop".into()),
+            ("telemetry_type", "event".into()),
+            ("testplan", "plan".into()),
+            ("users", 3.into()),
+        ];
+        assert_eq!(attributes(&log), expected.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
+    }
+
+    /// Scenario: a name that is not the program's own, as that of an event which Locust's side makes up. Guarantees: it is an
+    /// attribute.
+    #[test]
+    fn of_a_name_made_at_run_time() {
+        let log = filled(Record::new(RecordKind::Metrics, "made.up".to_owned(), Timestamp::from_secs(BEGUN)));
+        assert_eq!(log.event_name(), None);
+        assert_eq!(attributes(&log).get("event.name"), Some(&"made.up".into()));
+        assert_eq!(log.trace_context(), None);
+    }
+}

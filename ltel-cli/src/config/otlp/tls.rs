@@ -16,6 +16,7 @@ use crate::config::{Identity, Tls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names)] // the names of the keys
 pub(super) struct RawTls {
     ca_file: Option<Spanned<String>>,
     cert_file: Option<Spanned<String>>,
