@@ -40,7 +40,7 @@ pub use setup::{
     debian_binary, fault_receiver_venv, locust_otel_venv, locust_telemetry_venv, locust_venv, prometheus_client_venv,
     target_dir, test_agent_venv,
 };
-pub use target::Target;
+pub use target::{Hit, Target};
 pub use tls::TlsProxy;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};
