@@ -4,11 +4,13 @@ use serde_json::Value;
 
 use crate::figures::Figures;
 use crate::http::get;
+use crate::log_records::LogRecord;
 use crate::points::{Histogram, Point, check_figures, histogram};
 use crate::process::Process;
 use crate::receiver::free_port;
 use crate::scene::Scene;
 use crate::setup::test_agent_venv;
+use crate::spans::Span;
 use crate::wait::{SLOW, until};
 
 /// A running test agent. What is sent with a header `x-datadog-test-session-token` is read back by that token.
@@ -61,7 +63,29 @@ impl TestAgent {
         self.exports(token).iter().flat_map(Point::of_export).collect()
     }
 
-    /// All export requests received under a token, as JSON.
+    /// All spans received under a token.
+    pub fn spans(&self, token: &str) -> Vec<Span> {
+        let path = format!("/test/session/traces?test_session_token={token}");
+        self.fetch(&path).iter().flat_map(Span::of_export).collect()
+    }
+
+    /// All spans received without a token.
+    pub fn spans_of_all(&self) -> Vec<Span> {
+        self.fetch("/test/session/traces").iter().flat_map(Span::of_export).collect()
+    }
+
+    /// All log records received under a token.
+    pub fn log_records(&self, token: &str) -> Vec<LogRecord> {
+        let path = format!("/test/session/logs?test_session_token={token}");
+        self.fetch(&path).iter().flat_map(LogRecord::of_export).collect()
+    }
+
+    /// All log records received without a token.
+    pub fn log_records_of_all(&self) -> Vec<LogRecord> {
+        self.fetch("/test/session/logs").iter().flat_map(LogRecord::of_export).collect()
+    }
+
+    /// All export requests of metrics received under a token, as JSON.
     pub fn exports(&self, token: &str) -> Vec<Value> {
         self.fetch(&format!("/test/session/metrics?test_session_token={token}"))
     }

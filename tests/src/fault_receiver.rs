@@ -9,10 +9,12 @@ use crate::agent::otlp_backend;
 use crate::certificates::Authority;
 use crate::figures::Figures;
 use crate::http::{get, post};
+use crate::log_records::LogRecord;
 use crate::points::{Histogram, Point, check_figures, histogram};
 use crate::process::Process;
 use crate::scene::Scene;
 use crate::setup::fault_receiver_venv;
+use crate::spans::Span;
 use crate::wait::{SLOW, until};
 
 const PROGRAM: [(&str, &str); 2] = [
@@ -164,6 +166,16 @@ impl FaultReceiver {
     /// All points by a protocol.
     pub fn points(&self, protocol: &str) -> Vec<Point> {
         self.accepted("metrics", protocol).iter().flat_map(Point::of_export).collect()
+    }
+
+    /// All spans by a protocol.
+    pub fn spans(&self, protocol: &str) -> Vec<Span> {
+        self.accepted("traces", protocol).iter().flat_map(Span::of_export).collect()
+    }
+
+    /// All log records by a protocol.
+    pub fn log_records(&self, protocol: &str) -> Vec<LogRecord> {
+        self.accepted("logs", protocol).iter().flat_map(LogRecord::of_export).collect()
     }
 
     /// All values of a metric: see [`histogram`].

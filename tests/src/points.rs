@@ -190,16 +190,16 @@ fn value(point: &Json) -> Value {
     })
 }
 
-fn list(value: &Json) -> &[Json] {
+pub(crate) fn list(value: &Json) -> &[Json] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn attributes(value: &Json) -> BTreeMap<String, String> {
+pub(crate) fn attributes(value: &Json) -> BTreeMap<String, String> {
     list(value).iter().map(|pair| (pair["key"].as_str().unwrap_or_default().to_owned(), text(&pair["value"]))).collect()
 }
 
 // One of string_value, int_value, ...; integers of 64 bits are texts in this mapping. A default may be left out.
-fn text(value: &Json) -> String {
+pub(crate) fn text(value: &Json) -> String {
     match value.as_object().and_then(|fields| fields.values().next()) {
         Some(Json::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -207,7 +207,7 @@ fn text(value: &Json) -> String {
     }
 }
 
-fn whole(value: &Json) -> u64 {
+pub(crate) fn whole(value: &Json) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
 }
 
