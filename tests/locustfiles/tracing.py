@@ -59,16 +59,18 @@ class Steps:
         # The event may come before the call returns, or after.
         seen = _seen.setdefault(number, {})
         seen.update(kind=kind, user=type(self).__name__, execution=self.execution)
-        context = {"n": number}
-        with self.client.get(
-            f"{base}{path}?n={number}{PADDING}", context=context, catch_response=True, **arguments
-        ) as response:
-            if kind != "refused":
-                seen["traceparent"] = response.text
-            if kind == "judged":
-                response.failure("not what it should be")
-            if kind == "forgiven":
-                response.success()
+        url = f"{base}{path}?n={number}{PADDING}"
+        arguments["context"] = {"n": number}
+        if kind not in ("judged", "forgiven"):
+            response = self.client.get(url, **arguments)
+        else:
+            with self.client.get(url, catch_response=True, **arguments) as response:
+                if kind == "judged":
+                    response.failure("not what it should be")
+                else:
+                    response.success()
+        if kind != "refused":
+            seen["traceparent"] = response.text
 
     def begin(self):
         self.execution = next(_numbers)
