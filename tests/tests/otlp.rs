@@ -56,7 +56,7 @@ fn one_request(attempts: &[Taken]) {
     assert!(attempts.iter().all(|taken| taken.digest == attempts[0].digest), "{attempts:#?}");
 }
 
-/// Scenario: the receiver answers 429, or RESOURCE_EXHAUSTED, and says that two seconds later is early enough.
+/// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and says that two seconds later is early enough.
 /// Guarantees: ltel waits for so long and sends the same again; it is complete, and there once.
 #[test]
 fn throttled() {
@@ -72,7 +72,7 @@ fn throttled() {
     }
 }
 
-/// Scenario: the receiver answers 503, or UNAVAILABLE, twice, without a word on when it will be better.
+/// Scenario: the receiver answers 503, or `UNAVAILABLE`, twice, without a word on when it will be better.
 /// Guarantees: ltel tries the same again, each time a little later; it is complete, and there once.
 #[test]
 fn unavailable_for_a_while() {
@@ -129,7 +129,7 @@ fn connections_that_are_closed_at_the_end() {
     one_request(&attempts);
 }
 
-/// Scenario: the receiver answers 400, or INVALID_ARGUMENT.
+/// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`.
 /// Guarantees: ltel does not try that again, and says what was not delivered, and why.
 #[test]
 fn refused_for_good() {
