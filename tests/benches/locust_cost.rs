@@ -102,7 +102,7 @@ enum Telemetry {
 const EVENTS: &str = "events";
 
 fn modes() -> Vec<Mode> {
-    use Telemetry::{Bare, OtherPlugin, LocustsOwn, Ltel, Spans};
+    use Telemetry::{Bare, LocustsOwn, Ltel, OtherPlugin, Spans};
     let spans = [Spans("ratio = 1"), Spans("ratio = 0.1"), Spans("propagate = false")];
     let of = |client, telemetry: &[Telemetry]| -> Vec<Mode> {
         telemetry.iter().map(|telemetry| Mode { client, telemetry: *telemetry }).collect()
