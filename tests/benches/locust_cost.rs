@@ -1,6 +1,9 @@
 //! What telemetry costs inside Locust: the CPU time of the process per request event, with a user that does nothing but fire
 //! them. Bare, with ltel, with Locust's own `--otel`, and with the plugin locust-telemetry, in turn, so that what disturbs
-//! the machine disturbs all alike.
+//! the machine disturbs all alike. And what spans cost: for events, and for requests that go through all of `HttpUser` and
+//! `FastHttpUser` but the network, where `traceparent` is sent with each.
+//!
+//! `ONLY=spans` in the environment measures the modes whose names contain that, and their bare ones; `ROUNDS=1` does so once.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,100 +12,181 @@ use std::time::Duration;
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use ltel_tests::{Exit, Process, SLOW, Scene, TestAgent, locust_otel_venv, locust_telemetry_venv};
 
-const ROUNDS: usize = 5;
 const SAMPLES: usize = 10;
 
 const LOCUSTFILE: &str = r#"
 import os, time
 import gevent
-from locust import User, task
+import requests
+from locust import FastHttpUser, HttpUser, User, task
+from requests.adapters import BaseAdapter
 
-EVENTS = 200_000
+CLIENT = os.environ.get("CLIENT", "events")
+# A request through a whole client takes a hundred times as long.
+EVENTS = 200_000 if CLIENT == "events" else 20_000
+NAMES = [f"/resource/{n}" for n in range(20)]
 
-class Response:
-    status_code = 200
+class Null:
+    abstract = True
+    host = "http://x"
 
-class Null(User):
     @task
-    def fire(self):
-        fire = self.environment.events.request.fire
-        response, names = Response(), [f"/resource/{n}" for n in range(20)]
-        for _ in range(5_000):
-            fire(request_type="GET", name="/", response_time=1.5, response_length=10, exception=None, context={},
-                 url="http://x/", start_time=time.time(), response=response)
+    def run(self):
+        one = self.prepared()
+        for n in range(EVENTS // 40):
+            one("/")
         gevent.sleep(1)
         began = time.process_time()
         for n in range(EVENTS):
-            fire(request_type="GET", name=names[n % 20], response_time=1.5, response_length=10, exception=None, context={},
-                 url="http://x/", start_time=time.time(), response=response)
+            one(NAMES[n % 20])
             if not n % 200:
                 gevent.sleep(0)
         gevent.sleep(0.5)
         print("NANOSECONDS", (time.process_time() - began) / EVENTS * 1e9, flush=True)
         self.environment.runner.quit()
+
+class Response:
+    status_code = 200
+    content = b"ok"
+    headers = {}
+
+    def raise_for_status(self):
+        pass
+
+if CLIENT == "events":
+    class Firing(Null, User):
+        def prepared(self):
+            fire, response = self.environment.events.request.fire, Response()
+            def one(name):
+                fire(request_type="GET", name=name, response_time=1.5, response_length=10, exception=None, context={},
+                     url="http://x/", start_time=time.time(), response=response)
+            return one
+
+if CLIENT == "HttpUser":
+    class Nowhere(BaseAdapter):
+        def send(self, request, **_arguments):
+            response = requests.Response()
+            response.status_code, response._content = 200, b"ok"
+            response.request, response.url = request, request.url
+            return response
+
+    class Http(Null, HttpUser):
+        def prepared(self):
+            self.client.mount("http://", Nowhere())
+            return self.client.get
+
+if CLIENT == "FastHttpUser":
+    class Fast(Null, FastHttpUser):
+        def prepared(self):
+            self.client.client.urlopen = lambda url, **_arguments: Response()
+            return self.client.get
 "#;
 
-/// The modes, each as a command that runs the locustfile to its end.
-const MODES: [&str; 4] = ["bare", "ltel", "locust --otel", THEIRS];
-const THEIRS: &str = "locust-telemetry otel";
+/// What is measured: who makes the requests, and what becomes of their telemetry.
+#[derive(Clone, Copy, Debug)]
+struct Mode {
+    client: &'static str,
+    telemetry: Telemetry,
+}
 
-fn run(mode: &str, agent: &TestAgent) -> f64 {
-    let scene = Scene::new();
-    // Its own way to be switched on.
-    let first = if mode == THEIRS { "from locust_telemetry import entrypoint\nentrypoint.initialize()\n" } else { "" };
-    let file = scene.write("cost.py", &format!("{first}{LOCUSTFILE}"));
-    let file = file.to_str().expect("a path");
-    let headless = ["--headless", "-u", "1", "--only-summary", "-f", file];
-    let endpoint = format!("http://127.0.0.1:{}", agent.grpc);
-    let mut locust = match mode {
-        "bare" => scene.locust(headless),
-        "ltel" => {
-            scene.run("[recorders.stats]\n[recorders.requests]\n[backends.json]\noutput = \"/dev/null\"\n", headless)
-        }
-        "locust --otel" => {
-            let mut command = scene.program(&locust_otel_venv().join("locust"));
-            command.args(headless).arg("--otel").env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
-            command.env("OTEL_EXPORTER_OTLP_INSECURE", "true");
-            command
-        }
-        // It has nothing for a test of one process: a master and a worker, of which the worker counts.
-        _ => {
-            let mut command = scene.program(&locust_telemetry_venv().join("locust"));
-            command.args(headless).args([
-                "--processes",
-                "1",
-                "--testplan",
-                "cost",
-                "--enable-telemetry-recorder",
-                "otel",
-            ]);
-            command
-                .args(["--lt-otel-exporter-otlp-endpoint", &endpoint])
-                .env("LOCUST_OTEL_EXPORTER_OTLP_INSECURE", "true");
-            command
-        }
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Telemetry {
+    Bare,
+    Ltel,
+    /// ltel with spans, with these options.
+    Spans(&'static str),
+    LocustsOwn,
+    OtherPlugin,
+}
+
+const EVENTS: &str = "events";
+
+fn modes() -> Vec<Mode> {
+    use Telemetry::{Bare, LocustsOwn, Ltel, OtherPlugin, Spans};
+    let spans = [Spans("ratio = 1"), Spans("ratio = 0.1"), Spans("propagate = false")];
+    let of = |client, telemetry: &[Telemetry]| -> Vec<Mode> {
+        telemetry.iter().map(|telemetry| Mode { client, telemetry: *telemetry }).collect()
     };
-    if mode == THEIRS {
-        // Its worker cannot end the test: the master's run time does.
-        locust.args(["-t", "25s"]);
+    let clients = [Bare, Ltel, spans[0], spans[1], spans[2]];
+    let mut all = of(EVENTS, &[Bare, Ltel, LocustsOwn, OtherPlugin, spans[0], spans[1]]);
+    all.extend(["HttpUser", "FastHttpUser"].iter().flat_map(|client| of(client, &clients)));
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let wanted = |client: &str| all.iter().any(|mode| mode.client == client && mode.name().contains(&only));
+    all.iter()
+        .filter(|mode| mode.name().contains(&only) || (mode.telemetry == Bare && wanted(mode.client)))
+        .copied()
+        .collect()
+}
+
+impl Mode {
+    fn name(self) -> String {
+        let telemetry = match self.telemetry {
+            Telemetry::Bare => "bare".to_owned(),
+            Telemetry::Ltel => "ltel".to_owned(),
+            Telemetry::Spans(options) => format!("ltel, spans with {options}"),
+            Telemetry::LocustsOwn => "locust --otel".to_owned(),
+            Telemetry::OtherPlugin => "locust-telemetry otel".to_owned(),
+        };
+        if self.client == EVENTS { telemetry } else { format!("{}, {telemetry}", self.client) }
     }
-    let mut process: Process = scene.start("locust", locust);
-    let exit = process.wait(SLOW * 4);
-    let said = process.stdout() + &process.stderr();
-    assert!(matches!(exit, Exit::Code(0)), "{mode}: {exit:?}\n{said}");
-    let nanoseconds = said.lines().find_map(|line| line.split("NANOSECONDS ").nth(1)?.trim().parse().ok());
-    nanoseconds.unwrap_or_else(|| panic!("{mode}: no figure in\n{said}"))
+
+    /// Runs the locustfile to its end: nanoseconds a request.
+    fn measure(self, agent: &TestAgent) -> f64 {
+        let scene = Scene::new();
+        let theirs = self.telemetry == Telemetry::OtherPlugin;
+        // Its own way to be switched on.
+        let first = if theirs { "from locust_telemetry import entrypoint\nentrypoint.initialize()\n" } else { "" };
+        let file = scene.write("cost.py", &format!("{first}{LOCUSTFILE}"));
+        let file = file.to_str().expect("a path");
+        let headless = ["--headless", "-u", "1", "--only-summary", "-f", file];
+        let endpoint = format!("http://127.0.0.1:{}", agent.grpc);
+        let recorders = "[recorders.stats]\n[recorders.requests]\n[backends.json]\noutput = \"/dev/null\"\n";
+        let mut locust = match self.telemetry {
+            Telemetry::Bare => scene.locust(headless),
+            Telemetry::Ltel => scene.run(recorders, headless),
+            Telemetry::Spans(options) => {
+                let spans = format!("{recorders}spans = true\n[recorders.spans]\n{options}\n");
+                scene.run(&spans, headless)
+            }
+            Telemetry::LocustsOwn => {
+                let mut command = scene.program(&locust_otel_venv().join("locust"));
+                command.args(headless).arg("--otel").env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
+                command.env("OTEL_EXPORTER_OTLP_INSECURE", "true");
+                command
+            }
+            // It has nothing for a test of one process: a master and a worker, of which the worker counts.
+            Telemetry::OtherPlugin => {
+                let mut command = scene.program(&locust_telemetry_venv().join("locust"));
+                command.args(headless).args(["--processes", "1", "--testplan", "cost"]);
+                command.args(["--enable-telemetry-recorder", "otel"]);
+                command.args(["--lt-otel-exporter-otlp-endpoint", &endpoint]);
+                command.env("LOCUST_OTEL_EXPORTER_OTLP_INSECURE", "true");
+                // Its worker cannot end the test: the master's run time does.
+                command.args(["-t", "25s"]);
+                command
+            }
+        };
+        locust.env("CLIENT", self.client);
+        let mut process: Process = scene.start("locust", locust);
+        let exit = process.wait(SLOW * 4);
+        let said = process.stdout() + &process.stderr();
+        assert!(matches!(exit, Exit::Code(0)), "{self:?}: {exit:?}\n{said}");
+        let nanoseconds = said.lines().find_map(|line| line.split("NANOSECONDS ").nth(1)?.trim().parse().ok());
+        nanoseconds.unwrap_or_else(|| panic!("{self:?}: no figure in\n{said}"))
+    }
 }
 
 #[allow(clippy::print_stderr)] // what a bench found
 fn cost(c: &mut Criterion) {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
-    let mut measured: Vec<RefCell<VecDeque<f64>>> = MODES.iter().map(|_| RefCell::default()).collect();
-    for round in 1..=ROUNDS {
-        for (mode, samples) in MODES.iter().zip(&mut measured) {
-            let nanoseconds = run(mode, &agent);
-            eprintln!("round {round}: {mode}: {nanoseconds:.0} ns");
+    let modes = modes();
+    let rounds = std::env::var("ROUNDS").map_or(5, |rounds| rounds.parse().expect("a number of rounds"));
+    let mut measured: Vec<RefCell<VecDeque<f64>>> = modes.iter().map(|_| RefCell::default()).collect();
+    for round in 1..=rounds {
+        for (mode, samples) in modes.iter().zip(&mut measured) {
+            let nanoseconds = mode.measure(&agent);
+            eprintln!("round {round}: {}: {nanoseconds:.0} ns", mode.name());
             samples.get_mut().push_back(nanoseconds);
         }
     }
@@ -111,15 +195,20 @@ fn cost(c: &mut Criterion) {
         sorted.sort_by(f64::total_cmp);
         sorted[sorted.len() / 2]
     };
-    let bare = median(&measured[0]);
-    for (mode, samples) in MODES.iter().zip(&measured) {
-        eprintln!("{mode}: {:.0} ns per request, {:.0} ns over bare", median(samples), median(samples) - bare);
+    let mut bare = 0.0;
+    for (mode, samples) in modes.iter().zip(&measured) {
+        // The first of each client.
+        if mode.telemetry == Telemetry::Bare {
+            bare = median(samples);
+        }
+        let ns = median(samples);
+        eprintln!("{}: {ns:.0} ns per request, {:.0} ns over bare", mode.name(), ns - bare);
     }
     let mut group = c.benchmark_group("locust_cost");
     group.sampling_mode(SamplingMode::Flat).sample_size(SAMPLES);
     group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_nanos(1));
-    for (mode, samples) in MODES.iter().zip(&measured) {
-        group.bench_function(*mode, |b| {
+    for (mode, samples) in modes.iter().zip(&measured) {
+        group.bench_function(mode.name(), |b| {
             b.iter_custom(|iterations| {
                 let mut samples = samples.borrow_mut();
                 samples.rotate_left(1);

@@ -4,11 +4,13 @@ use serde_json::Value;
 
 use crate::figures::Figures;
 use crate::http::get;
-use crate::points::{Histogram, Point, Value as PointValue, latest};
+use crate::log_records::LogRecord;
+use crate::points::{Histogram, Point, check_figures, histogram};
 use crate::process::Process;
 use crate::receiver::free_port;
 use crate::scene::Scene;
 use crate::setup::test_agent_venv;
+use crate::spans::Span;
 use crate::wait::{SLOW, until};
 
 /// A running test agent. What is sent with a header `x-datadog-test-session-token` is read back by that token.
@@ -61,7 +63,29 @@ impl TestAgent {
         self.exports(token).iter().flat_map(Point::of_export).collect()
     }
 
-    /// All export requests received under a token, as JSON.
+    /// All spans received under a token.
+    pub fn spans(&self, token: &str) -> Vec<Span> {
+        let path = format!("/test/session/traces?test_session_token={token}");
+        self.fetch(&path).iter().flat_map(Span::of_export).collect()
+    }
+
+    /// All spans received without a token.
+    pub fn spans_of_all(&self) -> Vec<Span> {
+        self.fetch("/test/session/traces").iter().flat_map(Span::of_export).collect()
+    }
+
+    /// All log records received under a token.
+    pub fn log_records(&self, token: &str) -> Vec<LogRecord> {
+        let path = format!("/test/session/logs?test_session_token={token}");
+        self.fetch(&path).iter().flat_map(LogRecord::of_export).collect()
+    }
+
+    /// All log records received without a token.
+    pub fn log_records_of_all(&self) -> Vec<LogRecord> {
+        self.fetch("/test/session/logs").iter().flat_map(LogRecord::of_export).collect()
+    }
+
+    /// All export requests of metrics received under a token, as JSON.
     pub fn exports(&self, token: &str) -> Vec<Value> {
         self.fetch(&format!("/test/session/metrics?test_session_token={token}"))
     }
@@ -76,58 +100,14 @@ impl TestAgent {
         serde_json::from_str(&answer.body).expect("JSON from the test agent")
     }
 
-    /// All values of a metric received under a token: the sum of the last point of each
-    /// series, or of all points where they are deltas.
+    /// All values of a metric received under a token: see [`histogram`].
     pub fn histogram(&self, token: &str, metric: &str, delta: bool) -> Histogram {
-        let points = self.points(token);
-        let all = points.iter().filter(|point| point.metric == metric).collect();
-        let mut sum = Histogram::default();
-        for point in if delta { all } else { latest(&points, metric) } {
-            match &point.value {
-                PointValue::Histogram(histogram) => sum.add(histogram),
-                PointValue::Number(_) => panic!("no histogram: {point:?}"),
-            }
-        }
-        sum
+        histogram(&self.points(token), metric, delta)
     }
 
     /// Fails unless the histograms received under a token say what Locust says; the witness knows what failed.
     pub fn check_figures(&self, token: &str, witness: &Figures) {
-        let points = self.points(token);
-        let [success, error] = ["success", "error"].map(|which| format!("locust.tl.request.metric.{which}"));
-        let sum = |metric: &str, name: &str| {
-            let mut sum = Histogram::default();
-            for point in latest(&points, metric).into_iter().filter(|point| point.attribute("endpoint") == name) {
-                assert_eq!((point.unit.as_str(), point.attribute("metric")), ("ms", metric));
-                match &point.value {
-                    PointValue::Histogram(histogram) => sum.add(histogram),
-                    PointValue::Number(_) => panic!("no histogram: {point:?}"),
-                }
-            }
-            sum
-        };
-        for (name, expected) in witness.by_name() {
-            let mut all = sum(&success, name);
-            let failed = sum(&error, name);
-            let failures = expected.timed_failures.unwrap_or(0);
-            assert_eq!(
-                (all.count, failed.count),
-                (expected.timed() - failures, failures),
-                "{token}: successes and failures of {name:?}"
-            );
-            all.add(&failed);
-            let average = if all.count == 0 { 0.0 } else { all.sum / all.count as f64 };
-            expected.check_times(&format!("{token}: {name:?}"), average, all.min, all.max);
-        }
-        let known: u64 = latest(&points, &success).into_iter().chain(latest(&points, &error)).map(count).sum();
-        assert_eq!(known, witness.total().timed(), "{token}: requests of all endpoints");
-    }
-}
-
-fn count(point: &Point) -> u64 {
-    match &point.value {
-        PointValue::Histogram(histogram) => histogram.count,
-        PointValue::Number(_) => 0,
+        check_figures(token, &self.points(token), witness);
     }
 }
 

@@ -13,30 +13,42 @@ mod http;
 mod setup;
 mod scene;
 mod target;
+mod seen;
 mod figures;
 mod lines;
 mod agent;
 mod prometheus;
 mod points;
+mod spans;
+mod log_records;
 mod client;
 mod receiver;
+mod fault_receiver;
+mod rotel;
+mod certificates;
 mod tls;
 
 pub use agent::{TestAgent, otlp_backend};
+pub use certificates::{Authority, Certificate, CertificateFiles};
 pub use client::{Client, row};
+pub use fault_receiver::{Fault, FaultReceiver, Taken};
 pub use figures::{Counted, Endpoint, Figures};
 pub use http::{Response, get, post, request};
 pub use lines::{Line, Lines, check_account};
-pub use points::{Histogram, Point, Value, latest};
+pub use log_records::LogRecord;
+pub use points::{Histogram, Point, Value, histogram, latest};
 pub use process::{Exit, Process};
 pub use prometheus::{Prometheus, Sample, prometheus_backend};
 pub use receiver::{Deaf, free_port};
+pub use rotel::Rotel;
 pub use scene::{Scene, config, plugin_path};
+pub use seen::Seen;
 pub use setup::{
-    debian_binary, locust_otel_venv, locust_telemetry_venv, locust_venv, prometheus_client_venv, target_dir,
-    test_agent_venv,
+    debian_binary, fault_receiver_venv, locust_otel_venv, locust_telemetry_venv, locust_venv, prometheus_client_venv,
+    target_dir, test_agent_venv,
 };
-pub use target::Target;
+pub use spans::{Span, ids};
+pub use target::{Hit, Target};
 pub use tls::TlsProxy;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};

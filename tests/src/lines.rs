@@ -32,7 +32,7 @@ impl Line {
         assert!(is_rfc3339_millis(&line.time), "time is not RFC 3339 with milliseconds and Z: {text}");
         assert!(["INFO", "WARNING", "ERROR"].contains(&string(&value, "level").as_str()), "level: {text}");
         assert!(!string(&value, "name").is_empty(), "no logger's name: {text}");
-        assert!(["event", "metrics"].contains(&kind), "telemetry_type: {text}");
+        assert!(["event", "metrics", "span"].contains(&kind), "telemetry_type: {text}");
         assert_eq!(string(&value, "message"), format!("Recording telemetry {kind}: {name}"));
         let of_process = ["locust.tl.user.", "locust.tl.system.", "ltel.process."].iter().any(|p| name.starts_with(p));
         if !of_process {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::figures::Figures;
+
 /// One point of one export.
 #[derive(Clone, Debug)]
 pub struct Point {
@@ -15,8 +17,12 @@ pub struct Point {
     pub resource: BTreeMap<String, String>,
     /// The point's own attributes.
     pub attributes: BTreeMap<String, String>,
-    /// When it was collected, in nanoseconds since the epoch.
+    /// Since when it counts, in nanoseconds since the epoch; 0 for a gauge.
+    pub start: u64,
+    /// When it was collected.
     pub time: u64,
+    /// Whether it counts from one point to the next; otherwise from the start.
+    pub delta: bool,
     /// Its value.
     pub value: Value,
 }
@@ -81,8 +87,11 @@ impl Point {
             let resource = attributes(&part["resource"]["attributes"]);
             for metric in list(&part["scope_metrics"]).iter().flat_map(|scope| list(&scope["metrics"])) {
                 let kinds = ["gauge", "sum", "histogram", "exponential_histogram"];
-                for point in kinds.iter().flat_map(|kind| list(&metric[kind]["data_points"])) {
+                let data = kinds.iter().map(|kind| &metric[kind]).find(|data| data.is_object());
+                for point in data.map_or(&[][..], |data| list(&data["data_points"])) {
                     points.push(Self {
+                        delta: data.is_some_and(|d| d["aggregation_temporality"] == "AGGREGATION_TEMPORALITY_DELTA"),
+                        start: whole(&point["start_time_unix_nano"]),
                         metric: metric["name"].as_str().unwrap_or_default().to_owned(),
                         unit: metric["unit"].as_str().unwrap_or_default().to_owned(),
                         resource: resource.clone(),
@@ -109,6 +118,57 @@ pub fn latest<'a>(points: &'a [Point], metric: &str) -> Vec<&'a Point> {
     series.into_values().collect()
 }
 
+/// All values of a metric: the sum of the last point of each series, or of all points where they are deltas.
+pub fn histogram(points: &[Point], metric: &str, delta: bool) -> Histogram {
+    let all = points.iter().filter(|point| point.metric == metric).collect();
+    let mut sum = Histogram::default();
+    for point in if delta { all } else { latest(points, metric) } {
+        match &point.value {
+            Value::Histogram(histogram) => sum.add(histogram),
+            Value::Number(_) => panic!("no histogram: {point:?}"),
+        }
+    }
+    sum
+}
+
+/// Fails unless the histograms say what Locust says; the witness knows what failed.
+pub(crate) fn check_figures(what: &str, points: &[Point], witness: &Figures) {
+    let [success, error] = ["success", "error"].map(|which| format!("locust.tl.request.metric.{which}"));
+    let sum = |metric: &str, name: &str| {
+        let mut sum = Histogram::default();
+        for point in latest(points, metric).into_iter().filter(|point| point.attribute("endpoint") == name) {
+            assert_eq!((point.unit.as_str(), point.attribute("metric")), ("ms", metric));
+            match &point.value {
+                Value::Histogram(histogram) => sum.add(histogram),
+                Value::Number(_) => panic!("no histogram: {point:?}"),
+            }
+        }
+        sum
+    };
+    for (name, expected) in witness.by_name() {
+        let mut all = sum(&success, name);
+        let failed = sum(&error, name);
+        let failures = expected.timed_failures.unwrap_or(0);
+        assert_eq!(
+            (all.count, failed.count),
+            (expected.timed() - failures, failures),
+            "{what}: successes and failures of {name:?}"
+        );
+        all.add(&failed);
+        let average = if all.count == 0 { 0.0 } else { all.sum / all.count as f64 };
+        expected.check_times(&format!("{what}: {name:?}"), average, all.min, all.max);
+    }
+    let known: u64 = latest(points, &success).into_iter().chain(latest(points, &error)).map(count).sum();
+    assert_eq!(known, witness.total().timed(), "{what}: requests of all endpoints");
+}
+
+fn count(point: &Point) -> u64 {
+    match &point.value {
+        Value::Histogram(histogram) => histogram.count,
+        Value::Number(_) => 0,
+    }
+}
+
 fn value(point: &Json) -> Value {
     let exponential = point.get("scale").is_some() || point.get("positive").is_some();
     if !exponential && point.get("bucket_counts").is_none() {
@@ -130,16 +190,16 @@ fn value(point: &Json) -> Value {
     })
 }
 
-fn list(value: &Json) -> &[Json] {
+pub(crate) fn list(value: &Json) -> &[Json] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn attributes(value: &Json) -> BTreeMap<String, String> {
+pub(crate) fn attributes(value: &Json) -> BTreeMap<String, String> {
     list(value).iter().map(|pair| (pair["key"].as_str().unwrap_or_default().to_owned(), text(&pair["value"]))).collect()
 }
 
 // One of string_value, int_value, ...; integers of 64 bits are texts in this mapping. A default may be left out.
-fn text(value: &Json) -> String {
+pub(crate) fn text(value: &Json) -> String {
     match value.as_object().and_then(|fields| fields.values().next()) {
         Some(Json::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -147,7 +207,7 @@ fn text(value: &Json) -> String {
     }
 }
 
-fn whole(value: &Json) -> u64 {
+pub(crate) fn whole(value: &Json) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
 }
 

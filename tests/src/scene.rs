@@ -15,11 +15,12 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 5] = [
+const LOCUSTFILES: [(&str, &str); 6] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
     ("ticking.py", include_str!("../locustfiles/ticking.py")),
     ("counting.py", include_str!("../locustfiles/counting.py")),
+    ("tracing.py", include_str!("../locustfiles/tracing.py")),
     ("lingering.py", include_str!("../locustfiles/lingering.py")),
 ];
 

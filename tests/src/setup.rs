@@ -44,6 +44,20 @@ pub fn test_agent_venv() -> PathBuf {
     venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])
 }
 
+/// The folder of a Python that speaks OTLP, for the receiver that fails as it is told.
+pub fn fault_receiver_venv() -> PathBuf {
+    let packages = ["opentelemetry-proto==1.45.2", "grpcio==1.85.1", "grpcio-status==1.85.1", "protobuf==7.36.2"];
+    venv("fault-receiver-1.45.2-1.85.1", &packages)
+}
+
+/// The program of Rotel, which its package holds.
+pub(crate) fn rotel_program() -> PathBuf {
+    let bin = venv("rotel-0.0.1a15", &["rotel==0.0.1a15"]);
+    let mut libraries = fs::read_dir(bin.with_file_name("lib")).expect("the environment's libraries").flatten();
+    let python = libraries.next().expect("a Python's folder").path();
+    python.join("site-packages/rotel/rotel-agent")
+}
+
 /// The folder of a Python that has Prometheus' own client library.
 pub fn prometheus_client_venv() -> PathBuf {
     venv("prometheus-client-0.26.0", &["prometheus-client==0.26.0"])

@@ -2,17 +2,28 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Answers `/ok` with 200, `/missing` with 404, `/broken` with 500, `/slow` with 200 after 30 ms, and
-/// `/echo` with the request's body.
+/// Answers `/ok` with 200, `/missing` with 404, `/broken` with 500, `/slow` with 200 after 30 ms, `/moved` with 302 to
+/// `/ok` under the same query, and `/echo` with the request's body. A path that begins with `/traced` is answered as the
+/// rest of it, with the `traceparent` that came with the request as the body.
 #[derive(Debug)]
 pub struct Target {
     address: SocketAddr,
     closing: Arc<AtomicBool>,
+    hits: Arc<Mutex<Vec<Hit>>>,
+}
+
+/// A request to a path that begins with `/traced`.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The path, with its query.
+    pub path: String,
+    /// The `traceparent` headers that came with it.
+    pub traceparents: Vec<String>,
 }
 
 const SLOW: Duration = Duration::from_millis(30);
@@ -24,16 +35,24 @@ impl Target {
         let address = listener.local_addr().expect("the port");
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);
+        let hits = Arc::default();
+        let recorded = Arc::clone(&hits);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if closed.load(Ordering::Relaxed) {
                     return;
                 }
                 // A connection that breaks is Locust's end of it.
-                thread::spawn(move || drop(serve(stream)));
+                let hits = Arc::clone(&recorded);
+                thread::spawn(move || drop(serve(stream, &hits)));
             }
         });
-        Self { address, closing }
+        Self { address, closing, hits }
+    }
+
+    /// The requests so far to paths that begin with `/traced`.
+    pub fn hits(&self) -> Vec<Hit> {
+        self.hits.lock().expect("the hits").clone()
     }
 
     /// Its base URL.
@@ -49,7 +68,7 @@ impl Drop for Target {
     }
 }
 
-fn serve(stream: TcpStream) -> std::io::Result<()> {
+fn serve(stream: TcpStream, hits: &Mutex<Vec<Hit>>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
@@ -58,33 +77,46 @@ fn serve(stream: TcpStream) -> std::io::Result<()> {
         if reader.read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let full = line.split(' ').nth(1).unwrap_or_default().to_owned();
         let mut length = 0;
+        let mut traceparents = Vec::new();
         loop {
             let mut header = String::new();
             reader.read_line(&mut header)?;
             if header.trim_end().is_empty() {
                 break;
             }
-            if let Some((name, value)) = header.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().unwrap_or(0);
+            let Some((name, value)) = header.split_once(':') else { continue };
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.trim().parse().unwrap_or(0),
+                "traceparent" => traceparents.push(value.trim().to_owned()),
+                _ => {}
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        let (status, answer) = match path.as_str() {
+        let (path, query) = full.split_once('?').unwrap_or((&full, ""));
+        let (prefix, plain) = path.strip_prefix("/traced").map_or(("", path), |plain| ("/traced", plain));
+        let mut more = String::new();
+        let (status, mut answer) = match plain {
             "/ok" => ("200 OK", b"ok".to_vec()),
             "/echo" => ("200 OK", body),
             "/slow" => {
                 thread::sleep(SLOW);
                 ("200 OK", b"slow".to_vec())
             }
+            "/moved" => {
+                more = format!("Location: {prefix}/ok?{query}\r\n");
+                ("302 Found", b"moved".to_vec())
+            }
             "/broken" => ("500 Internal Server Error", b"broken".to_vec()),
             _ => ("404 Not Found", b"missing".to_vec()),
         };
-        let mut out = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", answer.len()).into_bytes();
+        if !prefix.is_empty() {
+            answer = traceparents.join(",").into_bytes();
+            hits.lock().expect("the hits").push(Hit { path: full.clone(), traceparents });
+        }
+        let mut out = format!("HTTP/1.1 {status}\r\n{more}Content-Length: {}\r\n\r\n", answer.len()).into_bytes();
         out.extend(answer);
         writer.write_all(&out)?;
     }

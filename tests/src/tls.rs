@@ -1,15 +1,18 @@
-//! TLS in front of a receiver that speaks none: certificates made on the spot, and a proxy that ends the encryption.
+//! TLS in front of a receiver that speaks none: a proxy that ends the encryption.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
+
+use crate::certificates::Authority;
 
 /// A proxy at work; it ends when it is dropped.
 #[derive(Debug)]
@@ -24,21 +27,33 @@ pub struct TlsProxy {
 impl TlsProxy {
     /// In front of this port, which speaks HTTP/2 (`h2`) or HTTP/1.1 (`http/1.1`).
     pub fn start(target: u16, protocol: &str) -> Self {
-        let mut authority = CertificateParams::new(Vec::new()).expect("no names");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority =
-            CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        let certificate = certificate.signed_by(&key, &authority).expect("a certificate");
+        Self::with(target, protocol, &Authority::new(), false)
+    }
 
+    /// The same with a certificate of this authority, for clients that have one of it too.
+    pub fn mutual(target: u16, protocol: &str, authority: &Authority) -> Self {
+        Self::with(target, protocol, authority, true)
+    }
+
+    fn with(target: u16, protocol: &str, authority: &Authority, mutual: bool) -> Self {
+        let own = authority.sign("localhost");
+        let certificate = CertificateDer::from_pem_slice(own.pem.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut server = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .expect("TLS versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-            .expect("a certificate and its key");
+            .expect("TLS versions");
+        let builder = if mutual {
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate"))
+                .expect("an authority");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let mut server = builder.with_single_cert(vec![certificate], key).expect("a certificate and its key");
         server.alpn_protocols = vec![protocol.as_bytes().to_vec()];
 
         let runtime =
@@ -54,7 +69,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, target: SocketAddr)
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            // A client that does not trust us ends here.
+            // A client that does not trust us, or that we do not trust, ends here.
             let Ok(mut inside) = acceptor.accept(stream).await else { return };
             let Ok(mut outside) = TcpStream::connect(target).await else { return };
             let _ = copy_bidirectional(&mut inside, &mut outside).await;

@@ -1,0 +1,276 @@
+//! Metrics by OTLP, to a receiver that does what real ones do on a bad day, and checks what the specification demands.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use ltel_core::wire::Encoding;
+use ltel_tests::{
+    Client, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Taken, Turn, Value, config, row, until,
+};
+
+const SUCCESS: &str = "locust.tl.request.metric.success";
+const PROTOCOLS: [&str; 2] = ["grpc", "http"];
+
+/// What a run of ten requests became, all of which was sent at its end.
+struct Outcome {
+    /// The points of the requests, attempt by attempt.
+    attempts: Vec<Taken>,
+    /// How many requests the receiver knows of.
+    known: u64,
+    /// What ltel said.
+    said: String,
+}
+
+/// One run, of which the first `times` attempts to deliver its points meet a fault.
+fn run(receiver: &FaultReceiver, protocol: &str, fault: Fault<'_>, times: u32) -> Outcome {
+    let scene = Scene::new();
+    receiver.fault(fault, "metrics", times);
+    let mut ltel = scene.serve(&requests_alone(&scene, &receiver.backend(protocol)), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let said = ltel.stderr();
+    assert_eq!(scene.lines().report().count("recorded"), 10, "{said}");
+    let known = receiver.histogram(protocol, SUCCESS, false).count;
+    Outcome { attempts: receiver.requests_of("metrics", protocol), known, said }
+}
+
+/// With one recorder, and so one request to the receiver, at the end of the run.
+fn requests_alone(scene: &Scene, backend: &str) -> String {
+    let config = config(scene, "", &backend.replace("interval = \"1s\"", "interval = \"1h\""));
+    ["lifecycle", "stats", "users", "system"]
+        .iter()
+        .fold(config, |config, name| config.replace(&format!("[recorders.{name}]\n"), ""))
+}
+
+fn answers(attempts: &[Taken]) -> Vec<&str> {
+    attempts.iter().map(|taken| taken.answer.as_str()).collect()
+}
+
+/// Fails unless all attempts were at one and the same request.
+fn one_request(attempts: &[Taken]) {
+    assert!(attempts.iter().all(|taken| taken.digest == attempts[0].digest), "{attempts:#?}");
+}
+
+/// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and says that two seconds later is early enough.
+/// Guarantees: ltel waits for so long and sends the same again; it is complete, and there once.
+#[test]
+fn throttled() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    for protocol in PROTOCOLS {
+        let Outcome { attempts, known, said } = run(&receiver, protocol, Fault::Throttle(2), 1);
+        assert_eq!((answers(&attempts), known), (vec!["throttle", "accept"], 10), "{protocol}: {said}");
+        one_request(&attempts);
+        let waited = attempts[1].time - attempts[0].time;
+        assert!((2.0..5.0).contains(&waited), "{protocol}: tried again after {waited} s");
+        assert!(!said.contains("NOT delivered"), "{protocol}: {said}");
+    }
+}
+
+/// Scenario: the receiver answers 503, or `UNAVAILABLE`, twice, without a word on when it will be better.
+/// Guarantees: ltel tries the same again, each time a little later; it is complete, and there once.
+#[test]
+fn unavailable_for_a_while() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    for protocol in PROTOCOLS {
+        let Outcome { attempts, known, said } = run(&receiver, protocol, Fault::Unavailable, 2);
+        let expected = vec!["unavailable", "unavailable", "accept"];
+        assert_eq!((answers(&attempts), known), (expected, 10), "{protocol}: {said}");
+        one_request(&attempts);
+        let waited: Vec<_> = attempts.windows(2).map(|pair| pair[1].time - pair[0].time).collect();
+        assert!(waited.iter().all(|seconds| *seconds > 0.02), "{protocol}: tried again after {waited:?} s");
+    }
+}
+
+/// Scenario: the receiver closes the connection without an answer, twice in the middle of a run.
+/// Guarantees: ltel connects again; at the end the receiver has everything, and has it once.
+#[test]
+fn connections_that_are_closed() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    for protocol in PROTOCOLS {
+        let scene = Scene::new();
+        let backend = receiver.backend(protocol).replace("interval = \"1s\"", "interval = \"200ms\"");
+        let mut ltel = scene.serve(&config(&scene, "", &backend), &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("run");
+        client.requests(vec![row("some", 1.0, false); 10]);
+        let exports = || successes(&receiver, protocol);
+        until("an export", SOON, || (!exports().is_empty()).then_some(()));
+        receiver.fault(Fault::Close, "metrics", 2);
+        until("two that failed, and one after them", SOON, || {
+            let attempts = receiver.requests_of("metrics", protocol);
+            let closed: Vec<_> = (0..attempts.len()).filter(|n| attempts[*n].answer == "close").collect();
+            (closed.len() == 2 && attempts.len() > closed[1] + 1).then_some(())
+        });
+        client.requests(vec![row("some", 1.0, false); 10]);
+        client.finish();
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        let said = ltel.stderr();
+        assert_eq!(receiver.histogram(protocol, SUCCESS, false).count, 20, "{protocol}: {said}");
+        assert!(!said.contains("NOT delivered"), "{protocol}: {said}");
+    }
+}
+
+/// Scenario: the same at the end of a run, over HTTP.
+/// Guarantees: ltel sends the same again; it is complete, and there once.
+#[test]
+fn connections_that_are_closed_at_the_end() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    let Outcome { attempts, known, said } = run(&receiver, "http", Fault::Close, 2);
+    assert_eq!((answers(&attempts), known), (vec!["close", "close", "accept"], 10), "{said}");
+    one_request(&attempts);
+}
+
+/// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`.
+/// Guarantees: ltel does not try that again, and says what was not delivered, and why.
+#[test]
+fn refused_for_good() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    for protocol in PROTOCOLS {
+        let Outcome { attempts, known, said } = run(&receiver, protocol, Fault::Reject, 1);
+        assert_eq!((answers(&attempts), known), (vec!["reject"], 0), "{protocol}: {said}");
+        assert!(said.contains(&format!("backend `{protocol}`: final figures NOT delivered")), "{said}");
+        let why = if protocol == "grpc" { "InvalidArgument" } else { "400" };
+        assert!(said.contains(why), "{protocol}: why it was refused: {said}");
+    }
+}
+
+/// Scenario: the receiver takes all but one of the points, and says why.
+/// Guarantees: ltel sends nothing again, and says how many were rejected, and why.
+#[test]
+fn taken_in_part() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    for protocol in PROTOCOLS {
+        let Outcome { attempts, said, .. } = run(&receiver, protocol, Fault::Partial(1, "too-old"), 1);
+        assert_eq!(answers(&attempts), ["partial"], "{protocol}: {said}");
+        assert!(said.contains("too-old"), "{protocol}: {said}");
+        assert!(said.contains("rejected_data_points=1"), "{protocol}: {said}");
+    }
+}
+
+/// Scenario: a run to a receiver that takes three seconds for each answer, over gRPC and over HTTP, beside a JSON file.
+/// Guarantees: the file has its records each second as if there were no such receiver; both know in the end what Locust says.
+#[test]
+fn a_slow_receiver() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    receiver.fault(Fault::Slow(3.0), "metrics", 1_000);
+    let backends = receiver.backend("grpc") + &receiver.backend("http");
+    let locust = ["--headless", "-f", "counting.py", "-u3", "-r3", "-t5s", "--only-summary", "--json-file", "figures"];
+    assert_eq!(scene.start("run", scene.run(&config(&scene, "", &backends), locust)).wait(SLOW), Exit::Code(0));
+    let (lines, figures) = (scene.lines(), scene.figures());
+    lines.check_figures(&figures);
+    assert!(lines.stats("current").count() >= 3, "each second one: {:?}", lines.stats("current").collect::<Vec<_>>());
+    for protocol in PROTOCOLS {
+        receiver.check_figures(protocol, &scene.witnessed());
+        let exports = receiver.requests_of("metrics", protocol);
+        assert!(exports.iter().all(|taken| taken.answer == "slow") && exports.len() > 1, "{}", exports.len());
+    }
+}
+
+/// What is asked of the histograms of a backend.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    /// Whether a point counts since the one before it.
+    delta: bool,
+    /// Whether the buckets grow exponentially.
+    exponential: bool,
+}
+
+const WISHES: [Wish; 2] = [Wish { delta: true, exponential: true }, Wish { delta: false, exponential: false }];
+
+/// Scenario: temporality and kind of the histograms as the file says, against the environment.
+/// Guarantees: the receiver gets what the file says.
+#[test]
+fn histograms_as_the_file_says() {
+    for wish in WISHES {
+        let file = |backend: &str| {
+            let temporality = if wish.delta { "delta" } else { "cumulative" };
+            let histograms = if wish.exponential { "exponential" } else { "explicit" };
+            format!("{backend}temporality = \"{temporality}\"\nhistograms = \"{histograms}\"\n")
+        };
+        let against = Wish { delta: !wish.delta, exponential: !wish.exponential };
+        two_intervals(file, &variables(against), wish);
+    }
+}
+
+/// Scenario: the file leaves temporality and kind of the histograms open, and OpenTelemetry's variables say them.
+/// Guarantees: the receiver gets what they say.
+#[test]
+fn histograms_as_the_environment_says() {
+    for wish in WISHES {
+        two_intervals(str::to_owned, &variables(wish), wish);
+    }
+}
+
+fn variables(wish: Wish) -> [(&'static str, &'static str); 2] {
+    let temporality = if wish.delta { "delta" } else { "cumulative" };
+    let aggregation = if wish.exponential { "base2_exponential_bucket_histogram" } else { "explicit_bucket_histogram" };
+    [
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", temporality),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", aggregation),
+    ]
+}
+
+/// A run that is exported in its middle and at its end, over gRPC and over HTTP.
+fn two_intervals(backend: impl Fn(&str) -> String, variables: &[(&str, &str)], wish: Wish) {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    let backends = PROTOCOLS.map(|protocol| backend(&receiver.backend(protocol))).concat();
+    let mut command = scene.server(&config(&scene, "", &backends), &["--once"]);
+    command.envs(variables.iter().copied());
+    let mut ltel: Process = scene.start("ltel", command);
+    ltel.says("listening on", SOON);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    for exports in 1..=2 {
+        client.requests((1..=10).map(|n| row("some", f64::from(n), false)).collect());
+        client.acknowledged();
+        until("an export over both", SOON, || {
+            PROTOCOLS.iter().all(|p| successes(&receiver, p).len() >= exports).then_some(())
+        });
+    }
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    for protocol in PROTOCOLS {
+        let points = successes(&receiver, protocol);
+        // Deltas follow upon each other without a gap; what is cumulative begins at the run's start.
+        for pair in points.windows(2) {
+            assert_eq!(pair[1].start, if wish.delta { pair[0].time } else { pair[0].start }, "{protocol}: {pair:#?}");
+        }
+        assert!(points.iter().all(|point| point.delta == wish.delta), "{protocol}, {wish:?}: {points:#?}");
+        let all = receiver.histogram(protocol, SUCCESS, wish.delta);
+        assert_eq!((all.count, all.sum, all.min, all.max), (20, 110.0, 1.0, 10.0), "{protocol}, {wish:?}");
+        let exponential = |point: &Point| matches!(&point.value, Value::Histogram(h) if h.exponential);
+        assert!(points.iter().all(|point| exponential(point) == wish.exponential), "{protocol}, {wish:?}");
+        check_counters(&receiver, protocol, wish);
+    }
+}
+
+fn successes(receiver: &FaultReceiver, protocol: &str) -> Vec<Point> {
+    receiver.points(protocol).into_iter().filter(|point| point.metric == SUCCESS).collect()
+}
+
+/// Counters have the same temporality; what they say of the run's events adds up either way.
+fn check_counters(receiver: &FaultReceiver, protocol: &str, wish: Wish) {
+    let mut events = BTreeMap::<_, f64>::new();
+    for point in receiver.points(protocol).iter().filter(|point| point.metric == "locust.tl.event.test.events") {
+        assert_eq!(point.delta, wish.delta, "{protocol}: {point:?}");
+        let Value::Number(number) = point.value else { panic!("no number: {point:?}") };
+        let sum = events.entry(point.attribute("event").to_owned()).or_default();
+        *sum = if wish.delta { *sum + number } else { number };
+    }
+    let expected = ["start", "stop"].map(|event| (format!("locust.tl.event.test.{event}"), 1.0));
+    assert_eq!(events, expected.into(), "{protocol}, {wish:?}");
+}
