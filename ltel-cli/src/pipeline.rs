@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::backends::summary::Summary;
-use crate::backends::{self, Backend, Delivered, Feed};
+use crate::backends::{self, Delivered, Feed};
 use crate::config::{BackendConfig, BackendKind, Config};
 use crate::faults::Faults;
 use crate::internal::{self, Observed};
