@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-import gevent.event
 import gevent.socket
 from gevent import monkey
 
@@ -56,8 +55,8 @@ class Sender:
         self._tick = tick
         self._link: Link | None = None
         self._was_welcome = False
-        # Set once the first attempt to connect has ended, well or not.
-        self._attempted = gevent.event.Event()
+        # Whether the greenlet waits for a connection to be made.
+        self._connecting = False
         self._resolved: list[tuple[int, Any]] = []
         self._backoff = BACKOFF_FIRST
         self._next_attempt = 0.0
@@ -75,8 +74,26 @@ class Sender:
         self._greenlet = gevent.spawn(self._run)
 
     def meet(self, timeout: float) -> None:
-        """Yield until the receiver has said what it wants, or is known not to be there."""
-        self._attempted.wait(timeout)
+        """Await what the receiver wants, unless an attempt to reach it has been made already.
+
+        As `drain` does, without yielding: a run time limit that ends in another greenlet, before
+        the test has begun, would leave nothing of the test.
+        """
+        if self._was_welcome or self._next_attempt or self._connecting:
+            return
+        end = time.monotonic() + timeout
+        try:
+            if self._link is None:
+                # A name takes its resolver's time.
+                if not self._resolve_at_once():
+                    return
+                self._link = self._connect(_waiter(end))
+            while not self.connected and time.monotonic() < end:
+                self._pump()
+                if not self.connected:
+                    _waiter(end)(self._link.sock, self._link.wants_write(), timeout)
+        except OSError as error:
+            self._lost(error)
 
     def drain(self, timeout: float) -> None:
         """Send the rest and await its acknowledgement, without yielding to other greenlets.
@@ -103,7 +120,6 @@ class Sender:
     def abandon(self) -> None:
         """In a forked child: the connection is the parent's, and so is what it carries."""
         self._abandoned = True
-        self._attempted.set()
         self._close()
 
     def _run(self) -> None:
@@ -125,7 +141,11 @@ class Sender:
                 if time.monotonic() < self._next_attempt:
                     return
                 self._resolve()
-                self._link = self._connect(_wait_greenlet)
+                self._connecting = True
+                try:
+                    self._link = self._connect(_wait_greenlet)
+                finally:
+                    self._connecting = False
             while True:
                 self._pump()
                 left = until - time.monotonic()
@@ -136,9 +156,7 @@ class Sender:
             self._lost(error)
 
     def _drain(self, end: float) -> None:
-        def wait(sock: Any, write: bool, timeout: float) -> bool:
-            return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
-
+        wait = _waiter(end)
         while len(self._outbox):
             try:
                 if self._link is None:
@@ -169,16 +187,29 @@ class Sender:
             self._said.discard("lost")
             self._was_welcome = True
             self._welcomed(link.features)
-            self._attempted.set()
 
     def _resolve(self) -> None:
         address = self._address
-        if address.path:
-            self._resolved = [(socket.AF_UNIX, address.path)]
+        if self._resolve_at_once():
             return
         with gevent.Timeout(CONNECT_TIMEOUT, LinkError("name not resolved in time")):
             found = gevent.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         self._resolved = [(int(family), where) for family, _, _, _, where in found]
+
+    def _resolve_at_once(self) -> bool:
+        """Resolve what is no name: a path, or an address in digits."""
+        address = self._address
+        if address.path:
+            self._resolved = [(socket.AF_UNIX, address.path)]
+            return True
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                socket.inet_pton(family, address.host)
+            except (OSError, ValueError, TypeError):
+                continue
+            self._resolved = [(int(family), (address.host, address.port))]
+            return True
+        return False
 
     def _connect(self, wait: Waiter) -> Link:
         error: OSError = LinkError("address not resolved")
@@ -194,7 +225,6 @@ class Sender:
 
     def _lost(self, error: OSError) -> None:
         self._close()
-        self._attempted.set()
         self._next_attempt = time.monotonic() + self._backoff
         self._backoff = min(BACKOFF_LAST, self._backoff * 2)
         if isinstance(error, Refused):
@@ -244,6 +274,15 @@ def _wait_greenlet(sock: Any, write: bool, timeout: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _waiter(end: float) -> Waiter:
+    """Waits without yielding, and not beyond `end`."""
+
+    def wait(sock: Any, write: bool, timeout: float) -> bool:
+        return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
+
+    return wait
 
 
 def _wait_blocking(sock: Any, write: bool, timeout: float) -> bool:

@@ -29,7 +29,7 @@ BATCH = 1_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
 #: seconds that the first test may begin later, so that its first request is traced already
-MEET_TIMEOUT = 0.5
+MEET_TIMEOUT = 0.25
 EXTRAS = ("url", "user_class", "context", "request_length")
 
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use ltel_core::registry::Registry;
-use ltel_core::wire::TraceFeatures;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,7 +16,8 @@ use super::error::{ConfigError, ConfigErrors, did_you_mean};
 use super::section::{Section, list};
 use super::values::{Interval, Secret};
 use super::{
-    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, Listen, RecorderConfig, otlp, prometheus,
+    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, Listen, RecorderConfig, agreement, otlp,
+    prometheus,
 };
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
@@ -135,7 +135,8 @@ impl Loader<'_> {
         }
         let (names, backends) = self.backends(backends?);
         let recorders = self.recorders(recorders?, &names);
-        let recorders = self.with_one_kind_of_traces(recorders);
+        agreement::check(&recorders, &backends, &names, &mut self.errors);
+        let recorders = recorders.into_iter().map(|(recorder, _)| recorder).collect();
         let top = top?;
         Some(Config {
             testplan: top.testplan,
@@ -300,26 +301,6 @@ impl Loader<'_> {
                 Some((self.recorder(name, section, backends)?, header))
             })
             .collect()
-    }
-
-    // Locust decides once for all recorders which requests are traced.
-    fn with_one_kind_of_traces(&mut self, recorders: Vec<(RecorderConfig, Range<usize>)>) -> Vec<RecorderConfig> {
-        let mut first: Option<(String, TraceFeatures)> = None;
-        for (recorder, header) in &recorders {
-            let Some(trace) = recorder.factory.needs().trace else { continue };
-            let Some((name, have)) = &first else {
-                first = Some((recorder.name.clone(), trace));
-                continue;
-            };
-            // What to keep, each decides for itself.
-            if (trace.ratio, trace.propagate, trace.tasks) != (have.ratio, have.propagate, have.tasks) {
-                let message = format!("[recorders.{}] wants other traces than [recorders.{name}]", recorder.name);
-                self.errors.push(ConfigError::new(message, header.clone()).help(
-                    "Locust is told once what to trace: give both the same `ratio`, `propagate` and `tasks`; `keep` may differ",
-                ));
-            }
-        }
-        recorders.into_iter().map(|(recorder, _)| recorder).collect()
     }
 
     fn recorder(&mut self, name: String, mut section: Section<'_>, all: &[String]) -> Option<RecorderConfig> {

@@ -6,6 +6,7 @@ mod values;
 mod environment;
 mod otlp;
 mod prometheus;
+mod agreement;
 mod load;
 
 use std::net::SocketAddr;
@@ -160,6 +161,19 @@ pub enum BackendKind {
     Prometheus(PrometheusConfig),
     /// The table at the end of `run` and `demo`.
     Summary,
+}
+
+impl BackendKind {
+    /// Whether it takes this signal.
+    #[must_use]
+    pub const fn takes(&self, signal: Signal) -> bool {
+        match self {
+            Self::Json(json) => json.spans || !matches!(signal, Signal::Traces),
+            Self::Otlp(otlp) => otlp.signal(signal).is_some(),
+            Self::Prometheus(_) => matches!(signal, Signal::Metrics),
+            Self::Summary => matches!(signal, Signal::Logs),
+        }
+    }
 }
 
 /// What is written as JSON lines, and where to.
