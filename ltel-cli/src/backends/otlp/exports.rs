@@ -9,7 +9,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::observed::{Observed, PartialSuccess, observe};
+use super::observed::{Observed, PartialSuccess, observe, say};
 use crate::backends::Account;
 use crate::config::Signal;
 
@@ -55,7 +55,7 @@ impl Exports {
             let result = match result {
                 Ok(result) => result.map_err(|error| observed.failure.clone().unwrap_or_else(|| why(error))),
                 // The exporter starts no attempt after the timeout, but does not end one either.
-                Err(_) => Err(format!("no success within {}", humantime::format_duration(limit))),
+                Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
             };
             books.book(load, result, observed);
         });
@@ -77,12 +77,18 @@ async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -
     loop {
         match attempt().await {
             Err(OTelSdkError::InternalFailure(message)) if message.contains("Unknown: transport error") => {
+                say(|observed| observed.broken = Some(message));
                 sleep(delay).await;
                 delay = (delay * 2).min(Duration::from_millis(1_600));
             }
             result => return result,
         }
     }
+}
+
+fn hung(limit: Duration, last: Option<&String>) -> String {
+    let last = last.map_or(String::new(), |last| format!("; the last attempt: {last}"));
+    format!("no success within {}{last}", humantime::format_duration(limit))
 }
 
 fn why(error: OTelSdkError) -> String {
@@ -173,7 +179,6 @@ impl Books {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use super::super::observed::say;
     use super::*;
     use crate::backends::account::Figures;
 
