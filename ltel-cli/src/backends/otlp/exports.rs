@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::observed::{Observed, PartialSuccess, observe};
+use super::observed::{Observed, PartialSuccess, observe, say};
 use crate::backends::Account;
 use crate::config::Signal;
 
@@ -36,8 +36,11 @@ impl Exports {
         Self { books: Arc::new(books), running: JoinSet::new(), at_once }
     }
 
-    /// Starts an export; waits for an earlier one first if too many run already.
-    pub(super) async fn start(&mut self, load: Load, export: impl Future<Output = OTelSdkResult> + Send + 'static) {
+    /// Starts an export; waits for an earlier one first if too many run already. `attempt` may be called again.
+    pub(super) async fn start<F>(&mut self, load: Load, attempt: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = OTelSdkResult> + Send,
+    {
         while self.running.len() >= self.at_once {
             ended(self.running.join_next().await);
         }
@@ -48,11 +51,11 @@ impl Exports {
         let books = Arc::clone(&self.books);
         self.running.spawn(async move {
             let limit = books.timeout;
-            let (result, observed) = observe(timeout(limit, export)).await;
+            let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
-                Ok(result) => result.map_err(|error| observed.failure.clone().unwrap_or_else(|| error.to_string())),
+                Ok(result) => result.map_err(|error| observed.failure.clone().unwrap_or_else(|| why(error))),
                 // The exporter starts no attempt after the timeout, but does not end one either.
-                Err(_) => Err(format!("no success within {}", humantime::format_duration(limit))),
+                Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
             };
             books.book(load, result, observed);
         });
@@ -63,6 +66,35 @@ impl Exports {
         while let Some(result) = self.running.join_next().await {
             ended(Some(result));
         }
+    }
+}
+
+/// Exports again what a connection took down with it. The exporter repeats what a receiver refuses for the moment, but over
+/// gRPC it takes the end of a connection for an answer, and for a final one: `Unknown`.
+async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -> F) -> OTelSdkResult {
+    // As the exporters wait between their own attempts.
+    let mut delay = Duration::from_millis(100);
+    loop {
+        match attempt().await {
+            Err(OTelSdkError::InternalFailure(message)) if message.contains("Unknown: transport error") => {
+                say(|observed| observed.broken = Some(message));
+                sleep(delay).await;
+                delay = (delay * 2).min(Duration::from_millis(1_600));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn hung(limit: Duration, last: Option<&String>) -> String {
+    let last = last.map_or(String::new(), |last| format!("; the last attempt: {last}"));
+    format!("no success within {}{last}", humantime::format_duration(limit))
+}
+
+fn why(error: OTelSdkError) -> String {
+    match error {
+        OTelSdkError::InternalFailure(message) => message,
+        other => other.to_string(),
     }
 }
 
@@ -145,9 +177,8 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_sdk::error::OTelSdkError;
+    use std::sync::atomic::AtomicUsize;
 
-    use super::super::observed::say;
     use super::*;
     use crate::backends::account::Figures;
 
@@ -161,19 +192,19 @@ mod tests {
         let account = Arc::<Account>::default();
         let mut exports = exports(&account, Duration::from_millis(50));
         let load = |items| Load { items, last: false };
-        exports.start(load(10), async { Ok(()) }).await;
-        let partly = async {
+        exports.start(load(10), || async { Ok(()) }).await;
+        let partly = || async {
             say(|said| said.partial_success = Some(PartialSuccess { rejected: 4, message: "too old".to_owned() }));
             Ok(())
         };
         exports.start(load(10), partly).await;
-        let more_than_all = async {
+        let more_than_all = || async {
             say(|said| said.partial_success = Some(PartialSuccess { rejected: 9, message: "all".to_owned() }));
             Ok(())
         };
         exports.start(load(5), more_than_all).await;
-        exports.start(load(3), async { Err(OTelSdkError::InternalFailure("no".to_owned())) }).await;
-        exports.start(Load { items: 2, last: true }, std::future::pending()).await;
+        exports.start(load(3), || async { Err(OTelSdkError::InternalFailure("no".to_owned())) }).await;
+        exports.start(Load { items: 2, last: true }, std::future::pending).await;
         exports.finish().await;
         let delivered = account.delivered();
         let expected = Figures { delivered: 16, dropped: 0, failed: 5, rejected: 9, failed_exports: 2 };
@@ -189,18 +220,35 @@ mod tests {
         let (go, gone) = tokio::sync::watch::channel(false);
         let load = Load { items: 1, last: false };
         for _ in 0..2 {
-            let mut gone = gone.clone();
-            exports
-                .start(load, async move {
-                    gone.wait_for(|go| *go).await.map(|_| ()).map_err(|_| OTelSdkError::AlreadyShutdown)
-                })
-                .await;
+            let gone = gone.clone();
+            let attempt = move || {
+                let mut gone = gone.clone();
+                async move { gone.wait_for(|go| *go).await.map(|_| ()).map_err(|_| OTelSdkError::AlreadyShutdown) }
+            };
+            exports.start(load, attempt).await;
         }
-        let third = timeout(Duration::from_millis(20), exports.start(load, async { Ok(()) })).await;
+        let third = timeout(Duration::from_millis(20), exports.start(load, || async { Ok(()) })).await;
         assert!(third.is_err(), "a third export ran beside two");
         go.send_replace(true);
-        exports.start(load, async { Ok(()) }).await;
+        exports.start(load, || async { Ok(()) }).await;
         exports.finish().await;
         assert_eq!(account.delivered().of(Signal::Traces).delivered, 3);
+    }
+
+    /// Scenario: a gRPC connection that breaks under an export. Guarantees: the export is made again.
+    #[tokio::test]
+    async fn what_a_connection_took_down_is_sent_again() {
+        let account = Arc::<Account>::default();
+        let mut exports = exports(&account, Duration::from_secs(10));
+        let attempts = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&attempts);
+        let attempt = move || {
+            let broken = counted.fetch_add(1, Ordering::Relaxed) < 3;
+            let message = "TonicTracesClient export failed with gRPC code: Unknown: transport error: broken pipe";
+            async move { if broken { Err(OTelSdkError::InternalFailure(message.to_owned())) } else { Ok(()) } }
+        };
+        exports.start(Load { items: 7, last: false }, attempt).await;
+        exports.finish().await;
+        assert_eq!((attempts.load(Ordering::Relaxed), account.delivered().of(Signal::Traces).delivered), (4, 7));
     }
 }

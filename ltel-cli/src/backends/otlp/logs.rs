@@ -25,13 +25,16 @@ pub(in crate::backends) struct LogsSink {
 impl LogsSink {
     async fn send(&mut self, records: Option<Vec<SdkLogRecord>>) {
         let Some(records) = records else { return };
-        let (exporter, scope) = (Arc::clone(&self.exporter), Arc::clone(&self.scope));
         let load = Load { items: records.len() as u64, last: false };
-        let export = async move {
-            let scoped: Vec<_> = records.iter().map(|record| (record, &*scope)).collect();
-            exporter.export(LogBatch::new(&scoped)).await
+        let (exporter, scope, records) = (Arc::clone(&self.exporter), Arc::clone(&self.scope), Arc::new(records));
+        let attempt = move || {
+            let (exporter, scope, records) = (Arc::clone(&exporter), Arc::clone(&scope), Arc::clone(&records));
+            async move {
+                let scoped: Vec<_> = records.iter().map(|record| (record, &*scope)).collect();
+                exporter.export(LogBatch::new(&scoped)).await
+            }
         };
-        self.exports.start(load, export).await;
+        self.exports.start(load, attempt).await;
     }
 }
 

@@ -39,9 +39,13 @@ impl Sink for MetricsSink {
                     bytes >> 20
                 );
             }
-            let exporter = Arc::clone(&self.exporter);
             let load = Load { items, last: collected.last };
-            self.exports.start(load, async move { exporter.export(&collected.metrics).await }).await;
+            let (exporter, metrics) = (Arc::clone(&self.exporter), Arc::new(collected.metrics));
+            let attempt = move || {
+                let (exporter, metrics) = (Arc::clone(&exporter), Arc::clone(&metrics));
+                async move { exporter.export(&metrics).await }
+            };
+            self.exports.start(load, attempt).await;
         }
         // The next collection is due when this one has arrived: points that wait would only be overtaken.
         self.exports.finish().await;

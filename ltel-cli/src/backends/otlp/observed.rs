@@ -11,6 +11,8 @@ pub(super) struct Observed {
     pub(super) partial_success: Option<PartialSuccess>,
     /// Why the last request failed on its way. The exporter says no more than "network error".
     pub(super) failure: Option<String>,
+    /// How the last connection that broke under the export ended.
+    pub(super) broken: Option<String>,
 }
 
 /// OTLP's partial success: the receiver has taken the rest. It is not to be sent again.

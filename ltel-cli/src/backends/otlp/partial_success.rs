@@ -77,7 +77,7 @@ mod tests {
                 name = "TonicTracesClient.PartialSuccess", rejected_spans = 3_i64, error_message = "too old");
         })
         .await;
-        assert_eq!(said, Observed { partial_success: Some(refused(3, "too old")), failure: None });
+        assert_eq!(said, Observed { partial_success: Some(refused(3, "too old")), ..Observed::default() });
         let ((), said) =
             observe(async { tracing::warn!(rejected_data_points = 0_i64, error_message = "slow down") }).await;
         assert_eq!(said.partial_success, Some(refused(0, "slow down")));

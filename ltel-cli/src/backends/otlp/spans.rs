@@ -21,9 +21,13 @@ pub(in crate::backends) struct SpansSink {
 impl SpansSink {
     async fn send(&mut self, spans: Option<Vec<SpanData>>) {
         let Some(spans) = spans else { return };
-        let exporter = Arc::clone(&self.exporter);
         let load = Load { items: spans.len() as u64, last: false };
-        self.exports.start(load, async move { exporter.export(spans).await }).await;
+        let exporter = Arc::clone(&self.exporter);
+        let attempt = move || {
+            let (exporter, spans) = (Arc::clone(&exporter), spans.clone());
+            async move { exporter.export(spans).await }
+        };
+        self.exports.start(load, attempt).await;
     }
 }
 
