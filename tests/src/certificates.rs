@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 
 use crate::scene::Scene;
 
@@ -38,6 +38,7 @@ impl Authority {
     /// A new one, that nobody trusts yet.
     pub fn new() -> Self {
         let mut authority = CertificateParams::new(Vec::new()).expect("no names");
+        authority.distinguished_name = called("an authority of the tests");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority"))
     }
@@ -50,10 +51,18 @@ impl Authority {
     /// Signs a certificate for this name, of a server or a client.
     pub fn sign(&self, name: &str) -> Certificate {
         let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let mut certificate = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        certificate.distinguished_name = called(name);
         let certificate = certificate.signed_by(&key, &self.0).expect("a certificate");
         Certificate { pem: certificate.pem(), key: key.serialize_pem() }
     }
+}
+
+/// A certificate whose subject is called as its issuer would count as one that has signed itself.
+fn called(name: &str) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    subject
 }
 
 impl Certificate {

@@ -68,6 +68,11 @@ impl Taken {
     pub fn is_accepted(&self) -> bool {
         ["accept", "partial", "slow"].contains(&self.answer.as_str())
     }
+
+    /// The points in it.
+    pub fn points(&self) -> Vec<Point> {
+        Point::of_export(&self.message)
+    }
 }
 
 /// What is done to a request instead of accepting it.

@@ -36,7 +36,7 @@ pub use figures::{Counted, Endpoint, Figures};
 pub use http::{Response, get, post, request};
 pub use lines::{Line, Lines, check_account};
 pub use log_records::LogRecord;
-pub use points::{Histogram, Point, Value, histogram, latest};
+pub use points::{Histogram, Point, Value, check_figures, histogram, latest};
 pub use process::{Exit, Process};
 pub use prometheus::{Prometheus, Sample, prometheus_backend};
 pub use receiver::{Deaf, free_port};

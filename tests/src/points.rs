@@ -132,7 +132,7 @@ pub fn histogram(points: &[Point], metric: &str, delta: bool) -> Histogram {
 }
 
 /// Fails unless the histograms say what Locust says; the witness knows what failed.
-pub(crate) fn check_figures(what: &str, points: &[Point], witness: &Figures) {
+pub fn check_figures(what: &str, points: &[Point], witness: &Figures) {
     let [success, error] = ["success", "error"].map(|which| format!("locust.tl.request.metric.{which}"));
     let sum = |metric: &str, name: &str| {
         let mut sum = Histogram::default();
