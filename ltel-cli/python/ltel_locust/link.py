@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from socket import socket
+from socket import SHUT_RDWR, socket
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -56,6 +56,13 @@ class Link:
     def wants_write(self) -> bool:
         """Whether to wait for room in the socket too."""
         return bool(self._writing) or (self.features is not None and self._outbox.has_unsent())
+
+    def end(self) -> None:
+        """End the conversation, which wakes whoever waits for it; the socket stays open."""
+        try:
+            self.sock.shutdown(SHUT_RDWR)
+        except OSError:
+            pass
 
     def close(self) -> None:
         """Close the socket."""

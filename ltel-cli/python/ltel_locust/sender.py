@@ -55,8 +55,9 @@ class Sender:
         self._tick = tick
         self._link: Link | None = None
         self._was_welcome = False
-        # Whether the greenlet waits for a connection to be made.
+        # Whether the greenlet waits for a connection to be made, or for which one it waits.
         self._connecting = False
+        self._waits_for: Link | None = None
         self._resolved: list[tuple[int, Any]] = []
         self._backoff = BACKOFF_FIRST
         self._next_attempt = 0.0
@@ -120,7 +121,9 @@ class Sender:
     def abandon(self) -> None:
         """In a forked child: the connection is the parent's, and so is what it carries."""
         self._abandoned = True
-        self._close()
+        if self._link is not None:
+            self._link.close()  # this process's end of it
+            self._link = None
 
     def _run(self) -> None:
         while not self._abandoned:
@@ -149,11 +152,23 @@ class Sender:
             while True:
                 self._pump()
                 left = until - time.monotonic()
-                if left <= 0:
+                if left <= 0 or not self._wait(left):
                     return
-                _wait_greenlet(self._link.sock, self._link.wants_write(), left)
         except OSError as error:
             self._lost(error)
+
+    def _wait(self, timeout: float) -> bool:
+        """Yield until the connection is ready or it is time; whether it is still ours."""
+        link = self._waits_for = self._link
+        if link is None:
+            return False
+        try:
+            _wait_greenlet(link.sock, link.wants_write(), timeout)
+        finally:
+            self._waits_for = None
+            if self._link is not link:
+                link.close()
+        return self._link is link
 
     def _drain(self, end: float) -> None:
         wait = _waiter(end)
@@ -245,9 +260,14 @@ class Sender:
             logger.log(level, "%s", message)
 
     def _close(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        link, self._link = self._link, None
+        if link is None:
+            return
+        # libev ends the process if a file that somebody waits for is closed: who waits closes it.
+        if link is self._waits_for:
+            link.end()
+        else:
+            link.close()
 
 
 def _connect_socket(sock: socket.socket, where: Any, wait: Waiter) -> None:
