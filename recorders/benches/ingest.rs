@@ -12,7 +12,7 @@ use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, Recor
 use ltel_core::run::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::{Encoding, Frame, Message, Rows};
-use ltel_recorders::{Requests, Stats, requests, stats};
+use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -69,6 +69,16 @@ fn ingest(c: &mut Criterion) {
             b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut out));
         });
     }
+    let (mut http_only, _collectors) = recorder::<Http>(http::Options::default(), 1);
+    let rows = decode(&payload);
+    group.bench_function("http to 1", |b| {
+        b.iter(|| http_only.record_requests(black_box(&rows.rows), origin, &mut out));
+    });
+    let (mut failures_only, _) = recorder::<Failures>(failures::Options::default(), 0);
+    let rows = decode(&payload);
+    group.bench_function("failures", |b| {
+        b.iter(|| failures_only.record_requests(black_box(&rows.rows), origin, &mut out));
+    });
     let (mut stats_only, _) = recorder::<Stats>(stats::Options::default(), 0);
     let rows = decode(&payload);
     group.bench_function("stats", |b| {
