@@ -188,14 +188,14 @@ impl Recorder for Spans {
         match event {
             Event::Request(request) => {
                 let options = cx.options();
-                let context = match request.trace() {
-                    Some(context) if context.sampled || options.keeps(request) => context,
-                    Some(_) => return,
-                    // Reported before Locust knew that it is to be traced, or by a client that knows no traces. Nobody
-                    // else has heard of it, so its ids can be made here.
-                    None if options.ratio >= 1.0 || options.keeps(request) => self.ids.next(cx),
-                    None => return,
-                };
+                let known = request.trace();
+                let sampled = known.map_or(options.ratio >= 1.0, |context| context.sampled);
+                if !sampled && !options.keeps(request) {
+                    return;
+                }
+                // Without ids it was reported before Locust knew that it is to be traced, or by a client that knows no
+                // traces. Nobody else has heard of it, so they can be made here.
+                let context = known.unwrap_or_else(|| self.ids.next(cx));
                 let span = self.request(request, &context, cx);
                 cx.emit_span(span);
             }

@@ -65,7 +65,7 @@ fn certificates_of_the_environment_are_checked_too() {
 /// would compress all the same; none where the signal's own variable says `none`.
 #[test]
 fn compression_that_cannot_be_undone() {
-    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\ncompression = \"none\"\n\
+    let text = "[recorders.spans]\n[backends.collector]\ntype = \"otlp\"\ncompression = \"none\"\n\
                 signals = [\"traces\"]\n";
     let all = ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let env: Environment = [all].into_iter().collect();

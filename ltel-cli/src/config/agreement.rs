@@ -8,16 +8,14 @@ use ltel_core::wire::TraceFeatures;
 use super::error::ConfigError;
 use super::{BackendConfig, RecorderConfig, Signal};
 
-/// Finds what does not fit together. `names` are those of all backends, wrong ones included.
+/// Finds what does not fit together. Without backends that are right there is nothing to say of them.
 pub(super) fn check(
     recorders: &[(RecorderConfig, Range<usize>)],
-    backends: &[BackendConfig],
-    names: &[String],
+    backends: Option<&[BackendConfig]>,
     errors: &mut Vec<ConfigError>,
 ) {
     one_kind_of_traces(recorders, errors);
-    // A recorder's routes are places in the file: with a backend missing they say nothing.
-    if backends.len() == names.len() {
+    if let Some(backends) = backends {
         for (recorder, header) in recorders {
             errors
                 .extend(reaches_nobody(recorder, backends).map(|error| ConfigError { span: header.clone(), ..error }));

@@ -133,9 +133,11 @@ impl Loader<'_> {
         if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
             self.taken.push((tcp, "[listen]".to_owned()));
         }
+        let before = self.errors.len();
         let (names, backends) = self.backends(backends?);
+        let backends_are_right = self.errors.len() == before;
         let recorders = self.recorders(recorders?, &names);
-        agreement::check(&recorders, &backends, &names, &mut self.errors);
+        agreement::check(&recorders, backends_are_right.then_some(&*backends), &mut self.errors);
         let recorders = recorders.into_iter().map(|(recorder, _)| recorder).collect();
         let top = top?;
         Some(Config {

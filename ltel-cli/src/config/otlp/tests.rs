@@ -2,12 +2,14 @@
 
 use crate::config::{BackendKind, Environment, OtlpConfig, OtlpProtocol, Signal, SignalConfig, load};
 
-/// The only backend of a configuration: these lines, in this environment.
+/// The only OTLP backend of a configuration: these lines, in this environment.
 fn otlp(lines: &str, env: &[(&str, &str)]) -> OtlpConfig {
-    let text = format!("[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n{lines}");
+    // Another backend takes what this one may leave out.
+    let text =
+        format!("[recorders.spans]\n[backends.json]\nspans = true\n[backends.collector]\ntype = \"otlp\"\n{lines}");
     let env: Environment = env.iter().copied().collect();
     let config = load("telemetry.toml", &text, &ltel_recorders::registry(), &env).expect("valid");
-    match config.backends.into_iter().next().map(|backend| backend.kind) {
+    match config.backends.into_iter().nth(1).map(|backend| backend.kind) {
         Some(BackendKind::Otlp(otlp)) => *otlp,
         other => panic!("one OTLP backend, got {other:?}"),
     }
