@@ -68,7 +68,7 @@ fn request() -> impl Strategy<Value = Request<'static>> {
 
 fn task() -> impl Strategy<Value = Task<'static>> {
     let ids = (1..=u128::MAX, 1..=u64::MAX, any::<bool>()).prop_map(|(trace, span, sampled)| {
-        TraceContext::from_hex(&format!("{trace:032x}"), &format!("{span:016x}"), None, sampled).unwrap()
+        TraceContext::from_hex(&format!("{trace:032x}"), &format!("{span:016x}"), None, sampled).expect("ids")
     });
     let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
     (number(), number(), text(), text(), of(ids), of(error)).prop_map(

@@ -190,11 +190,10 @@ impl Recorder for Spans {
                 let options = cx.options();
                 let context = match request.trace() {
                     Some(context) if context.sampled || options.keeps(request) => context,
-                    Some(_) => return,
                     // Reported before Locust knew that it is to be traced, or by a client that knows no traces. Nobody
                     // else has heard of it, so its ids can be made here.
                     None if options.ratio >= 1.0 || options.keeps(request) => self.ids.next(cx),
-                    None => return,
+                    Some(_) | None => return,
                 };
                 let span = self.request(request, &context, cx);
                 cx.emit_span(span);
