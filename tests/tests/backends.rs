@@ -50,7 +50,7 @@ fn routes() {
     let config = config(&scene, "", &more)
         .replace("[recorders.stats]", "[recorders.stats]\nbackends = [\"file\"]")
         .replace("[recorders.requests]", "[recorders.requests]\nbackends = [\"second\"]")
-        .replace("[recorders.lifecycle]", "[recorders.lifecycle]\nbackends = []");
+        .replace("[recorders.lifecycle]\n", "");
     let mut ltel = scene.serve(&config, &["--once"]);
     a_run(&scene, &["/a", "/b"]);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));

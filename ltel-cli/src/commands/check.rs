@@ -61,3 +61,30 @@ fn receivers(otlp: &OtlpConfig) -> String {
         _ => all.iter().map(|(signal, to)| format!("{signal} {to}")).collect::<Vec<_>>().join("\n"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, load};
+
+    #[test]
+    fn receivers_are_named_once_if_all_signals_go_there() {
+        let shown = |lines: &str| {
+            let text = format!("[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n{lines}");
+            let registry = ltel_recorders::registry();
+            let config = load("telemetry.toml", &text, &registry, &Environment::default()).expect("valid");
+            match &config.backends[0].kind {
+                BackendKind::Otlp(otlp) => receivers(otlp),
+                other => panic!("it is OTLP, not {other:?}"),
+            }
+        };
+        assert_eq!(shown("endpoint = \"http://here:4317\""), "http://here:4317/ (grpc)");
+        assert_eq!(
+            shown(
+                "endpoint = \"http://here\"\nsignals = [\"metrics\", \"logs\"]\nlogs = { endpoint = \"http://there:4317\" }"
+            ),
+            "metrics http://here/v1/metrics (http/protobuf)\nlogs http://there:4317/ (grpc)"
+        );
+        assert_eq!(shown("endpoint = \"http://here:4317\"\nsignals = [\"logs\"]"), "logs http://here:4317/ (grpc)");
+    }
+}

@@ -333,7 +333,12 @@ impl Loader<'_> {
         }
         let backends = match common.backends {
             None => (0..all.len()).collect(),
-            Some(names) => self.routes(&names, all),
+            Some(names) => {
+                let before = self.errors.len();
+                let routes = self.routes(&names, all);
+                // A name that is none may have meant any of them.
+                if self.errors.len() == before { routes } else { (0..all.len()).collect() }
+            }
         };
         if let Some(limit) = common.series_limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
             self.errors.push(ConfigError::new("a recorder needs at least one series", limit.span()));

@@ -86,6 +86,15 @@ async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -
     }
 }
 
+/// What may be right, where the receiver does not know the signal. Many take metrics only.
+fn hint(error: &str) -> &'static str {
+    if error.ends_with("gRPC code: Unimplemented") || error.ends_with("status code: 404") {
+        "; `signals` says what a backend is sent"
+    } else {
+        ""
+    }
+}
+
 fn hung(limit: Duration, last: Option<&String>) -> String {
     let last = last.map_or(String::new(), |last| format!("; the last attempt: {last}"));
     format!("no success within {}{last}", humantime::format_duration(limit))
@@ -140,9 +149,9 @@ impl Books {
             Err(error) => self.account.update(|account| {
                 let figures = account.of_mut(signal);
                 if figures.failed_exports == 0 {
-                    let signal = signal.as_str();
+                    let (signal, hint) = (signal.as_str(), hint(&error));
                     tracing::warn!(
-                        "backend `{backend}`: export of {signal} failed: {error} (further failures are counted)"
+                        "backend `{backend}`: export of {signal} failed: {error}{hint} (further failures are counted)"
                     );
                 }
                 figures.failed_exports += 1;

@@ -85,11 +85,15 @@ fn read_all(
     let raw = section.read::<Raw>(&also, errors)?;
 
     let sent = signals(raw.signals.as_ref(), errors);
+    let mut whole = sent.is_ok();
+    let sent = sent.unwrap_or_else(|known| known);
     let nothing = RawSignal::default();
     let mut resolve = |signal: Signal, own: Option<&Own>| {
         if sent.contains(&signal) {
             let own = own.map_or(&nothing, |own| &own.raw);
-            return signal::resolve(signal, own, &shared, context, &header, errors);
+            let config = signal::resolve(signal, own, &shared, context, &header, errors);
+            whole &= config.is_some();
+            return config;
         }
         if let Some(Own { title, header, .. }) = own {
             let error = ConfigError::new(format!("`signals` leaves out what {title} is for"), header.clone());
@@ -117,7 +121,8 @@ fn read_all(
     });
     let resource = resource(attributes, raw.resource.unwrap_or_default(), context.env);
     let config = OtlpConfig { metrics, traces, logs, resource, exponential: common.exponential };
-    Some(Settings { config, interval: common.interval, temporality: common.temporality })
+    // A signal that is missing by mistake is not one that the file leaves out.
+    whole.then_some(Settings { config, interval: common.interval, temporality: common.temporality })
 }
 
 /// A signal's own table.
@@ -127,9 +132,13 @@ struct Own {
     raw: RawSignal,
 }
 
-/// The signals that a backend is sent.
-fn signals(stated: Option<&Spanned<Vec<Spanned<String>>>>, errors: &mut Vec<ConfigError>) -> Vec<Signal> {
-    let Some(stated) = stated else { return Signal::ALL.to_vec() };
+/// The signals that a backend is sent; those that are right, if some are wrong.
+fn signals(
+    stated: Option<&Spanned<Vec<Spanned<String>>>>,
+    errors: &mut Vec<ConfigError>,
+) -> Result<Vec<Signal>, Vec<Signal>> {
+    let Some(stated) = stated else { return Ok(Signal::ALL.to_vec()) };
+    let before = errors.len();
     if stated.get_ref().is_empty() {
         errors.push(
             ConfigError::new("a backend takes at least one signal", stated.span())
@@ -150,7 +159,7 @@ fn signals(stated: Option<&Spanned<Vec<Spanned<String>>>>, errors: &mut Vec<Conf
             }
         }
     }
-    signals
+    if errors.len() == before { Ok(signals) } else { Err(signals) }
 }
 
 /// What concerns metrics, wherever they are sent.

@@ -47,7 +47,7 @@ fn endpoints() {
         uri,
         ["http://file:4318/base/v1/metrics?tenant=1", "http://own/as/it/is", "http://file:4318/base/v1/logs?tenant=1"],
     );
-    check("signals = [\"traces\"]", &[], uri, ["-", "http://localhost:4318/v1/traces", "-"]);
+    check("signals = [\"logs\"]", &[], uri, ["-", "-", "http://localhost:4318/v1/logs"]);
 }
 
 #[test]
