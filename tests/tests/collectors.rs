@@ -85,6 +85,12 @@ impl Received {
             let run_id = log.attribute("run_id");
             assert!(!run_id.is_empty() && !log.body.is_empty() && !log.severity.is_empty(), "{what}: {log:?}");
         }
+        // A failure is told with the trace of its request.
+        let traced: Vec<_> = self.logs.iter().filter(|log| !log.trace_id.is_empty()).collect();
+        assert!(traced.iter().any(|log| log.event_name == "locust.tl.event.failure"), "{what}: {:?}", self.logs);
+        for log in traced {
+            assert!(sent.spans.contains(&(log.trace_id.clone(), log.span_id.clone())), "{what}: {log:?}");
+        }
         // All of one process, whatever the signal.
         let resources: BTreeSet<_> = (self.points.iter().map(|point| &point.resource))
             .chain(self.spans.iter().map(|span| &span.resource))

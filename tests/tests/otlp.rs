@@ -7,89 +7,11 @@ use std::collections::BTreeMap;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Taken, Turn, Value, config, row, until,
+    Client, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Turn, Value, config, row, until,
 };
 
 const SUCCESS: &str = "locust.tl.request.metric.success";
 const PROTOCOLS: [&str; 2] = ["grpc", "http"];
-
-/// What a run of ten requests became, all of which was sent at its end.
-struct Outcome {
-    /// The points of the requests, attempt by attempt.
-    attempts: Vec<Taken>,
-    /// How many requests the receiver knows of.
-    known: u64,
-    /// What ltel said.
-    said: String,
-}
-
-/// One run, of which the first `times` attempts to deliver its points meet a fault.
-fn run(receiver: &FaultReceiver, protocol: &str, fault: Fault<'_>, times: u32) -> Outcome {
-    let scene = Scene::new();
-    receiver.fault(fault, "metrics", times);
-    let mut ltel = scene.serve(&requests_alone(&scene, &receiver.backend(protocol)), &["--once"]);
-    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
-    client.start("run");
-    client.requests(vec![row("some", 1.0, false); 10]);
-    client.finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
-    let said = ltel.stderr();
-    assert_eq!(scene.lines().report().count("recorded"), 10, "{said}");
-    let known = receiver.histogram(protocol, SUCCESS, false).count;
-    // Beside the metrics of ltel itself.
-    let of_the_run = |taken: &Taken| taken.points().iter().any(|point| point.metric == SUCCESS);
-    let attempts = receiver.requests_of("metrics", protocol).into_iter().filter(of_the_run).collect();
-    Outcome { attempts, known, said }
-}
-
-/// With one recorder, and so one request to the receiver, at the end of the run.
-fn requests_alone(scene: &Scene, backend: &str) -> String {
-    let config = config(scene, "", &backend.replace("interval = \"1s\"", "interval = \"1h\""));
-    ["lifecycle", "stats", "users", "system"]
-        .iter()
-        .fold(config, |config, name| config.replace(&format!("[recorders.{name}]\n"), ""))
-}
-
-fn answers(attempts: &[Taken]) -> Vec<&str> {
-    attempts.iter().map(|taken| taken.answer.as_str()).collect()
-}
-
-/// Fails unless all attempts were at one and the same request.
-fn one_request(attempts: &[Taken]) {
-    assert!(attempts.iter().all(|taken| taken.digest == attempts[0].digest), "{attempts:#?}");
-}
-
-/// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and says that two seconds later is early enough.
-/// Guarantees: ltel waits for so long and sends the same again; it is complete, and there once.
-#[test]
-fn throttled() {
-    let scene = Scene::new();
-    let receiver = FaultReceiver::start(&scene);
-    for protocol in PROTOCOLS {
-        let Outcome { attempts, known, said } = run(&receiver, protocol, Fault::Throttle(2), 1);
-        assert_eq!((answers(&attempts), known), (vec!["throttle", "accept"], 10), "{protocol}: {said}");
-        one_request(&attempts);
-        let waited = attempts[1].time - attempts[0].time;
-        assert!((2.0..5.0).contains(&waited), "{protocol}: tried again after {waited} s");
-        assert!(!said.contains("NOT delivered"), "{protocol}: {said}");
-    }
-}
-
-/// Scenario: the receiver answers 503, or `UNAVAILABLE`, twice, without a word on when it will be better.
-/// Guarantees: ltel tries the same again, each time a little later; it is complete, and there once.
-#[test]
-fn unavailable_for_a_while() {
-    let scene = Scene::new();
-    let receiver = FaultReceiver::start(&scene);
-    for protocol in PROTOCOLS {
-        let Outcome { attempts, known, said } = run(&receiver, protocol, Fault::Unavailable, 2);
-        let expected = vec!["unavailable", "unavailable", "accept"];
-        assert_eq!((answers(&attempts), known), (expected, 10), "{protocol}: {said}");
-        one_request(&attempts);
-        let waited: Vec<_> = attempts.windows(2).map(|pair| pair[1].time - pair[0].time).collect();
-        assert!(waited.iter().all(|seconds| *seconds > 0.02), "{protocol}: tried again after {waited:?} s");
-    }
-}
 
 /// Scenario: the receiver closes the connection without an answer, twice in the middle of a run.
 /// Guarantees: ltel connects again; at the end the receiver has everything, and has it once.
@@ -121,46 +43,6 @@ fn connections_that_are_closed() {
     }
 }
 
-/// Scenario: the same at the end of a run, over HTTP.
-/// Guarantees: ltel sends the same again; it is complete, and there once.
-#[test]
-fn connections_that_are_closed_at_the_end() {
-    let scene = Scene::new();
-    let receiver = FaultReceiver::start(&scene);
-    let Outcome { attempts, known, said } = run(&receiver, "http", Fault::Close, 2);
-    assert_eq!((answers(&attempts), known), (vec!["close", "close", "accept"], 10), "{said}");
-    one_request(&attempts);
-}
-
-/// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`.
-/// Guarantees: ltel does not try that again, and says what was not delivered, and why.
-#[test]
-fn refused_for_good() {
-    let scene = Scene::new();
-    let receiver = FaultReceiver::start(&scene);
-    for protocol in PROTOCOLS {
-        let Outcome { attempts, known, said } = run(&receiver, protocol, Fault::Reject, 1);
-        assert_eq!((answers(&attempts), known), (vec!["reject"], 0), "{protocol}: {said}");
-        assert!(said.contains(&format!("backend `{protocol}`: final figures NOT delivered")), "{said}");
-        let why = if protocol == "grpc" { "InvalidArgument" } else { "400" };
-        assert!(said.contains(why), "{protocol}: why it was refused: {said}");
-    }
-}
-
-/// Scenario: the receiver takes all but one of the points, and says why.
-/// Guarantees: ltel sends nothing again, and says how many were rejected, and why.
-#[test]
-fn taken_in_part() {
-    let scene = Scene::new();
-    let receiver = FaultReceiver::start(&scene);
-    for protocol in PROTOCOLS {
-        let Outcome { attempts, said, .. } = run(&receiver, protocol, Fault::Partial(1, "too-old"), 1);
-        assert_eq!(answers(&attempts), ["partial"], "{protocol}: {said}");
-        assert!(said.contains("the receiver refused 1 of 1 points: too-old"), "{protocol}: {said}");
-        assert!(said.contains(&format!("backend `{protocol}`: 1 points rejected")), "{said}");
-    }
-}
-
 /// Scenario: a run to a receiver that takes three seconds for each answer, over gRPC and over HTTP, beside a JSON file.
 /// Guarantees: the file has its records each second as if there were no such receiver; both know in the end what Locust says.
 #[test]
@@ -168,7 +50,7 @@ fn a_slow_receiver() {
     let _turn = Turn::shared();
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
-    receiver.fault(Fault::Slow(3.0), "metrics", 1_000);
+    receiver.fault(Fault::Slow(3.0), "", 1_000);
     let backends = receiver.backend("grpc") + &receiver.backend("http");
     let locust = ["--headless", "-f", "counting.py", "-u3", "-r3", "-t5s", "--only-summary", "--json-file", "figures"];
     assert_eq!(scene.start("run", scene.run(&config(&scene, "", &backends), locust)).wait(SLOW), Exit::Code(0));
