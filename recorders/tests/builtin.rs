@@ -324,10 +324,11 @@ fn failures_beyond_the_limit_are_one() {
         .collect();
     insta::assert_snapshot!(records.join("\n"));
     // They differ in what is cut off.
-    let tracebacks: Vec<_> =
-        out.records("locust.tl.event.user.error").map(|record| &record.fields["traceback"]).collect();
-    assert_eq!(tracebacks.len(), 3, "first, interval, final");
-    assert_eq!(tracebacks[0].as_str().unwrap().len(), 8_192);
+    let lengths: Vec<_> = out
+        .records("locust.tl.event.user.error")
+        .map(|record| record.fields.get("traceback").map(|text| text.as_str().unwrap().len()))
+        .collect();
+    assert_eq!(lengths, [Some(8_192), None, Some(8_192)], "first, interval, final");
 }
 
 /// Scenario: many failures, of several processes, with ticks in between. Guarantees: both sums that the records allow are

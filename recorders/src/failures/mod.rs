@@ -123,6 +123,7 @@ impl Recorder for Failures {
             cx.emit(of_requests(&failure, figures(REQUEST, "interval", cx)));
         }
         for failure in self.users.changed() {
+            // Without the traceback: the first record has it, and it is long.
             cx.emit(of_users(&failure, figures(USER, "interval", cx)));
         }
     }
@@ -132,7 +133,7 @@ impl Recorder for Failures {
             cx.emit(of_requests(&failure, figures(REQUEST, "final", cx)));
         }
         for failure in self.users.all() {
-            cx.emit(of_users(&failure, figures(USER, "final", cx)));
+            cx.emit(with_traceback(&failure, of_users(&failure, figures(USER, "final", cx))));
         }
     }
 }
@@ -152,7 +153,7 @@ impl Failures {
         let texts = [head(&error.user, TEXT), head(&error.error, TEXT), tail(&error.traceback, TRACEBACK)];
         let at = Timestamp::from_secs(error.time);
         if let Some(first) = self.users.add(texts, at, None) {
-            cx.emit(of_users(&first, news(USER, at)));
+            cx.emit(with_traceback(&first, of_users(&first, news(USER, at))));
         }
     }
 }
@@ -177,8 +178,13 @@ fn of_requests(failure: &Counted<'_, 4>, record: Record) -> Record {
 }
 
 fn of_users(failure: &Counted<'_, 3>, record: Record) -> Record {
-    let [user, error, traceback] = failure.texts.unwrap_or(["", OTHER, ""]);
-    failure.describe(record.field("user", user).field("error", error).field("traceback", traceback))
+    let [user, error, _] = failure.texts.unwrap_or(["", OTHER, ""]);
+    failure.describe(record.field("user", user).field("error", error))
+}
+
+fn with_traceback(failure: &Counted<'_, 3>, record: Record) -> Record {
+    let [_, _, traceback] = failure.texts.unwrap_or_default();
+    record.field("traceback", traceback)
 }
 
 /// The beginning of a text, of so many bytes at most.

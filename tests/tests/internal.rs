@@ -1,0 +1,76 @@
+//! Metrics of ltel itself.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+use ltel_core::wire::Encoding;
+use ltel_tests::{Client, Exit, Line, SOON, Scene, TestAgent, Value, config, free_port, latest, row, until};
+use rustix::process::Signal;
+
+/// A line of this metric with these labels, and a value other than zero.
+fn says(line: &Line, metric: &str, labels: &[(&str, &str)]) -> bool {
+    line.is("telemetry_name", metric)
+        && labels.iter().all(|(label, value)| line.is(label, value))
+        && line.number("value") > 0.0
+}
+
+/// Scenario: a backend whose receiver is dead, one that asks for ltel's own metrics, and a client that sends garbage.
+/// Guarantees: the metrics tell who is connected, what was sent, what was lost, why and where; they belong to no run.
+#[test]
+fn what_goes_wrong_can_be_watched() {
+    let scene = Scene::new();
+    let dead = format!(
+        "[backends.dead]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:{}\"\ntimeout = \"200ms\"\n",
+        free_port()
+    );
+    let config = config(&scene, "", &dead).replace("[backends.file]", "[backends.file]\ninternal_metrics = true");
+    let mut ltel = scene.serve(&config, &[]);
+    let mut client = Client::unix(&scene.socket(), Encoding::JsonLines, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, true); 10]);
+    client.raw(b"{\"type\": \"nonsense\"}\n").unwrap();
+    for (metric, labels) in [
+        ("ltel.clients", &[][..]),
+        ("ltel.runs", &[]),
+        ("ltel.faults", &[("kind", "frame not understood")]),
+        ("ltel.backend.sent", &[("backend", "file"), ("signal", "metrics")]),
+        ("ltel.backend.sent", &[("backend", "file"), ("signal", "logs")]),
+        ("ltel.backend.lost", &[("backend", "dead"), ("signal", "metrics"), ("reason", "export_failed")]),
+        ("ltel.backend.lost", &[("backend", "dead"), ("signal", "logs"), ("reason", "export_failed")]),
+        ("ltel.backend.exports.failed", &[("backend", "dead"), ("signal", "metrics")]),
+        ("ltel.backend.queue.capacity", &[("backend", "dead"), ("signal", "traces")]),
+    ] {
+        let line = until(&format!("{metric} {labels:?}"), SOON, || {
+            scene.lines_so_far().0.into_iter().find(|line| says(line, metric, labels))
+        });
+        assert!(!line.has("run_id") && !line.has("testplan"), "{line:?}");
+    }
+    client.finish();
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+}
+
+/// Scenario: a run to JSON and to an OTLP receiver, and nothing said of ltel's own metrics.
+/// Guarantees: OTLP has them, JSON has not; at the end they say what was sent.
+#[test]
+fn otlp_has_them_and_json_has_not() {
+    let scene = Scene::new();
+    let agent = TestAgent::start(&scene);
+    let mut ltel = scene.serve(&config(&scene, "", &agent.grpc_backend()), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert!(scene.lines().0.iter().all(|line| !line.name().starts_with("ltel.backend")));
+    let points = agent.points("grpc");
+    let sent = latest(&points, "ltel.backend.sent");
+    let of = |backend: &str, signal: &str| {
+        let mut points = sent.iter().filter(|p| p.attribute("backend") == backend && p.attribute("signal") == signal);
+        points.next().unwrap_or_else(|| panic!("{backend}, {signal}: {sent:?}"))
+    };
+    for (backend, signal) in [("file", "metrics"), ("file", "logs"), ("grpc", "metrics"), ("grpc", "logs")] {
+        let point = of(backend, signal);
+        assert!(matches!(point.value, Value::Number(sent) if sent > 0.0), "{point:?}");
+    }
+}
