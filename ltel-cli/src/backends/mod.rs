@@ -264,18 +264,20 @@ pub(crate) fn start(
             // One queue per signal: they may go to different receivers, of which one is slow.
             let otlp::Sinks { metrics, spans, logs } =
                 otlp::Sinks::connect(&config.name, otlp, config.temporality, &account)?;
-            let mut tasks = JoinSet::new();
+            let mut others = JoinSet::new();
             let meter = metrics.is_some().then(|| settings(otlp.resource.clone(), otlp.exponential));
-            if let Some(sink) = metrics {
-                tasks.spawn(Work::new(config, queue(&[Signal::Metrics])).run(sink));
-            }
             if let Some(sink) = spans {
-                tasks.spawn(Work::new(config, queue(&[Signal::Traces])).run(sink));
+                others.spawn(Work::new(config, queue(&[Signal::Traces])).run(sink));
             }
             if let Some(sink) = logs {
-                tasks.spawn(Work::new(config, queue(&[Signal::Logs])).run(sink));
+                others.spawn(Work::new(config, queue(&[Signal::Logs])).run(sink));
             }
-            (meter, tokio::spawn(async move { while tasks.join_next().await.is_some() {} }))
+            let others = async move { while others.join_next().await.is_some() {} };
+            let task = match metrics {
+                Some(sink) => tokio::spawn(Work::new(config, queue(&[Signal::Metrics])).run_beside(others, sink)),
+                None => tokio::spawn(others),
+            };
+            (meter, task)
         }
         BackendKind::Prometheus(prometheus) => {
             let backend = prometheus::Prometheus::start(&config.name, prometheus, Arc::clone(&account))?;
@@ -331,7 +333,12 @@ impl Work {
         Self { interval: config.interval, queue, feeds: Vec::new(), next_feed: 0 }
     }
 
-    async fn run(mut self, mut sink: impl Sink) {
+    async fn run(self, sink: impl Sink) {
+        self.run_beside(async {}, sink).await;
+    }
+
+    /// With the rest of its backend, which ends first: so the last figures of ltel itself hold what that has sent.
+    async fn run_beside(mut self, others: impl Future<Output = ()>, mut sink: impl Sink) {
         let mut flush = interval(Duration::from_secs(1));
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -351,6 +358,7 @@ impl Work {
                 _ = flush.tick() => sink.flush().await,
             }
         }
+        others.await;
         // Those of ltel itself; all runs are over.
         let rest: Vec<_> = self.feeds.iter().filter_map(|scheduled| collect(scheduled, false)).collect();
         if !rest.is_empty() {
