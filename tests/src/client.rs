@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ltel_core::event::{Request, RequestError, ResponseTime, TestStart, TestStop};
+use ltel_core::event::{Extra, Request, RequestError, ResponseTime, TestStart, TestStop};
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
 
@@ -150,4 +150,16 @@ pub fn row(name: &str, ms: f64, failed: bool) -> Request<'_> {
         error: failed.then(|| RequestError { class: "Failure".into(), text: "it failed".into() }),
         extra: None,
     }
+}
+
+/// A request that belongs to a sampled trace, with ids made of its number.
+pub fn traced(number: u64, url: &str) -> Request<'static> {
+    let extra = Extra {
+        url: Some(url.to_owned().into()),
+        trace_id: Some(format!("{number:032x}").into()),
+        span_id: Some(format!("{number:016x}").into()),
+        sampled: true,
+        ..Extra::default()
+    };
+    Request { extra: Some(extra.into()), ..row("some", 1.0, false) }
 }

@@ -3,9 +3,9 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use ltel_core::event::{Extra, Request, UserError};
+use ltel_core::event::UserError;
 use ltel_core::wire::{Encoding, Message};
-use ltel_tests::{Client, Exit, Fault, FaultReceiver, SOON, Scene, Taken, config, ids, row};
+use ltel_tests::{Client, Exit, Fault, FaultReceiver, SOON, Scene, Span, Taken, config, ids, traced};
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http"];
 
@@ -34,13 +34,18 @@ impl Outcome {
 
 /// A run of ten requests whose first `times` attempts to deliver meet a fault, for each signal by each protocol.
 fn each(fault: Fault<'_>, times: u32, check: impl Fn(&str, &str, Outcome)) {
+    each_with("", fault, times, check);
+}
+
+/// The same with more options of the backend.
+fn each_with(options: &str, fault: Fault<'_>, times: u32, check: impl Fn(&str, &str, Outcome)) {
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
     for protocol in PROTOCOLS {
         for (signal, items) in SIGNALS {
             let before = receiver.requests().len();
             receiver.fault(fault, signal, times);
-            let said = run(&receiver, protocol, signal);
+            let said = run(&receiver, protocol, signal, options);
             let attempts = receiver.requests().split_off(before);
             for taken in &attempts {
                 let seen = (taken.signal.as_str(), taken.protocol.as_str(), taken.items, &taken.digest);
@@ -52,10 +57,10 @@ fn each(fault: Fault<'_>, times: u32, check: impl Fn(&str, &str, Outcome)) {
     }
 }
 
-fn run(receiver: &FaultReceiver, protocol: &str, signal: &str) -> String {
+fn run(receiver: &FaultReceiver, protocol: &str, signal: &str, options: &str) -> String {
     let scene = Scene::new();
     let backend = receiver.backend(protocol).replace("\"1s\"", "\"1h\"");
-    let config = config(&scene, "", &format!("{backend}signals = [\"{signal}\"]\ninternal_metrics = false\n"));
+    let config = config(&scene, "", &format!("{backend}signals = [\"{signal}\"]\ninternal_metrics = false\n{options}"));
     // One recorder with points, one with spans, none with records: those are sent as they come.
     let config = ["lifecycle", "stats", "users", "system"]
         .iter()
@@ -71,18 +76,6 @@ fn run(receiver: &FaultReceiver, protocol: &str, signal: &str) -> String {
     ltel.stderr()
 }
 
-/// A request that is sampled, with ids made of its number.
-fn traced(number: u64, url: &str) -> Request<'static> {
-    let extra = Extra {
-        url: Some(url.to_owned().into()),
-        trace_id: Some(format!("{number:032x}").into()),
-        span_id: Some(format!("{number:016x}").into()),
-        sampled: true,
-        ..Extra::default()
-    };
-    Request { extra: Some(extra.into()), ..row("some", 1.0, false) }
-}
-
 /// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and says that a second later is early enough.
 /// Guarantees: ltel waits for so long, and sends the same again, once.
 #[test]
@@ -92,6 +85,17 @@ fn throttled() {
         let waited = outcome.waited()[0];
         assert!((1.0..4.0).contains(&waited), "{protocol}, {signal}: tried again after {waited} s");
         assert!(!outcome.said.contains("WARN"), "{protocol}, {signal}: {}", outcome.said);
+    });
+}
+
+/// Scenario: the receiver says that a minute later is early enough, and the timeout for all attempts is a second.
+/// Guarantees: ltel does not wait for what cannot be, and says what was lost.
+#[test]
+fn throttled_for_too_long() {
+    each_with("timeout = \"1s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
+        let said = &outcome.said;
+        assert_eq!(outcome.answers(), ["throttle"], "{protocol}, {signal}: {said}");
+        assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
     });
 }
 
@@ -197,5 +201,36 @@ fn requests_are_of_a_bounded_size() {
             assert!(sizes.iter().sum::<u64>() > smallest, "{protocol}, {signal}: {sizes:?}");
             assert!(sizes.iter().all(|size| *size < 4 << 20), "{protocol}, {signal}: {sizes:?}");
         }
+    }
+}
+
+/// Scenario: a receiver that takes two seconds for each answer, and three thousand spans at once for a backend in whose
+/// queue there is room for a hundred.
+/// Guarantees: what has no room is dropped and counted: spans that were delivered and those that were dropped are all
+/// there were. The JSON file beside it has all.
+#[test]
+fn more_spans_than_there_is_room_for() {
+    for protocol in PROTOCOLS {
+        let scene = Scene::new();
+        let receiver = FaultReceiver::start(&scene);
+        receiver.fault(Fault::Slow(2.0), "traces", 100);
+        let backend = receiver.backend(protocol) + "queue = 100\n[recorders.spans]\n";
+        let config = config(&scene, "", &backend).replace("[backends.file]", "[backends.file]\nspans = true");
+        let mut ltel = scene.serve(&config, &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("run");
+        for first in (1..3_000).step_by(50) {
+            client.requests((first..first + 50).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+        }
+        client.finish();
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        let said = ltel.stderr();
+        assert_eq!(ids(&Span::of_lines(&scene.lines())).len(), 3_000, "{said}");
+        let dropped: usize = said
+            .split_once(" spans dropped, the queue was full")
+            .and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok())
+            .unwrap_or_else(|| panic!("no count of what was dropped: {said}"));
+        let delivered = ids(&receiver.spans(protocol)).len();
+        assert_eq!((dropped > 0, delivered + dropped), (true, 3_000), "{protocol}: {said}");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Turn, Value, config, row, until,
+    Client, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Turn, Value, config, row, traced, until,
 };
 
 const SUCCESS: &str = "locust.tl.request.metric.success";
@@ -158,4 +158,64 @@ fn check_counters(receiver: &FaultReceiver, protocol: &str, wish: Wish) {
     }
     let expected = ["start", "stop"].map(|event| (format!("locust.tl.event.test.{event}"), 1.0));
     assert_eq!(events, expected.into(), "{protocol}, {wish:?}");
+}
+
+/// Scenario: a receiver of its own for each signal, by gRPC, by HTTP with gzip, by HTTP without, two of them with a key of
+/// their own: as the file says, and as OpenTelemetry's variables say.
+/// Guarantees: each receiver gets its signal and no other, in the way that was asked for, with its own key.
+#[test]
+fn each_signal_in_its_own_way() {
+    let outer = Scene::new();
+    let [metrics, traces, logs] = [(); 3].map(|()| FaultReceiver::start(&outer));
+    let at = |receiver: &FaultReceiver, protocol: &str| format!("http://127.0.0.1:{}", receiver.port(protocol));
+    let (shared, own_traces) = (at(&metrics, "grpc"), format!("{}/v1/traces", at(&traces, "http")));
+    let own_logs = format!("{}/v1/logs", at(&logs, "http"));
+    let http = "protocol = \"http/protobuf\"";
+    let file = format!(
+        "[backends.otlp]\ntype = \"otlp\"\nprotocol = \"grpc\"\nendpoint = \"{shared}\"\nheaders = {{ x-key = \"all\" }}\n\
+         [backends.otlp.traces]\nendpoint = \"{own_traces}\"\n{http}\ncompression = \"gzip\"\nheaders = {{ x-key = \"t\" }}\n\
+         [backends.otlp.logs]\nendpoint = \"{own_logs}\"\n{http}\nheaders = {{ x-key = \"l\" }}\n"
+    );
+    let variables = [
+        ("ENDPOINT", shared.as_str()),
+        ("PROTOCOL", "grpc"),
+        ("HEADERS", "x-key=all"),
+        ("TRACES_ENDPOINT", &own_traces),
+        ("TRACES_PROTOCOL", "http/protobuf"),
+        ("TRACES_COMPRESSION", "gzip"),
+        ("TRACES_HEADERS", "x-key=t"),
+        ("LOGS_ENDPOINT", &own_logs),
+        ("LOGS_PROTOCOL", "http/protobuf"),
+        ("LOGS_HEADERS", "x-key=l"),
+    ];
+    let variables = variables.map(|(name, value)| (format!("OTEL_EXPORTER_OTLP_{name}"), value));
+    for (backend, variables) in [(file.as_str(), &[][..]), ("[backends.otlp]\ntype = \"otlp\"\n", &variables[..])] {
+        let scene = Scene::new();
+        let mut command = scene.server(&config(&scene, "", &format!("{backend}[recorders.spans]\n")), &["--once"]);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let mut ltel = scene.start("ltel", command);
+        ltel.says("listening on", SOON);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start(if variables.is_empty() { "by-file" } else { "by-env" });
+        client.requests((1..=10).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+        client.finish();
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        assert!(!ltel.stderr().contains("WARN"), "{}", ltel.stderr());
+    }
+    let expected = [
+        (&metrics, ("metrics", "grpc", "identity", "all")),
+        (&traces, ("traces", "http", "gzip", "t")),
+        (&logs, ("logs", "http", "identity", "l")),
+    ];
+    for (receiver, way) in expected {
+        let requests = receiver.requests();
+        assert!(requests.len() >= 2, "{way:?}: of both runs");
+        for taken in &requests {
+            let key = taken.headers.get("x-key").map_or("", String::as_str);
+            assert_eq!((taken.signal.as_str(), taken.protocol.as_str(), taken.encoding.as_str(), key), way);
+            assert!(taken.violations.is_empty(), "{:?}", taken.violations);
+        }
+    }
+    assert_eq!(traces.spans("http").len(), 20);
+    assert_eq!(metrics.histogram("grpc", SUCCESS, false).count, 20, "of two runs");
 }
