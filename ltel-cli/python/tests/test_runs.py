@@ -48,6 +48,11 @@ class Target(BaseHTTPRequestHandler):
             super().handle()
 
 
+def _heeds_interrupts() -> None:
+    # A shell's background job ignores SIGINT, and so would what it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Locust:
     """A Locust process."""
 
@@ -62,6 +67,7 @@ class Locust:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                preexec_fn=_heeds_interrupts,
             )
 
     def end(self) -> str:
