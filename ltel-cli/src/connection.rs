@@ -93,11 +93,13 @@ where
                 let acknowledge = tokio::spawn(acknowledge(write, encoding, acks));
                 let end = frames(&mut input, connection, &settings).await;
                 let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
-                if let End::Fault(kind, details) = end {
-                    settings.faults.count(kind, &details);
-                }
                 // The last acknowledgement goes out when the runs let go of this connection.
-                let _ = timeout(HELLO_WITHIN, acknowledge).await;
+                if let Ok(Ok(Some(mut write))) = timeout(HELLO_WITHIN, acknowledge).await {
+                    refuse(end, &mut write, encoding, &settings).await;
+                    let _ = write.shutdown().await;
+                } else {
+                    refuse(end, &mut tokio::io::sink(), encoding, &settings).await;
+                }
                 drop(place);
                 return;
             }
@@ -105,10 +107,15 @@ where
         },
         Err(end) => end,
     };
+    refuse(end, &mut write, encoding, &settings).await;
+}
+
+/// Counts what a client did wrong, and tells it.
+async fn refuse<W: AsyncWrite + Unpin>(end: End, write: &mut W, encoding: Encoding, settings: &Settings) {
     if let End::Fault(kind, details) = end {
         settings.faults.count(kind, &details);
         let reply = Reply::Error { message: format!("{kind}: {details}") };
-        let _ = timeout(HELLO_WITHIN, send(&mut write, encoding, &reply)).await;
+        let _ = timeout(HELLO_WITHIN, send(write, encoding, &reply)).await;
     }
 }
 
@@ -173,17 +180,21 @@ async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, set
     }
 }
 
-/// Tells the client what has been processed, the latest only: a client that does not read must not make us wait.
-async fn acknowledge<W: AsyncWrite + Unpin>(mut write: W, encoding: Encoding, mut acks: watch::Receiver<u64>) {
+/// Tells the client what has been processed, the latest only: a client that does not read must not make us wait. Gives back
+/// where it wrote to, if that still takes something.
+async fn acknowledge<W: AsyncWrite + Unpin>(
+    mut write: W,
+    encoding: Encoding,
+    mut acks: watch::Receiver<u64>,
+) -> Option<W> {
     loop {
         let closed = acks.changed().await.is_err();
         let seq = *acks.borrow_and_update();
         if seq > 0 && send(&mut write, encoding, &Reply::Ack { seq }).await.is_err() {
-            return;
+            return None;
         }
         if closed {
-            let _ = write.shutdown().await;
-            return;
+            return Some(write);
         }
     }
 }

@@ -86,6 +86,16 @@ impl Client {
         self.acknowledged();
     }
 
+    /// Waits until ltel says why it closes the connection.
+    pub fn refusal(&mut self) -> String {
+        loop {
+            match self.read().unwrap_or_else(|e| panic!("closed without a word: {e}")) {
+                Reply::Error { message } => return message,
+                _ => {}
+            }
+        }
+    }
+
     /// Waits until all that was sent is acknowledged.
     pub fn acknowledged(&mut self) {
         loop {

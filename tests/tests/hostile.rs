@@ -97,6 +97,28 @@ fn bad_frames_of_a_good_client() {
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
 }
 
+/// Scenario: in the middle of its run a client announces a frame beyond the limit.
+/// Guarantees: it is told why its connection ends; what it sent before is recorded.
+#[test]
+fn a_frame_that_is_too_large() {
+    let scene = Scene::new();
+    for encoding in [Encoding::MessagePack, Encoding::JsonLines] {
+        let config =
+            config(&scene, "grace = \"100ms\"", "").replace("[listen]", "[listen]\nmax_frame_bytes = \"4KiB\"");
+        let mut ltel = scene.serve(&config, &["--once"]);
+        let mut client = Client::unix(&scene.socket(), encoding, "client");
+        client.start("run");
+        client.requests(vec![row("good", 1.0, false)]);
+        client.raw(&[b' '; 5_000]).unwrap();
+        let why = client.refusal();
+        assert!(why.starts_with("frame refused") && why.contains("4096"), "{why}");
+        drop(client);
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        assert_eq!(scene.lines().report().count("recorded"), 1);
+        std::fs::remove_file(scene.path("telemetry.ndjson")).unwrap();
+    }
+}
+
 /// Scenario: more connections than the configuration allows, all of them idle.
 /// Guarantees: those over the limit are closed at once; when the others are gone, a good client is served.
 #[test]
