@@ -1,0 +1,56 @@
+//! What an event costs in memory: nothing, once its series is known.
+
+use std::sync::Arc;
+
+use ltel_core::Timestamp;
+use ltel_core::event::{Request, RequestError, ResponseTime};
+use ltel_core::meter::{Collector, MeterSettings, meter};
+use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
+use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::source::Source;
+use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+
+fn recorder<R: Recorder>(options: R::Options) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+    let resource = Resource::builder_empty().build();
+    let settings = MeterSettings { resource, temporality: Temporality::Cumulative, exponential: false };
+    let (meters, collectors): (Vec<_>, Vec<_>) = (0..2).map(|_| meter(&settings, "test", 2_000)).unzip();
+    (Factory::<R>::new(options).build("test", Arc::new(RunInfo::default()), &meters, 2_000), collectors)
+}
+
+fn rows() -> Vec<Request<'static>> {
+    let error = || RequestError { class: "HTTPError".into(), text: "503 Service Unavailable".into() };
+    let row = |n: u32| Request {
+        start_time: 1_700_000_000.0,
+        method: "GET".into(),
+        name: format!("/resource/{}", n % 100).into(),
+        response_time: ResponseTime::from_ms(f64::from(n % 900)),
+        response_length: 512,
+        status_code: Some(if n % 50 == 0 { 503 } else { 200 }),
+        error: (n % 50 == 0).then(error),
+        extra: None,
+    };
+    (0..1_000).map(row).collect()
+}
+
+/// Scenario: the same thousand requests again, of a hundred endpoints, some of them failed, to two backends.
+/// Guarantees: recording them allocates nothing.
+#[test]
+fn what_is_known_costs_no_allocation() {
+    let rows = rows();
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let origin = Origin { source: Some(&source), now: Timestamp::from_secs(1_700_000_001.0) };
+    for (name, (mut recorder, _collectors)) in [
+        ("requests", recorder::<Requests>(requests::Options::default())),
+        ("http", recorder::<Http>(http::Options::default())),
+        ("failures", recorder::<Failures>(failures::Options::default())),
+        ("stats", recorder::<Stats>(stats::Options::default())),
+    ] {
+        let mut out = Emitted::default();
+        let first = allocation_counter::measure(|| recorder.record_requests(&rows, origin, &mut out));
+        assert!(first.count_total > 0, "{name}: what is new is kept");
+        let again = allocation_counter::measure(|| recorder.record_requests(&rows, origin, &mut out));
+        assert_eq!(again.count_total, 0, "{name}: {again:?}");
+    }
+}
