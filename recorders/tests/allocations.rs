@@ -27,8 +27,8 @@ fn rows() -> Vec<Request<'static>> {
         name: format!("/resource/{}", n % 100).into(),
         response_time: ResponseTime::from_ms(f64::from(n % 900)),
         response_length: 512,
-        status_code: Some(if n % 50 == 0 { 503 } else { 200 }),
-        error: (n % 50 == 0).then(error),
+        status_code: Some(if n.is_multiple_of(50) { 503 } else { 200 }),
+        error: (n.is_multiple_of(50)).then(error),
         extra: None,
     };
     (0..1_000).map(row).collect()

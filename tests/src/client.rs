@@ -89,9 +89,8 @@ impl Client {
     /// Waits until ltel says why it closes the connection.
     pub fn refusal(&mut self) -> String {
         loop {
-            match self.read().unwrap_or_else(|e| panic!("closed without a word: {e}")) {
-                Reply::Error { message } => return message,
-                _ => {}
+            if let Reply::Error { message } = self.read().unwrap_or_else(|e| panic!("closed without a word: {e}")) {
+                return message;
             }
         }
     }
