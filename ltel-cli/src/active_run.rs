@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ltel_core::Timestamp;
 use ltel_core::account::Account;
-use ltel_core::event::{Event, Request};
+use ltel_core::event::{Event, Request, Task};
 use ltel_core::meter;
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
 use ltel_core::run::{Run, RunInfo};
@@ -81,6 +81,17 @@ impl ActiveRun {
             send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
         }
         self.run.recorded(source, rows.len() as u64);
+    }
+
+    /// Lets the recorders see a batch of tasks of a source.
+    pub(crate) fn record_tasks(&mut self, tasks: &[Task<'_>], source: u32, now: Timestamp) {
+        let origin = Origin { source: Some(self.run.source(source)), now };
+        for at_work in &mut self.recorders {
+            for task in tasks {
+                at_work.recorder.record(&Event::Task(task), origin, &mut self.out);
+            }
+            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
+        }
     }
 
     /// A source is gone before it was done: what stood for it ends.

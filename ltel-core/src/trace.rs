@@ -1,12 +1,13 @@
 //! Traces: the ids that a request carries, and the spans that recorders make of them. A span is OpenTelemetry's own
 //! [`SpanData`], which exporters take as it is.
 
+use std::borrow::Cow;
+
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 pub use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Timestamp;
-use std::borrow::Cow;
 
 /// Where a request or a task stands in its trace, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -231,9 +231,10 @@ impl Http {
             None => self.host.as_ref(),
         };
         let status = semconv::status_code(request);
+        let template = semconv::without_secrets(&request.name);
         let series = cx.series([
             Label::Str(semconv::http_method(&request.method)),
-            Label::Str(&request.name),
+            Label::Str(&template),
             status.as_label(),
             semconv::error_type(request).as_label(),
             server.map(|server| &*server.address).as_label(),

@@ -1,6 +1,7 @@
 //! What OpenTelemetry's semantic conventions for HTTP clients say of a request: whether it is HTTP at all, and the values
 //! of attributes that are more than a field of Locust's event.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ltel_core::prelude::*;
@@ -58,12 +59,15 @@ fn is_http_url(url: &str) -> bool {
     begins("http://") || begins("https://")
 }
 
-/// `url.full` of an absolute HTTP URL: without its user and password, and without the signatures that the conventions name,
-/// which are keys to what the URL stands for.
-pub(crate) fn without_secrets(url: &str) -> String {
+/// A URL, absolute or not, as it may be shown (`url.full`): without its user and password, and without the signatures that the
+/// conventions name, which are keys to what the URL stands for.
+pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
     const SECRET: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"];
     const REDACTED: &str = "REDACTED";
-    let Some(origin) = origin(url) else { return url.to_owned() };
+    if !url.contains(['@', '?']) {
+        return Cow::Borrowed(url);
+    }
+    let origin = origin(url).unwrap_or_default();
     let rest = &url[origin.len()..];
     let (path, query) = rest.find('?').map_or((rest, None), |at| (&rest[..at], Some(&rest[at + 1..])));
     let mut safe = String::with_capacity(url.len());
@@ -96,7 +100,7 @@ pub(crate) fn without_secrets(url: &str) -> String {
         }
         safe.push_str(fragment);
     }
-    safe
+    Cow::Owned(safe)
 }
 
 /// A status code as text: a failed request must not cost an allocation.
@@ -236,7 +240,8 @@ mod tests {
             ("http://token@shop/a@b", "http://REDACTED@shop/a@b"),
             ("https://s3/a?sig=abc&x=1&Signature=d#e", "https://s3/a?sig=REDACTED&x=1&Signature=REDACTED#e"),
             ("https://s3?sig=abc", "https://s3?sig=REDACTED"),
-            ("not a url", "not a url"),
+            ("/cart?sig=abc", "/cart?sig=REDACTED"),
+            ("mail me@shop?", "mail me@shop?"),
         ] {
             assert_eq!(without_secrets(url), shown);
         }

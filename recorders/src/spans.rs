@@ -16,7 +16,7 @@ use opentelemetry::trace::{Event as SpanEvent, SpanKind, Status};
 use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL,
-    HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_TEMPLATE,
+    HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_TEMPLATE,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -26,6 +26,8 @@ use crate::semconv::{self, Servers};
 // What Locust knows, and no convention has a name for.
 const REQUEST_TYPE: &str = "locust.request_type";
 const REQUEST_NAME: &str = "locust.request_name";
+// In bytes, after decompression: not what the conventions call the size of a body.
+const RESPONSE_LENGTH: &str = "locust.response_length";
 const USER_CLASS: &str = "locust.user_class";
 const TASK_NAME: &str = "locust.task_name";
 const RUN_ID: &str = "locust.run_id";
@@ -63,8 +65,8 @@ pub struct Options {
     pub keep: Keep,
 }
 
-/// Which requests have a span even if their trace is not sampled: their own span only, the system under test has been told
-/// that the trace is not sampled.
+/// Which requests have a span even if their trace is not sampled, and the tasks above them; the system under test has been
+/// told that the trace is not sampled.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
@@ -142,10 +144,10 @@ impl Recorder for Spans {
                     SERVER_ADDRESS,
                     SERVER_PORT,
                     HTTP_RESPONSE_STATUS_CODE,
-                    HTTP_RESPONSE_BODY_SIZE,
                     ERROR_TYPE,
                     REQUEST_TYPE,
                     REQUEST_NAME,
+                    RESPONSE_LENGTH,
                     USER_CLASS,
                     RUN_ID,
                     TESTPLAN,
@@ -189,8 +191,8 @@ impl Recorder for Spans {
             Event::Request(request) => {
                 let options = cx.options();
                 let known = request.trace();
-                let sampled = known.map_or(options.ratio >= 1.0, |context| context.sampled);
-                if !sampled && !options.keeps(request) {
+                let sampled = known.is_some_and(|context| context.sampled);
+                if !sampled && options.ratio < 1.0 && !options.keeps(request) {
                     return;
                 }
                 // Without ids it was reported before Locust knew that it is to be traced, or by a client that knows no
@@ -214,7 +216,8 @@ impl Spans {
     fn request(&mut self, request: &Request<'_>, context: &TraceContext, cx: &Context<'_, Options>) -> SpanData {
         let times = (Timestamp::from_secs(request.start_time), Timestamp::from_secs(request.end_time()));
         // By the conventions a span is named by method and template; what HTTP does not know is named by Locust alike.
-        let name = format!("{} {}", request.method, request.name).into();
+        let shown = semconv::without_secrets(&request.name);
+        let name = format!("{} {shown}", request.method).into();
         let mut span = trace::span(context, SpanKind::Client, name, times, &self.scope);
         let attributes = &mut span.attributes;
         attributes.reserve_exact(20);
@@ -223,11 +226,11 @@ impl Spans {
             attributes.push(KeyValue::new(HTTP_REQUEST_METHOD, method));
             if method != request.method {
                 attributes.push(text(HTTP_REQUEST_METHOD_ORIGINAL, &request.method));
-                span.name = format!("HTTP {}", request.name).into();
+                span.name = format!("HTTP {shown}").into();
             }
-            attributes.push(text(URL_TEMPLATE, &request.name));
+            attributes.push(text(URL_TEMPLATE, &shown));
             if let Some(url) = semconv::url(request) {
-                attributes.push(KeyValue::new(URL_FULL, semconv::without_secrets(url)));
+                attributes.push(KeyValue::new(URL_FULL, semconv::without_secrets(url).into_owned()));
                 if let Some(server) = self.servers.of(url) {
                     attributes.push(text(SERVER_ADDRESS, &server.address));
                     attributes.push(KeyValue::new(SERVER_PORT, i64::from(server.port)));
@@ -235,12 +238,12 @@ impl Spans {
             }
             if let Some(status) = semconv::status_code(request) {
                 attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
-                let length = i64::try_from(request.response_length).unwrap_or(i64::MAX);
-                attributes.push(KeyValue::new(HTTP_RESPONSE_BODY_SIZE, length));
             }
         }
         attributes.push(text(REQUEST_TYPE, &request.method));
-        attributes.push(text(REQUEST_NAME, &request.name));
+        attributes.push(text(REQUEST_NAME, &shown));
+        let length = i64::try_from(request.response_length).unwrap_or(i64::MAX);
+        attributes.push(KeyValue::new(RESPONSE_LENGTH, length));
         if let Some(user_class) = request.user_class() {
             attributes.push(text(USER_CLASS, user_class));
         }
@@ -290,7 +293,9 @@ fn text(name: &'static str, value: &str) -> KeyValue {
 
 /// Marks a span as failed, with the exception as an event of it.
 fn fail(span: &mut SpanData, error: &RequestError<'_>, error_type: String) {
-    span.status = Status::error(error.text.clone().into_owned());
+    // What the status code says already, the description is not to repeat.
+    let description = if error_type.starts_with(|c: char| c.is_ascii_digit()) { "" } else { &*error.text };
+    span.status = Status::error(description.to_owned());
     span.attributes.push(KeyValue::new(ERROR_TYPE, Value::from(error_type)));
     let exception = vec![text(EXCEPTION_TYPE, &error.class), text(EXCEPTION_MESSAGE, &error.text)];
     span.events.events.push(SpanEvent::new("exception", span.end_time, exception, 0));

@@ -3,7 +3,10 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use ltel_tests::{Exit, SLOW, SOON, Scene, TestAgent, Turn, config, free_port, otlp_backend, until};
+use ltel_core::wire::Encoding;
+use ltel_tests::{
+    Client, Exit, SLOW, SOON, Scene, Target, TestAgent, Turn, config, free_port, otlp_backend, row, until,
+};
 use rustix::process::Signal;
 
 const LOCUST: [&str; 8] = ["--headless", "-f", "counting.py", "-u3", "-r3", "--only-summary", "--json-file", "figures"];
@@ -30,6 +33,29 @@ fn an_otlp_receiver_that_comes_up_in_mid_run() {
     for token in ["grpc", "http"] {
         agent.check_figures(token, &scene.witnessed());
     }
+}
+
+/// Scenario: an endpoint that redirects to another, as one does that wants people to log in.
+/// Guarantees: neither the telemetry nor its headers go there; ltel says that nothing was delivered.
+#[test]
+fn a_redirect_is_not_followed() {
+    let scene = Scene::new();
+    let target = Target::start();
+    let backend = format!(
+        "[backends.moved]\ntype = \"otlp\"\nheaders = {{ api-key = \"secret\" }}\nsignals = [\"metrics\", \"logs\"]\n\
+         metrics = {{ endpoint = \"{0}/traced/moved\" }}\nlogs = {{ endpoint = \"{0}/traced/moved\" }}\n",
+        target.url()
+    );
+    let mut ltel = scene.serve(&config(&scene, "", &backend), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let paths: Vec<_> = target.hits().into_iter().map(|hit| hit.path).collect();
+    assert!(!paths.is_empty() && paths.iter().all(|path| path == "/traced/moved"), "{paths:?}");
+    let said = ltel.stderr();
+    assert!(said.contains("backend `moved`: final figures NOT delivered") && said.contains("302"), "{said}");
 }
 
 /// Scenario: Locust starts while nobody listens where its telemetry goes; ltel comes up in mid-run.

@@ -25,6 +25,8 @@ pub(crate) struct Delivered {
 /// What became of the items of one signal: points of instruments, structured events, or spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
+    /// Found room in the queue.
+    pub(crate) admitted: u64,
     /// Taken.
     pub(crate) delivered: u64,
     /// Found the queue full.
@@ -74,8 +76,19 @@ impl Account {
         self.lock().clone()
     }
 
+    /// Its task was ended: whatever it held has failed.
     pub(crate) fn given_up(&self) {
-        self.lock().given_up = true;
+        let mut account = self.lock();
+        account.given_up = true;
+        for signal in Signal::ALL {
+            let figures = account.of_mut(signal);
+            let settled = figures.delivered + figures.failed + figures.rejected;
+            figures.failed += figures.admitted.saturating_sub(settled);
+        }
+    }
+
+    pub(super) fn admitted(&self, signal: Signal, count: u64) {
+        self.lock().of_mut(signal).admitted += count;
     }
 
     pub(super) fn dropped(&self, backend: &str, signal: Signal, count: u64) {
@@ -94,5 +107,29 @@ impl Account {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Delivered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_backend_held_when_it_was_given_up_has_failed() {
+        let account = Account::default();
+        account.admitted(Signal::Traces, 100);
+        account.dropped("collector", Signal::Traces, 7);
+        account.update(|account| {
+            let figures = account.of_mut(Signal::Traces);
+            figures.delivered += 20;
+            figures.rejected += 3;
+            figures.failed += 10;
+        });
+        account.given_up();
+        let delivered = account.delivered();
+        let spans = *delivered.of(Signal::Traces);
+        assert_eq!(spans.delivered + spans.rejected + spans.failed, spans.admitted);
+        assert_eq!((spans.failed, spans.lost()), (77, 87));
+        assert_eq!(*delivered.of(Signal::Logs), Figures::default());
     }
 }

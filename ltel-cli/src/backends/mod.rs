@@ -6,10 +6,10 @@ pub(crate) mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod summary;
 mod account;
+mod queue;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ltel_core::Timestamp;
@@ -18,13 +18,14 @@ use ltel_core::record::Record;
 use ltel_core::run::RunInfo;
 use ltel_core::trace::SpanData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::clock;
 use crate::config::{BackendConfig, BackendKind, Signal};
 pub(crate) use account::{Account, Delivered};
+pub(crate) use queue::Watch;
+use queue::{Intake, Queue};
 
 /// What takes telemetry somewhere. Counts what it delivered and what it could not. It gets the signals of its queue only.
 trait Sink: Send + 'static {
@@ -115,68 +116,6 @@ pub(crate) struct Backend {
     queues: Vec<Queue>,
 }
 
-/// How a backend does, for whoever wants to know while it works.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) name: String,
-    pub(crate) account: Arc<Account>,
-    queues: Vec<(&'static [Signal], Arc<Waiting>, usize)>,
-}
-
-impl Watch {
-    /// The signals it takes.
-    pub(crate) fn signals(&self) -> impl Iterator<Item = Signal> {
-        self.queues.iter().flat_map(|(signals, ..)| signals.iter().copied())
-    }
-
-    /// How many items of a signal wait, and how many may. Points do not wait.
-    pub(crate) fn queue(&self, signal: Signal) -> Option<(u64, u64)> {
-        let (_, waiting, limit) = self.queues.iter().find(|(signals, ..)| signals.contains(&signal))?;
-        let waiting = match signal {
-            Signal::Metrics => return None,
-            Signal::Logs => &waiting.records,
-            Signal::Traces => &waiting.spans,
-        };
-        Some((waiting.load(Ordering::Relaxed) as u64, *limit as u64))
-    }
-}
-
-/// What waits for a backend, or for a part of it that works on its own.
-#[derive(Debug)]
-struct Queue {
-    signals: &'static [Signal],
-    commands: UnboundedSender<Command>,
-    waiting: Arc<Waiting>,
-    limit: usize,
-}
-
-/// How many items of each signal wait. Points do not: they are collected when it is time.
-#[derive(Debug, Default)]
-struct Waiting {
-    records: AtomicUsize,
-    spans: AtomicUsize,
-}
-
-/// The other end of a [`Queue`].
-#[derive(Debug)]
-struct Waited {
-    commands: UnboundedReceiver<Command>,
-    waiting: Arc<Waiting>,
-}
-
-impl Queue {
-    fn new(signals: &'static [Signal], limit: usize) -> (Self, Waited) {
-        let (sender, commands) = unbounded_channel();
-        let waiting = Arc::<Waiting>::default();
-        (Self { signals, commands: sender, waiting: Arc::clone(&waiting), limit }, Waited { commands, waiting })
-    }
-
-    fn send(&self, command: Command) {
-        // Fails only when the backend's task has ended: then ltel is stopping, or stdout is closed.
-        let _ = self.commands.send(command);
-    }
-}
-
 impl Backend {
     /// A run's recorder begins: its metrics are there to be collected.
     pub(crate) fn begin(&self, feed: Feed) {
@@ -187,53 +126,39 @@ impl Backend {
 
     /// A structured event. Dropped and counted if too many wait already.
     pub(crate) fn record(&self, entry: Entry) {
-        if let Some(queue) = self.queue(Signal::Logs)
-            && self.admit(queue, &queue.waiting.records, Signal::Logs, 1)
-        {
-            queue.send(Command::Record(entry));
-        }
+        self.offer(Command::Record(entry), Signal::Logs, 1);
     }
 
     /// Spans. Dropped and counted if too many wait already.
     pub(crate) fn spans(&self, spans: Spans) {
-        if let Some(queue) = self.queue(Signal::Traces)
-            && self.admit(queue, &queue.waiting.spans, Signal::Traces, spans.spans.len())
-        {
-            queue.send(Command::Spans(spans));
+        let items = spans.spans.len();
+        self.offer(Command::Spans(spans), Signal::Traces, items);
+    }
+
+    fn offer(&self, command: Command, signal: Signal, items: usize) {
+        if let Some(queue) = self.queue(signal) {
+            queue.offer(command, signal, items, &self.name, &self.account);
         }
     }
 
-    /// A run is over: collect its metrics a last time, and bring out everything. The report comes last of all.
+    /// A run is over: collect its metrics a last time, and bring out everything. The report is the last record of its run.
     pub(crate) fn end(&self, report: &Entry) {
         for queue in &self.queues {
-            let takes_records = queue.signals.contains(&Signal::Logs);
-            queue.send(Command::End { run: Arc::clone(&report.run), report: takes_records.then(|| report.clone()) });
+            let report_here = queue.signals.contains(&Signal::Logs).then(|| report.clone());
+            if report_here.is_some() {
+                self.account.admitted(Signal::Logs, 1);
+            }
+            queue.send(Command::End { run: Arc::clone(&report.run), report: report_here });
         }
     }
 
     /// For whoever wants to know how it does.
     pub(crate) fn watch(&self) -> Watch {
-        let queue = |queue: &Queue| (queue.signals, Arc::clone(&queue.waiting), queue.limit);
-        Watch {
-            name: self.name.clone(),
-            account: Arc::clone(&self.account),
-            queues: self.queues.iter().map(queue).collect(),
-        }
+        Watch::new(&self.name, &self.account, &self.queues)
     }
 
     fn queue(&self, signal: Signal) -> Option<&Queue> {
         self.queues.iter().find(|queue| queue.signals.contains(&signal))
-    }
-
-    // Bounded: a backend that hangs must cost no more memory than its queue.
-    fn admit(&self, queue: &Queue, waiting: &AtomicUsize, signal: Signal, count: usize) -> bool {
-        let admitted = waiting.load(Ordering::Relaxed) < queue.limit;
-        if admitted {
-            waiting.fetch_add(count, Ordering::Relaxed);
-        } else {
-            self.account.dropped(&self.name, signal, count as u64);
-        }
-        admitted
     }
 }
 
@@ -298,7 +223,7 @@ pub(crate) fn start(
 /// A backend's task: what it has to collect, and when.
 struct Work {
     interval: Duration,
-    queue: Waited,
+    queue: Intake,
     feeds: Vec<Scheduled>,
     next_feed: u64,
 }
@@ -311,12 +236,23 @@ struct Taken {
 }
 
 impl Taken {
-    async fn give_to(&mut self, sink: &mut impl Sink) {
+    fn items(&self) -> usize {
+        self.records.len() + self.spans.iter().map(|spans| spans.spans.len()).sum::<usize>()
+    }
+
+    // They wait until the sink has them: a receiver that hangs must not have us hold a second queue.
+    async fn give_to(&mut self, sink: &mut impl Sink, queue: &Intake) {
         if !self.records.is_empty() {
-            sink.records(std::mem::take(&mut self.records)).await;
+            let records = std::mem::take(&mut self.records);
+            let items = records.len();
+            sink.records(records).await;
+            queue.taken(Signal::Logs, items);
         }
         if !self.spans.is_empty() {
-            sink.spans(std::mem::take(&mut self.spans)).await;
+            let spans = std::mem::take(&mut self.spans);
+            let items = spans.iter().map(|spans| spans.spans.len()).sum();
+            sink.spans(spans).await;
+            queue.taken(Signal::Traces, items);
         }
     }
 }
@@ -329,7 +265,7 @@ struct Scheduled {
 }
 
 impl Work {
-    fn new(config: &BackendConfig, queue: Waited) -> Self {
+    fn new(config: &BackendConfig, queue: Intake) -> Self {
         Self { interval: config.interval, queue, feeds: Vec::new(), next_feed: 0 }
     }
 
@@ -373,29 +309,23 @@ impl Work {
         // Whatever waits already, in one go.
         while let Some(command) = next.take() {
             match command {
-                Command::Record(entry) => {
-                    self.queue.waiting.records.fetch_sub(1, Ordering::Relaxed);
-                    taken.records.push(entry);
-                }
-                Command::Spans(spans) => {
-                    self.queue.waiting.spans.fetch_sub(spans.spans.len(), Ordering::Relaxed);
-                    taken.spans.push(spans);
-                }
+                Command::Record(entry) => taken.records.push(entry),
+                Command::Spans(spans) => taken.spans.push(spans),
                 Command::Begin(feed) => {
                     let every = feed.interval.unwrap_or(self.interval);
                     self.feeds.push(Scheduled { id: self.next_feed, feed, every, due: Instant::now() + every });
                     self.next_feed += 1;
                 }
                 Command::End { run, report } => {
-                    taken.give_to(sink).await;
+                    taken.give_to(sink, &self.queue).await;
                     self.end(&run, report, sink).await;
                 }
             }
-            if taken.records.len() + taken.spans.len() < 1_000 {
+            if taken.items() < 1_000 {
                 next = self.queue.commands.try_recv().ok();
             }
         }
-        taken.give_to(sink).await;
+        taken.give_to(sink, &self.queue).await;
     }
 
     async fn collect_due(&mut self, sink: &mut impl Sink) {

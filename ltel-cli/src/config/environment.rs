@@ -74,8 +74,10 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     text.split(',')
         .map(str::trim)
         .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` is not `key=value`"))?;
+        .enumerate()
+        .map(|(n, pair)| {
+            // Not shown: it may be a key.
+            let (key, value) = pair.split_once('=').ok_or_else(|| format!("part {} is not `key=value`", n + 1))?;
             Ok((percent_decode(key.trim()), percent_decode(value.trim())))
         })
         .collect()

@@ -279,9 +279,7 @@ impl Runs {
         let Some((run, index)) = self.run_of(id) else {
             return self.faults.count("tasks of no run at work", &format!("{} of them", tasks.len()));
         };
-        for task in tasks {
-            run.record(&Event::Task(task), index, now);
-        }
+        run.record_tasks(tasks, index, now);
     }
 
     /// The run that a client is in, while that is at work.

@@ -41,7 +41,9 @@ impl HttpClient {
     pub(super) fn new(config: &SignalConfig) -> Result<Self, SetupError> {
         // The process-wide choice that reqwest asks for. Made already if this is not the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder().timeout(config.timeout);
+        // A redirect followed would lose the body, or take the headers to another host. OTLP knows none.
+        let redirects = reqwest::redirect::Policy::none();
+        let mut builder = reqwest::Client::builder().timeout(config.timeout).redirect(redirects);
         if let Some(pem) = &config.tls.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Tls)?;
             builder = builder.tls_certs_only(certificates);

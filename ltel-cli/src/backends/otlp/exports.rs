@@ -216,7 +216,7 @@ mod tests {
         exports.start(Load { items: 2, last: true }, std::future::pending).await;
         exports.finish().await;
         let delivered = account.delivered();
-        let expected = Figures { delivered: 16, dropped: 0, failed: 5, rejected: 9, failed_exports: 2 };
+        let expected = Figures { delivered: 16, failed: 5, rejected: 9, failed_exports: 2, ..Figures::default() };
         assert_eq!(*delivered.of(Signal::Traces), expected);
         assert_eq!((delivered.lost_final_points, delivered.last_error.as_deref()), (2, Some("no success within 50ms")));
     }

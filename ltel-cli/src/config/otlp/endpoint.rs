@@ -56,7 +56,11 @@ pub(super) fn resolve(
         Ok(parsed) => Some(parsed),
         Err(why) => {
             let named = written.variable.map_or(String::new(), |name| format!("{name}: "));
-            let message = format!("{named}`{}` is {why}", written.text);
+            let shown = match written.text.rsplit_once('@') {
+                Some((_, host)) => format!("...@{host}"),
+                None => written.text,
+            };
+            let message = format!("{named}`{shown}` is {why}");
             scene.errors.push(ConfigError::new(message, written.span).help(HELP));
             None
         }
@@ -85,6 +89,10 @@ impl Written {
         let uri: Uri = self.text.parse().map_err(|error| format!("no URL: {error}"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
             return Err("no URL with http:// or https://".to_owned());
+        }
+        // It would stand in logs and tables.
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("a URL with a user in it: what the receiver wants to know goes into `headers`".to_owned());
         }
         // Port 4317 is gRPC's by convention; everywhere else the specification prefers HTTP.
         let by_port = || if uri.port_u16() == Some(4317) { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf };

@@ -86,7 +86,8 @@ pub(super) fn resolve(
         env: context.env,
         header: header.clone(),
         errors,
-        endpoint_is_environments: !endpoint_is_stated || context.only_otlp,
+        endpoint_is_environments: !endpoint_is_stated
+            || (context.only_otlp && context.env.otlp(signal, "ENDPOINT").is_none()),
     };
     let protocol = protocol(own.protocol.or(shared.protocol), &mut scene);
     let timeout = timeout(own.timeout.or(shared.timeout), &mut scene);
