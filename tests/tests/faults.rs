@@ -5,7 +5,9 @@
 
 use ltel_core::event::UserError;
 use ltel_core::wire::{Encoding, Message};
-use ltel_tests::{Client, Exit, Fault, FaultReceiver, SOON, Scene, Span, Taken, config, ids, traced};
+use ltel_tests::{
+    Client, Exit, Fault, FaultReceiver, SLOW, SOON, Scene, Span, Taken, config, free_port, ids, otlp_backend, traced,
+};
 
 const PROTOCOLS: [&str; 2] = ["grpc", "http"];
 
@@ -233,4 +235,29 @@ fn more_spans_than_there_is_room_for() {
         let delivered = ids(&receiver.spans(protocol)).len();
         assert_eq!((dropped > 0, delivered + dropped), (true, 3_000), "{protocol}: {said}");
     }
+}
+
+/// Scenario: a receiver that refuses connections, and more spans than its backend's queue holds, when ltel is to end.
+/// Guarantees: ltel does not try each of them for as long as a single one; every span is counted as failed or dropped.
+#[test]
+fn a_full_queue_for_nobody() {
+    let scene = Scene::new();
+    let backend = otlp_backend("dead", "grpc", free_port());
+    let backend = format!("{backend}timeout = \"8s\"\nsignals = [\"traces\"]\n[recorders.spans]\n");
+    let mut ltel = scene.serve(&config(&scene, "", &backend), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    for first in (1..30_000).step_by(1_000) {
+        client.requests((first..first + 1_000).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+    }
+    client.finish();
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    let said = ltel.stderr();
+    assert!(!said.contains("given up"), "{said}");
+    let count = |before: &str, after: &str| -> u64 {
+        let count = said.split_once(after).and_then(|(text, _)| text.rsplit(before).next());
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count before `{after}`: {said}"))
+    };
+    let (failed, dropped) = (count("(", " spans)"), count(" ", " spans dropped, the queue was full"));
+    assert_eq!((failed > 0, failed + dropped), (true, 30_000), "{said}");
 }

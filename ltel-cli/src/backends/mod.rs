@@ -41,6 +41,8 @@ trait Sink: Send + 'static {
     fn spans(&mut self, _batch: Vec<Spans>) -> impl Future<Output = ()> + Send {
         async {}
     }
+    /// ltel is about to end: what comes now is the last.
+    fn ending(&mut self) {}
     /// Brings out what it holds back. Called at least once a second, and at the end of each run.
     fn flush(&mut self) -> impl Future<Output = ()> + Send {
         async {}
@@ -294,6 +296,7 @@ impl Work {
                 _ = flush.tick() => sink.flush().await,
             }
         }
+        sink.ending();
         others.await;
         // Those of ltel itself; all runs are over.
         let rest: Vec<_> = self.feeds.iter().filter_map(|scheduled| collect(scheduled, false)).collect();
@@ -304,6 +307,9 @@ impl Work {
     }
 
     async fn command(&mut self, command: Command, sink: &mut impl Sink) {
+        if self.queue.commands.is_closed() {
+            sink.ending();
+        }
         let mut taken = Taken::default();
         let mut next = Some(command);
         // Whatever waits already, in one go.

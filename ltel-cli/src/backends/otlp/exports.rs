@@ -13,6 +13,9 @@ use super::observed::{Observed, PartialSuccess, observe, say};
 use crate::backends::Account;
 use crate::config::Signal;
 
+/// For an export to a receiver that is out of order, when ltel is about to end: many wait, and people do too.
+const LAST_TRY: Duration = Duration::from_secs(1);
+
 /// The exports of one signal of one backend.
 #[derive(Debug)]
 pub(super) struct Exports {
@@ -20,6 +23,8 @@ pub(super) struct Exports {
     running: JoinSet<()>,
     /// How many may run at a time. More would only wait at the receiver, and cost memory here.
     at_once: usize,
+    /// Whether ltel is about to end.
+    ending: bool,
 }
 
 /// What an export carries.
@@ -33,7 +38,12 @@ pub(super) struct Load {
 
 impl Exports {
     pub(super) fn new(books: Books, at_once: usize) -> Self {
-        Self { books: Arc::new(books), running: JoinSet::new(), at_once }
+        Self { books: Arc::new(books), running: JoinSet::new(), at_once, ending: false }
+    }
+
+    /// ltel is about to end.
+    pub(super) fn ending(&mut self) {
+        self.ending = true;
     }
 
     /// Starts an export; waits for an earlier one first if too many run already. `attempt` may be called again.
@@ -49,8 +59,9 @@ impl Exports {
             ended(Some(result));
         }
         let books = Arc::clone(&self.books);
+        let hopeless = self.ending && books.failing.load(Ordering::Relaxed);
+        let limit = if hopeless { books.timeout.min(LAST_TRY) } else { books.timeout };
         self.running.spawn(async move {
-            let limit = books.timeout;
             let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
                 Ok(result) => result.map_err(|error| observed.failure.clone().unwrap_or_else(|| why(error))),
@@ -123,17 +134,27 @@ pub(super) struct Books {
     timeout: Duration,
     /// Whether people have been told of a partial success.
     told: AtomicBool,
+    /// Whether the last export failed.
+    failing: AtomicBool,
 }
 
 impl Books {
     pub(super) fn new(backend: &str, signal: Signal, account: &Arc<Account>, timeout: Duration) -> Self {
         let account = Arc::clone(account);
-        Self { backend: backend.to_owned(), signal, account, timeout, told: AtomicBool::new(false) }
+        Self {
+            backend: backend.to_owned(),
+            signal,
+            account,
+            timeout,
+            told: AtomicBool::default(),
+            failing: AtomicBool::default(),
+        }
     }
 
     fn book(&self, load: Load, result: Result<(), String>, observed: Observed) {
         let Load { items, last } = load;
         let (backend, signal) = (&self.backend, self.signal);
+        self.failing.store(result.is_err(), Ordering::Relaxed);
         match result {
             Ok(()) => {
                 let rejected = match observed.partial_success {

@@ -48,6 +48,10 @@ impl Sink for LogsSink {
         }
     }
 
+    fn ending(&mut self) {
+        self.exports.ending();
+    }
+
     async fn flush(&mut self) {
         let waiting = self.batch.take();
         self.send(waiting).await;

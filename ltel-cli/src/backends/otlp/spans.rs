@@ -40,6 +40,10 @@ impl Sink for SpansSink {
         }
     }
 
+    fn ending(&mut self) {
+        self.exports.ending();
+    }
+
     async fn flush(&mut self) {
         let waiting = self.batch.take();
         self.send(waiting).await;
