@@ -8,13 +8,14 @@
 //! Each arrow is a bounded queue, or (to the backends) one that drops and counts. A connection waits for the runs: its
 //! socket's buffers fill, then the plugin's own. The runs wait for nobody.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::wire::PROTOCOL;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
 use crate::backends::summary::Summary;
 use crate::backends::{self, Delivered, Feed};
@@ -29,6 +30,9 @@ const DELIVERIES: usize = 64;
 
 /// How long backends may take to bring out what is left when everything else is over.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long people wait without a word.
+const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// All stages at work.
 #[derive(Debug)]
@@ -98,8 +102,9 @@ impl Pipeline {
         Ok(Self { status, summary, stop, faults, listening, runs, backends: at_work })
     }
 
-    /// Ends all stages in order: no more connections, open runs completed, backends drained.
-    pub(crate) async fn end(self) -> Ended {
+    /// Ends all stages in order: no more connections, open runs completed, backends drained. Whoever is in a hurry interrupts:
+    /// what backends still hold then is given up, and counted.
+    pub(crate) async fn end(self, interrupted: impl Future<Output = ()>) -> Ended {
         self.listening.abort();
         self.stop.send_replace(true);
         let outcome = self.runs.await.unwrap_or_else(|error| {
@@ -107,21 +112,59 @@ impl Pipeline {
             Outcome::default()
         });
         // The runs held the backends' queues: now each brings out what it has, and ends.
-        let deadline = tokio::time::Instant::now() + DRAIN;
+        let begun = Instant::now();
+        let mut patience = Patience { tell: Some(begun + TELL_AFTER), end: begun + DRAIN };
+        let mut interrupted = pin!(interrupted);
         let mut accounts = Vec::new();
-        for backend in self.backends {
-            let abort = backend.task.abort_handle();
-            if timeout(deadline.saturating_duration_since(tokio::time::Instant::now()), backend.task).await.is_err() {
-                tracing::warn!(
-                    "backend `{}` did not finish within {} s: given up",
-                    backend.config.name,
-                    DRAIN.as_secs()
-                );
-                abort.abort();
+        for mut backend in self.backends {
+            let ended = patience.wait(&backend.config.name, &mut backend.task, interrupted.as_mut()).await;
+            if !ended {
+                backend.task.abort();
+                let _ = backend.task.await;
                 backend.account.given_up();
             }
             accounts.push((backend.config, backend.account.delivered()));
         }
         Ended { outcome, summary: self.summary, backends: accounts, faults: self.faults }
+    }
+}
+
+/// How long backends are waited for.
+struct Patience {
+    // When people are told what they wait for, if they have not been.
+    tell: Option<Instant>,
+    end: Instant,
+}
+
+impl Patience {
+    /// Whether a backend has ended.
+    async fn wait(
+        &mut self,
+        name: &str,
+        task: &mut JoinHandle<()>,
+        mut interrupted: Pin<&mut impl Future<Output = ()>>,
+    ) -> bool {
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut *task => return true,
+                () = sleep_until(self.end) => {
+                    tracing::warn!("backend `{name}` did not finish: given up");
+                    return false;
+                }
+                () = interrupted.as_mut(), if self.end > Instant::now() => {
+                    tracing::warn!("interrupted: what backends have not brought out is given up");
+                    self.end = Instant::now();
+                    return false;
+                }
+                () = sleep_until(self.tell.unwrap_or(self.end)), if self.tell.is_some() => {
+                    self.tell = None;
+                    tracing::info!(
+                        "waiting for backend `{name}` to bring out what it has, for {} s at most; another signal gives it up",
+                        DRAIN.as_secs()
+                    );
+                }
+            }
+        }
     }
 }

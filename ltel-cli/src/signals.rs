@@ -58,6 +58,11 @@ impl Signals {
         Ok(Self(receive))
     }
 
+    /// Waits until somebody is in a hurry.
+    pub(crate) async fn interruption(&mut self) {
+        self.next().await;
+    }
+
     /// Waits for the next.
     pub(crate) async fn next(&mut self) -> Request {
         match self.0.recv().await {

@@ -160,7 +160,7 @@ fn delivery(delivered: &Delivered) -> String {
     }
     match &delivered.last_error {
         _ if parts.is_empty() => "delivered".to_owned(),
-        Some(error) => format!("{}; last error: {}", parts.join(", "), shortened(error, 120)),
+        Some(error) => format!("{}; last error: {}", parts.join(", "), without_its_middle(error, 160)),
         None => parts.join(", "),
     }
 }
@@ -197,6 +197,17 @@ fn shortened(text: &str, most: usize) -> String {
         short.push('…');
     }
     short
+}
+
+/// What an error is about stands at its beginning, and why it came at its end.
+fn without_its_middle(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return shortened(text, most);
+    }
+    let (head, tail) = (most / 3, most - most / 3);
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{}{}", shortened(text, head), shortened(&end, tail))
 }
 
 fn number(record: &Record, field: &str) -> String {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::Failure;
 use crate::config::{BackendConfig, BackendKind, Config, JsonOutput, RecorderConfig};
 use crate::listen::{ListenError, Listeners};
-use crate::pipeline::{Ended, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::python;
 use crate::runs::Status;
 use crate::signals::Signals;
@@ -181,12 +181,4 @@ pub(super) async fn drain(status: &mut watch::Receiver<Status>, signals: &mut Si
 pub(super) fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
-}
-
-/// Ends a pipeline, unless somebody is in a hurry.
-pub(super) async fn end(pipeline: Pipeline, signals: &mut Signals) -> Result<Ended, Failure> {
-    tokio::select! {
-        ended = pipeline.end() => Ok(ended),
-        _ = signals.next() => Err(Failure::failed("interrupted again: not everything was delivered")),
-    }
 }

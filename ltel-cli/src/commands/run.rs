@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let mut status = pipeline.status.clone();
     let exit = locust::wait(&mut child, &mut signals).await?;
     locust::drain(&mut status, &mut signals, grace).await;
-    let ended = locust::end(pipeline, &mut signals).await?;
+    let ended = pipeline.end(signals.interruption()).await;
     print::stderr(&table::render(&ended));
     Ok(locust::exit_code(exit))
 }

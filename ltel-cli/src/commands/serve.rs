@@ -21,10 +21,10 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
         () = signals::wait_for_closed_stdout() => {}
         _ = status.wait_for(|status| once && status.finished > 0 && status.active == 0) => {}
     }
-    let ended = tokio::select! {
-        ended = pipeline.end() => ended,
-        _ = signals.next() => return Err(Failure::failed("interrupted again: not everything was delivered")),
-    };
+    let ended = pipeline.end(signals.interruption()).await;
     table::log(&ended);
+    if ended.backends.iter().any(|(_, delivered)| delivered.given_up) {
+        return Err(Failure::failed("not everything was delivered"));
+    }
     Ok(())
 }

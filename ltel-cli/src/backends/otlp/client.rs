@@ -20,7 +20,9 @@ pub(crate) enum SetupError {
     Client(reqwest::Error),
 }
 
+/// An error and its causes. Of reqwest's the causes only: it says no more than the URL, which is known.
 fn causes(error: &(dyn Error + 'static)) -> String {
+    let error = error.source().filter(|_| error.is::<reqwest::Error>()).unwrap_or(error);
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

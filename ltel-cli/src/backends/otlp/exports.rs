@@ -13,6 +13,9 @@ use super::observed::{Observed, PartialSuccess, observe, say};
 use crate::backends::Account;
 use crate::config::Signal;
 
+/// What HTTP/2 makes of the answer of a server that does not speak it.
+const NO_HTTP2: &str = "frame with invalid size";
+
 /// For an export to a receiver that is out of order, when ltel is about to end: many wait, and people do too.
 const LAST_TRY: Duration = Duration::from_secs(1);
 
@@ -87,7 +90,9 @@ async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -
     let mut delay = Duration::from_millis(100);
     loop {
         match attempt().await {
-            Err(OTelSdkError::InternalFailure(message)) if message.contains("Unknown: transport error") => {
+            Err(OTelSdkError::InternalFailure(message))
+                if message.contains("Unknown: transport error") && !message.contains(NO_HTTP2) =>
+            {
                 say(|observed| observed.broken = Some(message));
                 sleep(delay).await;
                 delay = (delay * 2).min(Duration::from_millis(1_600));
@@ -97,10 +102,19 @@ async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -
     }
 }
 
-/// What may be right, where the receiver does not know the signal. Many take metrics only.
+/// What may be wrong, by what the libraries below say. A text that they change costs people a hint, and nothing else.
 fn hint(error: &str) -> &'static str {
-    if error.ends_with("gRPC code: Unimplemented") || error.ends_with("status code: 404") {
-        "; `signals` says what a backend is sent"
+    let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
+    if says(&["gRPC code: Unimplemented", "status code: 404"]) {
+        "; is the path right? `signals` says what a backend is sent"
+    } else if says(&["invalid HTTP version parsed"]) {
+        "; a gRPC receiver wants `protocol = \"grpc\"`"
+    } else if says(&[NO_HTTP2]) {
+        "; an HTTP receiver wants `protocol = \"http/protobuf\"`"
+    } else if says(&["InvalidContentType"]) {
+        "; a receiver without TLS wants http://"
+    } else if says(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
+        "; `ca_file` has to hold the authority that signed the receiver's certificate"
     } else {
         ""
     }
@@ -129,6 +143,7 @@ fn ended(result: Option<Result<(), JoinError>>) {
 pub(super) struct Books {
     backend: String,
     signal: Signal,
+    endpoint: http::Uri,
     account: Arc<Account>,
     /// For one export with all its attempts.
     timeout: Duration,
@@ -139,12 +154,18 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(backend: &str, signal: Signal, account: &Arc<Account>, timeout: Duration) -> Self {
-        let account = Arc::clone(account);
+    pub(super) fn new(
+        backend: &str,
+        signal: Signal,
+        endpoint: &http::Uri,
+        timeout: Duration,
+        account: &Arc<Account>,
+    ) -> Self {
         Self {
             backend: backend.to_owned(),
             signal,
-            account,
+            endpoint: endpoint.clone(),
+            account: Arc::clone(account),
             timeout,
             told: AtomicBool::default(),
             failing: AtomicBool::default(),
@@ -170,9 +191,10 @@ impl Books {
             Err(error) => self.account.update(|account| {
                 let figures = account.of_mut(signal);
                 if figures.failed_exports == 0 {
-                    let (signal, hint) = (signal.as_str(), hint(&error));
+                    let (signal, endpoint, hint) = (signal.as_str(), &self.endpoint, hint(&error));
                     tracing::warn!(
-                        "backend `{backend}`: export of {signal} failed: {error}{hint} (further failures are counted)"
+                        "backend `{backend}`: export of {signal} to {endpoint} failed: {error}{hint} (further failures \
+                         are counted)"
                     );
                 }
                 figures.failed_exports += 1;
@@ -213,7 +235,10 @@ mod tests {
     use crate::backends::account::Figures;
 
     fn exports(account: &Arc<Account>, timeout: Duration) -> Exports {
-        Exports::new(Books::new("collector", Signal::Traces, account, timeout), 2)
+        Exports::new(
+            Books::new("collector", Signal::Traces, &http::Uri::from_static("http://collector"), timeout, account),
+            2,
+        )
     }
 
     /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.

@@ -22,6 +22,10 @@ pub(in crate::backends) struct MetricsSink {
 }
 
 impl Sink for MetricsSink {
+    fn ending(&mut self) {
+        self.exports.ending();
+    }
+
     async fn metrics(&mut self, batch: Vec<Collected>) {
         // One request per recorder, so that each stays small; at the same time, so that a slow receiver costs its delay once.
         for collected in batch {

@@ -53,7 +53,7 @@ impl Sinks {
     ) -> Result<Self, String> {
         let wrong = |error: SetupError| format!("backend `{name}`: {error}");
         let exports = |signal, config: &SignalConfig, at_once| {
-            Exports::new(Books::new(name, signal, account, config.timeout), at_once)
+            Exports::new(Books::new(name, signal, &config.endpoint, config.timeout, account), at_once)
         };
         let metrics = config.metrics.as_ref().map(|signal| {
             Ok(MetricsSink {

@@ -53,7 +53,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     let exit = locust::wait(&mut child, &mut signals).await?;
     progress.abort();
     locust::drain(&mut status, &mut signals, grace).await;
-    let ended = locust::end(pipeline, &mut signals).await?;
+    let ended = pipeline.end(signals.interruption()).await;
     if !exit.success() {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); what it said stands above")));
