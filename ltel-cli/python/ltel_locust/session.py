@@ -28,7 +28,9 @@ logger = logging.getLogger("ltel_locust")
 BATCH = 1_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
-#: seconds that the first test may begin later, so that its first request is traced already
+#: seconds that the first test may begin later, so that its first request is traced already; that
+#: holds for a receiver on this host, whose address is a path or in digits: a host name may be
+#: resolved only after the test has begun
 MEET_TIMEOUT = 0.25
 EXTRAS = ("url", "user_class", "context", "request_length")
 

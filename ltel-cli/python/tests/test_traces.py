@@ -80,7 +80,7 @@ class Traced(RunTest):
                 *("--only-summary", "--json-file", "out"),
                 address=receiver.address,
                 CLOSED=str(free_port()),
-                **({"OFF": "1"} if off else {}),
+                **({"AT_ONCE": "1"} if off else {}),
             ).end()
             client = receiver.only("local")
         self.assertEqual(receiver.table(), self.locusts_table(), log)
@@ -251,6 +251,27 @@ class Traced(RunTest):
                 "header": None,
             },
         )
+
+    def test_from_the_first_request_on(self) -> None:
+        path = f"{self.folder}/ltel.sock"
+        for where in ({}, {"path": path}):
+            for _ in range(3):
+                with self.subTest(**where), Receiver(features={"trace": ALL}, **where) as receiver:
+                    Target.seen.clear()
+                    log = self.locust(
+                        *("-f", str(HERE / "locustfile_traces.py"), "Fast", "--headless", "-t1s"),
+                        *("-H", f"http://127.0.0.1:{self.server.server_port}"),
+                        address=receiver.address,
+                        AT_ONCE="1",
+                        CLOSED=str(free_port()),
+                    ).end()
+                    client = receiver.only("local")
+                    self.assertEqual(len(client.hellos), 1, log)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+                self.assertGreater(len(client.rows), 5, log)
+                self.assertEqual([row for row in client.rows if not row[7]], [], log)
+                self.assertEqual([hops for hops in Target.seen.values() if [] in hops], [], log)
 
     def test_without_propagation(self) -> None:
         rows, _, _ = self.run_with(ALL | {"propagate": False}, "Fast")

@@ -1,0 +1,111 @@
+"""The sender in programs of their own, which use Locust as a library."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from .receiver import Receiver
+from .test_runs import PACKAGE
+
+PROGRAM = """
+import os, socket, sys, time
+import gevent, psutil
+import ltel_locust
+from ltel_locust import propagate, tasks
+from locust.env import Environment
+
+environment = Environment()
+environment.create_local_runner()
+
+def attach():
+    ltel_locust.attach(environment)
+    return ltel_locust._sessions[environment]._sender
+
+def begin():
+    environment.events.test_start.fire(environment=environment)
+
+def fire(count):
+    for _ in range(count):
+        environment.events.request.fire(
+            request_type="X", name="x", response_time=1, response_length=0
+        )
+"""
+
+
+class SenderTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def transports(self) -> list[dict[str, Any]]:
+        return [{}, {"path": f"{self.folder}/ltel.sock"}]
+
+    def check(self, program: str, address: str, **environment: str) -> str:
+        """What a program says that must end well."""
+        path = Path(self.folder) / "program.py"
+        path.write_text(PROGRAM + program)
+        process = subprocess.run(
+            [sys.executable, str(path)],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE), "LTEL_ADDRESS": address, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=30,
+        )
+        self.assertEqual(process.returncode, 0, process.stdout)
+        return process.stdout
+
+    def test_meets_while_the_greenlet_connects(self) -> None:
+        program = (
+            "sender = attach()\n"
+            "gevent.sleep(0)\n"
+            "begin()\n"
+            "assert sender.connected\n"
+            "link = sender._link\n"
+            "fire(10)\n"
+            "gevent.sleep(0.5)\n"
+            "assert sender._link is link\n"
+            "fire(10)\n"
+        )
+        for where in self.transports():
+            with self.subTest(**where), Receiver(**where) as receiver:
+                said = self.check(program, receiver.address)
+                client = receiver.only("local")
+                self.assertEqual((len(client.hellos), len(client.rows)), (1, 20), said)
+                self.assertEqual(said, "")
+
+    def test_meets_nobody_in_time(self) -> None:
+        # A full queue of connections, for which the next one has to wait.
+        with socket.socket() as server, socket.socket() as first:
+            server.bind(("127.0.0.1", 0))
+            server.listen(0)
+            first.connect(server.getsockname())
+            said = self.check(
+                "sender = attach()\n"
+                "gevent.sleep(0)\n"
+                "began = time.monotonic()\n"
+                "begin()\n"
+                "assert 0.2 < time.monotonic() - began < 0.5\n"
+                "assert sender._link is None and not sender._next_attempt\n"
+                "assert sender._waits_for is not None\n"
+                # A child of now has nothing to close but its copy of what is waited for.
+                "if not (child := os.fork()):\n"
+                "    gevent.sleep(0.5)\n"
+                "    os._exit(7)\n"
+                "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+                "sender.stop()\n"
+                "waits_for = sender._waits_for\n"
+                "gevent.sleep(0.1)\n"
+                "assert waits_for.fileno() == -1\n",
+                f"tcp://127.0.0.1:{server.getsockname()[1]}",
+                LTEL_DRAIN_TIMEOUT="0",
+            )
+        self.assertNotIn("nowhere", said)
