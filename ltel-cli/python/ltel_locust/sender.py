@@ -118,8 +118,11 @@ class Sender:
         """In a forked child: the connection is the parent's, and so is what it carries."""
         self._ended = True
         link, self._link = self._link, None
-        if link is not None:
-            link.close()  # this process's end of it
+        # Closed here only: to shut it down would end it for the parent too.
+        if self._waits_for is not None:
+            _replace(self._waits_for)
+        if link is not None and link.sock is not self._waits_for:
+            link.close()
 
     def _run(self) -> None:
         while not self._ended:
@@ -328,6 +331,20 @@ def _waiter(end: float) -> Waiter:
         return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
 
     return wait
+
+
+def _replace(sock: socket.socket) -> None:
+    """Close the file of a socket that a greenlet waits for, with another in its place.
+
+    It is one at its end, which wakes the greenlet.
+    """
+    try:
+        reading, writing = os.pipe()
+        os.close(writing)
+        os.dup2(reading, sock.fileno(), inheritable=False)
+        os.close(reading)
+    except OSError:
+        pass  # the greenlet closes it when it wakes by itself
 
 
 def _wait_blocking(sock: Any, write: bool, timeout: float) -> bool:

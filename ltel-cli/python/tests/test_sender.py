@@ -109,3 +109,49 @@ class SenderTest(unittest.TestCase):
                 LTEL_DRAIN_TIMEOUT="0",
             )
         self.assertNotIn("nowhere", said)
+
+    def test_a_task_that_forks(self) -> None:
+        program = (
+            "sender = attach()\n"
+            "begin()\n"
+            "fire(10)\n"
+            "gevent.sleep(0.3)\n"
+            "assert sender.connected\n"
+            # While the greenlet waits for the connection, and while it does not.
+            "for waits in (True, False):\n"
+            "    while (sender._waits_for is not None) is not waits:\n"
+            "        gevent.sleep(0)\n"
+            "    if not (child := os.fork()):\n"
+            "        fire(10)\n"
+            "        begin()\n"
+            "        gevent.sleep(0.6)\n"
+            "        fire(10)\n"
+            "        os._exit(7 if sender._greenlet.dead else 8)\n"
+            "    fire(10)\n"
+            "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+            "fire(10)\n"
+        )
+        for where in self.transports():
+            with self.subTest(**where), Receiver(**where) as receiver:
+                said = self.check(program, receiver.address)
+                client = receiver.only("local")
+                self.assertEqual((len(client.hellos), len(client.rows)), (1, 40), said)
+                self.assertEqual(said, "")
+
+    def test_a_forked_child_holds_no_connection(self) -> None:
+        with Receiver() as receiver:
+            self.check(
+                "sender = attach()\n"
+                "begin()\n"
+                "gevent.sleep(0.3)\n"
+                "while sender._waits_for is None:\n"
+                "    gevent.sleep(0.001)\n"
+                "fd = sender._link.sock.fileno()\n"
+                "there = os.path.realpath(f'/proc/self/fd/{fd}')\n"
+                "if not os.fork():\n"
+                "    folder = '/proc/self/fd/'\n"
+                "    open_now = [os.path.realpath(folder + name) for name in os.listdir(folder)]\n"
+                "    os._exit(7 if there in open_now else 0)\n"
+                "assert os.wait()[1] == 0\n",
+                receiver.address,
+            )
