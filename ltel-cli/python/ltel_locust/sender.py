@@ -90,6 +90,8 @@ class Sender:
             # What takes longer than we have is no failure: the greenlet goes on with it.
             if self._link is not None or time.monotonic() < end:
                 self._lost(error)
+        except Exception as error:
+            logger.error("ltel: could not meet the receiver: %s: %s", type(error).__name__, error)
 
     def drain(self, timeout: float) -> None:
         """Send the rest and await its acknowledgement, without yielding to other greenlets.

@@ -154,14 +154,23 @@ class Session:
         self._users_interval = rows.number(features.get("users_interval")) or 1.0
         usage = rows.number(features.get("usage_interval"))
         self._usage_interval = usage if usage and usage > 0 else None
-        self._process.cpu_percent()  # measures from here on
-        self._trace(features.get("trace"))
+        # Whatever fails here, the figures are to be sent.
+        try:
+            self._process.cpu_percent()  # measures from here on
+        except Exception as error:
+            self._no_usage(error)
+        try:
+            self._trace(features.get("trace"))
+        except Exception as error:
+            self._trace(None)
+            logger.error("ltel: no traces: %s: %s", type(error).__name__, error)
 
     def _trace(self, features: Any) -> None:
         """Begin or end trace context; Locust is touched only where it is wished for."""
         self._tracer.configure(features)
         hook = self._environment.events.request
         if not self._tracer.on:
+            self._wanted.discard("trace")
             vars(hook).pop("ltel_tracer", None)
             return
         self._wanted.add("trace")
@@ -215,7 +224,10 @@ class Session:
             self._put_users()
         if self._usage_interval and self._sender.connected and now >= self._next_usage:
             self._next_usage = now + self._usage_interval
-            self._put_usage()
+            try:
+                self._put_usage()
+            except Exception as error:
+                self._no_usage(error)
         if self._outbox.overflowed and not self._overflow_said:
             self._overflow_said = True
             logger.warning(
@@ -263,6 +275,10 @@ class Session:
                 "net_recv_bytes": network.bytes_recv if network else 0,
             },
         )
+
+    def _no_usage(self, error: Exception) -> None:
+        self._usage_interval = None
+        logger.error("ltel: no usage of this process: %s: %s", type(error).__name__, error)
 
     # Locust's events
 

@@ -155,3 +155,50 @@ class SenderTest(unittest.TestCase):
                 "assert os.wait()[1] == 0\n",
                 receiver.address,
             )
+
+    def test_what_fails_at_the_welcome_costs_no_run(self) -> None:
+        program = (
+            "def broken(*_):\n"
+            "    raise RuntimeError('no such Locust')\n"
+            "{0} = broken\n"
+            "sender = attach()\n"
+            "{1}"
+            "begin()\n"
+            "fire(10)\n"
+            "gevent.sleep(0.6)\n"
+            "assert sender.connected\n"
+            "print('traced:', hasattr(environment.events.request, 'ltel_tracer'))\n"
+            "fire(10)\n"
+        )
+        wishes = {"trace": {"propagate": True, "tasks": True}, "usage_interval": 0.1}
+        for broken, its_log, usage, traced in (
+            ("propagate.install", "no traces: ", True, False),
+            ("tasks.install", "no traces: ", True, False),
+            ("psutil.Process.cpu_percent", "no usage of this process: ", False, True),
+            ("psutil.net_io_counters", "no usage of this process: ", False, True),
+        ):
+            for first in ("", "gevent.sleep(0.3)\n"):
+                with self.subTest(broken, first=first), Receiver(features=wishes) as receiver:
+                    said = self.check(program.format(broken, first), receiver.address)
+                    client = receiver.only("local")
+                    self.assertEqual((len(client.hellos), len(client.rows)), (1, 20), said)
+                    self.assertEqual(said.count(f"{its_log}RuntimeError: no such Locust"), 1, said)
+                    self.assertIn(f"traced: {traced}", said)
+                    self.assertEqual(bool([row for row in client.rows if row[7]]), traced)
+                    self.assertEqual(bool(client.of("usage")), usage, said)
+
+    def test_to_meet_raises_nothing(self) -> None:
+        with Receiver() as receiver:
+            said = self.check(
+                "def broken(*_):\n"
+                "    raise RuntimeError('unheard of')\n"
+                "sender = attach()\n"
+                "sender._welcomed, welcomed = broken, sender._welcomed\n"
+                "sender.meet(0.25)\n"
+                "sender._welcomed = welcomed\n"
+                "begin()\n"
+                "fire(10)\n",
+                receiver.address,
+            )
+            self.assertEqual(len(receiver.only("local").rows), 10)
+            self.assertEqual(said.count("could not meet the receiver: RuntimeError"), 1, said)
