@@ -138,17 +138,18 @@ class Traced(RunTest):
             with self.subTest(user):
                 rows, tasks, receiver = self.run_with(ALL | {"keep_failures": True}, user)
                 self.assertEqual(tasks, [])
-                # All but those whose client says "not sampled".
-                whole = [row for row in rows if "trace_id" in row[7]]
-                rest = [row for row in rows if "trace_id" not in row[7]]
-                self.assertEqual({row[7]["context"]["kind"] for row in rest}, {"default"})
-                kinds = Counter(map(self.check_row, whole))
+                # All of them, those too whose client says "not sampled".
+                kinds = Counter(map(self.check_row, rows))
+                flags = {
+                    row[7]["sampled"] for row in rows if row[7]["context"]["kind"] == "default"
+                }
+                self.assertEqual(flags, {False, True} if user == "Slow" else {False})
                 own = ("plain", "redirect", "caught", "bad", "broken", "hand", "spawned")
                 for kind in (*own, "adopted", "given", *(("none",) if user == "Slow" else ())):
                     self.assertGreater(kinds[kind], 0, kind)
                 # Retries: two more for each that was adopted, but for a user killed amid them.
                 self.assertAlmostEqual(kinds["given"], 2 * kinds["adopted"], delta=4)
-                traces = [row[7] for row in whole if "given" not in row[7]["context"]]
+                traces = [row[7] for row in rows if "given" not in row[7]["context"]]
                 self.assertEqual(len({extra["trace_id"] for extra in traces}), len(traces))
                 self.assertFalse([extra for extra in traces if "parent_span_id" in extra])
                 told = {(extra["trace_id"], extra["span_id"]) for extra in traces}
@@ -207,8 +208,6 @@ class Traced(RunTest):
                 }
                 for row in rows:
                     extra = row[7]
-                    if "trace_id" not in extra:
-                        continue
                     kind = self.check_row(row)
                     if "given" in extra["context"]:
                         continue  # in the user's own trace
@@ -371,6 +370,16 @@ class TracerTest(unittest.TestCase):
                 found = tracer.ids(response, "url", time_ms, None)
                 self.assertEqual(found is not None, kept)
         self.assertIsNone(tracer.ids(None, None, 1.0, ("A", "b")))
+
+    def test_every_row_has_ids_where_every_trace_is_sampled(self) -> None:
+        for ratio, told in ((None, True), (1, True), (7, True), (0.999, False), (0, False)):
+            tracer = self.tracer(ratio=ratio, propagate=True)
+            response = type("Response", (), {})()
+            response.ltel_span = tracer.adopt(w3c.Parent(5, 6, False))
+            found = tracer.ids(response, "http://host/", 1.0, None)
+            self.assertEqual(found is not None, told, ratio)
+            if found:
+                self.assertEqual((found["span_id"], found["sampled"]), (f"{6:016x}", False))
 
     def test_the_row(self) -> None:
         self.assertIsNone(row_of({"trace"})[7])
