@@ -104,14 +104,16 @@ class Session:
         self._sender.stop()
         dropped = sum(run.dropped for run in self._runs)
         waiting = self._outbox.rows
-        if dropped or len(self._outbox):
+        lost_tasks = self._outbox.dropped_tasks + self._outbox.tasks
+        if dropped or lost_tasks or len(self._outbox):
             logger.warning(
                 "ltel: not delivered: %d of %d requests (%d dropped for want of room, %d not "
-                "acknowledged by the receiver)",
+                "acknowledged by the receiver)%s",
                 dropped + waiting,
                 sum(run.sent for run in self._runs),
                 dropped,
                 waiting,
+                f", and {lost_tasks} executions of tasks" if lost_tasks else "",
             )
 
     # Frames

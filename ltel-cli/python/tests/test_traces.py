@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import os
 import random
 import threading
@@ -17,9 +18,12 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import gevent
+from locust.env import Environment
 
 from ltel_locust import propagate, trace, w3c
+from ltel_locust.address import Address
 from ltel_locust.outbox import FRAME_LIMIT, Outbox
+from ltel_locust.session import Session
 from ltel_locust.trace import Tracer
 
 from .receiver import Receiver
@@ -444,4 +448,34 @@ class TaskFrames(unittest.TestCase):
             outbox.put_tasks([self.row])
         self.assertLess(len(outbox), 5)
         self.assertEqual(outbox.rows, 0)
+        self.assertEqual(outbox.dropped_tasks + outbox.tasks, 9)
+        self.assertGreater(outbox.tasks, 0)
         self.assertEqual(taken(outbox)[0]["type"], "test_start")
+
+    def test_what_is_acknowledged_was_not_dropped(self) -> None:
+        outbox = Outbox(10_000)
+        outbox.put_tasks([self.row] * 2)
+        self.assertIsNotNone(outbox.take())
+        for _ in range(9):
+            outbox.put_tasks([self.row])
+        before = outbox.dropped_tasks
+        self.assertGreaterEqual(before, 2)
+        outbox.acknowledge(1)
+        self.assertEqual(outbox.dropped_tasks, before - 2)
+        outbox.acknowledge(99)
+        self.assertEqual((outbox.dropped_tasks, outbox.tasks), (before - 2, 0))
+
+    def test_the_log_counts_those_that_are_lost(self) -> None:
+        environment = Environment()
+        environment.create_local_runner()
+        with unittest.mock.patch.dict(os.environ, LTEL_BUFFER_BYTES="9000", LTEL_DRAIN_TIMEOUT="0"):
+            session = Session(environment, Address(host="127.0.0.1", port=free_port()))
+            self.addCleanup(atexit.unregister, session.close)
+            session._begin_run()
+            for _ in range(9):
+                session._on_task(self.row)
+                session._flush()
+            with self.assertLogs("ltel_locust") as logs:
+                session.close()
+        self.assertIn("0 of 0 requests", logs.output[-1])
+        self.assertIn(", and 9 executions of tasks", logs.output[-1])
