@@ -12,8 +12,6 @@ import witness  # noqa: F401
 from locust import FastHttpUser, HttpUser, constant, events, task
 
 REFUSING = os.environ["REFUSING"]
-# Appended to each url, where a test asks for long ones.
-PADDING = os.environ.get("PADDING", "")
 
 _numbers = (f"{os.getpid()}.{number}" for number in count())
 _seen = {}
@@ -54,7 +52,7 @@ class Steps:
         # The event may come before the call returns, or after.
         seen = _seen.setdefault(number, {})
         seen.update(kind=kind, user=type(self).__name__, execution=self.execution)
-        url = f"{base}{path}?n={number}{PADDING}"
+        url = f"{base}{path}?n={number}"
         arguments["context"] = {"n": number}
         if kind not in ("judged", "forgiven"):
             response = self.client.get(url, **arguments)

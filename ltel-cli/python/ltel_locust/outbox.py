@@ -33,11 +33,12 @@ def _framed(body: bytes) -> bytes:
 
 
 class Frame(NamedTuple):
-    """A queued frame, and the rows of which run are lost with it."""
+    """A queued frame, and the rows of which run are lost with it, or executions of tasks."""
 
     data: bytes
     rows: int
     run: Run | None
+    tasks: int = 0
 
 
 class Outbox:
@@ -47,6 +48,8 @@ class Outbox:
         self.limit = limit
         #: whether anything had to be dropped, for the log
         self.overflowed = False
+        #: executions of tasks that had to be dropped; they are no requests, so of no run's account
+        self.dropped_tasks = 0
         self._seq = 0
         self._size = 0
         self._frames: OrderedDict[int, Frame] = OrderedDict()
@@ -57,7 +60,7 @@ class Outbox:
         # The last frame begun on this connection, and those dropped after they were begun: the
         # receiver may have them, and what it acknowledges was not dropped after all.
         self._begun = 0
-        self._doubtful: deque[tuple[int, int, Run]] = deque()
+        self._doubtful: deque[tuple[int, Frame]] = deque()
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -67,13 +70,18 @@ class Outbox:
         """Request rows that wait here."""
         return sum(frame.rows for frame in self._frames.values())
 
+    @property
+    def tasks(self) -> int:
+        """Executions of tasks that wait here."""
+        return sum(frame.tasks for frame in self._frames.values())
+
     def put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame without which a run cannot be understood."""
-        self._queue(encode(self._numbered(kind, fields)), 0, None)
+        self._queue(Frame(encode(self._numbered(kind, fields)), 0, None))
 
     def put_event(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame that may be dropped if room is short."""
-        self._queue(encode(self._numbered(kind, fields)), 0, None, self._events)
+        self._queue(Frame(encode(self._numbered(kind, fields)), 0, None), self._events)
 
     def put_rows(self, batch: list[Row], run: Run) -> None:
         """Queue request rows, in as many frames as they need; the list is ours from here on."""
@@ -85,7 +93,7 @@ class Outbox:
             batch[:] = map(clean, batch)
             data = encode(message)
         if len(data) <= FRAME_LIMIT:
-            self._queue(data, len(batch), run, self._requests)
+            self._queue(Frame(data, len(batch), run), self._requests)
         elif len(batch) > 1:
             middle = len(batch) // 2
             self.put_rows(batch[:middle], run)
@@ -98,7 +106,7 @@ class Outbox:
         """Queue rows of tasks: events, in as many frames as they need."""
         data = encode(self._numbered("tasks", {"rows": batch}))
         if len(data) <= FRAME_LIMIT or len(batch) == 1:
-            self._queue(data, 0, None, self._events)
+            self._queue(Frame(data, 0, None, len(batch)), self._events)
         else:
             middle = len(batch) // 2
             self.put_tasks(batch[:middle])
@@ -127,8 +135,7 @@ class Outbox:
             while numbers and numbers[0] <= seq:
                 numbers.popleft()
         while self._doubtful and self._doubtful[0][0] <= seq:
-            _, rows, run = self._doubtful.popleft()
-            run.dropped -= rows
+            self._count_dropped(self._doubtful.popleft()[1], -1)
 
     def resume(self, last_seq: int) -> None:
         """Begin a connection: all after `last_seq` is to be sent again."""
@@ -141,11 +148,8 @@ class Outbox:
         # The number is taken only when the frame is queued, so that a split leaves no gap.
         return {"type": kind, "seq": self._seq + 1, **fields}
 
-    def _queue(
-        self, data: bytes, rows: int, run: Run | None, droppable: deque[int] | None = None
-    ) -> None:
+    def _queue(self, frame: Frame, droppable: deque[int] | None = None) -> None:
         self._seq += 1
-        frame = Frame(data, rows, run)
         self._frames[self._seq] = frame
         self._unsent.append(self._seq)
         if droppable is not None:
@@ -162,11 +166,15 @@ class Outbox:
         frame = self._frames.pop(seq)
         self._size -= _size(frame)
         self.overflowed = True
-        if frame.run is not None:
-            frame.run.dropped += frame.rows
-            if seq <= self._begun:
-                self._doubtful.append((seq, frame.rows, frame.run))
+        self._count_dropped(frame, 1)
+        if seq <= self._begun and (frame.rows or frame.tasks):
+            self._doubtful.append((seq, frame._replace(data=b"")))
         return True
+
+    def _count_dropped(self, frame: Frame, times: int) -> None:
+        if frame.run is not None:
+            frame.run.dropped += times * frame.rows
+        self.dropped_tasks += times * frame.tasks
 
 
 def _size(frame: Frame) -> int:

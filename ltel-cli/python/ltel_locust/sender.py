@@ -55,15 +55,15 @@ class Sender:
         self._tick = tick
         self._link: Link | None = None
         self._was_welcome = False
-        # Whether the greenlet waits for a connection to be made, or for which one it waits.
-        self._connecting = False
-        self._waits_for: Link | None = None
+        # What the greenlet waits for now. Nobody else may close it: libev ends the process if a
+        # file that somebody waits for is closed.
+        self._waits_for: socket.socket | None = None
         self._resolved: list[tuple[int, Any]] = []
         self._backoff = BACKOFF_FIRST
         self._next_attempt = 0.0
         self._said: set[str] = set()
         self._greenlet: gevent.Greenlet | None = None
-        self._abandoned = False
+        self._ended = False
 
     @property
     def connected(self) -> bool:
@@ -75,26 +75,23 @@ class Sender:
         self._greenlet = gevent.spawn(self._run)
 
     def meet(self, timeout: float) -> None:
-        """Await what the receiver wants, unless an attempt to reach it has been made already.
+        """Await what the receiver wants, unless an attempt to reach it has failed already.
 
         As `drain` does, without yielding: a run time limit that ends in another greenlet, before
-        the test has begun, would leave nothing of the test.
+        the test has begun, would leave nothing of the test. The greenlet may be about to connect
+        as well; the connection that is there first stays.
         """
-        if self._was_welcome or self._next_attempt or self._connecting:
+        if self._ended or self._was_welcome or self._next_attempt:
             return
         end = time.monotonic() + timeout
         try:
-            if self._link is None:
-                # A name takes its resolver's time.
-                if not self._resolve_at_once():
-                    return
-                self._link = self._connect(_waiter(end))
-            while not self.connected and time.monotonic() < end:
-                self._pump()
-                if not self.connected:
-                    _waiter(end)(self._link.sock, self._link.wants_write(), timeout)
+            self._meet(end)
         except OSError as error:
-            self._lost(error)
+            # What takes longer than we have is no failure: the greenlet goes on with it.
+            if self._link is not None or time.monotonic() < end:
+                self._lost(error)
+        except Exception as error:
+            logger.error("ltel: could not meet the receiver: %s: %s", type(error).__name__, error)
 
     def drain(self, timeout: float) -> None:
         """Send the rest and await its acknowledgement, without yielding to other greenlets.
@@ -114,19 +111,23 @@ class Sender:
 
     def stop(self) -> None:
         """Close the connection and end the greenlet."""
+        self._ended = True
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
         self._close()
 
     def abandon(self) -> None:
         """In a forked child: the connection is the parent's, and so is what it carries."""
-        self._abandoned = True
-        if self._link is not None:
-            self._link.close()  # this process's end of it
-            self._link = None
+        self._ended = True
+        link, self._link = self._link, None
+        # Closed here only: to shut it down would end it for the parent too.
+        if self._waits_for is not None:
+            _replace(self._waits_for)
+        if link is not None and link.sock is not self._waits_for:
+            link.close()
 
     def _run(self) -> None:
-        while not self._abandoned:
+        while not self._ended:
             started = time.monotonic()
             try:
                 self._tick()
@@ -141,14 +142,7 @@ class Sender:
         """Be connected, and move bytes until it is time for the next batch."""
         try:
             if self._link is None:
-                if time.monotonic() < self._next_attempt:
-                    return
-                self._resolve()
-                self._connecting = True
-                try:
-                    self._link = self._connect(_wait_greenlet)
-                finally:
-                    self._connecting = False
+                self._open()
             while True:
                 self._pump()
                 left = until - time.monotonic()
@@ -157,18 +151,58 @@ class Sender:
         except OSError as error:
             self._lost(error)
 
+    def _open(self) -> None:
+        """Connect, unless it is too early, or somebody else has connected meanwhile."""
+        if time.monotonic() < self._next_attempt:
+            return
+        try:
+            self._resolve()
+            link = self._connect(self._yield_for)
+        except OSError:
+            if self._link is None:
+                raise
+            return
+        if self._link is None and not self._ended:
+            self._link = link
+        else:
+            link.close()
+
     def _wait(self, timeout: float) -> bool:
         """Yield until the connection is ready or it is time; whether it is still ours."""
-        link = self._waits_for = self._link
+        link = self._link
         if link is None:
             return False
         try:
-            _wait_greenlet(link.sock, link.wants_write(), timeout)
+            self._yield_for(link.sock, link.wants_write(), timeout)
         finally:
-            self._waits_for = None
             if self._link is not link:
                 link.close()
         return self._link is link
+
+    def _yield_for(self, sock: socket.socket, write: bool, timeout: float) -> bool:
+        """Yield until the socket is ready, at most `timeout` seconds; for the greenlet only."""
+        wait = gevent.socket.wait_readwrite if write else gevent.socket.wait_read
+        self._waits_for = sock
+        try:
+            wait(sock.fileno(), timeout=max(0.0, timeout))
+        except TimeoutError:
+            return False
+        finally:
+            self._waits_for = None
+        return True
+
+    def _meet(self, end: float) -> None:
+        wait = _waiter(end)
+        if self._link is None:
+            # To resolve a name takes its resolver's time, unless the greenlet has done so.
+            if not (self._resolved or self._resolve_at_once()):
+                return
+            self._link = self._connect(wait)
+        while (link := self._link) is not None and time.monotonic() < end:
+            self._pump()
+            if self.connected:
+                return
+            wait(link.sock, link.wants_write(), INTERVAL)
 
     def _drain(self, end: float) -> None:
         wait = _waiter(end)
@@ -229,6 +263,8 @@ class Sender:
     def _connect(self, wait: Waiter) -> Link:
         error: OSError = LinkError("address not resolved")
         for family, where in self._resolved:
+            if self._ended:
+                break
             sock = _Socket(family, socket.SOCK_STREAM)
             try:
                 _connect_socket(sock, where, wait)
@@ -236,10 +272,15 @@ class Sender:
             except OSError as failed:
                 sock.close()
                 error = failed
+            except BaseException:  # of a greenlet that is killed, which would keep the socket
+                sock.close()
+                raise
         raise error
 
     def _lost(self, error: OSError) -> None:
         self._close()
+        if self._ended:
+            return
         self._next_attempt = time.monotonic() + self._backoff
         self._backoff = min(BACKOFF_LAST, self._backoff * 2)
         if isinstance(error, Refused):
@@ -263,9 +304,8 @@ class Sender:
         link, self._link = self._link, None
         if link is None:
             return
-        # libev ends the process if a file that somebody waits for is closed: who waits closes it.
-        if link is self._waits_for:
-            link.end()
+        if link.sock is self._waits_for:
+            link.end()  # which wakes the greenlet, and that closes it
         else:
             link.close()
 
@@ -286,18 +326,8 @@ def _connect_socket(sock: socket.socket, where: Any, wait: Waiter) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _wait_greenlet(sock: Any, write: bool, timeout: float) -> bool:
-    """Yield until the socket is ready, at most `timeout` seconds."""
-    wait = gevent.socket.wait_readwrite if write else gevent.socket.wait_read
-    try:
-        wait(sock.fileno(), timeout=max(0.0, timeout))
-    except TimeoutError:
-        return False
-    return True
-
-
 def _waiter(end: float) -> Waiter:
-    """Waits without yielding, and not beyond `end`."""
+    """Waits not beyond `end`, and without yielding."""
 
     def wait(sock: Any, write: bool, timeout: float) -> bool:
         return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
@@ -305,8 +335,22 @@ def _waiter(end: float) -> Waiter:
     return wait
 
 
+def _replace(sock: socket.socket) -> None:
+    """Close the file of a socket that a greenlet waits for, with another in its place.
+
+    It is one at its end, which wakes the greenlet.
+    """
+    try:
+        reading, writing = os.pipe()
+        os.close(writing)
+        os.dup2(reading, sock.fileno(), inheritable=False)
+        os.close(reading)
+    except OSError:
+        pass  # the greenlet closes it when it wakes by itself
+
+
 def _wait_blocking(sock: Any, write: bool, timeout: float) -> bool:
-    """The same, without yielding."""
+    """Wait until the socket is ready, at most `timeout` seconds, without yielding."""
     try:
         poll = monkey.get_original("select", "poll")()
     except AttributeError:  # Windows

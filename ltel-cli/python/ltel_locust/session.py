@@ -28,7 +28,9 @@ logger = logging.getLogger("ltel_locust")
 BATCH = 1_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
-#: seconds that the first test may begin later, so that its first request is traced already
+#: seconds that the first test may begin later, so that its first request is traced already; that
+#: holds for a receiver on this host, whose address is a path or in digits: a host name may be
+#: resolved only after the test has begun
 MEET_TIMEOUT = 0.25
 EXTRAS = ("url", "user_class", "context", "request_length")
 
@@ -102,14 +104,16 @@ class Session:
         self._sender.stop()
         dropped = sum(run.dropped for run in self._runs)
         waiting = self._outbox.rows
-        if dropped or len(self._outbox):
+        lost_tasks = self._outbox.dropped_tasks + self._outbox.tasks
+        if dropped or lost_tasks or len(self._outbox):
             logger.warning(
                 "ltel: not delivered: %d of %d requests (%d dropped for want of room, %d not "
-                "acknowledged by the receiver)",
+                "acknowledged by the receiver)%s",
                 dropped + waiting,
                 sum(run.sent for run in self._runs),
                 dropped,
                 waiting,
+                f", and {lost_tasks} executions of tasks" if lost_tasks else "",
             )
 
     # Frames
@@ -152,14 +156,23 @@ class Session:
         self._users_interval = rows.number(features.get("users_interval")) or 1.0
         usage = rows.number(features.get("usage_interval"))
         self._usage_interval = usage if usage and usage > 0 else None
-        self._process.cpu_percent()  # measures from here on
-        self._trace(features.get("trace"))
+        # Whatever fails here, the figures are to be sent.
+        try:
+            self._process.cpu_percent()  # measures from here on
+        except Exception as error:
+            self._no_usage(error)
+        try:
+            self._trace(features.get("trace"))
+        except Exception as error:
+            self._trace(None)
+            logger.error("ltel: no traces: %s: %s", type(error).__name__, error)
 
     def _trace(self, features: Any) -> None:
         """Begin or end trace context; Locust is touched only where it is wished for."""
         self._tracer.configure(features)
         hook = self._environment.events.request
         if not self._tracer.on:
+            self._wanted.discard("trace")
             vars(hook).pop("ltel_tracer", None)
             return
         self._wanted.add("trace")
@@ -213,7 +226,10 @@ class Session:
             self._put_users()
         if self._usage_interval and self._sender.connected and now >= self._next_usage:
             self._next_usage = now + self._usage_interval
-            self._put_usage()
+            try:
+                self._put_usage()
+            except Exception as error:
+                self._no_usage(error)
         if self._outbox.overflowed and not self._overflow_said:
             self._overflow_said = True
             logger.warning(
@@ -261,6 +277,10 @@ class Session:
                 "net_recv_bytes": network.bytes_recv if network else 0,
             },
         )
+
+    def _no_usage(self, error: Exception) -> None:
+        self._usage_interval = None
+        logger.error("ltel: no usage of this process: %s: %s", type(error).__name__, error)
 
     # Locust's events
 

@@ -133,7 +133,9 @@ class Tracer:
         if type(span) is not Span or span.told:
             span = getcurrent().ltel_span = self.begin()
         span.told = True
-        if not span.sampled:
+        # Where every trace is sampled, every request is to have its span: one without ids would be
+        # taken for one that Locust did not trace, though it was sent with those that the user gave.
+        if not span.sampled and self._bound < 2**64:
             if not ((error is not None and self.keep_failures) or self._slow(response_time)):
                 return None
             if span.task is not None:

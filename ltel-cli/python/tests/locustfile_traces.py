@@ -10,7 +10,7 @@ import ltel_locust
 
 NUMBERS = (f"{os.getpid()}.{number}" for number in count())
 CLOSED = os.environ.get("CLOSED", "")
-OFF = "OFF" in os.environ
+AT_ONCE = "AT_ONCE" in os.environ
 
 
 @events.request.add_listener
@@ -40,7 +40,7 @@ class Steps:
         return {"user": type(self).__name__}
 
     def on_start(self):
-        while not OFF and not hasattr(self.environment.events.request, "ltel_tracer"):
+        while not AT_ONCE and not hasattr(self.environment.events.request, "ltel_tracer"):
             gevent.sleep(0.01)
         # Each at least once, however few fit into the run.
         for step in self.tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import os
 import random
 import threading
@@ -17,9 +18,12 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import gevent
+from locust.env import Environment
 
 from ltel_locust import propagate, trace, w3c
+from ltel_locust.address import Address
 from ltel_locust.outbox import FRAME_LIMIT, Outbox
+from ltel_locust.session import Session
 from ltel_locust.trace import Tracer
 
 from .receiver import Receiver
@@ -80,7 +84,7 @@ class Traced(RunTest):
                 *("--only-summary", "--json-file", "out"),
                 address=receiver.address,
                 CLOSED=str(free_port()),
-                **({"OFF": "1"} if off else {}),
+                **({"AT_ONCE": "1"} if off else {}),
             ).end()
             client = receiver.only("local")
         self.assertEqual(receiver.table(), self.locusts_table(), log)
@@ -138,17 +142,18 @@ class Traced(RunTest):
             with self.subTest(user):
                 rows, tasks, receiver = self.run_with(ALL | {"keep_failures": True}, user)
                 self.assertEqual(tasks, [])
-                # All but those whose client says "not sampled".
-                whole = [row for row in rows if "trace_id" in row[7]]
-                rest = [row for row in rows if "trace_id" not in row[7]]
-                self.assertEqual({row[7]["context"]["kind"] for row in rest}, {"default"})
-                kinds = Counter(map(self.check_row, whole))
+                # All of them, those too whose client says "not sampled".
+                kinds = Counter(map(self.check_row, rows))
+                flags = {
+                    row[7]["sampled"] for row in rows if row[7]["context"]["kind"] == "default"
+                }
+                self.assertEqual(flags, {False, True} if user == "Slow" else {False})
                 own = ("plain", "redirect", "caught", "bad", "broken", "hand", "spawned")
                 for kind in (*own, "adopted", "given", *(("none",) if user == "Slow" else ())):
                     self.assertGreater(kinds[kind], 0, kind)
                 # Retries: two more for each that was adopted, but for a user killed amid them.
                 self.assertAlmostEqual(kinds["given"], 2 * kinds["adopted"], delta=4)
-                traces = [row[7] for row in whole if "given" not in row[7]["context"]]
+                traces = [row[7] for row in rows if "given" not in row[7]["context"]]
                 self.assertEqual(len({extra["trace_id"] for extra in traces}), len(traces))
                 self.assertFalse([extra for extra in traces if "parent_span_id" in extra])
                 told = {(extra["trace_id"], extra["span_id"]) for extra in traces}
@@ -207,8 +212,6 @@ class Traced(RunTest):
                 }
                 for row in rows:
                     extra = row[7]
-                    if "trace_id" not in extra:
-                        continue
                     kind = self.check_row(row)
                     if "given" in extra["context"]:
                         continue  # in the user's own trace
@@ -251,6 +254,27 @@ class Traced(RunTest):
                 "header": None,
             },
         )
+
+    def test_from_the_first_request_on(self) -> None:
+        path = f"{self.folder}/ltel.sock"
+        for where in ({}, {"path": path}):
+            for _ in range(3):
+                with self.subTest(**where), Receiver(features={"trace": ALL}, **where) as receiver:
+                    Target.seen.clear()
+                    log = self.locust(
+                        *("-f", str(HERE / "locustfile_traces.py"), "Fast", "--headless", "-t1s"),
+                        *("-H", f"http://127.0.0.1:{self.server.server_port}"),
+                        address=receiver.address,
+                        AT_ONCE="1",
+                        CLOSED=str(free_port()),
+                    ).end()
+                    client = receiver.only("local")
+                    self.assertEqual(len(client.hellos), 1, log)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+                self.assertGreater(len(client.rows), 5, log)
+                self.assertEqual([row for row in client.rows if not row[7]], [], log)
+                self.assertEqual([hops for hops in Target.seen.values() if [] in hops], [], log)
 
     def test_without_propagation(self) -> None:
         rows, _, _ = self.run_with(ALL | {"propagate": False}, "Fast")
@@ -351,6 +375,16 @@ class TracerTest(unittest.TestCase):
                 self.assertEqual(found is not None, kept)
         self.assertIsNone(tracer.ids(None, None, 1.0, ("A", "b")))
 
+    def test_every_row_has_ids_where_every_trace_is_sampled(self) -> None:
+        for ratio, told in ((None, True), (1, True), (7, True), (0.999, False), (0, False)):
+            tracer = self.tracer(ratio=ratio, propagate=True)
+            response = type("Response", (), {})()
+            response.ltel_span = tracer.adopt(w3c.Parent(5, 6, False))
+            found = tracer.ids(response, "http://host/", 1.0, None)
+            self.assertEqual(found is not None, told, ratio)
+            if found:
+                self.assertEqual((found["span_id"], found["sampled"]), (f"{6:016x}", False))
+
     def test_the_row(self) -> None:
         self.assertIsNone(row_of({"trace"})[7])
 
@@ -414,4 +448,34 @@ class TaskFrames(unittest.TestCase):
             outbox.put_tasks([self.row])
         self.assertLess(len(outbox), 5)
         self.assertEqual(outbox.rows, 0)
+        self.assertEqual(outbox.dropped_tasks + outbox.tasks, 9)
+        self.assertGreater(outbox.tasks, 0)
         self.assertEqual(taken(outbox)[0]["type"], "test_start")
+
+    def test_what_is_acknowledged_was_not_dropped(self) -> None:
+        outbox = Outbox(10_000)
+        outbox.put_tasks([self.row] * 2)
+        self.assertIsNotNone(outbox.take())
+        for _ in range(9):
+            outbox.put_tasks([self.row])
+        before = outbox.dropped_tasks
+        self.assertGreaterEqual(before, 2)
+        outbox.acknowledge(1)
+        self.assertEqual(outbox.dropped_tasks, before - 2)
+        outbox.acknowledge(99)
+        self.assertEqual((outbox.dropped_tasks, outbox.tasks), (before - 2, 0))
+
+    def test_the_log_counts_those_that_are_lost(self) -> None:
+        environment = Environment()
+        environment.create_local_runner()
+        with unittest.mock.patch.dict(os.environ, LTEL_BUFFER_BYTES="9000", LTEL_DRAIN_TIMEOUT="0"):
+            session = Session(environment, Address(host="127.0.0.1", port=free_port()))
+            self.addCleanup(atexit.unregister, session.close)
+            session._begin_run()
+            for _ in range(9):
+                session._on_task(self.row)
+                session._flush()
+            with self.assertLogs("ltel_locust") as logs:
+                session.close()
+        self.assertIn("0 of 0 requests", logs.output[-1])
+        self.assertIn(", and 9 executions of tasks", logs.output[-1])
