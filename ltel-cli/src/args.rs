@@ -40,7 +40,7 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArg {
-    /// The configuration (TOML). Without it: every built-in recorder, as JSON lines on stdout.
+    /// The configuration (TOML). Without it: the built-in recorders that cost Locust nothing, as JSON lines on stdout.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -86,6 +86,8 @@ pub struct Record {
     pub severity: Severity,
     /// The Locust process it is from; absent if it is from the run as a whole.
     pub source: Option<Arc<SourceInfo>>,
+    /// What it says in a sentence, for people; where it is absent, its name says enough. The body of a log record.
+    pub body: Option<String>,
     /// The request or task that it is about, in its trace.
     pub trace: Option<TraceContext>,
     /// Its own fields, in the order in which they are shown.
@@ -102,6 +104,7 @@ impl Record {
             name: name.into(),
             severity: Severity::default(),
             source: None,
+            body: None,
             trace: None,
             fields: Vec::new(),
         }
@@ -111,6 +114,13 @@ impl Record {
     #[must_use]
     pub const fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Sets what it says in a sentence.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<String>) -> Self {
+        self.body = Some(body.into());
         self
     }
 

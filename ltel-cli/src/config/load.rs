@@ -1,6 +1,7 @@
 //! From the file's text to a [`Config`], or to everything that is wrong with it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +34,7 @@ struct RawTop {
 
 #[derive(Deserialize)]
 struct RawListen {
-    unix: Option<PathBuf>,
+    unix: Option<Spanned<PathBuf>>,
     tcp: Option<Spanned<String>>,
     max_connections: Option<usize>,
     max_frame_bytes: Option<ByteSize>,
@@ -55,7 +56,7 @@ struct RawBackend {
     kind: Option<Spanned<String>>,
     interval: Option<Interval>,
     temporality: Option<Spanned<RawTemporality>>,
-    queue: Option<usize>,
+    queue: Option<Spanned<NonZeroUsize>>,
     internal_metrics: Option<bool>,
 }
 
@@ -88,7 +89,7 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
         let errors = syntax.iter().map(|e| ConfigError::new(e.message(), e.span().unwrap_or(0..0)));
         return Err(fail(errors.collect()));
     }
-    let mut loader = Loader { registry, env, taken: Vec::new(), errors: Vec::new() };
+    let mut loader = Loader { registry, env, taken: Vec::new(), files: Vec::new(), errors: Vec::new() };
     match loader.config(Section::new("", 0..0, table.into_inner())) {
         Some(config) if loader.errors.is_empty() => Ok(config),
         _ => Err(fail(loader.errors)),
@@ -107,6 +108,8 @@ struct Loader<'a> {
     env: &'a Environment,
     // What listens on TCP so far.
     taken: prometheus::Taken,
+    // What is written to so far.
+    files: Vec<PathBuf>,
     errors: Vec<ConfigError>,
 }
 
@@ -183,8 +186,15 @@ impl Loader<'_> {
             }
         });
         let token = raw.token.and_then(|secret| self.secret(&secret));
+        if let Some(unix) = &raw.unix {
+            let folder = unix.get_ref().parent().filter(|folder| !folder.as_os_str().is_empty());
+            if folder.is_some_and(|folder| !folder.is_dir()) {
+                let message = format!("`{}` is in a folder that does not exist", unix.get_ref().display());
+                self.errors.push(ConfigError::new(message, unix.span()).help("give a path in an existing folder"));
+            }
+        }
         Some(Listen {
-            unix: raw.unix,
+            unix: raw.unix.map(Spanned::into_inner),
             tcp,
             max_connections: raw.max_connections.unwrap_or(1_024),
             max_frame_bytes: raw
@@ -261,7 +271,7 @@ impl Loader<'_> {
                 Some(RawTemporality::Cumulative) => Temporality::Cumulative,
                 None => temporality.unwrap_or(Temporality::Cumulative),
             },
-            queue: common.queue.unwrap_or(10_000),
+            queue: common.queue.map_or(10_000, |queue| queue.into_inner().get()),
             // Lines are read by people, and paid for by each.
             internal_metrics: common.internal_metrics.unwrap_or(!matches!(kind, BackendKind::Json(_))),
             kind,
@@ -281,6 +291,13 @@ impl Loader<'_> {
             return Some(JsonConfig { output: JsonOutput::Stdout, spans: raw.spans });
         };
         let path = PathBuf::from(output.get_ref());
+        if self.files.contains(&path) {
+            self.errors.push(
+                ConfigError::new(format!("another backend writes to `{}` already", path.display()), output.span())
+                    .help("give each a file of its own"),
+            );
+        }
+        self.files.push(path.clone());
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         if folder.is_some_and(|folder| !folder.is_dir()) || path.is_dir() {
             let why = if path.is_dir() { "is a folder" } else { "is in a folder that does not exist" };

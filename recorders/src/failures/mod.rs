@@ -5,6 +5,8 @@
 
 mod tally;
 
+use std::num::NonZeroUsize;
+
 use ltel_core::Timestamp;
 use ltel_core::event::UserError;
 use ltel_core::prelude::*;
@@ -55,7 +57,7 @@ pub struct Options {
     /// How many distinct failures of requests are told apart, and as many exceptions of users. Beyond it they are counted
     /// as one.
     #[serde(default = "default_limit")]
-    pub limit: usize,
+    pub limit: NonZeroUsize,
 }
 
 impl Default for Options {
@@ -64,8 +66,11 @@ impl Default for Options {
     }
 }
 
-const fn default_limit() -> usize {
-    1_000
+const fn default_limit() -> NonZeroUsize {
+    match NonZeroUsize::new(1_000) {
+        Some(limit) => limit,
+        None => NonZeroUsize::MIN,
+    }
 }
 
 impl Recorder for Failures {
@@ -106,7 +111,7 @@ impl Recorder for Failures {
     };
 
     fn build(options: &Options, _: &mut Instruments<'_>) -> Self {
-        Self { requests: Tally::new(options.limit), users: Tally::new(options.limit) }
+        Self { requests: Tally::new(options.limit.get()), users: Tally::new(options.limit.get()) }
     }
 
     #[inline]
@@ -174,12 +179,15 @@ fn of_requests(failure: &Counted<'_, 4>, record: Record) -> Record {
         Some(code) => record.field("status_code", code),
         None => record,
     };
-    failure.describe(record)
+    let body = format!("{method} {name}: {error}");
+    // All those beyond the limit have neither.
+    failure.describe(record.body(body.trim_start_matches([' ', ':'])))
 }
 
 fn of_users(failure: &Counted<'_, 3>, record: Record) -> Record {
     let [user, error, _] = failure.texts.unwrap_or(["", OTHER, ""]);
-    failure.describe(record.field("user", user).field("error", error))
+    let body = format!("{user}: {error}");
+    failure.describe(record.body(body.trim_start_matches([' ', ':'])).field("user", user).field("error", error))
 }
 
 fn with_traceback(failure: &Counted<'_, 3>, record: Record) -> Record {

@@ -72,7 +72,8 @@ pub(super) fn write_span(out: &mut Vec<u8>, run: &RunInfo, span: &SpanData) {
     add("sampled", span.span_context.is_sampled().into());
     add("kind", format!("{:?}", span.span_kind).to_lowercase().into());
     add("start_time", start.to_string().into());
-    add("duration_ms", (end.since(start).as_secs_f64() * 1e3).into());
+    // Whole microseconds, which is what the times are.
+    add("duration_ms", (end.since(start).as_micros() as f64 / 1e3).into());
     match &span.status {
         Status::Error { description } => {
             add("status", "error".into());

@@ -27,7 +27,8 @@ impl Blank {
         log.set_observed_timestamp(observed.into());
         log.set_severity_number(severity(record.severity));
         log.set_severity_text(record.severity.as_str());
-        log.set_body(message(record.kind.as_str(), &record.name).into());
+        let body = record.body.clone().unwrap_or_else(|| message(record.kind.as_str(), &record.name));
+        log.set_body(body.into());
         match &record.name {
             Cow::Borrowed(name) => log.set_event_name(name),
             // The SDK takes a name only from the program's text. This attribute was its place before it had a field.
