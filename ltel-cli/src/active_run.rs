@@ -9,7 +9,7 @@ use ltel_core::account::Account;
 use ltel_core::event::{Event, Request, Task};
 use ltel_core::meter;
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
-use ltel_core::run::{Run, RunInfo};
+use ltel_core::run::{Run, RunInfo, SourceInfo};
 
 use crate::backends::{Backend, Entry, Feed, Spans};
 use crate::config::RecorderConfig;
@@ -69,7 +69,7 @@ impl ActiveRun {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
             at_work.recorder.record(event, origin, &mut self.out);
-            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
+            send(&mut self.out, origin.source, &at_work.routes, &self.backends, self.run.info());
         }
     }
 
@@ -78,7 +78,7 @@ impl ActiveRun {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
             at_work.recorder.record_requests(rows, origin, &mut self.out);
-            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
+            send(&mut self.out, origin.source, &at_work.routes, &self.backends, self.run.info());
         }
         self.run.recorded(source, rows.len() as u64);
     }
@@ -90,7 +90,7 @@ impl ActiveRun {
             for task in tasks {
                 at_work.recorder.record(&Event::Task(task), origin, &mut self.out);
             }
-            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
+            send(&mut self.out, origin.source, &at_work.routes, &self.backends, self.run.info());
         }
     }
 
@@ -112,7 +112,7 @@ impl ActiveRun {
         for at_work in self.recorders.iter_mut().filter(|at_work| at_work.next_tick <= now) {
             at_work.next_tick = now + at_work.every;
             at_work.recorder.tick(origin, &mut self.out);
-            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
+            send(&mut self.out, origin.source, &at_work.routes, &self.backends, self.run.info());
         }
     }
 
@@ -121,7 +121,7 @@ impl ActiveRun {
         let origin = Origin { source: self.run.coordinator(), now };
         for at_work in &mut self.recorders {
             at_work.recorder.finish(origin, &mut self.out);
-            send(&mut self.out, &at_work.routes, &self.backends, self.run.info());
+            send(&mut self.out, origin.source, &at_work.routes, &self.backends, self.run.info());
         }
         let account = self.run.account();
         report::log(self.run.info(), &account);
@@ -135,7 +135,13 @@ impl ActiveRun {
     }
 }
 
-fn send(out: &mut Emitted, routes: &[usize], backends: &[Backend], run: &Arc<RunInfo>) {
+fn send(
+    out: &mut Emitted,
+    source: Option<&Arc<SourceInfo>>,
+    routes: &[usize],
+    backends: &[Backend],
+    run: &Arc<RunInfo>,
+) {
     for record in out.records.drain(..) {
         let record = Arc::new(record);
         for &index in routes {
@@ -145,7 +151,7 @@ fn send(out: &mut Emitted, routes: &[usize], backends: &[Backend], run: &Arc<Run
     if !out.spans.is_empty() {
         let spans = Arc::new(std::mem::take(&mut out.spans));
         for &index in routes {
-            backends[index].spans(Spans { run: Arc::clone(run), spans: Arc::clone(&spans) });
+            backends[index].spans(Spans { run: Arc::clone(run), source: source.cloned(), data: Arc::clone(&spans) });
         }
     }
 }

@@ -38,6 +38,9 @@ impl Line {
         if !name.starts_with("ltel.") || name == "ltel.run.report" {
             assert!(!line.text("run_id").is_empty() && !line.text("testplan").is_empty(), "no run: {text}");
         }
+        if kind == "span" {
+            assert!(!line.text("source").is_empty() && !line.text("source_id").is_empty(), "no source: {text}");
+        }
         line
     }
 

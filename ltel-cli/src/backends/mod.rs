@@ -15,7 +15,7 @@ use std::time::Duration;
 use ltel_core::Timestamp;
 use ltel_core::meter::{Collector, MeterSettings};
 use ltel_core::record::Record;
-use ltel_core::run::RunInfo;
+use ltel_core::run::{RunInfo, SourceInfo};
 use ltel_core::trace::SpanData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::task::{JoinHandle, JoinSet};
@@ -81,8 +81,10 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Spans {
     pub(crate) run: Arc<RunInfo>,
+    /// The Locust process they are from.
+    pub(crate) source: Option<Arc<SourceInfo>>,
     // Shared by the backends that take them.
-    pub(crate) spans: Arc<Vec<SpanData>>,
+    pub(crate) data: Arc<Vec<SpanData>>,
 }
 
 /// The metrics of one recorder in one run, for one backend; or those of ltel itself.
@@ -133,7 +135,7 @@ impl Backend {
 
     /// Spans. Dropped and counted if too many wait already.
     pub(crate) fn spans(&self, spans: Spans) {
-        let items = spans.spans.len();
+        let items = spans.data.len();
         self.offer(Command::Spans(spans), Signal::Traces, items);
     }
 
@@ -239,7 +241,7 @@ struct Taken {
 
 impl Taken {
     fn items(&self) -> usize {
-        self.records.len() + self.spans.iter().map(|spans| spans.spans.len()).sum::<usize>()
+        self.records.len() + self.spans.iter().map(|spans| spans.data.len()).sum::<usize>()
     }
 
     // They wait until the sink has them: a receiver that hangs must not have us hold a second queue.
@@ -252,7 +254,7 @@ impl Taken {
         }
         if !self.spans.is_empty() {
             let spans = std::mem::take(&mut self.spans);
-            let items = spans.iter().map(|spans| spans.spans.len()).sum();
+            let items = spans.iter().map(|spans| spans.data.len()).sum();
             sink.spans(spans).await;
             queue.taken(Signal::Traces, items);
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ltel_core::Timestamp;
-use ltel_core::run::RunInfo;
+use ltel_core::run::{RunInfo, SourceInfo};
 use ltel_core::trace::SpanData;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, Status};
@@ -11,7 +11,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::backends::{Collected, Entry, message};
+use crate::backends::{Collected, Entry, Spans, message};
 
 /// The logger's name in the envelope.
 const LOGGER: &str = "ltel";
@@ -45,8 +45,7 @@ pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
     let kind = record.kind.as_str();
     let mut telemetry = context(kind, &record.name, Some(run));
     if let Some(source) = &record.source {
-        telemetry.insert("source".to_owned(), source.source.runner().into());
-        telemetry.insert("source_id".to_owned(), source.label.as_str().into());
+        add_source(&mut telemetry, source);
     }
     if let Some(trace) = &record.trace {
         telemetry.insert("trace_id".to_owned(), trace.trace_id.to_string().into());
@@ -58,9 +57,12 @@ pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
 
 /// Appends a span's line: the span's own parts under the names of OpenTelemetry's data model in snake case, its attributes
 /// and events as maps.
-pub(super) fn write_span(out: &mut Vec<u8>, run: &RunInfo, span: &SpanData) {
+pub(super) fn write_span(out: &mut Vec<u8>, Spans { run, source, .. }: &Spans, span: &SpanData) {
     let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
     let mut telemetry = context("span", &span.name, Some(run));
+    if let Some(source) = source {
+        add_source(&mut telemetry, source);
+    }
     let mut add = |name: &str, value: Value| {
         telemetry.insert(name.to_owned(), value);
     };
@@ -92,6 +94,11 @@ pub(super) fn write_span(out: &mut Vec<u8>, run: &RunInfo, span: &SpanData) {
     }
     let failed = matches!(span.status, Status::Error { .. });
     write(out, end, if failed { "ERROR" } else { "INFO" }, "span", &span.name, &telemetry);
+}
+
+fn add_source(telemetry: &mut Map<String, Value>, source: &SourceInfo) {
+    telemetry.insert("source".to_owned(), source.source.runner().into());
+    telemetry.insert("source_id".to_owned(), source.label.as_str().into());
 }
 
 fn attributes(attributes: &[KeyValue]) -> Value {

@@ -107,9 +107,9 @@ impl Sink for JsonSink {
     }
 
     async fn spans(&mut self, batch: Vec<Spans>) {
-        for Spans { run, spans } in batch {
-            for span in spans.iter() {
-                line::write_span(&mut self.buffer, &run, span);
+        for batch in batch {
+            for span in batch.data.iter() {
+                line::write_span(&mut self.buffer, &batch, span);
                 self.spans += 1;
                 if self.buffer.len() >= BUFFER {
                     self.write_out().await;

@@ -33,7 +33,7 @@ impl SpansSink {
 
 impl Sink for SpansSink {
     async fn spans(&mut self, batch: Vec<Spans>) {
-        for span in batch.into_iter().flat_map(|spans| Arc::unwrap_or_clone(spans.spans)) {
+        for span in batch.into_iter().flat_map(|spans| Arc::unwrap_or_clone(spans.data)) {
             let bytes = size::span(&span);
             let full = self.batch.push(span, bytes);
             self.send(full).await;
