@@ -16,7 +16,7 @@ from locust.env import Environment
 from .early import Early
 from .options import add_options
 from .session import Session, start
-from .trace import current
+from .trace import Tracer
 from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
@@ -44,23 +44,41 @@ def record(name: str, value: float | None = None, **attributes: Any) -> None:
 
 
 def trace_id() -> str | None:
-    """The trace of the running task, or of this user's last request where tasks are not traced.
+    """The trace of what this user does, for logs and messages: 32 hexadecimal digits, or None.
 
-    32 hexadecimal digits, for logs and messages of one's own: `log.info(ltel_locust.trace_id())`.
-    It may be one that is not sampled. None where traces are off, and before the first request.
+    It is that of the last `traceparent()` until its event is fired, else of the running task, or
+    of the last request where tasks are not traced. It may be one that is not sampled. None where
+    traces are off, and where there has been nothing of all that yet.
     """
-    span = current()
+    tracer = _tracer()
+    span = tracer.current() if tracer is not None else None
     return trace_text(span.trace) if span is not None else None
 
 
 def traceparent() -> str | None:
-    """The same as a W3C `traceparent`, to hand on where ltel does not: gRPC metadata, a queue.
+    """A W3C `traceparent` for a request of one's own, by gRPC or a queue; None without traces.
 
-    `metadata=[("traceparent", ltel_locust.traceparent())]` makes what is called a child of the
-    task, or of this user's last request where tasks are not traced.
+    Asked for before the call, it begins a span, a child of the running task where tasks are
+    traced. The next request event that the same greenlet fires by hand is that span, so the system
+    under test joins the very request that Locust reports. Until then each call returns the same.
+
+        header = ltel_locust.traceparent()
+        stub.Buy(order, metadata=[("traceparent", header)] if header else [])
+        environment.events.request.fire(request_type="grpc", name="Buy", ...)
+
+    Traces are off until a receiver has asked for them.
     """
-    span = current()
-    return span.header() if span is not None else None
+    tracer = _tracer()
+    return tracer.hand_out().header() if tracer is not None else None
+
+
+def _tracer() -> Tracer | None:
+    """That of an environment with traces; of several, which may differ in ratio, the first."""
+    for environment in list(_sessions):
+        tracer = getattr(environment.events.request, "ltel_tracer", None)
+        if tracer is not None:
+            return tracer
+    return None
 
 
 # Not before `init`: with --processes Locust forks after this import, and each child fires `init`.

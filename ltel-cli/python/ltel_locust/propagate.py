@@ -62,8 +62,10 @@ def _wrap(client: type, defaults: Look, sent: Look) -> None:
             if seen is not None and seen != header:
                 # An `auth` or an instrumentation set another one, later.
                 span = _parsed(tracer.child, seen)
-            if span is not None:
-                response.ltel_span = getcurrent().ltel_span = span
+            if span is None:
+                # Of its own even so: what is handed out is for an event fired by hand.
+                span = tracer.begin()
+            response.ltel_span = getcurrent().ltel_span = span
         except Exception as error:
             _give_up(error)
         return response
@@ -102,7 +104,7 @@ def _find(headers: Mapping[Any, Any]) -> Any:
 
 
 def _parsed(make: Callable[[w3c.Parent], Span], value: str | None) -> Span | None:
-    # None: nothing that a receiver would follow was sent, and the row gets ids of its own.
+    # None: nothing that a receiver would follow was sent.
     given = w3c.parse(value) if value is not None else None
     return make(given) if given is not None else None
 

@@ -89,10 +89,9 @@ class Tracer:
 
     def begin(self) -> Span:
         """The span of a request that the running greenlet makes."""
-        if self.tasks:
-            task = getattr(getcurrent(), "ltel_task", None)
-            if task is not None:
-                return Span(task.trace, _bits(64) or 1, task.id, task.sampled, task)
+        task = self._task()
+        if task is not None:
+            return Span(task.trace, _bits(64) or 1, task.id, task.sampled, task)
         trace = _bits(128) or 1
         return Span(trace, _bits(64) or 1, 0, trace & _LOW < self._bound)
 
@@ -101,17 +100,31 @@ class Tracer:
         trace = _bits(128) or 1
         return Task(trace, _bits(64) or 1, trace & _LOW < self._bound)
 
+    def hand_out(self) -> Span:
+        """The span of a request that the user is about to make, and whose event they fire.
+
+        It is the same until an event of this greenlet has taken it.
+        """
+        span = self._handed_out()
+        if span is None:
+            span = getcurrent().ltel_handed_out = self.begin()
+        return span
+
+    def current(self) -> Span | None:
+        """The span handed out, else the running task, else the last request of this greenlet."""
+        return self._handed_out() or self._task() or getattr(getcurrent(), "ltel_span", None)
+
     def adopt(self, given: w3c.Parent) -> Span:
         """The span that the user has named for this very request, sampled as they say.
 
         Named again, for a retry, it is the parent of the next.
         """
-        key = given.trace, given.span
-        if key in self._adopted:
+        if (given.trace, given.span) in self._adopted:
             return self.child(given)
-        self._adopted[key] = None
-        if len(self._adopted) > ADOPTED:
-            del self._adopted[next(iter(self._adopted))]
+        span = self._handed_out()
+        if span is not None and (span.trace, span.id) == (given.trace, given.span):
+            return self._take(span)
+        self._remember(given.trace, given.span)
         return Span(given.trace, given.span, 0, given.sampled)
 
     def child(self, given: w3c.Parent) -> Span:
@@ -131,7 +144,9 @@ class Tracer:
             except Exception:
                 pass
         if type(span) is not Span or span.told:
-            span = getcurrent().ltel_span = self.begin()
+            span = self._handed_out()
+            span = self.begin() if span is None else self._take(span)
+            getcurrent().ltel_span = span
         span.told = True
         # Where every trace is sampled, every request is to have its span: one without ids would be
         # taken for one that Locust did not trace, though it was sent with those that the user gave.
@@ -149,16 +164,28 @@ class Tracer:
             found["parent_span_id"] = w3c.span_text(span.parent)
         return found
 
+    def _task(self) -> Task | None:
+        return getattr(getcurrent(), "ltel_task", None) if self.tasks else None
+
+    def _handed_out(self) -> Span | None:
+        """What is handed out and was not taken; one task leaves nothing to the next."""
+        span = getattr(getcurrent(), "ltel_handed_out", None)
+        return span if span is not None and span.task is self._task() else None
+
+    def _take(self, span: Span) -> Span:
+        getcurrent().ltel_handed_out = None
+        # Whoever sends it once more makes another request.
+        self._remember(span.trace, span.id)
+        return span
+
+    def _remember(self, trace: int, span: int) -> None:
+        self._adopted[trace, span] = None
+        if len(self._adopted) > ADOPTED:
+            del self._adopted[next(iter(self._adopted))]
+
     def _slow(self, response_time: Any) -> bool:
         limit = self._keep_slower
         if limit is None:
             return False
         took = response_time if type(response_time) is float else number(response_time)
         return took is not None and took > limit
-
-
-def current() -> Span | None:
-    """The running task, or the last request of this greenlet where tasks are not traced."""
-    greenlet = getcurrent()
-    task = getattr(greenlet, "ltel_task", None)
-    return task if task is not None else getattr(greenlet, "ltel_span", None)

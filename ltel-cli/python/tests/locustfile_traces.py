@@ -68,7 +68,7 @@ class Steps:
     @task
     def plain(self):
         self.get("/ok", "plain")
-        ltel_locust.record("last", trace=ltel_locust.trace_id(), header=ltel_locust.traceparent())
+        ltel_locust.record("last", trace=ltel_locust.trace_id())
         headers = {"X-Own": "1"}
         self.get("/ok", "plain", headers=headers)
         assert headers == {"X-Own": "1"}
@@ -133,6 +133,29 @@ class Steps:
     def by_hand(self):
         self.fire("hand")
         gevent.spawn(self.fire, "hand").join()
+
+    @task
+    def handed_out(self):
+        if ltel_locust.traceparent() is None:
+            assert ltel_locust.trace_id() is None
+            return  # without traces
+        for _ in range(2):
+            header = ltel_locust.traceparent()
+            assert header == ltel_locust.traceparent()
+            assert header.split("-")[1] == ltel_locust.trace_id()
+            # Requests with a span of their own, and other greenlets, do not take it.
+            self.get("/ok", "plain")
+            self.get("/ok", "bad", headers={"TRACEPARENT": "00-mine-01"})
+            gevent.spawn(self.fire, "hand").join()
+            self.fire("handed out", context={"kind": "handed out", "given": header})
+            assert header.split("-")[1] == ltel_locust.trace_id()
+            self.fire("hand")
+        header = ltel_locust.traceparent()
+        for _ in range(2):
+            self.get("/ok", "handed over", header, headers={"traceparent": header})
+        self.fire("hand")
+        if self.environment.events.request.ltel_tracer.tasks:
+            ltel_locust.traceparent()  # and no event; those of the next task are none of it
 
     @task
     def spawns(self):

@@ -116,7 +116,7 @@ class SenderTest(unittest.TestCase):
             "begin()\n"
             "fire(10)\n"
             "gevent.sleep(0.3)\n"
-            "assert sender.connected\n"
+            "assert sender.connected and ltel_locust.traceparent()\n"
             # While the greenlet waits for the connection, and while it does not.
             "for waits in (True, False):\n"
             "    while (sender._waits_for is not None) is not waits:\n"
@@ -126,13 +126,14 @@ class SenderTest(unittest.TestCase):
             "        begin()\n"
             "        gevent.sleep(0.6)\n"
             "        fire(10)\n"
-            "        os._exit(7 if sender._greenlet.dead else 8)\n"
+            "        untraced = ltel_locust.traceparent() is ltel_locust.trace_id() is None\n"
+            "        os._exit(7 if sender._greenlet.dead and untraced else 8)\n"
             "    fire(10)\n"
             "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
             "fire(10)\n"
         )
         for where in self.transports():
-            with self.subTest(**where), Receiver(**where) as receiver:
+            with self.subTest(**where), Receiver(features={"trace": {}}, **where) as receiver:
                 said = self.check(program, receiver.address)
                 client = receiver.only("local")
                 self.assertEqual((len(client.hellos), len(client.rows)), (1, 40), said)

@@ -119,6 +119,14 @@ class Traced(RunTest):
         self.assertNotIn("ltel", str(extra["context"]))
         if kind == "hand":
             self.assertNotIn("url", extra)
+        elif kind == "handed out":
+            self.assertEqual(mine, given)
+        elif kind == "handed over":
+            self.assertEqual(self.sent(row), given)
+            self.assertEqual(extra["trace_id"], given.split("-")[1])
+            if extra["span_id"] != given.split("-")[2]:
+                self.assertEqual(extra["parent_span_id"], given.split("-")[2])
+                return "handed over twice"
         elif kind == "bad":
             self.assertEqual(self.sent(row), "00-mine-01")
         elif kind == "none":
@@ -149,6 +157,7 @@ class Traced(RunTest):
                 }
                 self.assertEqual(flags, {False, True} if user == "Slow" else {False})
                 own = ("plain", "redirect", "caught", "bad", "broken", "hand", "spawned")
+                own += ("handed out", "handed over", "handed over twice")
                 for kind in (*own, "adopted", "given", *(("none",) if user == "Slow" else ())):
                     self.assertGreater(kinds[kind], 0, kind)
                 # Retries: two more for each that was adopted, but for a user killed amid them.
@@ -156,11 +165,9 @@ class Traced(RunTest):
                 traces = [row[7] for row in rows if "given" not in row[7]["context"]]
                 self.assertEqual(len({extra["trace_id"] for extra in traces}), len(traces))
                 self.assertFalse([extra for extra in traces if "parent_span_id" in extra])
-                told = {(extra["trace_id"], extra["span_id"]) for extra in traces}
+                told = {extra["trace_id"] for extra in traces}
                 for custom in receiver.only("local").of("custom"):
-                    _, trace_id, span_id, flags = custom["attributes"]["header"].split("-")
-                    self.assertEqual(custom["attributes"]["trace"], trace_id)
-                    self.assertEqual(((trace_id, span_id) in told, flags), (True, "01"))
+                    self.assertIn(custom["attributes"]["trace"], told)
 
     def test_ratio(self) -> None:
         for ratio, low, high in ((0.0, 0.0, 0.0), (0.3, 0.1, 0.5)):
@@ -208,13 +215,15 @@ class Traced(RunTest):
                     "broken": {"broken"},
                     "spawned": {"spawns"},
                     "outlives": {"spawns"},
-                    "hand": {"by_hand", "caught"},
+                    "hand": {"by_hand", "caught", "handed_out"},
+                    "handed out": {"handed_out"},
+                    "handed over": {"handed_out"},
                 }
                 for row in rows:
                     extra = row[7]
                     kind = self.check_row(row)
-                    if "given" in extra["context"]:
-                        continue  # in the user's own trace
+                    if kind in ("given", "adopted", "default", "handed over twice"):
+                        continue  # below what the user named
                     start, took, user_class, name, trace_id, _, sampled, _ = by_span[
                         extra["parent_span_id"]
                     ]
@@ -230,10 +239,9 @@ class Traced(RunTest):
                 self.assertEqual(
                     errors, {"raises": ["RuntimeError", "RuntimeError('a task failed')"]}
                 )
+                by_trace = {row[4]: row for row in tasks}
                 for custom in receiver.only("local").of("custom"):
-                    _, trace_id, span_id, _ = custom["attributes"]["header"].split("-")
-                    self.assertEqual(custom["attributes"]["trace"], trace_id)
-                    self.assertEqual(by_span[span_id][3], "plain")
+                    self.assertEqual(by_trace[custom["attributes"]["trace"]][3], "plain")
 
     def test_off(self) -> None:
         rows, tasks, receiver = self.run_with(None, "Null", off=True)
@@ -389,12 +397,60 @@ class TracerTest(unittest.TestCase):
         self.assertIsNone(row_of({"trace"})[7])
 
     def test_the_greenlets_own(self) -> None:
+        gevent.spawn(self._the_greenlets_own).get()
+
+    def _the_greenlets_own(self) -> None:
         tracer = self.tracer()
+        self.assertIsNone(tracer.current())
         tracer.ids(None, None, 1.0, None)
-        last = trace.current()
+        last = tracer.current()
         assert last is not None
-        self.assertIsNone(gevent.spawn(trace.current).get())
-        self.assertIs(trace.current(), last)
+        self.assertIsNone(gevent.spawn(tracer.current).get())
+        self.assertIs(tracer.current(), last)
+        handed_out = tracer.hand_out()
+        self.assertIs(tracer.current(), handed_out)
+        self.assertIsNot(gevent.spawn(tracer.hand_out).get(), handed_out)
+
+    def test_what_is_handed_out_is_taken_once(self) -> None:
+        for features in ({}, {"propagate": True}, {"ratio": 0.0, "keep_failures": True}):
+            gevent.spawn(self._handed_out, self.tracer(**features)).get()
+
+    def _handed_out(self, tracer: Tracer) -> None:
+        def told() -> Any:
+            found = tracer.ids(None, None, 1.0, ("A", "b"))
+            assert found
+            return found["span_id"]
+
+        span = tracer.hand_out()
+        self.assertIs(tracer.hand_out(), span)
+        self.assertEqual(told(), f"{span.id:016x}")
+        self.assertNotEqual(told(), f"{span.id:016x}")
+        # Sent once more, it is another request.
+        self.assertEqual(tracer.adopt(w3c.Parent(span.trace, span.id, True)).parent, span.id)
+        other = tracer.hand_out()
+        self.assertIsNot(other, span)
+        given = w3c.Parent(other.trace, other.id, True)
+        self.assertIs(tracer.adopt(given), other)
+        self.assertEqual(tracer.adopt(given).parent, other.id)
+        self.assertNotIn(told(), (f"{span.id:016x}", f"{other.id:016x}"))
+
+    def test_what_is_handed_out_is_of_its_task(self) -> None:
+        gevent.spawn(self._handed_out_in_tasks, self.tracer(tasks=True)).get()
+
+    def _handed_out_in_tasks(self, tracer: Tracer) -> None:
+        outside = tracer.hand_out()
+        greenlet: Any = gevent.getcurrent()
+        greenlet.ltel_task = task = tracer.begin_task()
+        self.assertIs(tracer.current(), task)
+        span = tracer.hand_out()
+        self.assertEqual((span.trace, span.parent), (task.trace, task.id))
+        self.assertIs(tracer.current(), span)
+        self.assertIs(tracer.hand_out(), span)
+        greenlet.ltel_task = tracer.begin_task()
+        found = tracer.ids(None, None, 1.0, None)
+        assert found
+        self.assertNotIn(found["span_id"], (f"{span.id:016x}", f"{outside.id:016x}"))
+        self.assertEqual(found["parent_span_id"], f"{greenlet.ltel_task.id:016x}")
 
 
 class Outgoing(unittest.TestCase):
