@@ -123,7 +123,7 @@ fn refused_for_good() {
         let said = &outcome.said;
         assert_eq!(outcome.answers(), ["reject"], "{protocol}, {signal}: {said}");
         let why = if protocol == "grpc" { "InvalidArgument" } else { "400" };
-        assert!(said.contains(&format!("export of {signal} failed")) && said.contains(why), "{said}");
+        assert!(said.contains(&format!("export of {signal} to http://127.0.0.1:")) && said.contains(why), "{said}");
         assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
     });
 }
