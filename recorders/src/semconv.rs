@@ -71,18 +71,20 @@ pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
     let rest = &url[origin.len()..];
     let (path, query) = rest.find('?').map_or((rest, None), |at| (&rest[..at], Some(&rest[at + 1..])));
     let mut safe = String::with_capacity(url.len());
-    match (origin.split_once("://"), origin.rfind('@')) {
-        (Some((scheme, user)), Some(at)) => {
-            safe.push_str(scheme);
-            safe.push_str("://");
+    // A name of Locust's can be any text: only what stands in the place of a user is one.
+    let user = origin.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    if let Some((scheme, (user, host))) = user {
+        safe.push_str(scheme);
+        safe.push_str("://");
+        safe.push_str(REDACTED);
+        if user.contains(':') {
+            safe.push(':');
             safe.push_str(REDACTED);
-            if user[..at - scheme.len() - "://".len()].contains(':') {
-                safe.push(':');
-                safe.push_str(REDACTED);
-            }
-            safe.push_str(&origin[at..]);
         }
-        _ => safe.push_str(origin),
+        safe.push('@');
+        safe.push_str(host);
+    } else {
+        safe.push_str(origin);
     }
     safe.push_str(path);
     if let Some(query) = query {
@@ -240,6 +242,9 @@ mod tests {
             ("http://token@shop/a@b", "http://REDACTED@shop/a@b"),
             ("https://s3/a?sig=abc&x=1&Signature=d#e", "https://s3/a?sig=REDACTED&x=1&Signature=REDACTED#e"),
             ("https://s3?sig=abc", "https://s3?sig=REDACTED"),
+            ("me@x://shop?a", "me@x://shop?a"),
+            ("\u{e9}@\u{e9}://\u{e9}:\u{e9}@\u{e9}?", "\u{e9}@\u{e9}://REDACTED:REDACTED@\u{e9}?"),
+            ("://@?", "://REDACTED@?"),
             ("/cart?sig=abc", "/cart?sig=REDACTED"),
             ("mail me@shop?", "mail me@shop?"),
         ] {
