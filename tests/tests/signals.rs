@@ -113,9 +113,11 @@ fn a_killed_worker() {
     let mut master = scene.start("master", master);
     let worker = ["--worker", "-f", "counting.py", "--master-host=127.0.0.1", "--master-port", &port];
     let mut workers = ["one", "two"].map(|name| scene.start(name, scene.locust_to(&scene.address(), worker)));
-    until("requests of both workers", SLOW, || {
+    // Gauges are sampled at a time of their own: what dies before its first sample never has any.
+    until("requests and gauges of both workers", SLOW, || {
         let lines = scene.lines_so_far();
-        let of = |id: &str| lines.named("locust.tl.request.metric.success").any(|line| line.is("source_id", id));
+        let has = |name, id| lines.named(name).any(|line| line.is("source_id", id));
+        let of = |id| has("locust.tl.request.metric.success", id) && has("locust.tl.system.metric.mem", id);
         (of("worker-0") && of("worker-1")).then_some(())
     });
     let [killed, survivor] = &mut workers;
