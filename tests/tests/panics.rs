@@ -1,0 +1,59 @@
+//! A recorder that panics.
+
+use ltel_core::wire::Encoding;
+use ltel_tests::{Client, Exit, Lines, SOON, Scene, config, row};
+
+/// Scenario: one of a program's own recorders panics in the first of two runs.
+/// Guarantees: the other recorders have every request of that run; it says that it is not complete, which recorder fell, and
+/// over what; that recorder's counter stays at what it had. In the next run it is at work again.
+#[test]
+fn a_recorder_that_panics() {
+    let scene = Scene::new();
+    let file = scene.write("telemetry.toml", &config(&scene, "", "[recorders.fragile]\n"));
+    let mut program = scene.program(env!("CARGO_BIN_EXE_ltel-fragile").as_ref());
+    program.args(["--config".as_ref(), file.as_os_str()]);
+    let mut ltel = scene.start("ltel", program);
+    ltel.says("listening on", SOON);
+
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "one");
+    client.start("one");
+    for name in ["/stands", "/falls", "/stands"] {
+        client.requests(vec![row(name, 10.0, false), row("/last", 20.0, false)]);
+    }
+    client.finish();
+    scene.reported(1);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "two");
+    client.start("two");
+    client.requests(vec![row("/stands", 10.0, false)]);
+    client.finish();
+    let lines = scene.reported(2);
+    ltel.signal(rustix::process::Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0), "{}", ltel.stderr());
+
+    let stderr = ltel.stderr();
+    for told in [
+        "recorder `fragile` panicked, and records nothing more of run one: assertion `left != right` failed: no such request",
+        "run one complete: 6 requests recorded, 0 dropped (recorder `fragile` panicked)",
+        "run two complete: 1 requests recorded, 0 dropped\n",
+    ] {
+        assert!(stderr.contains(told), "{told} in\n{stderr}");
+    }
+
+    let (one, two) = (lines.of_run("one"), lines.of_run("two"));
+    let report = one.report();
+    assert_eq!(report.telemetry["complete"], false);
+    assert_eq!(report.count("recorded"), 6);
+    let why = report.telemetry["recorders_panicked"]["fragile"].as_str().unwrap_or_default();
+    assert!(why.contains("no such request was expected"), "{report:?}");
+    assert_eq!(one.final_record().count("num_requests"), 6);
+    let counted = |run: &Lines, endpoint: &str| {
+        let points = run.latest("fragile.requests");
+        points.values().find(|point| point.is("endpoint", endpoint)).map(|point| point.count("value"))
+    };
+    assert_eq!(counted(&one, "/stands"), Some(1));
+    assert_eq!(counted(&one, "/last"), Some(1));
+
+    assert_eq!(two.report().telemetry["complete"], true);
+    assert_eq!(two.report().telemetry.get("recorders_panicked"), None);
+    assert_eq!(counted(&two, "/stands"), Some(1));
+}
