@@ -166,6 +166,23 @@ pub struct UserError {
     pub error: String,
     /// Python's traceback.
     pub traceback: String,
+    /// The trace of the task that it ended, where tasks are traced: 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// That task's span: 16 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// Whether that trace is sampled.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
+}
+
+impl UserError {
+    /// The task that it ended, in its trace. Nothing where tasks are not traced, or the ids are none.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::from_hex(self.trace_id.as_deref()?, self.span_id.as_deref()?, None, self.sampled)
+    }
 }
 
 /// Locust's statistics went back to zero.

@@ -284,6 +284,7 @@ impl<'a, O> Context<'a, O> {
             record.trace = match self.event {
                 Some(Event::Request(request)) => request.trace(),
                 Some(Event::Task(task)) => task.trace,
+                Some(Event::UserError(error)) => error.trace(),
                 _ => None,
             };
         }

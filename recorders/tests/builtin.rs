@@ -289,7 +289,7 @@ fn failures() {
         .event(request("POST", "/pay").took_ms(5.0).status(200))
         .event(full().trace(trace))
         .event(full().from(worker(1)))
-        .event(boom())
+        .event(boom().trace(trace))
         .advance("4s")
         .event(request("GET", "/").took_ms(5.0).status(0).failed("ConnectionError", "refused"))
         .event(full())

@@ -118,6 +118,13 @@ class Steps:
         )
 
 
+    @task
+    def raising(self):
+        self.begin()
+        self.get("/ok", "plain", name="ok")
+        raise RuntimeError("a task failed")
+
+
 # Locust collects them from users only.
 TASKS = [step for step in vars(Steps).values() if hasattr(step, "locust_task_weight")]
 

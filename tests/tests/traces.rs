@@ -216,11 +216,11 @@ fn what_the_user_has_set_stays() {
 
 /// Scenario: tasks are traced.
 /// Guarantees: the requests of one execution of a task share its trace and have its span for a parent, which is exported; no
-/// two executions share one. Requests outside of a task are roots.
+/// two executions share one. Requests outside of a task are roots. An exception that ended a task leads to its span.
 #[test]
 fn tasks_are_traced() {
     let _turn = Turn::shared();
-    let run = Run::of("tasks = true", &["-u4", "-r10"], 400);
+    let run = Run::of("tasks = true\n[recorders.failures]", &["-u4", "-r10"], 400);
     let spans = run.numbered();
     let tasks: BTreeMap<_, _> = run
         .spans
@@ -243,7 +243,7 @@ fn tasks_are_traced() {
         // A user that is killed at the end of the run has no end of its task to tell of.
         let task = tasks.get(&key).unwrap_or_else(|| panic!("no task above {span:?}"));
         assert_eq!((task.attribute("locust.user_class"), &task.parent_span_id), (seen.user.as_str(), &None));
-        assert!(["plain", "failing", "judged", "moved"].contains(&task.name.as_str()), "{task:?}");
+        assert!(["plain", "failing", "judged", "moved", "raising"].contains(&task.name.as_str()), "{task:?}");
         if seen.kind != "refused" {
             assert_eq!(seen.ids(), (span.trace_id.as_str(), span.span_id.as_str(), "01"), "{seen:?}");
         }
@@ -251,4 +251,13 @@ fn tasks_are_traced() {
     let executions: BTreeSet<_> = by_execution.values().inspect(|keys| assert_eq!(keys.len(), 1)).collect();
     assert_eq!(executions.len(), by_execution.len(), "no two executions share a task's span");
     assert!(executions.len() > 20, "{}", executions.len());
+
+    let lines = run.scene.lines();
+    let errors: Vec<_> = lines.named("locust.tl.event.user.error").filter(|line| line.is("report", "first")).collect();
+    assert_eq!(errors.len(), 2, "one of each class of user");
+    for error in errors {
+        let task = tasks[&(error.text("trace_id"), error.text("span_id"))];
+        assert_eq!((task.name.as_str(), task.status.as_str()), ("raising", "error"));
+        assert_eq!(task.attribute("locust.user_class"), error.text("user"));
+    }
 }

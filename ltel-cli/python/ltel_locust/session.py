@@ -363,15 +363,15 @@ class Session:
         # Tasks fire it with their task set.
         if not isinstance(user_instance, locust.User):
             user_instance = getattr(user_instance, "user", user_instance)
-        self._outbox.put_event(
-            "user_error",
-            {
-                "time": time.time(),
-                "user": type(user_instance).__name__,
-                "error": rows.text(f"{type(exception).__name__}: {rows.text(exception)}"),
-                "traceback": rows.text("".join(traceback.format_tb(tb))),
-            },
-        )
+        fields = {
+            "time": time.time(),
+            "user": type(user_instance).__name__,
+            "error": rows.text(f"{type(exception).__name__}: {rows.text(exception)}"),
+            "traceback": rows.text("".join(traceback.format_tb(tb))),
+        }
+        if (span := tasks.ended_by(exception)) is not None:
+            fields.update(span.ids())
+        self._outbox.put_event("user_error", fields)
 
     def _on_quit(self, **_kwargs: Any) -> None:
         self.close()

@@ -57,10 +57,12 @@ def install() -> None:
         except BaseException as raised:
             if not isinstance(raised, _FLOW):
                 error = _failure(raised)
+                _mark(raised, span)
             raise
         finally:
             greenlet.ltel_task = outer
             if _is_told(tracer, span, error):
+                span.told = True
                 tracer.tell_task(
                     (
                         began,
@@ -77,6 +79,23 @@ def install() -> None:
     execute_next_task.ltel_original = original  # type: ignore[attr-defined]
     TaskSet.execute_next_task = execute_next_task
     gevent.Greenlet.add_spawn_callback(_inherit)
+
+
+def ended_by(raised: Any) -> Task | None:
+    """The span of the task that this exception has ended, if there is one that is told."""
+    try:
+        span = raised.ltel_task
+    except Exception:
+        return None
+    return span if type(span) is Task and span.told else None
+
+
+def _mark(raised: BaseException, span: Task) -> None:
+    """Locust tells of the exception only after the task: till then it carries the task's span."""
+    try:
+        raised.ltel_task = span  # type: ignore[attr-defined]
+    except Exception:
+        pass  # it takes no attributes
 
 
 def _inherit(spawned: Any) -> None:

@@ -48,6 +48,17 @@ class Span:
         """The `traceparent` that makes others its children."""
         return w3c.render(self.trace, self.id, self.sampled)
 
+    def ids(self) -> dict[str, Any]:
+        """What a row or an event tells of it."""
+        found = {
+            "trace_id": w3c.trace_text(self.trace),
+            "span_id": w3c.span_text(self.id),
+            "sampled": self.sampled,
+        }
+        if self.parent:
+            found["parent_span_id"] = w3c.span_text(self.parent)
+        return found
+
 
 class Task(Span):
     """The span of one execution of a task."""
@@ -155,14 +166,7 @@ class Tracer:
                 return None
             if span.task is not None:
                 span.task.kept = True
-        found = {
-            "trace_id": w3c.trace_text(span.trace),
-            "span_id": w3c.span_text(span.id),
-            "sampled": span.sampled,
-        }
-        if span.parent:
-            found["parent_span_id"] = w3c.span_text(span.parent)
-        return found
+        return span.ids()
 
     def _task(self) -> Task | None:
         return getattr(getcurrent(), "ltel_task", None) if self.tasks else None

@@ -241,6 +241,9 @@ class Traced(RunTest):
                 self.assertEqual(
                     errors, {"raises": ["RuntimeError", "RuntimeError('a task failed')"]}
                 )
+                failed = {(row[4], row[5]) for row in tasks if row[7]}
+                told = receiver.only("local").of("user_error")
+                self.assertEqual({(e["trace_id"], e["span_id"]) for e in told}, failed)
                 by_trace = {row[4]: row for row in tasks}
                 for custom in receiver.only("local").of("custom"):
                     self.assertEqual(by_trace[custom["attributes"]["trace"]][3], "plain")

@@ -375,6 +375,15 @@ impl Given<UserError> {
         traceback.clone_into(&mut self.event.traceback);
         self
     }
+
+    /// The task that it ended, in its trace.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.event.trace_id = Some(trace.trace_id.to_string());
+        self.event.span_id = Some(trace.span_id.to_string());
+        self.event.sampled = trace.sampled;
+        self
+    }
 }
 
 /// Locust set its statistics back to zero.

@@ -35,7 +35,8 @@ const OTHER: &str = "other failures";
 /// A failure of requests is told from others by method, name, class and text of the error; an exception of users by their
 /// class, the error and the traceback. Whichever process it is seen in, it is the same. Of each there is
 ///
-/// - at once, a record of severity error: `report` is `first`. It carries the trace of its request, where there is one
+/// - at once, a record of severity error: `report` is `first`. It carries the trace of its request, or of the task that the
+///   exception ended, where there is one
 /// - at each interval in which it occurred again, one of severity info: `report` is `interval`
 /// - at the end of the run, another: `report` is `final`
 ///
