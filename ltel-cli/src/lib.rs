@@ -40,7 +40,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use args::{Cli, Command};
-use backends::otlp::partial_success;
+use backends::otlp::exporter_log;
 use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
 
 /// Runs ltel's command line with these recorders. The exit code is for `main` to return.
@@ -91,7 +91,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color);
-    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(partial_success::layer());
+    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
     // Fails only if the program that embeds us logs already.
     let _ = log.try_init();
 }

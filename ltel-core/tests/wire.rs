@@ -114,8 +114,11 @@ fn message() -> impl Strategy<Value = Message<'static>> {
             Message::Usage(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes })
         },
     );
-    let user_error = (number(), text(), text(), text())
-        .prop_map(|(time, user, error, traceback)| Message::UserError(UserError { time, user, error, traceback }));
+    let user_error = (number(), text(), text(), text(), of(text()), of(text()), any::<bool>()).prop_map(
+        |(time, user, error, traceback, trace_id, span_id, sampled)| {
+            Message::UserError(UserError { time, user, error, traceback, trace_id, span_id, sampled })
+        },
+    );
     let custom = (number(), text(), attributes(), of(number()))
         .prop_map(|(time, name, attributes, value)| Message::Custom(Custom { time, name, attributes, value }));
     let done = (number(), of(text()), any::<u64>(), any::<u64>(), of(vec(text(), 0..3))).prop_map(

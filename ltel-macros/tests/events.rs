@@ -100,7 +100,7 @@ fn no_field_is_forgotten(event: Event<'_>) {
             }
         }
         Event::Task(Task { start_time, duration, user_class, name, trace, error }) => {}
-        Event::UserError(UserError { time, user, error, traceback }) => {}
+        Event::UserError(UserError { time, user, error, traceback, trace_id, span_id, sampled }) => {}
         Event::Custom(Custom { time, name, attributes, value }) => {}
         _ => {}
     }

@@ -82,8 +82,8 @@ pub enum Fault<'a> {
     Throttle(u32),
     /// 503 or `UNAVAILABLE`, without a word on when it will be better.
     Unavailable,
-    /// 400 or `INVALID_ARGUMENT`: not to be sent again.
-    Reject,
+    /// 400 or `INVALID_ARGUMENT`, and why: not to be sent again.
+    Reject(&'a str),
     /// The connection is closed without an answer.
     Close,
     /// Accepted but for so many points, spans or log records, and why.
@@ -136,7 +136,7 @@ impl FaultReceiver {
         let what = match fault {
             Fault::Throttle(seconds) => format!("kind=throttle&seconds={seconds}"),
             Fault::Unavailable => "kind=unavailable".to_owned(),
-            Fault::Reject => "kind=reject".to_owned(),
+            Fault::Reject(message) => format!("kind=reject&message={message}"),
             Fault::Close => "kind=close".to_owned(),
             Fault::Partial(items, message) => format!("kind=partial&items={items}&message={message}"),
             Fault::Slow(seconds) => format!("kind=slow&seconds={seconds}"),

@@ -115,14 +115,14 @@ fn unavailable_for_a_while() {
     });
 }
 
-/// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`.
-/// Guarantees: ltel does not try that again, and says what was lost, and why.
+/// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`, and why.
+/// Guarantees: ltel does not try that again, and says what was lost, and why, in the receiver's own words.
 #[test]
 fn refused_for_good() {
-    each(Fault::Reject, 1, |protocol, signal, outcome| {
+    each(Fault::Reject("no-such-tenant"), 1, |protocol, signal, outcome| {
         let said = &outcome.said;
         assert_eq!(outcome.answers(), ["reject"], "{protocol}, {signal}: {said}");
-        let why = if protocol == "grpc" { "InvalidArgument" } else { "400" };
+        let why = if protocol == "grpc" { "InvalidArgument: no-such-tenant" } else { "400: no-such-tenant" };
         assert!(said.contains(&format!("export of {signal} to http://127.0.0.1:")) && said.contains(why), "{said}");
         assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
     });
@@ -178,7 +178,13 @@ fn requests_are_of_a_bounded_size() {
     for number in 0..300 {
         let (user, error) = ("User".to_owned(), format!("Exception: {number}"));
         let traceback = "line\n".repeat(1_600);
-        client.send(Message::UserError(UserError { time: 1_700_000_000.0, user, error, traceback }));
+        client.send(Message::UserError(UserError {
+            time: 1_700_000_000.0,
+            user,
+            error,
+            traceback,
+            ..UserError::default()
+        }));
     }
     client.acknowledged();
     client.finish();

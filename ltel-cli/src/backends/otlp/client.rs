@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Request, Response};
 use opentelemetry_http::{Bytes, HttpError};
+use prost::Message as _;
+use tonic_types::Status;
 
 use super::observed::say;
 use crate::config::{Identity, SignalConfig};
@@ -58,6 +60,19 @@ impl HttpClient {
     }
 }
 
+/// The words in which a receiver refuses a request. OTLP wants a protobuf `Status` of it; what stands before a receiver answers
+/// in whatever it likes.
+fn refusal(response: &Response<Bytes>) -> Option<String> {
+    if response.status().is_success() {
+        return None;
+    }
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/x-protobuf") {
+        return Status::decode(response.body().clone()).ok().map(|status| status.message);
+    }
+    Some(String::from_utf8_lossy(response.body()).into_owned())
+}
+
 #[async_trait]
 impl opentelemetry_http::HttpClient for HttpClient {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
@@ -70,7 +85,10 @@ impl opentelemetry_http::HttpClient for HttpClient {
         }
         *request.headers_mut() = headers;
         let result = opentelemetry_http::HttpClient::send_bytes(&self.client, request).await;
-        say(|observed| observed.failure = result.as_ref().err().map(|error| causes(&**error)));
+        say(|observed| {
+            observed.failure = result.as_ref().err().map(|error| causes(&**error));
+            observed.refusal = result.as_ref().ok().and_then(refusal);
+        });
         result
     }
 }

@@ -10,8 +10,9 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::observed::{Observed, PartialSuccess, observe, say};
+use super::words::Words;
 use crate::backends::Account;
-use crate::config::Signal;
+use crate::config::{Signal, SignalConfig};
 
 /// What HTTP/2 makes of the answer of a server that does not speak it.
 const NO_HTTP2: &str = "frame with invalid size";
@@ -67,7 +68,10 @@ impl Exports {
         self.running.spawn(async move {
             let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
-                Ok(result) => result.map_err(|error| observed.failure.clone().unwrap_or_else(|| why(error))),
+                Ok(result) => result.map_err(|error| match &observed.failure {
+                    Some(failure) => failure.clone(),
+                    None => books.refused(why(error), observed.refusal.as_deref()),
+                }),
                 // The exporter starts no attempt after the timeout, but does not end one either.
                 Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
             };
@@ -144,6 +148,7 @@ pub(super) struct Books {
     backend: String,
     signal: Signal,
     endpoint: http::Uri,
+    words: Words,
     account: Arc<Account>,
     /// For one export with all its attempts.
     timeout: Duration,
@@ -154,21 +159,25 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(
-        backend: &str,
-        signal: Signal,
-        endpoint: &http::Uri,
-        timeout: Duration,
-        account: &Arc<Account>,
-    ) -> Self {
+    pub(super) fn new(backend: &str, signal: Signal, config: &SignalConfig, account: &Arc<Account>) -> Self {
         Self {
             backend: backend.to_owned(),
             signal,
-            endpoint: endpoint.clone(),
+            endpoint: config.endpoint.clone(),
+            words: Words::new(&config.headers),
             account: Arc::clone(account),
-            timeout,
+            timeout: config.timeout,
             told: AtomicBool::default(),
             failing: AtomicBool::default(),
+        }
+    }
+
+    /// Adds the receiver's words to a status.
+    fn refused(&self, error: String, refusal: Option<&str>) -> String {
+        match refusal.and_then(|words| self.words.shown(words)) {
+            // What did not come from the receiver, the error has said already.
+            Some(words) if !error.contains(&words) => format!("{error}: {words}"),
+            _ => error,
         }
     }
 
@@ -209,7 +218,8 @@ impl Books {
     fn partial_success(&self, items: u64, partial: &PartialSuccess) -> u64 {
         // A receiver may not refuse more than there was.
         let rejected = partial.rejected.min(items);
-        let (backend, what, message) = (&self.backend, self.signal.items(), &partial.message);
+        let (backend, what) = (&self.backend, self.signal.items());
+        let message = self.words.shown(&partial.message).unwrap_or_else(|| "no reason given".to_owned());
         if rejected > 0 {
             self.account.update(|account| account.last_error = Some(message.clone()));
         }
@@ -233,12 +243,18 @@ mod tests {
 
     use super::*;
     use crate::backends::account::Figures;
+    use crate::config::{OtlpProtocol, Tls};
 
     fn exports(account: &Arc<Account>, timeout: Duration) -> Exports {
-        Exports::new(
-            Books::new("collector", Signal::Traces, &http::Uri::from_static("http://collector"), timeout, account),
-            2,
-        )
+        let config = SignalConfig {
+            protocol: OtlpProtocol::Grpc,
+            endpoint: http::Uri::from_static("http://collector"),
+            headers: http::HeaderMap::new(),
+            timeout,
+            gzip: false,
+            tls: Tls::default(),
+        };
+        Exports::new(Books::new("collector", Signal::Traces, &config, account), 2)
     }
 
     /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.

@@ -12,7 +12,8 @@ mod batch;
 mod size;
 mod exports;
 mod observed;
-pub(crate) mod partial_success;
+mod words;
+pub(crate) mod exporter_log;
 mod exporter;
 mod client;
 
@@ -52,9 +53,8 @@ impl Sinks {
         account: &Arc<Account>,
     ) -> Result<Self, String> {
         let wrong = |error: SetupError| format!("backend `{name}`: {error}");
-        let exports = |signal, config: &SignalConfig, at_once| {
-            Exports::new(Books::new(name, signal, &config.endpoint, config.timeout, account), at_once)
-        };
+        let exports =
+            |signal, config: &SignalConfig, at_once| Exports::new(Books::new(name, signal, config, account), at_once);
         let metrics = config.metrics.as_ref().map(|signal| {
             Ok(MetricsSink {
                 backend: name.to_owned(),

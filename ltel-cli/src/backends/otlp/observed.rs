@@ -1,5 +1,5 @@
-//! What an exporter says of an export in passing only: to its log (a partial success), or to its HTTP client (why a request
-//! failed on its way). It is kept here, for whoever awaits the export.
+//! What an exporter says of an export in passing only: to its log (a partial success, a refusal), or to its HTTP client (why a
+//! request failed on its way, a refusal). It is kept here, for whoever awaits the export.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -11,6 +11,8 @@ pub(super) struct Observed {
     pub(super) partial_success: Option<PartialSuccess>,
     /// Why the last request failed on its way. The exporter says no more than "network error".
     pub(super) failure: Option<String>,
+    /// The receiver's words when it refused the last request. The exporter says no more than the status.
+    pub(super) refusal: Option<String>,
     /// How the last connection that broke under the export ended.
     pub(super) broken: Option<String>,
 }

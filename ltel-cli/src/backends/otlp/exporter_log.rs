@@ -1,6 +1,5 @@
-//! Partial successes: a receiver that takes an export may refuse a part of it, and says how much and why. The exporters tell
-//! that to their log and to nobody else, so it is read there: each of the three signals, over gRPC and over HTTP, writes a
-//! warning with the fields of the OTLP message.
+//! What the exporters tell their log and nobody else: that a receiver took a part of an export only, and over gRPC in which
+//! words it refused one. Each of the three signals writes an event with the fields of the message that it got.
 
 use std::fmt::Debug;
 
@@ -17,13 +16,17 @@ use super::observed::{PartialSuccess, say};
 const REJECTED: [&str; 3] = ["rejected_data_points", "rejected_spans", "rejected_log_records"];
 const MESSAGE: &str = "error_message";
 
-/// Reads partial successes from the log, whatever of the log is shown to people. Without it, they are not counted.
+/// The words of a gRPC status. On the exporters' level for debugging, as a server may repeat a secret in them.
+const REFUSAL: &str = "grpc_message";
+
+/// Reads that log, whatever of it is shown to people. Without it, partial successes are not counted.
 pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     // By field, not by name: the names begin with the exporter's own types.
     let says_so = |metadata: &Metadata<'_>| {
-        metadata.is_event() && REJECTED.iter().any(|name| metadata.fields().field(name).is_some())
+        let has = |name| metadata.fields().field(name).is_some();
+        metadata.is_event() && (has(REFUSAL) || REJECTED.iter().any(|name| has(name)))
     };
-    Reader.with_filter(filter_fn(says_so).with_max_level_hint(LevelFilter::WARN))
+    Reader.with_filter(filter_fn(says_so).with_max_level_hint(LevelFilter::DEBUG))
 }
 
 struct Reader;
@@ -32,23 +35,31 @@ impl<S: Subscriber> Layer<S> for Reader {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut read = Read::default();
         event.record(&mut read);
-        say(|observed| observed.partial_success = Some(read.0));
+        say(|observed| match read.refusal {
+            Some(words) => observed.refusal = Some(words),
+            None => observed.partial_success = Some(read.partial_success),
+        });
     }
 }
 
 #[derive(Default)]
-struct Read(PartialSuccess);
+struct Read {
+    partial_success: PartialSuccess,
+    refusal: Option<String>,
+}
 
 impl Visit for Read {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if REJECTED.contains(&field.name()) {
-            self.0.rejected = u64::try_from(value).unwrap_or(0);
+            self.partial_success.rejected = u64::try_from(value).unwrap_or(0);
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == MESSAGE {
-            value.clone_into(&mut self.0.message);
+        match field.name() {
+            MESSAGE => value.clone_into(&mut self.partial_success.message),
+            REFUSAL => self.refusal = Some(value.to_owned()),
+            _ => {}
         }
     }
 
@@ -63,8 +74,8 @@ mod tests {
     use super::*;
     use crate::backends::otlp::observed::{Observed, observe};
 
-    /// Scenario: the exporters' warnings, while people are shown nothing. Guarantees: each is of the export in whose task it
-    /// was said; what is no partial success is of none.
+    /// Scenario: the exporters' log, while people are shown nothing. Guarantees: each event is of the export in whose task it
+    /// was said; what is neither partial success nor refusal is of none.
     #[tokio::test]
     async fn is_of_the_export_that_it_is_said_of() {
         let hidden = tracing_subscriber::fmt::layer().with_filter(EnvFilter::new("off"));
@@ -83,6 +94,8 @@ mod tests {
         assert_eq!(said.partial_success, Some(refused(0, "slow down")));
         let ((), said) = observe(async { tracing::warn!(rejected_log_records = 1_i64, error_message = "") }).await;
         assert_eq!(said.partial_success, Some(refused(1, "")));
+        let ((), said) = observe(async { tracing::debug!(grpc_code = "Internal", grpc_message = "no disk") }).await;
+        assert_eq!(said, Observed { refusal: Some("no disk".to_owned()), ..Observed::default() });
         let ((), said) = observe(async { tracing::warn!(error_message = "another") }).await;
         assert_eq!(said, Observed::default());
     }

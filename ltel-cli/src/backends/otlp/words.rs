@@ -1,0 +1,67 @@
+//! A receiver's own words, which go to people: in one line, not too long, and without what is secret.
+
+use http::HeaderMap;
+
+/// Longer words are cut: a proxy may answer with a page.
+const SHOWN: usize = 200;
+
+/// Shorter values of headers are no secrets, and may be part of any word.
+const SECRET: usize = 6;
+
+/// Makes a receiver's words fit to be shown.
+#[derive(Debug)]
+pub(super) struct Words {
+    secrets: Vec<String>,
+}
+
+impl Words {
+    /// A receiver may repeat what it was sent in these headers.
+    pub(super) fn new(headers: &HeaderMap) -> Self {
+        let values = headers.values().filter_map(|value| value.to_str().ok());
+        // `Bearer`, and then the secret.
+        let parts = values.flat_map(|value| std::iter::once(value).chain(value.split_whitespace()));
+        let mut secrets: Vec<_> = parts.filter(|part| part.len() >= SECRET).map(ToOwned::to_owned).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self { secrets }
+    }
+
+    /// The words as they may be shown; nothing if there are none.
+    pub(super) fn shown(&self, words: &str) -> Option<String> {
+        let mut words = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let first = words.next()?.to_owned();
+        let line = words.fold(first, |line, word| line + " " + word);
+        let line = self.secrets.iter().fold(line, |line, secret| line.replace(secret, "***"));
+        match line.char_indices().nth(SHOWN) {
+            Some((end, _)) => Some(format!("{}…", &line[..end])),
+            None => Some(line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::{ACCEPT, AUTHORIZATION};
+
+    use super::*;
+
+    #[test]
+    fn are_one_line_without_secrets() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer eyJhbGciOi"));
+        headers.insert(ACCEPT, HeaderValue::from_static("a"));
+        let words = Words::new(&headers);
+        for (said, shown) in [
+            ("", None),
+            (" \r\n", None),
+            ("no such tenant", Some("no such tenant")),
+            ("<h1>\r\n\tBad  Gateway\u{1b}[31m\n</h1>\n", Some("<h1> Bad Gateway [31m </h1>")),
+            ("invalid: Bearer eyJhbGciOi", Some("invalid: ***")),
+            ("invalid:eyJhbGciOi, a token", Some("invalid:***, a token")),
+        ] {
+            assert_eq!(words.shown(said).as_deref(), shown);
+        }
+        let long = words.shown(&"\u{e9}".repeat(1_000)).unwrap_or_default();
+        assert_eq!((long.chars().count(), long.ends_with('…')), (SHOWN + 1, true));
+    }
+}
