@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use ltel_core::wire::Encoding;
-use ltel_tests::{Client, Exit, Line, SOON, Scene, TestAgent, Value, config, free_port, latest, row, until};
+use ltel_tests::{
+    Client, Exit, Fault, FaultReceiver, Line, SOON, Scene, TestAgent, Value, config, free_port, latest, otlp_backend,
+    row, traced, until,
+};
 use rustix::process::Signal;
 
 /// A line of this metric with these labels, and a value other than zero.
@@ -14,20 +17,24 @@ fn says(line: &Line, metric: &str, labels: &[(&str, &str)]) -> bool {
         && line.number("value") > 0.0
 }
 
-/// Scenario: a backend whose receiver is dead, one that asks for ltel's own metrics, and a client that sends garbage.
+/// Scenario: a backend whose receiver is dead, one whose receiver refuses a part, one that asks for ltel's own
+/// metrics, and a client that sends garbage.
 /// Guarantees: the metrics tell who is connected, what was sent, what was lost, why and where; they belong to no run.
 #[test]
 fn what_goes_wrong_can_be_watched() {
     let scene = Scene::new();
-    let dead = format!(
-        "[backends.dead]\ntype = \"otlp\"\nendpoint = \"http://127.0.0.1:{}\"\ntimeout = \"200ms\"\n",
-        free_port()
-    );
-    let config = config(&scene, "", &dead).replace("[backends.file]", "[backends.file]\ninternal_metrics = true");
+    let receiver = FaultReceiver::start(&scene);
+    for signal in ["metrics", "logs"] {
+        receiver.fault(Fault::Partial(1, "no"), signal, 1);
+    }
+    let dead = otlp_backend("dead", "grpc", free_port());
+    let more = [format!("{dead}timeout = \"200ms\"\n"), receiver.backend("http"), "[recorders.spans]\n".to_owned()];
+    let config =
+        config(&scene, "", &more.concat()).replace("[backends.file]", "[backends.file]\ninternal_metrics = true");
     let mut ltel = scene.serve(&config, &[]);
     let mut client = Client::unix(&scene.socket(), Encoding::JsonLines, "client");
     client.start("run");
-    client.requests(vec![row("some", 1.0, true); 10]);
+    client.requests((1..=10).map(|number| traced(number, "http://127.0.0.1/some")).collect());
     client.raw(b"{\"type\": \"nonsense\"}\n").unwrap();
     for (metric, labels) in [
         ("ltel.clients", &[][..]),
@@ -37,6 +44,8 @@ fn what_goes_wrong_can_be_watched() {
         ("ltel.backend.sent", &[("backend", "file"), ("signal", "logs")]),
         ("ltel.backend.lost", &[("backend", "dead"), ("signal", "metrics"), ("reason", "export_failed")]),
         ("ltel.backend.lost", &[("backend", "dead"), ("signal", "logs"), ("reason", "export_failed")]),
+        ("ltel.backend.lost", &[("backend", "http"), ("signal", "metrics"), ("reason", "rejected")]),
+        ("ltel.backend.lost", &[("backend", "http"), ("signal", "logs"), ("reason", "rejected")]),
         ("ltel.backend.exports.failed", &[("backend", "dead"), ("signal", "metrics")]),
         ("ltel.backend.queue.capacity", &[("backend", "dead"), ("signal", "traces")]),
     ] {

@@ -66,6 +66,11 @@ class Outbox:
         return len(self._frames)
 
     @property
+    def last(self) -> int:
+        """The number of the last frame that was queued."""
+        return self._seq
+
+    @property
     def rows(self) -> int:
         """Request rows that wait here."""
         return sum(frame.rows for frame in self._frames.values())
@@ -111,6 +116,16 @@ class Outbox:
             middle = len(batch) // 2
             self.put_tasks(batch[:middle])
             self.put_tasks(batch[middle:])
+
+    def roll_back(self, last: int) -> None:
+        """Take back the frames after `last`, which nobody has seen yet."""
+        self._seq = last
+        for seq in [seq for seq in self._frames if seq > last]:
+            del self._frames[seq]
+        for numbers in (self._unsent, self._requests, self._events):
+            while numbers and numbers[-1] > last:
+                numbers.pop()
+        self._size = sum(map(_size, self._frames.values()))
 
     def take(self) -> bytes | None:
         """The next frame to send."""

@@ -189,31 +189,41 @@ class Session:
         self._outbox.put(kind, {"time": time.time(), **fields})
 
     def _flush(self) -> None:
-        """Turn the collected rows into frames."""
-        if self._task_rows:
-            self._flush_tasks()
-        batch = self._rows.copy()
-        now = self._runs[-1] if self._runs else None
-        # Counted first: a Ctrl-C can come between any two lines, and what it costs must show.
-        if now is not None:
-            now.sent += len(batch)
-        # Emptied in place: the listener holds this very list.
-        del self._rows[: len(batch)]
-        if now is None:
-            return  # Locust clears its own statistics of what came before the first run
-        for first in range(0, len(batch), BATCH):
-            self._outbox.put_rows(batch[first : first + BATCH], now)
+        """Turn the collected rows into frames.
 
-    def _flush_tasks(self) -> None:
-        batch = self._task_rows.copy()
-        self._task_rows.clear()
-        if self._runs:
-            self._outbox.put_tasks(batch)
+        Ctrl-C is an exception that can come between any two lines. Rows that had left their list
+        by then, and had not reached the outbox, would be gone: so it is as if nothing had been
+        done, and whoever flushes next has them all.
+        """
+        rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
+        now = self._runs[-1] if self._runs else None
+        sent = now.sent if now else 0
+        try:
+            # Emptied in place: the listeners hold these very lists.
+            del self._rows[: len(rows)]
+            del self._task_rows[: len(task_rows)]
+            if now is None:
+                return  # Locust clears its own statistics of what came before the first run
+            # Counted first: where a frame cannot be made, what it costs shows.
+            now.sent += len(rows)
+            if task_rows:
+                self._outbox.put_tasks(task_rows)
+            for first in range(0, len(rows), BATCH):
+                self._outbox.put_rows(rows[first : first + BATCH], now)
+        except Exception:
+            raise
+        except BaseException:
+            self._outbox.roll_back(last)
+            if now is not None:
+                now.sent = sent
+            _put_back(self._rows, rows)
+            _put_back(self._task_rows, task_rows)
+            raise
 
     def _on_task(self, row: tasks.Row) -> None:
         self._task_rows.append(row)
         if len(self._task_rows) >= BATCH:
-            self._flush_tasks()
+            self._flush()
 
     def _tick(self) -> None:
         """What is due at intervals, just before the sender looks for frames."""
@@ -399,6 +409,12 @@ class Session:
         self._runs.clear()  # without a run, rows are let go
         self._trace(None)
         self._sender.abandon()
+
+
+def _put_back(collected: list[Any], taken: list[Any]) -> None:
+    """Give a list the first rows that it had, if they were taken from it already."""
+    if taken and not (collected and collected[0] is taken[0]):
+        collected[:0] = taken
 
 
 def _host(environment: Environment) -> str | None:
