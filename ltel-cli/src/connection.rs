@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::faults::Faults;
 
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) faults: Arc<Faults>,
     /// A place for each connection that may be open at a time.
     pub(crate) places: Arc<Semaphore>,
+    /// What is still to be said to clients, for whoever ends ltel.
+    pub(crate) answers: TaskTracker,
 }
 
 /// What a connection delivers, in the order in which it came.
@@ -90,8 +93,9 @@ where
     let end = match greeted {
         Ok(hello) => match client(&mut input, &mut write, hello, pid, &settings).await {
             Ok((connection, acks)) => {
-                let acknowledge = tokio::spawn(acknowledge(write, encoding, acks));
+                let acknowledge = settings.answers.spawn(acknowledge(write, encoding, acks));
                 let end = frames(&mut input, connection, &settings).await;
+                let _answer = settings.answers.token();
                 let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
                 // The last acknowledgement goes out when the runs let go of this connection.
                 if let Ok(Ok(Some(mut write))) = timeout(HELLO_WITHIN, acknowledge).await {

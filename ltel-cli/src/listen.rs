@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Listen;
 use crate::connection::{self, Delivery};
@@ -71,13 +72,14 @@ impl Listeners {
     }
 
     /// Serves connections until it is dropped.
-    pub(crate) async fn serve(self, deliveries: Sender<Delivery>, faults: Arc<Faults>) {
+    pub(crate) async fn serve(self, deliveries: Sender<Delivery>, faults: Arc<Faults>, answers: TaskTracker) {
         let connections = Arc::new(connection::Settings {
             max_frame_bytes: self.limits.max_frame_bytes,
             token: self.limits.token,
             deliveries,
             faults,
             places: Arc::new(Semaphore::new(self.limits.max_connections)),
+            answers,
         });
         let mut accepting = JoinSet::new();
         for (listener, file) in self.unix {

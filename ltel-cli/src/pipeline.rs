@@ -15,7 +15,8 @@ use std::time::Duration;
 use ltel_core::wire::PROTOCOL;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::TaskTracker;
 
 use crate::backends::summary::Summary;
 use crate::backends::{self, Delivered, Feed};
@@ -31,6 +32,9 @@ const DELIVERIES: usize = 64;
 /// How long backends may take to bring out what is left when everything else is over.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long clients may take to hear that their last frames were recorded. One that does not listen is not waited for.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// How long people wait without a word.
 const TELL_AFTER: Duration = Duration::from_secs(2);
 
@@ -42,6 +46,7 @@ pub(crate) struct Pipeline {
     stop: watch::Sender<bool>,
     faults: Arc<Faults>,
     listening: JoinHandle<()>,
+    answers: TaskTracker,
     runs: JoinHandle<Outcome>,
     backends: Vec<AtWork>,
 }
@@ -98,8 +103,9 @@ impl Pipeline {
         for address in listeners.addresses() {
             tracing::info!("listening on {address} (protocol {PROTOCOL})");
         }
-        let listening = tokio::spawn(listeners.serve(deliver, Arc::clone(&faults)));
-        Ok(Self { status, summary, stop, faults, listening, runs, backends: at_work })
+        let answers = TaskTracker::new();
+        let listening = tokio::spawn(listeners.serve(deliver, Arc::clone(&faults), answers.clone()));
+        Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work })
     }
 
     /// Ends all stages in order: no more connections, open runs completed, backends drained. Whoever is in a hurry interrupts:
@@ -125,6 +131,9 @@ impl Pipeline {
             }
             accounts.push((backend.config, backend.account.delivered()));
         }
+        // The runs let go of their clients too. Without its last acknowledgement a Locust would wait, and call its frames lost.
+        self.answers.close();
+        let _ = timeout(ANSWER, self.answers.wait()).await;
         Ended { outcome, summary: self.summary, backends: accounts, faults: self.faults }
     }
 }

@@ -6,9 +6,16 @@ Written at `quit` to `$WITNESS/witness-<pid>.json`, in the form of Locust's `--j
 import json
 import os
 
+import gevent
 from locust import events
 
 _stats = {}
+
+
+@events.init.add_listener
+def _on_init(**_kwargs):
+    # A run time is counted from the last turn of the loop, which may have been before the imports.
+    gevent.get_hub().loop.update_now()
 
 
 @events.test_start.add_listener

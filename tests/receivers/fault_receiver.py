@@ -182,6 +182,7 @@ class Receiver:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     receiver: Receiver
 
     def handle_error(self, request: Any, client_address: Any) -> None:

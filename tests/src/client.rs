@@ -34,6 +34,7 @@ impl Client {
     pub fn unix(path: &Path, encoding: Encoding, id: &str) -> Self {
         let stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         stream.set_read_timeout(Some(ANSWER)).expect("a timeout");
+        stream.set_write_timeout(Some(ANSWER)).expect("a timeout");
         Self::greet(Box::new(stream), encoding, id)
     }
 

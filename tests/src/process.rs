@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use ltel_core::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::wait::until;
@@ -109,6 +110,15 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let ended = self.exit().is_some();
+        if !ended && thread::panicking() {
+            // What it has started in groups of their own, as `run` starts Locust, ends with it only if it is asked to.
+            let _ = kill_process(pid(self.child.id()), Signal::TERM);
+            let end = Clock::System.now() + Duration::from_secs(5);
+            while self.exit().is_none() && Clock::System.now() < end {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
         let ended = self.exit().is_some();
         if !ended || thread::panicking() {
             let _ = kill_process_group(pid(self.child.id()), Signal::KILL);

@@ -2,13 +2,24 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A TCP port that nobody listens on.
+/// A TCP port that nobody listens on, and that nobody else is given: no other test, and no program that asks the system for
+/// any port while the one that this port is for is still starting.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Below those that the system gives out by itself, which begin at 32768. Another test process has others.
+    const FIRST: u16 = 10_000;
+    const EACH: u16 = 100;
+    let slot = u16::try_from(std::process::id() % 220).expect("a small number");
+    loop {
+        let port = FIRST + slot * EACH + NEXT.fetch_add(1, Ordering::Relaxed) % EACH;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Accepts connections and reads nothing from them.

@@ -25,6 +25,8 @@ impl Rotel {
         command
             .arg("start")
             .args(["--exporter", "otlp", "--otlp-exporter-endpoint", &format!("http://127.0.0.1:{to}")])
+            // What it takes for lost, it sends again.
+            .args(["--otlp-exporter-request-timeout", "60s"])
             .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}")])
             .args(["--otlp-http-endpoint", &format!("127.0.0.1:{http}")])
             .arg("--pid-file")

@@ -169,6 +169,8 @@ impl Scene {
             .env("LANG", "C.UTF-8")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("WITNESS", self.folder.path())
+            // A machine that stands still for a while costs no figures.
+            .env("LTEL_DRAIN_TIMEOUT", "60")
             .current_dir(self.folder.path());
         detached(&mut command);
         command

@@ -17,10 +17,12 @@ const POLL: Duration = Duration::from_millis(20);
 pub fn until<T>(what: &str, patience: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let end = Clock::System.now() + patience;
     loop {
+        // Asked once more when it is too late: the machine may have stood still since the time before.
+        let late = Clock::System.now() >= end;
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Clock::System.now() < end, "not within {patience:?}: {what}");
+        assert!(!late, "not within {patience:?}: {what}");
         thread::sleep(POLL);
     }
 }

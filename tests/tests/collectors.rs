@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ltel_core::wire::Encoding;
 use ltel_tests::{
     Authority, Client, Exit, FaultReceiver, Figures, LogRecord, Point, Rotel, SLOW, SOON, Scene, Span, Target,
-    TestAgent, TlsProxy, Turn, check_figures, config, ids, otlp_backend, row, until,
+    TestAgent, TlsProxy, Turn, check_figures, config, histogram, ids, otlp_backend, row, until,
 };
 use rustix::process::Signal;
 
@@ -198,8 +198,9 @@ fn rotel() {
         until("everything, behind Rotel", SOON, || {
             let received = received();
             let complete = received.spans.len() >= sent.spans.len() && received.records() == sent.records;
-            let report = received.points.iter().filter(|point| point.metric == "locust.tl.event.test.events").count();
-            (complete && report > 0).then_some(())
+            let timed = ["success", "error"]
+                .map(|which| histogram(&received.points, &format!("locust.tl.request.metric.{which}"), false).count);
+            (complete && timed.iter().sum::<u64>() == sent.witness.total().timed()).then_some(())
         });
         received().check(way, &sent);
     }

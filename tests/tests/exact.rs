@@ -56,9 +56,9 @@ fn master_with_processes() {
     });
 }
 
-/// Runs a test and checks every figure. Locust's master waits half a second for its workers' last reports; on a busy
-/// machine they come too late, and its own figures are short of what its processes counted. Then ltel must still have
-/// everything, and the test runs again to be compared with Locust's figures too.
+/// Runs a test and checks every figure. Locust's master waits for its workers' last reports for a limited time; where they
+/// come too late, its own figures are short of what its processes counted. Then ltel must still have everything, and the test
+/// runs again to be compared with Locust's figures too.
 fn exactly(sources: &[&str], test: impl Fn(&Stage)) {
     let _turn = Turn::shared();
     for _ in 0..3 {

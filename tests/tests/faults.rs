@@ -85,16 +85,16 @@ fn throttled() {
     each(Fault::Throttle(1), 1, |protocol, signal, outcome| {
         assert_eq!(outcome.answers(), ["throttle", "accept"], "{protocol}, {signal}: {}", outcome.said);
         let waited = outcome.waited()[0];
-        assert!((1.0..4.0).contains(&waited), "{protocol}, {signal}: tried again after {waited} s");
+        assert!((1.0..10.0).contains(&waited), "{protocol}, {signal}: tried again after {waited} s");
         assert!(!outcome.said.contains("WARN"), "{protocol}, {signal}: {}", outcome.said);
     });
 }
 
-/// Scenario: the receiver says that a minute later is early enough, and the timeout for all attempts is a second.
+/// Scenario: the receiver says that a minute later is early enough, and the timeout for all attempts is eight seconds.
 /// Guarantees: ltel does not wait for what cannot be, and says what was lost.
 #[test]
 fn throttled_for_too_long() {
-    each_with("timeout = \"1s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
+    each_with("timeout = \"8s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
         let said = &outcome.said;
         assert_eq!(outcome.answers(), ["throttle"], "{protocol}, {signal}: {said}");
         assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");

@@ -55,7 +55,7 @@ fn rsyslog_reads_every_line() {
     let parsed = until("rsyslog's output", SLOW, || {
         assert_eq!(rsyslog.exit(), None, "rsyslog ended:\n{}", rsyslog.stderr());
         let parsed = fs::read_to_string(scene.path("parsed")).unwrap_or_default();
-        (parsed.lines().count() >= written.len()).then_some(parsed)
+        (parsed.ends_with('\n') && parsed.lines().count() >= written.len()).then_some(parsed)
     });
     for (expected, line) in written.iter().zip(parsed.lines()) {
         let (success, fields) = line.split_once(' ').unwrap();

@@ -69,6 +69,12 @@ fn otlp_has_them_and_json_has_not() {
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
+    // Both backends collect for the last time at once: what the file took only then, the other may not know of.
+    until("lines in the file", SOON, || {
+        let lines = scene.lines_so_far();
+        let points = lines.named("locust.tl.request.metric.success").count();
+        (points > 0 && lines.stats("current").count() > 0).then_some(())
+    });
     client.finish();
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     assert!(scene.lines().0.iter().all(|line| !line.name().starts_with("ltel.backend")));

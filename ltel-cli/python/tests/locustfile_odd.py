@@ -20,6 +20,8 @@ def _teardown(environment, **_kwargs):
 
 @events.init.add_listener
 def _late(environment, **_kwargs):
+    # A run time is counted from the last turn of the loop, which may have been before the imports.
+    gevent.get_hub().loop.update_now()
     # Fired before any run: Locust clears its statistics of it.
     _fire(environment, name="/before")
     # Registered after the plugin's own listener: its rows come after `done`.
