@@ -8,6 +8,7 @@ import json
 import os
 from itertools import count
 
+import gevent
 import witness  # noqa: F401
 from locust import FastHttpUser, HttpUser, constant, events, task
 
@@ -15,6 +16,14 @@ REFUSING = os.environ["REFUSING"]
 
 _numbers = (f"{os.getpid()}.{number}" for number in count())
 _seen = {}
+
+
+@events.test_start.add_listener
+def _on_test_start(environment, **_kwargs):
+    # The plugin waits for its receiver for a moment only, and the first requests may be untraced.
+    with gevent.Timeout(60):
+        while "ltel_tracer" not in vars(environment.events.request):
+            gevent.sleep(0.01)
 
 
 @events.request.add_listener
