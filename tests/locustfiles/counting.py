@@ -37,7 +37,7 @@ if os.environ.get("SHAPED"):
 
     class UpAndDown(LoadTestShape):
         def tick(self):
-            for until, users in ((2, 2), (4, 5), (6, 1)):
+            for until, users in ((2, 2), (4, 5), (9, 1)):
                 if self.get_run_time() < until:
                     return users, 10
             return None

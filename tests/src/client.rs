@@ -42,6 +42,7 @@ impl Client {
     pub fn tcp(address: impl ToSocketAddrs, encoding: Encoding, id: &str) -> Self {
         let stream = TcpStream::connect(address).expect("a connection to ltel");
         stream.set_read_timeout(Some(ANSWER)).expect("a timeout");
+        stream.set_write_timeout(Some(ANSWER)).expect("a timeout");
         Self::greet(Box::new(stream), encoding, id)
     }
 

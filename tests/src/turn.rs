@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 
-use crate::setup::target_dir;
 use crate::wait::until;
 
 /// A place among the tests that run at once; given back when it is dropped. Held by file locks,
@@ -38,7 +37,8 @@ impl Turn {
 }
 
 fn lock_file(name: &str) -> File {
-    let folder = target_dir().join("turns");
+    // One for all checkouts on this machine: they share its cores.
+    let folder = std::env::temp_dir().join(format!("ltel-turns-{}", rustix::process::getuid()));
     std::fs::create_dir_all(&folder).expect("a folder for locks");
     OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(name)).expect("a lock file")
 }

@@ -25,7 +25,8 @@ fn imported_by_the_locustfile() {
         if !autoload {
             command.env("PYTHONPATH", plugin_path());
         }
-        assert_eq!(scene.start("locust", command).wait(SLOW), Exit::Code(0));
+        let mut locust = scene.start("locust", command);
+        assert_eq!(locust.wait(SLOW), Exit::Code(0));
         assert_eq!(ltel.wait(SLOW), Exit::Code(0));
         let lines = scene.lines();
         lines.check_figures(&scene.figures());
@@ -42,7 +43,8 @@ fn address_on_the_command_line() {
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
     let mut command = scene.locust_to("", LOCUST);
     command.env_remove("LTEL_ADDRESS").args(["-f", "counting.py", "--ltel-address", &scene.address()]);
-    assert_eq!(scene.start("locust", command).wait(SLOW), Exit::Code(0));
+    let mut locust = scene.start("locust", command);
+    assert_eq!(locust.wait(SLOW), Exit::Code(0));
     assert_eq!(ltel.wait(SLOW), Exit::Code(0));
     scene.lines().check_figures(&scene.figures());
 }
@@ -57,7 +59,8 @@ fn beside_another_sitecustomize() {
     scene.write("other/sitecustomize.py", "open('other-was-here', 'w').close()\n");
     let mut command = scene.run(&config(&scene, "", ""), LOCUST);
     command.args(["-f", "counting.py"]).env("PYTHONPATH", env::join_paths([scene.path("other")]).unwrap());
-    assert_eq!(scene.start("run", command).wait(SLOW), Exit::Code(0));
+    let mut run = scene.start("run", command);
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
     assert!(scene.path("other-was-here").exists());
     scene.lines().check_figures(&scene.figures());
 }

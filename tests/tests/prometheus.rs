@@ -14,6 +14,7 @@ use ltel_tests::{
     Client, Exit, Figures, Prometheus, SLOW, SOON, Scene, Target, Turn, config, debian_binary, free_port, get,
     prometheus_backend, prometheus_client_venv, request, row, until,
 };
+use rustix::process::Signal;
 
 const SUCCESS: &str = "locust_tl_request_metric_success_milliseconds";
 const ERROR: &str = "locust_tl_request_metric_error_milliseconds";
@@ -29,9 +30,9 @@ fn promql_gives_back_locusts_figures() {
     let keep = Duration::from_secs(8);
     let config = config(&scene, "", &prometheus_backend(port, "keep = \"8s\""));
     let ltel = scene.serve(&config, &[]);
-    let prometheus = Prometheus::start(&scene, port, "250ms");
+    let prometheus = Prometheus::start(&scene, port, "1s");
     let url = target.url();
-    let locust = ["--headless", "-f", "everything.py", "-H", &url, "-u5", "-r10", "-t4s", "--json-file", "figures"];
+    let locust = ["--headless", "-f", "everything.py", "-H", &url, "-u5", "-r10", "--json-file", "figures"];
     let mut command = scene.locust_to(&scene.address(), locust);
     command.env("REFUSING", "http://127.0.0.1:1").env("LONE_SURROGATES", "1");
     let mut locust = scene.start("locust", command);
@@ -44,7 +45,9 @@ fn promql_gives_back_locusts_figures() {
         prometheus.sees(&format!("locust_tl_system_metric_{gauge}"));
     }
     prometheus.sees(&format!("sum(increase({SUCCESS}_count[5s])) > 0"));
+    prometheus.sees(&format!("sum({SUCCESS}_count) + sum({ERROR}_count) > 600"));
 
+    locust.signal(Signal::TERM);
     assert_eq!(locust.wait(SLOW), Exit::Code(1));
     let lines = scene.reported(1);
     let ended = time(&lines.report().time);
@@ -58,28 +61,30 @@ fn promql_gives_back_locusts_figures() {
         prometheus.by("run_id", &format!("sum by (run_id) ({SUCCESS}_count)")).keys().collect::<Vec<_>>(),
         [&run_id]
     );
+    // It may come a scrape later than the last requests.
+    prometheus.sees("locust_tl_event_test_events_total{event=\"locust.tl.event.test.stop\"}");
     let events = prometheus.by("event", "sum by (event) (locust_tl_event_test_events_total)");
     assert_eq!((events["locust.tl.event.test.start"], events["locust.tl.event.test.stop"]), (1.0, 1.0), "{events:?}");
     let target = prometheus.query("target_info");
     assert_eq!((target.len(), target[0].label("service_name")), (1, "locust_telemetry"));
     assert_eq!(prometheus.query(&format!("{SUCCESS}_count"))[0].label("otel_scope_name"), "locust_telemetry");
-    assert_eq!(prometheus.scrape_error(), None);
+    until("a scrape that is well", SOON, || prometheus.scrape_error().is_none().then_some(()));
 
-    until("the end of the gauges", SOON, || {
-        prometheus.query("locust_tl_user_metric_count_ratio").is_empty().then_some(())
-    });
-    let series = prometheus.query(&format!("{SUCCESS}_count")).len();
+    // A scrape that failed hides everything until the next one.
+    let gone = |metric: &str| {
+        (!prometheus.query(&format!("(up == 1) unless on (instance) {metric}")).is_empty()).then_some(())
+    };
+    until("the end of the gauges", SOON, || gone("locust_tl_user_metric_count_ratio"));
+    let series = prometheus.sees(&format!("{SUCCESS}_count")).len();
     assert!(series > 5, "{series} series are there still");
-    until("the end of the last figures", SLOW, || {
-        prometheus.query(&format!("{SUCCESS}_count")).is_empty().then_some(())
-    });
+    until("the end of the last figures", SLOW, || gone(&format!("{SUCCESS}_count")));
     let all = prometheus.query(&format!("{SUCCESS}_count[5m]"));
     assert_eq!(all.len(), series);
     for sample in &all {
         let stayed = sample.values.last().unwrap().0 - ended;
         let keep = keep.as_secs_f64();
-        // A busy machine may miss a scrape, or end a run a little after its report.
-        assert!(stayed > keep - 3.0 && stayed < keep + 3.0, "stayed for {stayed} s: {:?}", sample.labels);
+        // A busy machine may miss scrapes, or end a run a little after its report.
+        assert!(stayed > keep / 2.0 && stayed < keep + 4.0, "stayed for {stayed} s: {:?}", sample.labels);
     }
     assert!(get(port, "/metrics").unwrap().body.contains("target_info"), "the page is still there");
     assert!(!ltel.stderr().contains("nobody scraped"), "{}", ltel.stderr());
@@ -96,10 +101,11 @@ fn run_waits_for_a_last_scrape() {
     let mut run = scene.start("run", scene.run(&config(&scene, "", &prometheus_backend(port, "")), locust));
     prometheus.sees(&format!("{SUCCESS}_count"));
     assert_eq!(run.wait(SLOW), Exit::Code(0));
-    let counts = prometheus.by("endpoint", &format!("sum by (endpoint) (last_over_time({SUCCESS}_count[5m]))"));
+    let counts = || prometheus.by("endpoint", &format!("sum by (endpoint) (last_over_time({SUCCESS}_count[5m]))"));
     let expected: BTreeMap<_, _> =
         scene.figures().by_name().iter().map(|(name, c)| ((*name).to_owned(), c.requests as f64)).collect();
-    assert_eq!(counts, expected);
+    // What it has scraped, it shows a little later.
+    until("the last figures in Prometheus", SOON, || (counts() == expected).then_some(()));
     let table = run.stderr();
     let row = table.lines().find(|line| line.trim_start().starts_with("scraped")).unwrap_or_default();
     assert!(row.contains("prometheus") && row.trim_end().ends_with("delivered"), "{table}");
@@ -175,12 +181,12 @@ fn foreign_parsers_read_every_name() {
         assert_eq!(read["second"].len(), 2, "{module}");
     }
 
-    let prometheus = Prometheus::start(&scene, port, "250ms");
+    let prometheus = Prometheus::start(&scene, port, "1s");
     prometheus.sees(&format!("{SUCCESS}_count{{run_id=\"second\"}}"));
     assert_eq!(prometheus.by("endpoint", &format!("{SUCCESS}_count{{run_id=\"first\"}}")), expected);
     let by_run = prometheus.by("run_id", &format!("sum by (run_id) ({SUCCESS}_count)"));
     assert_eq!(by_run, [("first".to_owned(), names.len() as f64), ("second".to_owned(), 2.0)].into());
-    assert_eq!(prometheus.scrape_error(), None);
+    until("a scrape that is well", SOON, || prometheus.scrape_error().is_none().then_some(()));
     second.finish();
 }
 
@@ -257,15 +263,16 @@ fn run(scene: &Scene, run_id: &str, names: &[&str]) -> Client {
 
 /// Waits until Prometheus has the whole run, and compares each endpoint.
 fn check_figures(prometheus: &Prometheus, witness: &Figures) {
-    let of = |family: &str, part: &str| prometheus.by("endpoint", &format!("sum by (endpoint) ({family}_{part})"));
+    let of = |family: &str, part: &str| {
+        prometheus.by("endpoint", &format!("sum by (endpoint) (last_over_time({family}_{part}[1m]))"))
+    };
     until("the last scrape", SOON, || {
         let all: f64 = of(SUCCESS, "count").values().chain(of(ERROR, "count").values()).sum();
         (all >= witness.total().timed() as f64).then_some(())
     });
     let [passed, failed] = [SUCCESS, ERROR].map(|family| of(family, "count"));
     let [time_passed, time_failed] = [SUCCESS, ERROR].map(|family| of(family, "sum"));
-    let infinite =
-        |family: &str| prometheus.by("endpoint", &format!("sum by (endpoint) ({family}_bucket{{le=\"+Inf\"}})"));
+    let infinite = |family: &str| of(family, "bucket{le=\"+Inf\"}");
     assert_eq!((infinite(SUCCESS), infinite(ERROR)), (passed.clone(), failed.clone()));
     let number = |figures: &BTreeMap<String, f64>, name: &str| figures.get(name).copied().unwrap_or_default();
     for (name, expected) in witness.by_name() {

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
-use std::sync::OnceLock;
 
 use ltel_core::wire::{Encoding, Features, Reply};
 use ltel_tests::{Deaf, Exit, Process, SLOW, Scene, Turn, config, otlp_backend, until};
@@ -20,7 +19,10 @@ const BURST: &str = "100";
 /// Guarantees: Locust's rate is what it is without ltel, the JSON beside them is exact, and the run ends.
 #[test]
 fn an_otlp_receiver_that_hangs() {
-    let _turn = Turn::alone();
+    unharmed(hanging_receivers);
+}
+
+fn hanging_receivers() -> Scene {
     let (scene, deaf) = (Scene::new(), Deaf::silent());
     let hanging = otlp_backend("grpc", "grpc", deaf.port)
         + "timeout = \"1s\"\n"
@@ -29,16 +31,19 @@ fn an_otlp_receiver_that_hangs() {
     let run = start(&scene, scene.run(&config(&scene, "", &hanging), LOCUST));
     let run = ended(run);
     assert!(deaf.accepted() >= 2, "both have connected");
-    is_unharmed(&scene);
     is_exact(&scene);
     assert!(run.stderr().contains("http"), "the summary names the backends");
+    scene
 }
 
 /// Scenario: ltel is stopped for two seconds in mid-run, in which Locust reports more than the socket's buffers hold.
 /// Guarantees: nothing is lost, and Locust's rate is what it is without ltel.
 #[test]
 fn an_ltel_that_stands_still() {
-    let _turn = Turn::alone();
+    unharmed(standing_still);
+}
+
+fn standing_still() -> Scene {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
     let locust = start(&scene, scene.locust_to(&scene.address(), LOCUST));
@@ -51,9 +56,9 @@ fn an_ltel_that_stands_still() {
     ltel.signal(Signal::CONT);
     let locust = ended(locust);
     assert_eq!(ltel.wait(SLOW), Exit::Code(0));
-    is_unharmed(&scene);
     is_exact(&scene);
     assert!(!locust.stderr().contains("not delivered"));
+    scene
 }
 
 /// Scenario: what listens where telemetry goes accepts connections and never reads.
@@ -61,32 +66,45 @@ fn an_ltel_that_stands_still() {
 /// not delivered, some of them for want of room.
 #[test]
 fn a_receiver_that_never_reads() {
-    let _turn = Turn::alone();
-    never_reads(&Deaf::silent());
+    unharmed(|| never_reads(&Deaf::silent()));
 }
 
 /// Scenario: the same, but it does say `welcome` first.
 /// Guarantees: the same.
 #[test]
 fn a_receiver_that_welcomes_and_never_reads() {
-    let _turn = Turn::alone();
     let welcome = Reply::Welcome { last_seq: 0, features: Features::default() };
-    never_reads(&Deaf::greeting(Encoding::MessagePack.encode_reply(&welcome).unwrap()));
+    let greeting = Encoding::MessagePack.encode_reply(&welcome).unwrap();
+    unharmed(|| never_reads(&Deaf::greeting(greeting.clone())));
 }
 
-fn never_reads(deaf: &Deaf) {
+fn never_reads(deaf: &Deaf) -> Scene {
     let scene = Scene::new();
     let mut command = scene.locust_to(&format!("tcp://127.0.0.1:{}", deaf.port), LOCUST);
     // Half a megabyte: about a second's worth.
     command.env("LTEL_BUFFER_BYTES", "500000").env("LTEL_DRAIN_TIMEOUT", "1");
     let locust = ended(start(&scene, command));
     assert!(deaf.accepted() > 0);
-    is_unharmed(&scene);
     let (log, all) = (locust.stderr(), scene.figures().total().requests);
     let (_, counted) = log.split_once(&format!("ltel: not delivered: {all} of {all} requests (")).expect(&log);
     let dropped: u64 = counted.split(' ').next().unwrap().parse().unwrap();
     assert!(dropped > 0 && dropped < all, "{log}");
     assert!(log.contains("the oldest requests are dropped, and counted"), "{log}");
+    scene
+}
+
+/// Fails if a scenario harms Locust each time. The machine may have other things to do for a while, during one run and not
+/// during the one that it is compared with: then both are repeated.
+fn unharmed(scenario: impl Fn() -> Scene) {
+    let _turn = Turn::alone();
+    let mut harms = Vec::new();
+    for _ in 0..3 {
+        match harm(&scenario(), bare_ticks()) {
+            None => return,
+            Some(harm) => harms.push(harm),
+        }
+    }
+    panic!("{harms:?}");
 }
 
 fn start(scene: &Scene, mut command: Command) -> Process {
@@ -106,22 +124,20 @@ fn is_exact(scene: &Scene) {
     assert_eq!((report.count("sent"), report.count("dropped")), (figures.total().requests, 0), "{report:?}");
 }
 
-/// Fails unless Locust fired as often as without ltel, and was never kept from running for long.
-fn is_unharmed(scene: &Scene) {
+/// What is wrong, unless Locust fired as often as without ltel, and was never kept from running for long.
+fn harm(scene: &Scene, bare: u64) -> Option<String> {
     let (ticks, gap) = ticks_and_gap(scene);
-    let bare = bare_ticks();
-    assert!(ticks * 10 >= bare * 7, "{ticks} ticks, without ltel {bare}");
-    assert!(gap < 1.0, "Locust stood still for {gap} s");
+    if ticks * 10 < bare * 7 {
+        return Some(format!("{ticks} ticks, without ltel {bare}"));
+    }
+    (gap >= 1.0).then(|| format!("Locust stood still for {gap} s"))
 }
 
-// What this machine does without ltel, measured once.
+/// What this machine does without ltel.
 fn bare_ticks() -> u64 {
-    static TICKS: OnceLock<u64> = OnceLock::new();
-    *TICKS.get_or_init(|| {
-        let scene = Scene::new();
-        ended(start(&scene, scene.locust(LOCUST)));
-        ticks_and_gap(&scene).0
-    })
+    let scene = Scene::new();
+    ended(start(&scene, scene.locust(LOCUST)));
+    ticks_and_gap(&scene).0
 }
 
 fn ticks_and_gap(scene: &Scene) -> (u64, f64) {

@@ -129,10 +129,11 @@ fn workers_that_outlive_their_master() {
     let scene = Scene::new();
     let port = free_port();
     let (bind, connect) = (format!("--master-bind-port={port}"), format!("--master-port={port}"));
-    let locust = ["--headless", "-f", "lingering.py", "--processes=2", "-u4", "-r9", "-t2s", "--stop-timeout=10"];
+    let locust = ["--headless", "-f", "lingering.py", "--processes=2", "-u4", "-r9", "-t5s", "--stop-timeout=10"];
     let mut run = scene.run(&config(&scene, "", ""), locust);
     run.args([bind, connect]);
-    assert_eq!(scene.start("run", run).wait(SLOW), Exit::Code(0));
+    let mut run = scene.start("run", run);
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
     let (lines, witness) = (scene.lines(), scene.witnessed());
     assert_eq!(witness.by_name()["at last"].requests, 4, "each of the users has finished");
     lines.check_figures(&witness);
@@ -173,7 +174,8 @@ fn a_load_shape() {
     let locust = ["--headless", "-f", "counting.py", "--only-summary", "--json-file=figures"];
     let mut command = scene.run(&config(&scene, "", ""), locust);
     command.env("SHAPED", "1");
-    assert_eq!(scene.start("run", command).wait(SLOW), Exit::Code(0));
+    let mut run = scene.start("run", command);
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
     let lines = scene.lines();
     lines.check_figures(&scene.figures());
     assert_eq!(lines.report().telemetry["complete"], true);
@@ -187,8 +189,9 @@ fn a_load_shape() {
 fn a_reset_of_the_statistics() {
     let _turn = Turn::shared();
     let scene = Scene::new();
-    let locust = ["--headless", "-f", "counting.py", "--reset-stats", "-u6", "-r3", "-t4s", "--json-file=figures"];
-    assert_eq!(scene.start("run", scene.run(&config(&scene, "", ""), locust)).wait(SLOW), Exit::Code(0));
+    let locust = ["--headless", "-f", "counting.py", "--reset-stats", "-u6", "-r3", "-t6s", "--json-file=figures"];
+    let mut run = scene.start("run", scene.run(&config(&scene, "", ""), locust));
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
     let lines = scene.lines();
     let (locust, all) = (scene.figures(), scene.witnessed());
     assert!(locust.total().requests + 50 < all.total().requests, "a reset that takes something away");

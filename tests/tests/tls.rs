@@ -7,7 +7,7 @@ use ltel_core::wire::Encoding;
 use ltel_tests::{Client, Exit, SOON, Scene, TestAgent, TlsProxy, config, row};
 
 /// One run of a few requests, to both kinds of backends, with these TLS settings. What ltel said.
-fn run(agent: &TestAgent, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, String) {
+fn run(agent: &TestAgent, timeout: &str, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, String) {
     let scene = Scene::new();
     let (proxies, backends): (Vec<_>, Vec<_>) = [("grpc", agent.grpc, "h2"), ("http/protobuf", agent.http, "http/1.1")]
         .into_iter()
@@ -16,7 +16,7 @@ fn run(agent: &TestAgent, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, 
             let name = &protocol[..4];
             let backend = format!(
                 "[backends.{name}]\ntype = \"otlp\"\nprotocol = \"{protocol}\"\nendpoint = \"https://localhost:{}\"\n\
-                 headers = {{ x-datadog-test-session-token = \"{name}\" }}\ncompression = \"gzip\"\ntimeout = \"2s\"\n{}\n",
+                 headers = {{ x-datadog-test-session-token = \"{name}\" }}\ncompression = \"gzip\"\ntimeout = \"{timeout}\"\n{}\n",
                 proxy.port,
                 tls(&proxy, &scene)
             );
@@ -39,7 +39,7 @@ fn run(agent: &TestAgent, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, 
 fn an_authority_of_ones_own() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
-    let (_scene, said) = run(&agent, |proxy, scene| {
+    let (_scene, said) = run(&agent, "20s", |proxy, scene| {
         let file = scene.write(&format!("ca-{}.pem", proxy.port), &proxy.authority);
         format!("tls = {{ ca_file = '{}' }}", file.display())
     });
@@ -54,7 +54,7 @@ fn an_authority_of_ones_own() {
 fn a_stranger_is_not_trusted() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
-    let (_scene, said) = run(&agent, |_, _| String::new());
+    let (_scene, said) = run(&agent, "5s", |_, _| String::new());
     for token in ["grpc", "http"] {
         assert!(agent.points(token).is_empty(), "{token}: {said}");
         assert!(said.contains("UnknownIssuer"), "{token}: why it is not trusted: {said}");

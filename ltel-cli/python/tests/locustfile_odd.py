@@ -4,6 +4,7 @@ import os
 
 import gevent
 from locust import HttpUser, constant, events, task
+from locust.runners import MasterRunner
 
 import ltel_locust
 
@@ -24,8 +25,24 @@ def _late(environment, **_kwargs):
     gevent.get_hub().loop.update_now()
     # Fired before any run: Locust clears its statistics of it.
     _fire(environment, name="/before")
+    if isinstance(environment.runner, MasterRunner):
+        _wait_for_workers(environment.runner)
     # Registered after the plugin's own listener: its rows come after `done`.
     environment.events.test_stop.add_listener(_after)
+
+
+def _wait_for_workers(runner):
+    """Let a master wait for its workers' last reports, and not for half a second only."""
+    kill = runner.greenlet.kill
+
+    def patient(**kwargs):
+        # A worker that says goodbye has reported before.
+        with gevent.Timeout(20, False):
+            while runner.clients:
+                gevent.sleep(0.02)
+        kill(**kwargs)
+
+    runner.greenlet.kill = patient
 
 
 def _after(environment, **_kwargs):
