@@ -83,8 +83,8 @@ fn promql_gives_back_locusts_figures() {
     for sample in &all {
         let stayed = sample.values.last().unwrap().0 - ended;
         let keep = keep.as_secs_f64();
-        // A busy machine may miss scrapes, or end a run a little after its report.
-        assert!(stayed > keep / 2.0 && stayed < keep + 4.0, "stayed for {stayed} s: {:?}", sample.labels);
+        // A busy machine may miss a scrape, or end a run a little after its report.
+        assert!(stayed > keep - 3.0 && stayed < keep + 3.0, "stayed for {stayed} s: {:?}", sample.labels);
     }
     assert!(get(port, "/metrics").unwrap().body.contains("target_info"), "the page is still there");
     assert!(!ltel.stderr().contains("nobody scraped"), "{}", ltel.stderr());
