@@ -1,8 +1,9 @@
 """ltel's side inside Locust: a listener that appends to a buffer, and a greenlet that sends it.
 
-`import ltel_locust` in a locustfile is all it takes; with the folder `ltel_locust/autoload` first
-on PYTHONPATH not even that. An `Environment` of one's own, Locust used as a library, is handed to
-`attach` once its runner exists.
+`import ltel_locust` in a locustfile, anywhere at its top level, is all it takes; with the folder
+`ltel_locust/autoload` on PYTHONPATH not even that. It serves each `Environment` that gets a runner
+from then on, one's own included (Locust used as a library). One whose runner is older, or made by
+hand, is handed to `attach`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 import locust
 from locust.env import Environment
 
+from . import internals, once
 from .early import Early
 from .options import add_options
 from .session import Session, start
@@ -21,7 +23,6 @@ from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
 
-_early = Early()
 _sessions: WeakKeyDictionary[Environment, Session | None] = WeakKeyDictionary()
 
 
@@ -38,9 +39,12 @@ def attach(environment: Environment) -> None:
 
 def record(name: str, value: float | None = None, **attributes: Any) -> None:
     """Record an event of one's own, with a value and attributes if there are any."""
-    for session in list(_sessions.values()):
-        if session is not None:
-            session.record(name, value, attributes)
+    try:
+        for session in list(_sessions.values()):
+            if session is not None:
+                session.record(name, value, attributes)
+    except Exception as error:
+        once.failed("an event of one's own is lost", error)
 
 
 def trace_id() -> str | None:
@@ -50,17 +54,22 @@ def trace_id() -> str | None:
     of the last request where tasks are not traced. It may be one that is not sampled. None where
     traces are off, and where there has been nothing of all that yet.
     """
-    tracer = _tracer()
-    span = tracer.current() if tracer is not None else None
-    return trace_text(span.trace) if span is not None else None
+    try:
+        tracer = _tracer()
+        span = tracer.current() if tracer is not None else None
+        return trace_text(span.trace) if span is not None else None
+    except Exception as error:
+        once.failed("no trace id", error)
+        return None
 
 
 def traceparent() -> str | None:
     """A W3C `traceparent` for a request of one's own, by gRPC or a queue; None without traces.
 
     Asked for before the call, it begins a span, a child of the running task where tasks are
-    traced. The next request event that the same greenlet fires by hand is that span, so the system
-    under test joins the very request that Locust reports. Until then each call returns the same.
+    traced. The next request event that the same greenlet or coroutine fires by hand is that span,
+    so the system under test joins the very request that Locust reports. Until then each call
+    returns the same.
 
         header = ltel_locust.traceparent()
         stub.Buy(order, metadata=[("traceparent", header)] if header else [])
@@ -68,8 +77,12 @@ def traceparent() -> str | None:
 
     Traces are off until a receiver has asked for them.
     """
-    tracer = _tracer()
-    return tracer.hand_out().header() if tracer is not None else None
+    try:
+        tracer = _tracer()
+        return tracer.hand_out().header() if tracer is not None else None
+    except Exception as error:
+        once.failed("no traceparent", error)
+        return None
 
 
 def _tracer() -> Tracer | None:
@@ -81,10 +94,21 @@ def _tracer() -> Tracer | None:
     return None
 
 
-# Not before `init`: with --processes Locust forks after this import, and each child fires `init`.
-@locust.events.init.add_listener
+# Not at the import: with --processes Locust forks after it, and each child fires `init`.
 def _on_init(environment: Environment, **_kwargs: Any) -> None:
-    attach(environment)
+    try:
+        attach(environment)
+    except Exception as error:
+        once.failed("no telemetry", error)
 
 
+def _on_runner(environment: Environment) -> None:
+    # Locust's own program fires `init` when all is ready; a library's events are not Locust's.
+    if environment.events is not locust.events:
+        attach(environment)
+
+
+_early = Early(attach)
+locust.events.init.add_listener(_on_init)
 locust.events.init_command_line_parser.add_listener(add_options)
+internals.when_runner_is_made(_on_runner)

@@ -1,29 +1,33 @@
-"""What happens in a worker before Locust says that it is ready.
+"""What happens before Locust says that it is ready, or without its saying so.
 
 A worker hears its master from the moment its runner exists: with --enable-rebalancing the order to
 spawn users comes right behind the answer to its first message, and test_start and the first
-requests may come before `init`. They are kept here until the session begins.
+requests may come before `init`. They are kept here until the session begins. A program that uses
+Locust as a library may fire no `init` at all: there the session begins with the test.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import locust
 
-from . import rows
+from . import internals, once, rows
+from .values import INTEGER_LIMIT
 
 
 class Early:
     """Listens to Locust's own events from the import on, until a session takes over."""
 
-    def __init__(self) -> None:
+    def __init__(self, attach: Callable[[Any], None]) -> None:
         self.started = False
+        self._attach = attach
         self._rows: list[rows.Row] = []
         # Bounded by time: between the runner's first greenlet and `init` nothing waits.
-        self._on_request = rows.listener(self._rows, rows.INTEGER_LIMIT, lambda: None, set())
+        self._on_request = rows.listener(self._rows, INTEGER_LIMIT, lambda: None, set())
         self._listening = True
-        locust.events.test_start._handlers.insert(0, self._on_test_start)
+        internals.insert_first(locust.events.test_start, self._on_test_start)
         locust.events.request.add_listener(self._on_request)
 
     def hand_over(self) -> list[rows.Row]:
@@ -36,6 +40,13 @@ class Early:
         self._rows.clear()
         return kept
 
-    def _on_test_start(self, **_kwargs: Any) -> None:
+    def _on_test_start(self, environment: Any = None, **_kwargs: Any) -> None:
         self.started = True
         self._rows.clear()  # as Locust has just cleared its statistics
+        # A worker's `init` is still to come; nobody else begins a test before it.
+        runner = getattr(environment, "runner", None)
+        if environment is not None and not internals.is_worker(runner):
+            try:
+                self._attach(environment)
+            except Exception as error:
+                once.failed("no telemetry", error)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import msgpack
 
-from .outbox import Outbox
+from .outbox import Outbox, encode
 
 #: seconds a new connection may take to say `welcome`
 WELCOME_TIMEOUT = 5.0
@@ -17,8 +17,13 @@ WELCOME_TIMEOUT = 5.0
 STALL_TIMEOUT = 15.0
 #: bytes written before others get their turn
 WRITE_BUDGET = 1 << 20
+#: seconds after which something is sent though there is nothing to say: a process that says nothing
+#: for long is stopped or hangs, and its run must not wait for it
+HEARTBEAT = 2.0
 #: bytes of one frame from the receiver
 REPLY_LIMIT = 1 << 20
+
+_ALIVE = encode({"type": "heartbeat"})
 
 
 class LinkError(OSError):
@@ -40,6 +45,7 @@ class Link:
         self._writing = memoryview(hello)
         self._reading = bytearray()
         self._progress = monotonic()
+        self._spoke = monotonic()
 
     def pump(self) -> None:
         """Read and write until the socket would block; raises OSError when it is at its end."""
@@ -73,9 +79,10 @@ class Link:
         while budget > 0:
             if not self._writing:
                 # Only `welcome` tells what the receiver already has.
-                frame = self._outbox.take() if self.features is not None else None
+                frame = self._next() if self.features is not None else None
                 if frame is None:
                     return
+                self._spoke = monotonic()
                 self._writing = memoryview(frame)
             try:
                 written = self.sock.send(self._writing)
@@ -83,6 +90,12 @@ class Link:
                 return
             self._writing = self._writing[written:]
             budget -= written
+
+    def _next(self) -> bytes | None:
+        frame = self._outbox.take()
+        if frame is None and monotonic() - self._spoke > HEARTBEAT:
+            return _ALIVE
+        return frame
 
     def _read(self) -> None:
         while True:

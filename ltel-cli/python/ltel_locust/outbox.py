@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from .rows import Row, clean, text, tidy
+from . import frames
+from .rows import Row, clean, tidy
 from .run import Run
+from .values import text
 
 #: bytes of one frame
 FRAME_LIMIT = 1_000_000
@@ -21,7 +23,7 @@ _lenient = msgpack.Packer(unicode_errors="backslashreplace", default=text)
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """A frame: its length in four bytes, then the map."""
+    """The bytes of a frame: its length in four, then the map."""
     try:
         return _framed(_strict.pack(message))
     except (TypeError, ValueError, OverflowError):
@@ -82,16 +84,21 @@ class Outbox:
 
     def put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame without which a run cannot be understood."""
-        self._queue(Frame(encode(self._numbered(kind, fields)), 0, None))
+        self._queue(Frame(encode(self._numbered(kind, frames.clean(kind, fields))), 0, None))
 
     def put_event(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame that may be dropped if room is short."""
-        self._queue(Frame(encode(self._numbered(kind, fields)), 0, None), self._events)
+        data = encode(self._numbered(kind, frames.clean(kind, fields)))
+        self._queue(Frame(data, 0, None), self._events)
 
-    def put_rows(self, batch: list[Row], run: Run) -> None:
-        """Queue request rows, in as many frames as they need; the list is ours from here on."""
+    def put_rows(self, batch: list[Row], run: Run, since: float, until: float) -> None:
+        """Queue request rows, in as many frames as they need; the list is ours from here on.
+
+        They were reported between two times, in seconds since the epoch.
+        """
         tidy(batch)
-        message = self._numbered("requests", {"rows": batch})
+        # The rows last: the receiver reads them once, and knows the times by then.
+        message = self._numbered("requests", {"time": until, "since": since, "rows": batch})
         try:
             data = _framed(_strict.pack(message))
         except (UnicodeError, OverflowError):  # what `tidy` does not look for
@@ -101,11 +108,11 @@ class Outbox:
             self._queue(Frame(data, len(batch), run), self._requests)
         elif len(batch) > 1:
             middle = len(batch) // 2
-            self.put_rows(batch[:middle], run)
-            self.put_rows(batch[middle:], run)
+            self.put_rows(batch[:middle], run, since, until)
+            self.put_rows(batch[middle:], run, since, until)
         else:
             # One row of this size has texts that were never cut.
-            self.put_rows([(*clean(batch[0])[:7], None)], run)
+            self.put_rows([(*clean(batch[0])[:7], None)], run, since, until)
 
     def put_tasks(self, batch: list[Any]) -> None:
         """Queue rows of tasks: events, in as many frames as they need."""

@@ -7,21 +7,15 @@ see nor the greenlet that reports matters.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from greenlet import getcurrent
-from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
+from requests import Session
 
-from . import w3c
+from . import internals, once, otel, w3c
+from .current import LAST
 from .trace import Span, Tracer
-
-logger = logging.getLogger("ltel_locust")
-
-METHOD = "_send_request_safe_mode"
 
 Look = Callable[[Any], Any]
 _NAMES = (w3c.NAME, w3c.NAME.encode())
@@ -33,45 +27,68 @@ def install() -> None:
     They stay wrapped: each request looks up the tracer of its environment, and without one goes
     its usual way.
     """
-    _wrap(HttpSession, lambda session: session.headers, _sent)
-    # Nothing stands between this client and the socket that could set another header.
-    _wrap(FastHttpSession, lambda session: session.client.default_headers, lambda _response: None)
+    for client, request_event in internals.http_clients():
+        _wrap(client, request_event)
 
 
-def _wrap(client: type, defaults: Look, sent: Look) -> None:
-    original = client.__dict__.get(METHOD)
-    if original is None:
-        logger.warning("ltel: no traceparent from %s: another Locust than known", client.__name__)
-        return
+def _wrap(client: type, request_event: Look) -> None:
+    original = vars(client)[internals.SEND]
     if getattr(original, "ltel_original", None) is not None:
         return
+    if issubclass(client, Session):
+        defaults, sent = _headers, _sent
+    else:
+        # Nothing stands between this client and the socket that could set another header.
+        defaults, sent = _headers_of_agent, _nothing
 
     @wraps(original)
     def send(self: Any, method: Any, url: Any, **kwargs: Any) -> Any:
-        tracer = getattr(self.request_event, "ltel_tracer", None)
-        if tracer is None or not tracer.propagates:
-            return original(self, method, url, **kwargs)
-        span = header = None
+        tracer = span = header = context = None
         try:
-            span, header = _prepare(tracer, kwargs, defaults(self))
+            tracer = getattr(request_event(self), "ltel_tracer", None)
+            if tracer is not None and tracer.propagates:
+                span, header = _prepare(tracer, kwargs, defaults(self))
+                if span is not None:
+                    context = otel.enter(span)
         except Exception as error:
             _give_up(error)
-        response = original(self, method, url, **kwargs)
+        if tracer is None or not tracer.propagates:
+            return original(self, method, url, **kwargs)
+        try:
+            response = original(self, method, url, **kwargs)
+        finally:
+            otel.leave(context)
         try:
             seen = _text(sent(response))
             if seen is not None and seen != header:
-                # An `auth` or an instrumentation set another one, later.
-                span = _parsed(tracer.child, seen)
+                # An `auth` or an instrumentation set another one, later. That of an
+                # instrumentation is below our span, and its own span between ours and the target.
+                given = w3c.parse(seen)
+                if given is None or span is None or given.trace != span.trace:
+                    span = tracer.child(given) if given is not None else None
             if span is None:
                 # Of its own even so: what is handed out is for an event fired by hand.
                 span = tracer.begin()
-            response.ltel_span = getcurrent().ltel_span = span
+            response.ltel_span = span
+            LAST.set(span)
         except Exception as error:
             _give_up(error)
         return response
 
     send.ltel_original = original  # type: ignore[attr-defined]
-    setattr(client, METHOD, send)
+    setattr(client, internals.SEND, send)
+
+
+def _headers(session: Any) -> Mapping[Any, Any]:
+    return session.headers
+
+
+def _headers_of_agent(session: Any) -> Mapping[Any, Any]:
+    return session.client.default_headers
+
+
+def _nothing(_response: Any) -> None:
+    return None
 
 
 def _prepare(
@@ -122,12 +139,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-_said: set[str] = set()
-
-
 def _give_up(error: Exception) -> None:
     """Leave a request as it is: its test must not notice."""
-    text = f"{type(error).__name__}: {error}"
-    if text not in _said and len(_said) < 10:
-        _said.add(text)
-        logger.warning("ltel: a request without traceparent: %s", text)
+    once.failed("a request without traceparent", error)

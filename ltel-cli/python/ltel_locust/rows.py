@@ -7,25 +7,19 @@ extra)`. The listener only appends it as it is; all checks wait until a batch is
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from time import time
 from typing import Any
 
-import gevent
-from locust import User
-from locust.stats import StatsError
+from . import current, internals, once
+from .values import INTEGER_LIMIT, NAME_LIMIT, TEXT_LIMIT, attributes, number, text
 
 Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 #: from response, url, response_time and error, the trace ids of the row if it has any
 Ids = Callable[[Any, Any, Any, Any], "dict[str, Any] | None"]
 
-#: longest text of one field, in characters: one row always fits into a frame
-TEXT_LIMIT = 16_384
-CONTEXT_KEYS = 32
-CONTEXT_TEXT = 1_024
-INTEGER_LIMIT = 2**63 - 1
-
 _INFINITY = float("inf")
+# An argument that Locust's own statistics require, and that an event was fired without.
+_MISSING = object()
 
 
 def listener(
@@ -45,10 +39,10 @@ def listener(
     # This runs for every request of the test. Named parameters keep `url` and `context` out of a
     # dict, and only a failure pays for a text.
     def on_request(
-        request_type: Any,
-        name: Any,
-        response_time: Any,
-        response_length: Any,
+        request_type: Any = _MISSING,
+        name: Any = _MISSING,
+        response_time: Any = _MISSING,
+        response_length: Any = _MISSING,
         exception: Any = None,
         start_time: Any = None,
         response: Any = None,
@@ -56,6 +50,13 @@ def listener(
         url: Any = None,
         **_kwargs: Any,
     ) -> None:
+        if (
+            response_length is _MISSING
+            or response_time is _MISSING
+            or name is _MISSING
+            or request_type is _MISSING
+        ):
+            return  # Locust counts no such request
         status = None
         if response is not None:  # not its truth: a 4xx or 5xx response is falsy
             try:
@@ -63,6 +64,17 @@ def listener(
             except Exception:
                 pass
         error = None if exception is None else failure(exception)
+        traced = more = None
+        if wanted:
+            if "trace" in wanted:
+                try:
+                    traced = ids(response, url, response_time, error)
+                except Exception as raised:
+                    once.failed("a request without trace", raised)
+            try:
+                more = extra(wanted, url, context, traced, response)
+            except Exception as raised:
+                once.failed("a request without details", raised)
         append(
             (
                 began(response_time) if start_time is None else start_time,
@@ -72,19 +84,14 @@ def listener(
                 response_length,
                 status,
                 error,
-                extra(
-                    wanted,
-                    url,
-                    context,
-                    ids(response, url, response_time, error) if "trace" in wanted else None,
-                    response,
-                )
-                if wanted
-                else None,
+                more,
             )
         )
         if len(rows) >= limit:
-            full()
+            try:
+                full()
+            except Exception as raised:
+                once.failed("requests wait", raised)
 
     return on_request
 
@@ -96,14 +103,14 @@ def began(response_time: Any) -> float:
 
 def failure(exception: Any) -> tuple[str, str] | None:
     """Class and text of what Locust counts as a failure, which is any true exception."""
-    kind = type(exception).__name__[:CONTEXT_TEXT]
+    kind = type(exception).__name__[:NAME_LIMIT]
     try:
         if not exception:
             return None
     except Exception:
         return None  # Locust's own statistics fail at the same test, and count no failure
     try:
-        return kind, StatsError.parse_error(exception)[:TEXT_LIMIT]
+        return kind, text(internals.error_text(exception))
     except Exception:
         return kind, f"<unprintable {kind}>"
 
@@ -120,11 +127,11 @@ def extra(
     if (ids or "url" in wanted) and url is not None:
         found["url"] = text(url)
     if ids or "user_class" in wanted:
-        user_class = _user_class()
+        user_class = current.user_class()
         if user_class:
             found["user_class"] = user_class
-    if "context" in wanted and context:
-        found["context"] = attributes(context)
+    if "context" in wanted and context is not None and (pairs := attributes(context)):
+        found["context"] = pairs
     if "request_length" in wanted:
         length = request_length(response)
         if length is not None:
@@ -161,25 +168,10 @@ def request_length(response: Any) -> int | None:
     return length if 0 <= length <= INTEGER_LIMIT else None
 
 
-def _user_class() -> str | None:
-    # The event does not name its user; but a user's greenlet was started with it, and those that
-    # a task spawns know who spawned them. The name is kept there: a kill takes the arguments.
-    greenlet = gevent.getcurrent()
-    while greenlet is not None:
-        found = getattr(greenlet, "ltel_user_class", None)
-        if found is None and (arguments := getattr(greenlet, "args", None)):
-            if isinstance(arguments[0], User):
-                found = greenlet.ltel_user_class = type(arguments[0]).__name__
-        if found is not None:
-            return found
-        spawning = getattr(greenlet, "spawning_greenlet", None)
-        greenlet = spawning() if spawning else None
-    return None
-
-
 def tidy(batch: list[Row]) -> None:
     """Make each row what the protocol wants, in place; nearly all are so already."""
     infinity = _INFINITY
+    longest = TEXT_LIMIT
     for at, row in enumerate(batch):
         start, kind, name, time_ms, length, status, _error, _extra = row
         # Exact types: CPython decides these faster than any other test, column-wise ones included.
@@ -190,7 +182,9 @@ def tidy(batch: list[Row]) -> None:
             and type(start) is float
             and 0.0 <= start < infinity
             and type(name) is str
+            and len(name) <= longest
             and type(kind) is str
+            and len(kind) <= longest
             and type(length) is int
             and (status is None or (type(status) is int and 0 <= status <= 999))
         ):
@@ -214,17 +208,6 @@ def clean(row: Row) -> Row:
     )
 
 
-def number(value: Any) -> float | None:
-    """Any finite number as a float, anything else as None."""
-    if value is None or isinstance(value, (str, bytes, bytearray)):
-        return None
-    try:
-        result = float(value)
-    except Exception:
-        return None
-    return result if isfinite(result) else None
-
-
 def integer(value: Any) -> int:
     """A length in bytes; 0 where there is none."""
     try:
@@ -239,35 +222,3 @@ def status_code(value: Any) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return int(value) if 0 <= value <= 999 else None
-
-
-def text(value: Any, limit: int = TEXT_LIMIT) -> str:
-    """Any value as a text of bounded length."""
-    if type(value) is str and len(value) <= limit:
-        return value
-    try:
-        # The content of a str subclass, which is what Locust's statistics are keyed by.
-        result = str.__str__(value) if isinstance(value, str) else str(value)
-    except Exception:
-        result = f"<unprintable {type(value).__name__}>"
-    return result[:limit]
-
-
-def attributes(mapping: Any) -> dict[str, Any]:
-    """A user's map as texts and scalars, bounded."""
-    try:
-        items = list(mapping.items())[:CONTEXT_KEYS]
-    except Exception:
-        return {}
-    return {text(key, CONTEXT_TEXT): scalar(value) for key, value in items}
-
-
-def scalar(value: Any) -> Any:
-    """A value MessagePack and JSON both know: None, bool, int, float, else its text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value) if abs(value) <= INTEGER_LIMIT else text(value, CONTEXT_TEXT)
-    if isinstance(value, float):
-        return number(value)
-    return text(value, CONTEXT_TEXT)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from . import once
+
 _counter = count(1)
 
 
@@ -25,21 +27,27 @@ class Run:
     ended: bool = False
     #: `(sent, dropped)` as last told to the receiver
     reported: tuple[int, int] | None = None
+    #: the `client_id` of the master that a worker takes part for, where it has the plugin
+    coordinator: str | None = None
     #: on the master, ids of the workers that took part
     sources: set[str] = field(default_factory=set)
 
 
-def begin(options: Any, testplan: str | None, locustfile: str | None) -> Run:
-    """A new run, on the master or the local runner.
+def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | None) -> Run:
+    """A new run, on the master or the local runner with this `client_id`.
 
     Its identity goes into Locust's parsed options, which travel with the spawn message and so
     reach every worker, late ones too, before that worker's own test_start.
     """
     run = Run(new_run_id(), testplan, locustfile)
     if options is not None:
-        options.ltel_run_id = run.run_id
-        options.ltel_testplan = run.testplan
-        options.ltel_locustfile = run.locustfile
+        try:
+            options.ltel_run_id = run.run_id
+            options.ltel_coordinator = client_id
+            options.ltel_testplan = run.testplan
+            options.ltel_locustfile = run.locustfile
+        except Exception as error:
+            once.failed("workers do not know their run", error)
     return run
 
 
@@ -50,6 +58,7 @@ def join(options: Any, testplan: str | None, locustfile: str | None) -> Run:
         getattr(options, "ltel_run_id", None) or os.environ.get("LTEL_RUN_ID") or None,
         getattr(options, "ltel_testplan", None) or testplan,
         getattr(options, "ltel_locustfile", None) or locustfile,
+        coordinator=getattr(options, "ltel_coordinator", None),
     )
 
 

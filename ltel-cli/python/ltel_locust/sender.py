@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -281,6 +282,8 @@ class Sender:
         self._close()
         if self._ended:
             return
+        if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+            self._end_with_parent()
         self._next_attempt = time.monotonic() + self._backoff
         self._backoff = min(BACKOFF_LAST, self._backoff * 2)
         if isinstance(error, Refused):
@@ -294,6 +297,20 @@ class Sender:
                 f"ltel: telemetry goes nowhere: {self._address}: {error}. Start ltel-cli, or set "
                 "LTEL_ADDRESS or --ltel-address to where it listens; will retry",
             )
+
+    def _end_with_parent(self) -> None:
+        """End Locust if the ltel that runs it was killed: there is no test without telemetry.
+
+        `ltel-cli run` says who it is. Whatever stands between it and this process, a shell or
+        Locust's own parent of several, its socket is gone with it.
+        """
+        parent = os.environ.get("LTEL_PARENT_PID", "")
+        if not parent.isdigit() or not self._address.path or _is_alive(int(parent)):
+            return
+        self._ended = True
+        logger.error("ltel: ltel-cli was killed, and Locust ends with it")
+        _remove_socket(self._address.path)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _say(self, key: str, message: str, level: int = logging.WARNING) -> None:
         if key not in self._said:
@@ -333,6 +350,25 @@ def _waiter(end: float) -> Waiter:
         return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
 
     return wait
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is another user's
+    return True
+
+
+def _remove_socket(path: str) -> None:
+    """Remove what a killed ltel has left: its socket, and the folder that held nothing else."""
+    try:
+        os.unlink(path)
+        os.rmdir(os.path.dirname(path))
+    except OSError:
+        pass  # another process of this test was faster
 
 
 def _replace(sock: socket.socket) -> None:

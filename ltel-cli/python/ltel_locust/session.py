@@ -9,23 +9,48 @@ import socket
 import time
 import traceback
 import uuid
+from collections import deque
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import locust
 import psutil
+from gevent import monkey
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
 
-from . import address, options, propagate, rows, run, tasks
+from . import (
+    address,
+    current,
+    frames,
+    internals,
+    link,
+    once,
+    options,
+    propagate,
+    rows,
+    run,
+    tasks,
+)
+from .frames import Piece
 from .outbox import Outbox, encode
 from .run import Run
 from .sender import Sender
 from .trace import Tracer
+from .values import name, number, text
+
+# The originals: what gevent puts in their place tells greenlets apart, and puts them to sleep.
+_thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
+_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 logger = logging.getLogger("ltel_locust")
 
 #: rows of one frame; reaching it packs them at once, since a busy test may starve the sender
 BATCH = 1_000
+#: rows of OS threads that may wait for the thread of Locust's greenlets: beyond them they wait
+FOREIGN_ROWS = 200_000
+#: events of OS threads that may wait for it; beyond them the oldest are dropped
+FOREIGN_EVENTS = 10_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
 #: seconds that the first test may begin later, so that its first request is traced already; that
@@ -45,12 +70,34 @@ def start(environment: Environment) -> Session | None:
     return Session(environment, where)
 
 
+def _listener(method: Callable[..., None]) -> Callable[..., None]:
+    """A listener that raises nothing, and works in the thread of Locust's greenlets only.
+
+    Runs and their frames belong to that thread. An event of another one is kept until it looks
+    for what is due; so nothing here needs a lock.
+    """
+
+    @wraps(method)
+    def listen(self: Session, *arguments: Any, **keywords: Any) -> None:
+        try:
+            if _thread_id() == self._thread:
+                method(self, *arguments, **keywords)
+            else:
+                self._foreign.append(lambda: method(self, *arguments, **keywords))
+        except Exception as error:
+            once.failed(f"`{method.__name__.removeprefix('_on_')}` is not told", error)
+
+    return listen
+
+
 class Session:
     """Listens to one environment's events and queues frames."""
 
     def __init__(self, environment: Environment, where: address.Address) -> None:
         self._environment = environment
         self._pid = os.getpid()
+        self._thread = _thread_id()
+        self._foreign: deque[Callable[[], None]] = deque(maxlen=FOREIGN_EVENTS)
         self._client_id = uuid.uuid4().hex
         self._closed = False
         self._rows: list[rows.Row] = []
@@ -59,6 +106,10 @@ class Session:
         self._tracer = Tracer(self._on_task)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
+        self._since = time.time()
+        # By a worker, how often it has reported to its master, by its own count.
+        self._reports: dict[str, int] = {}
+        self._own_reports = 0
         self._users_interval = 1.0
         self._usage_interval: float | None = None
         self._next_users = 0.0
@@ -80,15 +131,10 @@ class Session:
         self._begin_run()
         self._rows[:] = requests + since
 
-    def record(self, name: str, value: float | None, attributes: dict[str, Any]) -> None:
+    @_listener
+    def record(self, name: Any, value: Any, attributes: dict[str, Any]) -> None:
         """Queue a custom event."""
-        fields = {
-            "time": time.time(),
-            "name": rows.text(name),
-            "attributes": rows.attributes(attributes),
-        }
-        if value is not None:
-            fields["value"] = rows.number(value)
+        fields = {"time": time.time(), "name": name, "value": value, "attributes": attributes}
         self._outbox.put_event("custom", fields)
 
     def close(self) -> None:
@@ -96,6 +142,7 @@ class Session:
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
+        self._thread = _thread_id()  # whichever thread ends the process
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
         self._flush()
@@ -119,42 +166,42 @@ class Session:
     # Frames
 
     def _hello(self) -> bytes:
-        runner = self._environment.runner
-        kind, source_id, index = "local", "local", None
-        if isinstance(runner, MasterRunner):
-            kind, source_id = "master", "master"
-        elif isinstance(runner, WorkerRunner):
-            kind, source_id = "worker", runner.client_id
-            index = runner.worker_index if runner.worker_index >= 0 else None
         # A run that has ended and arrived is no business of a new receiver.
         now = self._runs[-1] if self._runs else None
         if now is not None and now.ended and not len(self._outbox):
             now = None
-        message: dict[str, Any] = {
-            "type": "hello",
+        fields: dict[str, Any] = {
             "protocol": 1,
             "client_id": self._client_id,
-            "source": {
-                "kind": kind,
-                "id": source_id,
-                "worker_index": index,
-                "host": socket.gethostname(),
-                "pid": self._pid,
-            },
+            "source": Piece(self._source),
             "locust_version": locust.__version__,
             "run_id": now.run_id if now else None,
-            "testplan": now.testplan if now else self._testplan(),
-            "locustfile": now.locustfile if now else _stem(self._environment.locustfile),
+            "coordinator": now.coordinator if now else None,
+            "testplan": now.testplan if now else Piece(self._testplan),
+            "locustfile": now.locustfile if now else Piece(self._locustfile),
+            "heartbeat": link.HEARTBEAT,
+            "token": os.environ.get("LTEL_TOKEN") or None,
         }
-        if token := os.environ.get("LTEL_TOKEN"):
-            message["token"] = token
-        return encode(message)
+        return encode({"type": "hello", **frames.clean("hello", fields)})
+
+    def _source(self) -> dict[str, Any]:
+        runner = self._environment.runner
+        source: dict[str, Any] = {"host": socket.gethostname(), "pid": self._pid}
+        if internals.is_master(runner):
+            return {**source, "kind": "master", "id": "master"}
+        if internals.is_worker(runner):
+            index = internals.worker_index(runner)
+            worker_id = internals.worker_id(runner) or self._client_id
+            return {**source, "kind": "worker", "id": worker_id, "worker_index": index}
+        return {**source, "kind": "local", "id": "local"}
 
     def _welcomed(self, features: dict[str, Any]) -> None:
         self._wanted.clear()
         self._wanted.update(key for key in EXTRAS if features.get(key))
-        self._users_interval = rows.number(features.get("users_interval")) or 1.0
-        usage = rows.number(features.get("usage_interval"))
+        if "user_class" in self._wanted:
+            current.install()
+        self._users_interval = number(features.get("users_interval")) or 1.0
+        usage = number(features.get("usage_interval"))
         self._usage_interval = usage if usage and usage > 0 else None
         # Whatever fails here, the figures are to be sent.
         try:
@@ -178,6 +225,7 @@ class Session:
         self._wanted.add("trace")
         # Where the clients and tasks of this environment find it.
         hook.ltel_tracer = self._tracer
+        current.install()  # a span has its user's class
         if self._tracer.propagates:
             propagate.install()
         if self._tracer.tasks:
@@ -193,15 +241,21 @@ class Session:
 
         Ctrl-C is an exception that can come between any two lines. Rows that had left their list
         by then, and had not reached the outbox, would be gone: so it is as if nothing had been
-        done, and whoever flushes next has them all.
+        done, and whoever flushes next has them all. OS threads only append to the lists, and may do
+        so at any time.
         """
+        if _thread_id() != self._thread:
+            self._hold_up()
+            return
         rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
         now = self._runs[-1] if self._runs else None
         sent = now.sent if now else 0
+        since, until = self._since, time.time()
         try:
             # Emptied in place: the listeners hold these very lists.
             del self._rows[: len(rows)]
             del self._task_rows[: len(task_rows)]
+            self._since = until
             if now is None:
                 return  # Locust clears its own statistics of what came before the first run
             # Counted first: where a frame cannot be made, what it costs shows.
@@ -209,16 +263,22 @@ class Session:
             if task_rows:
                 self._outbox.put_tasks(task_rows)
             for first in range(0, len(rows), BATCH):
-                self._outbox.put_rows(rows[first : first + BATCH], now)
+                self._outbox.put_rows(rows[first : first + BATCH], now, since, until)
         except Exception:
             raise
         except BaseException:
             self._outbox.roll_back(last)
+            self._since = since
             if now is not None:
                 now.sent = sent
             _put_back(self._rows, rows)
             _put_back(self._task_rows, task_rows)
             raise
+
+    def _hold_up(self) -> None:
+        """Keep an OS thread from running ahead of the one that sends."""
+        if len(self._rows) > FOREIGN_ROWS and not self._closed:
+            _sleep(0.001)
 
     def _on_task(self, row: tasks.Row) -> None:
         self._task_rows.append(row)
@@ -227,13 +287,21 @@ class Session:
 
     def _tick(self) -> None:
         """What is due at intervals, just before the sender looks for frames."""
+        while self._foreign:
+            try:
+                self._foreign.popleft()()
+            except Exception as error:
+                once.failed("an event of another thread is not told", error)
         self._flush()
         self._report_runs()
         now = time.monotonic()
         if self._runs and not self._runs[-1].ended and now >= self._next_users:
             self._next_users = now + self._users_interval
-            self._note_workers(self._runs[-1])
-            self._put_users()
+            try:
+                self._note_workers(self._runs[-1])
+                self._put_users()
+            except Exception as error:
+                once.failed("no count of users", error)
         if self._usage_interval and self._sender.connected and now >= self._next_usage:
             self._next_usage = now + self._usage_interval
             try:
@@ -256,22 +324,24 @@ class Session:
     def _put_done(self, ended: Run) -> None:
         ended.reported = (ended.sent, ended.dropped)
         fields = {"run_id": ended.run_id, "sent": ended.sent, "dropped": ended.dropped}
-        if isinstance(self._environment.runner, MasterRunner):
-            self._put("done", {**fields, "sources": sorted(ended.sources)})
-        else:
-            self._put("done", fields)
+        if internals.is_master(self._environment.runner):
+            fields["sources"] = sorted(ended.sources)
+        self._put("done", fields)
 
-    def _put_users(self) -> None:
+    def _put_users(self, over: bool = False) -> None:
+        """Tell how many users run, and of a master which workers do; at the end there are none."""
         runner = self._environment.runner
         if runner is None:
             return
-        if isinstance(runner, MasterRunner):
-            counts = dict(runner.reported_user_classes_count)
-        else:
-            counts = runner.user_classes_count
+        counts = internals.user_counts(runner)
+        if over:
+            counts = dict.fromkeys(counts, 0)
         has_users = any(counts.values())
         if has_users or self._had_users:
-            self._outbox.put_event("users", {"time": time.time(), "counts": counts})
+            fields = {"time": time.time(), "counts": counts}
+            if internals.is_master(runner):
+                fields["sources"] = sorted(self._runs[-1].sources)
+            self._outbox.put_event("users", fields)
         self._had_users = has_users
 
     def _put_usage(self) -> None:
@@ -296,20 +366,22 @@ class Session:
 
     def _listen(self) -> None:
         events = self._environment.events
-        # After the runner's own listener, so that one which aborts the event for Locust's
-        # statistics does so for us.
-        events.request.add_listener(
-            rows.listener(self._rows, BATCH, self._flush, self._wanted, self._tracer.ids)
+        internals.insert_after_statistics(
+            events.request,
+            rows.listener(self._rows, BATCH, self._flush, self._wanted, self._tracer.ids),
         )
         # Before all others: requests that a test_start listener makes belong to the run.
-        events.test_start._handlers.insert(0, self._on_test_start)
+        internals.insert_first(events.test_start, self._on_test_start)
         events.test_stop.add_listener(self._on_test_stop)
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.reset_stats.add_listener(self._on_reset_stats)
         events.cpu_warning.add_listener(self._on_cpu_warning)
         events.user_error.add_listener(self._on_user_error)
+        events.report_to_master.add_listener(self._on_report_to_master)
+        events.worker_report.add_listener(self._on_worker_report)
         events.quit.add_listener(self._on_quit)
 
+    @_listener
     def _on_test_start(self, **_kwargs: Any) -> None:
         # Before a test there is nobody whom this keeps waiting; a receiver on this host answers in
         # a few milliseconds, and one that is not there is known at once.
@@ -322,53 +394,88 @@ class Session:
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
         environment = self._environment
-        parsed = environment.parsed_options
-        begin = run.join if isinstance(environment.runner, WorkerRunner) else run.begin
-        now = begin(parsed, self._testplan(), _stem(environment.locustfile))
+        runner, parsed = environment.runner, environment.parsed_options
+        worker = internals.is_worker(runner)
+        try:
+            testplan, locustfile = self._testplan(), self._locustfile()
+        except Exception as error:
+            once.failed("a run without the name of its test plan", error)
+            testplan = locustfile = None
+        if worker:
+            now = run.join(parsed, testplan, locustfile)
+        else:
+            now = run.begin(parsed, self._client_id, testplan, locustfile)
         self._runs.append(now)
-        self._note_workers(now, ready=True)
+        try:
+            self._note_workers(now, ready=True)
+        except Exception as error:
+            once.failed("the workers of a run are not known", error)
         self._next_users = 0.0
         fields: dict[str, Any] = {
             "run_id": now.run_id,
+            "coordinator": now.coordinator,
             "testplan": now.testplan,
-            "host": _host(environment),
-            "user_classes": [user_class.__name__ for user_class in environment.user_classes],
+            "host": Piece(lambda: _host(environment)),
+            "user_classes": Piece(lambda: [known.__name__ for known in environment.user_classes]),
             "locustfile": now.locustfile,
         }
-        if not isinstance(environment.runner, WorkerRunner):
+        if not worker:
             # A worker knows its share only.
-            fields["users"] = getattr(environment.runner, "target_user_count", None)
-            fields["spawn_rate"] = rows.number(
-                getattr(environment.runner, "spawn_rate", getattr(parsed, "spawn_rate", None))
-            )
-            fields["run_time"] = rows.number(getattr(parsed, "run_time", None))
-        self._put("test_start", {key: field for key, field in fields.items() if field is not None})
+            fields["users"] = getattr(runner, "target_user_count", None)
+            fields["spawn_rate"] = Piece(lambda: _spawn_rate(runner, parsed))
+            fields["run_time"] = getattr(parsed, "run_time", None)
+        self._put("test_start", fields)
 
+    @_listener
     def _on_test_stop(self, **_kwargs: Any) -> None:
         # Locust fires it at the end of a process that never had a run, too.
         if not self._runs or self._runs[-1].ended:
             return
-        self._note_workers(self._runs[-1])
-        self._had_users = True  # the last count is told whatever it is
-        self._flush()
-        self._put_users()
+        try:
+            self._note_workers(self._runs[-1])
+            self._had_users = True  # the last count is told in any case
+            self._flush()
+            self._put_users(over=True)
+        except Exception as error:
+            once.failed("no last count of users", error)
         self._put("test_stop", {})
         self._finish(self._runs[-1])
 
-    def _on_spawning_complete(self, user_count: int, **_kwargs: Any) -> None:
+    @_listener
+    def _on_spawning_complete(self, user_count: Any = None, **_kwargs: Any) -> None:
         self._put("spawning_complete", {"user_count": user_count})
         # With --reset-stats the runner's listener, which came before, has reset its statistics.
-        if self._environment.reset_stats:
-            self._put("reset_stats", {})
+        if getattr(self._environment, "reset_stats", False):
+            self._put_reset()
 
+    @_listener
     def _on_reset_stats(self, **_kwargs: Any) -> None:
-        self._put("reset_stats", {})
+        self._put_reset()
 
-    def _on_cpu_warning(self, cpu_usage: float, **_kwargs: Any) -> None:
+    def _put_reset(self) -> None:
+        # What a worker counts from its last report on is in the next one, and so in the figures
+        # after the reset: a master says which reports were there before it.
+        self._put("reset_stats", {"reports": self._reports or None})
+
+    @_listener
+    def _on_report_to_master(self, data: Any = None, **_kwargs: Any) -> None:
+        self._own_reports += 1
+        data["ltel_report"] = self._own_reports
+        self._put("report", {"number": self._own_reports})
+
+    @_listener
+    def _on_worker_report(self, client_id: Any = None, data: Any = None, **_kwargs: Any) -> None:
+        report = data.get("ltel_report")
+        if report is not None:
+            self._reports[client_id] = report
+
+    @_listener
+    def _on_cpu_warning(self, cpu_usage: Any = None, **_kwargs: Any) -> None:
         self._put("cpu_warning", {"cpu_usage": cpu_usage})
 
+    @_listener
     def _on_user_error(
-        self, user_instance: Any, exception: Any, tb: Any = None, **_kwargs: Any
+        self, user_instance: Any = None, exception: Any = None, tb: Any = None, **_kwargs: Any
     ) -> None:
         # Tasks fire it with their task set.
         if not isinstance(user_instance, locust.User):
@@ -376,15 +483,18 @@ class Session:
         fields = {
             "time": time.time(),
             "user": type(user_instance).__name__,
-            "error": rows.text(f"{type(exception).__name__}: {rows.text(exception)}"),
-            "traceback": rows.text("".join(traceback.format_tb(tb))),
+            "error": Piece(lambda: f"{type(exception).__name__}: {text(exception)}"),
+            "traceback": Piece(lambda: "".join(traceback.format_tb(tb))),
         }
         if (span := tasks.ended_by(exception)) is not None:
             fields.update(span.ids())
         self._outbox.put_event("user_error", fields)
 
     def _on_quit(self, **_kwargs: Any) -> None:
-        self.close()
+        try:
+            self.close()
+        except Exception as error:
+            once.failed("telemetry may be lost", error)
 
     # Helpers
 
@@ -396,13 +506,14 @@ class Session:
     def _testplan(self) -> str | None:
         return options.testplan(self._environment.parsed_options)
 
+    def _locustfile(self) -> str | None:
+        return _stem(self._environment.locustfile)
+
     def _note_workers(self, now: Run, ready: bool = False) -> None:
         """Remember which workers take part: those ready at the start, and late ones that work."""
         runner = self._environment.runner
-        if isinstance(runner, MasterRunner):
-            clients = runner.clients
-            taking_part = clients.spawning + clients.running + (clients.ready if ready else [])
-            now.sources.update(client.id for client in taking_part)
+        if internals.is_master(runner):
+            now.sources.update(map(name, internals.worker_ids(runner, ready)))
 
     def _forked(self) -> None:
         self._closed = True
@@ -419,24 +530,30 @@ def _put_back(collected: list[Any], taken: list[Any]) -> None:
 
 def _host(environment: Environment) -> str | None:
     """The host under test: the one that Locust was told, else that of all user classes."""
-    hosts = {user_class.host for user_class in environment.user_classes}
-    host = environment.host or (hosts.pop() if len(hosts) == 1 else None)
-    return host if isinstance(host, str) else None
+    if isinstance(environment.host, str) and environment.host:
+        return environment.host
+    hosts = [user_class.host for user_class in environment.user_classes]
+    same = bool(hosts) and all(host == hosts[0] for host in hosts)
+    return hosts[0] if same and isinstance(hosts[0], str) else None
+
+
+def _spawn_rate(runner: Any, parsed: Any) -> Any:
+    return getattr(runner, "spawn_rate", getattr(parsed, "spawn_rate", None))
 
 
 def _stem(locustfile: str | None) -> str | None:
     return os.path.splitext(os.path.basename(locustfile))[0] if locustfile else None
 
 
-def _setting(name: str, default: float) -> float:
-    value = os.environ.get(name)
-    if not value:
+def _setting(key: str, default: float) -> float:
+    given = os.environ.get(key)
+    if not given:
         return default
     try:
-        number = float(value)
+        setting = float(given)
     except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        logger.warning("ltel: %s is `%s`, not a number; using %g", name, value, default)
+        setting = -1.0
+    if not 0 <= setting < float("inf"):
+        logger.warning("ltel: %s is `%s`, not a number; using %g", key, given, default)
         return default
-    return number
+    return setting

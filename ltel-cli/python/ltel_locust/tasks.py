@@ -1,84 +1,147 @@
 """Task spans: the requests of one task execution share a trace, below a span of the task.
 
-A task is a function or method. A nested TaskSet is none, it runs until it is interrupted; its
-tasks are.
+A task is a function or method, or a test function of a `PytestUser`. A nested TaskSet is none, it
+runs until it is interrupted; its tasks are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter, time
 from typing import Any
 
-import gevent
-from greenlet import getcurrent
-from locust import TaskSet, exception
-from locust.user.task import DefaultTaskSet
+from locust import TaskSet
 
-from . import rows, w3c
+from . import internals, once, otel, rows, w3c
+from .current import TASK, USER
 from .trace import Task, Tracer
+from .values import name, text
 
 #: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, trace_id, span_id,
 #: sampled, error
 Row = tuple[float, float, str, str, str, str, bool, "tuple[str, str] | None"]
 
-# How Locust goes from task to task and ends; no failure of a task.
-_FLOW = (
-    exception.InterruptTaskSet,
-    exception.RescheduleTask,
-    exception.RescheduleTaskImmediately,
-    exception.StopUser,
-    exception.StopTest,
-    gevent.GreenletExit,
-    KeyboardInterrupt,
-    SystemExit,
-)
-
 
 def install() -> None:
     """Wrap the execution of tasks; a second call changes nothing."""
-    original = TaskSet.execute_next_task
+    _wrap_tasks()
+    _wrap_pytest_users()
+
+
+def _wrap_tasks() -> None:
+    original = getattr(TaskSet, "execute_next_task", None)
+    if original is None:
+        internals.lacks("TaskSet.execute_next_task", "spans of tasks")
+        return
     if getattr(original, "ltel_original", None) is not None:
         return
 
     def execute_next_task(self: Any) -> Any:
-        tracer = getattr(self.user.environment.events.request, "ltel_tracer", None)
-        queue = self._task_queue
-        if tracer is None or not tracer.tasks or not queue or _is_set(queue[0]):
-            return original(self)
-        name = _name(self, queue[0])
-        span = tracer.begin_task()
-        greenlet = getcurrent()
-        outer = getattr(greenlet, "ltel_task", None)
-        greenlet.ltel_task = span
-        error = None
-        began, counter = time(), perf_counter()
+        execution = None
         try:
+            task = internals.next_task(self)
+            if task is not None and not _is_set(task):
+                execution = Execution.begin(self.user, lambda: _name(self, task))
+        except Exception as error:
+            once.failed("a task without its span", error)
+        if execution is None:
             return original(self)
-        except BaseException as raised:
-            if not isinstance(raised, _FLOW):
-                error = _failure(raised)
-                _mark(raised, span)
-            raise
-        finally:
-            greenlet.ltel_task = outer
-            if _is_told(tracer, span, error):
-                span.told = True
-                tracer.tell_task(
-                    (
-                        began,
-                        (perf_counter() - counter) * 1000,
-                        rows.text(type(self.user).__name__, rows.CONTEXT_TEXT),
-                        name,
-                        w3c.trace_text(span.trace),
-                        w3c.span_text(span.id),
-                        span.sampled,
-                        error,
-                    )
-                )
+        return execution.run(lambda: original(self))
 
     execute_next_task.ltel_original = original  # type: ignore[attr-defined]
     TaskSet.execute_next_task = execute_next_task
-    gevent.Greenlet.add_spawn_callback(_inherit)
+
+
+def _wrap_pytest_users() -> None:
+    users: Any = internals.pytest_user()
+    original = getattr(users, "run", None)
+    if original is None or getattr(original, "ltel_original", None) is not None:
+        return
+
+    def run(self: Any) -> Any:
+        try:
+            # Of this user alone: the class shares its functions.
+            self.functions = [_Function(self, function) for function in self.functions]
+        except Exception as error:
+            once.failed("test functions without spans", error)
+        return original(self)
+
+    run.ltel_original = original  # type: ignore[attr-defined]
+    users.run = run
+
+
+class _Function:
+    """A test function of pytest, each call of which has a span."""
+
+    def __init__(self, user: Any, function: Any) -> None:
+        self._user = user
+        self._function = function
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._function, attribute)
+
+    def obj(self, *arguments: Any, **keywords: Any) -> Any:
+        execution = None
+        try:
+            execution = Execution.begin(self._user, lambda: str(self._function.name))
+        except Exception as error:
+            once.failed("a test function without its span", error)
+        call = self._function.obj
+        if execution is None:
+            return call(*arguments, **keywords)
+        return execution.run(lambda: call(*arguments, **keywords))
+
+
+class Execution:
+    """One execution of a task."""
+
+    def __init__(self, tracer: Tracer, user: Any, label: str) -> None:
+        self._tracer = tracer
+        self._user = name(type(user).__name__)
+        self._label = name(label)
+        self._span = tracer.begin_task()
+
+    @classmethod
+    def begin(cls, user: Any, label: Callable[[], str]) -> Execution | None:
+        """One of this user, where tasks are traced."""
+        tracer = getattr(user.environment.events.request, "ltel_tracer", None)
+        if tracer is None or not tracer.tasks:
+            return None
+        return cls(tracer, user, label())
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Run the task, within its span."""
+        outer, user = TASK.get(), USER.get()
+        TASK.set(self._span)
+        USER.set(self._user)
+        context = otel.enter(self._span)
+        error = None
+        began, counter = time(), perf_counter()
+        try:
+            return call()
+        except BaseException as raised:
+            if not isinstance(raised, internals.FLOW):
+                error = _failure(raised)
+                _mark(raised, self._span)
+            raise
+        finally:
+            duration = (perf_counter() - counter) * 1000
+            otel.leave(context)
+            TASK.set(outer)
+            USER.set(user or self._user)
+            try:
+                self._tell(began, duration, error)
+            except Exception as failed:
+                once.failed("a task is not told", failed)
+
+    def _tell(self, began: float, duration: float, error: tuple[str, str] | None) -> None:
+        span, tracer = self._span, self._tracer
+        # With an unsampled task only the parents of what is kept.
+        if not (span.sampled or span.kept or (error is not None and tracer.keep_failures)):
+            return
+        span.told = True
+        ids = (w3c.trace_text(span.trace), w3c.span_text(span.id))
+        tracer.tell_task((began, duration, self._user, self._label, *ids, span.sampled, error))
 
 
 def ended_by(raised: Any) -> Task | None:
@@ -98,30 +161,18 @@ def _mark(raised: BaseException, span: Task) -> None:
         pass  # it takes no attributes
 
 
-def _inherit(spawned: Any) -> None:
-    """What a task spawns belongs to it, however long it lives."""
-    task = getattr(getcurrent(), "ltel_task", None)
-    if task is not None:
-        spawned.ltel_task = task
-
-
-def _is_told(tracer: Tracer, span: Task, error: object | None) -> bool:
-    """With an unsampled task only the parents of what is kept."""
-    return span.sampled or span.kept or (error is not None and tracer.keep_failures)
-
-
 def _is_set(task: Any) -> bool:
     return isinstance(task, type) and issubclass(task, TaskSet)
 
 
-def _name(task_set: TaskSet, task: Any) -> str:
+def _name(task_set: Any, task: Any) -> str:
     """The function's name, after that of its TaskSet unless it is the user's own task."""
-    name = getattr(task, "__name__", None) or type(task).__name__
-    if not isinstance(task_set, DefaultTaskSet):
-        name = f"{type(task_set).__name__}.{name}"
-    return rows.text(name, rows.CONTEXT_TEXT)
+    label = name(getattr(task, "__name__", None) or type(task).__name__)
+    if not isinstance(task_set, internals.DefaultTaskSet):
+        label = f"{type(task_set).__name__}.{label}"
+    return label
 
 
 def _failure(raised: BaseException) -> tuple[str, str]:
     # A false exception is no failure of a request, but it has ended this task.
-    return rows.failure(raised) or (type(raised).__name__, rows.text(raised))
+    return rows.failure(raised) or (name(type(raised).__name__), text(raised))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import random
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import getcurrent
-
-from . import w3c
-from .rows import number
+from . import otel, w3c
+from .current import HANDED_OUT, LAST, TASK
+from .values import number
 
 #: adopted spans that are remembered, so that a retry does not become a second span of their id
 ADOPTED = 4_096
@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):
 class Span:
     """The ids of one request or one task."""
 
-    __slots__ = ("id", "parent", "sampled", "task", "told", "trace")
+    __slots__ = ("id", "parent", "sampled", "taken", "task", "told", "trace")
 
     def __init__(
         self, trace: int, span: int, parent: int, sampled: bool, task: Task | None = None
@@ -43,6 +43,8 @@ class Span:
         self.task = task
         #: whether a row has it already
         self.told = False
+        #: whether a request has it, where it was handed out
+        self.taken = False
 
     def header(self) -> str:
         """The `traceparent` that makes others its children."""
@@ -83,7 +85,7 @@ class Tracer:
         self.keep_failures = False
         self._keep_slower: float | None = None
         self._bound = 0
-        self._adopted: dict[tuple[int, int], None] = {}
+        self._adopted: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     def configure(self, features: Any) -> None:
         """Do what a `welcome` says of traces; anything but a map turns them off."""
@@ -99,8 +101,11 @@ class Tracer:
         self._bound = round(max(0.0, min(1.0 if ratio is None else ratio, 1.0)) * 2**64)
 
     def begin(self) -> Span:
-        """The span of a request that the running greenlet makes."""
+        """The span of a request that is made here and now."""
         task = self._task()
+        # A span that the locustfile has begun itself lies between the task's and this one.
+        if (above := otel.current()) is not None:
+            return Span(above.trace, _bits(64) or 1, above.span, above.sampled, task)
         if task is not None:
             return Span(task.trace, _bits(64) or 1, task.id, task.sampled, task)
         trace = _bits(128) or 1
@@ -114,16 +119,17 @@ class Tracer:
     def hand_out(self) -> Span:
         """The span of a request that the user is about to make, and whose event they fire.
 
-        It is the same until an event of this greenlet has taken it.
+        It is the same until an event of this greenlet or coroutine has taken it.
         """
         span = self._handed_out()
         if span is None:
-            span = getcurrent().ltel_handed_out = self.begin()
+            span = self.begin()
+            HANDED_OUT.set(span)
         return span
 
     def current(self) -> Span | None:
-        """The span handed out, else the running task, else the last request of this greenlet."""
-        return self._handed_out() or self._task() or getattr(getcurrent(), "ltel_span", None)
+        """The span handed out, else the running task, else the last request made here."""
+        return self._handed_out() or self._task() or LAST.get()
 
     def adopt(self, given: w3c.Parent) -> Span:
         """The span that the user has named for this very request, sampled as they say.
@@ -157,7 +163,7 @@ class Tracer:
         if type(span) is not Span or span.told:
             span = self._handed_out()
             span = self.begin() if span is None else self._take(span)
-            getcurrent().ltel_span = span
+            LAST.set(span)
         span.told = True
         # Where every trace is sampled, every request is to have its span: one without ids would be
         # taken for one that Locust did not trace, though it was sent with those that the user gave.
@@ -169,23 +175,27 @@ class Tracer:
         return span.ids()
 
     def _task(self) -> Task | None:
-        return getattr(getcurrent(), "ltel_task", None) if self.tasks else None
+        return TASK.get() if self.tasks else None
 
     def _handed_out(self) -> Span | None:
         """What is handed out and was not taken; one task leaves nothing to the next."""
-        span = getattr(getcurrent(), "ltel_handed_out", None)
-        return span if span is not None and span.task is self._task() else None
+        span = HANDED_OUT.get()
+        # Elsewhere another may have taken it: a coroutine has a copy of what its caller had.
+        if span is None or span.taken or span.task is not self._task():
+            return None
+        return span
 
     def _take(self, span: Span) -> Span:
-        getcurrent().ltel_handed_out = None
+        span.taken = True
         # Whoever sends it once more makes another request.
         self._remember(span.trace, span.id)
         return span
 
     def _remember(self, trace: int, span: int) -> None:
         self._adopted[trace, span] = None
+        # In one step each: events of OS threads come here too.
         if len(self._adopted) > ADOPTED:
-            del self._adopted[next(iter(self._adopted))]
+            self._adopted.popitem(last=False)
 
     def _slow(self, response_time: Any) -> bool:
         limit = self._keep_slower

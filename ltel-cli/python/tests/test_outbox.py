@@ -36,7 +36,7 @@ class OutboxTest(unittest.TestCase):
     def test_frames_stay_small(self) -> None:
         self.outbox = Outbox(1 << 30)
         long = (*ROW[:2], "n" * 9_000, *ROW[3:])
-        self.outbox.put_rows([long] * 1_000, self.run)
+        self.outbox.put_rows([long] * 1_000, self.run, 1.0, 2.0)
         frames = taken(self.outbox)
         self.assertGreater(len(frames), 8)
         self.assertEqual(sum(len(frame["rows"]) for frame in frames), 1_000)
@@ -47,7 +47,7 @@ class OutboxTest(unittest.TestCase):
         self.outbox.put("test_start", {})
         self.outbox.put_event("users", {"counts": {}})
         for _ in range(20):
-            self.outbox.put_rows([ROW] * 10, self.run)
+            self.outbox.put_rows([ROW] * 10, self.run, 1.0, 2.0)
         self.outbox.put("test_stop", {})
         kept = taken(self.outbox)
         kinds = [frame["type"] for frame in kept]
@@ -61,19 +61,19 @@ class OutboxTest(unittest.TestCase):
         self.outbox = Outbox(4_000)
         self.outbox.put("test_start", {})
         for number in range(100):
-            self.outbox.put_event("custom", {"number": number})
+            self.outbox.put_event("custom", {"value": number})
         kept = taken(self.outbox)
         self.assertEqual(kept[0]["type"], "test_start")
-        self.assertEqual(kept[-1]["number"], 99)
+        self.assertEqual(kept[-1]["value"], 99)
         self.assertLess(len(kept), 20)
 
     def test_what_is_acknowledged_was_not_dropped(self) -> None:
         self.outbox = Outbox(1_500)
-        self.outbox.put_rows([ROW] * 10, self.run)
-        self.outbox.put_rows([ROW] * 10, self.run)
+        self.outbox.put_rows([ROW] * 10, self.run, 1.0, 2.0)
+        self.outbox.put_rows([ROW] * 10, self.run, 1.0, 2.0)
         self.assertEqual(seqs(self.outbox), [1, 2])  # on their way
         for _ in range(8):
-            self.outbox.put_rows([ROW] * 10, self.run)
+            self.outbox.put_rows([ROW] * 10, self.run, 1.0, 2.0)
         self.assertGreaterEqual(self.run.dropped, 50)
         before = self.run.dropped
         self.outbox.acknowledge(1)

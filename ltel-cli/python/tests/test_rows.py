@@ -11,7 +11,7 @@ from typing import Any
 
 from locust.event import EventHook
 
-from ltel_locust import rows
+from ltel_locust import rows, values
 from ltel_locust.outbox import FRAME_LIMIT, Outbox
 from ltel_locust.run import Run
 
@@ -72,7 +72,7 @@ def row_of(wanted: set[str] | None = None, **fields: Any) -> list[Any]:
     event.fire(**PLAIN)
     event.fire(**{**PLAIN, **fields})
     outbox = Outbox(1 << 30)
-    outbox.put_rows(collected, Run(None, None, None))
+    outbox.put_rows(collected, Run(None, None, None), 1.0, 2.0)
     received = [row for frame in taken(outbox) for row in frame["rows"]]
     assert received[0] == [1000.0, "GET", "/", 1.5, 7, None, None, None], received[0]
     return received[1]
@@ -98,8 +98,23 @@ class OddValues(unittest.TestCase):
         self.check(2, "/own", name=Path("/own"))
         self.check(2, "\\ud800x", name="\ud800x")
         self.check(2, "<unprintable Unprintable>", name=Unprintable())
-        self.check(2, "x" * rows.TEXT_LIMIT, name="x" * 2_000_000)
+        self.check(2, "x" * values.TEXT_LIMIT, name="x" * 2_000_000)
         self.check(1, "None", request_type=None)
+
+    def test_a_long_name_is_one_name(self) -> None:
+        for limit in (values.TEXT_LIMIT, values.TEXT_LIMIT + 1):
+            long = "x" * limit
+            names = {row_of(name=long, response_time=time_ms)[2] for time_ms in (1.0, 1)}
+            self.assertEqual(names, {long[: values.TEXT_LIMIT]})
+
+    def test_an_event_without_a_required_argument_is_none(self) -> None:
+        for missing in ("request_type", "name", "response_time", "response_length"):
+            collected: list[rows.Row] = []
+            event = EventHook()
+            event.add_listener(rows.listener(collected, 100, lambda: None, set()))
+            with self.assertNoLogs():
+                event.fire(**{key: value for key, value in PLAIN.items() if key != missing})
+            self.assertEqual(collected, [])
 
     def test_response_times(self) -> None:
         self.check(3, 7.0, response_time=7)
@@ -144,7 +159,7 @@ class OddValues(unittest.TestCase):
         self.check(6, ["object", "<object object at 0x....>"], exception=object())
         for exception in (None, "", 0, FalseError(), NoTruth()):
             self.check(6, None, exception=exception)
-        self.assertEqual(len(row_of(exception="x" * 2_000_000)[6][1]), rows.TEXT_LIMIT)
+        self.assertEqual(len(row_of(exception="x" * 2_000_000)[6][1]), values.TEXT_LIMIT)
 
     def test_extras_are_sent_only_where_asked_for(self) -> None:
         fields = {"url": "http://host/a", "context": {"id": 7, "odd": {1}, "nan": math.nan}}

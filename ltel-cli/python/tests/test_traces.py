@@ -22,6 +22,7 @@ from locust.env import Environment
 
 from ltel_locust import propagate, trace, w3c
 from ltel_locust.address import Address
+from ltel_locust.current import TASK
 from ltel_locust.outbox import FRAME_LIMIT, Outbox
 from ltel_locust.session import Session
 from ltel_locust.trace import Tracer
@@ -444,18 +445,19 @@ class TracerTest(unittest.TestCase):
 
     def _handed_out_in_tasks(self, tracer: Tracer) -> None:
         outside = tracer.hand_out()
-        greenlet: Any = gevent.getcurrent()
-        greenlet.ltel_task = task = tracer.begin_task()
+        task = tracer.begin_task()
+        TASK.set(task)
         self.assertIs(tracer.current(), task)
         span = tracer.hand_out()
         self.assertEqual((span.trace, span.parent), (task.trace, task.id))
         self.assertIs(tracer.current(), span)
         self.assertIs(tracer.hand_out(), span)
-        greenlet.ltel_task = tracer.begin_task()
+        task = tracer.begin_task()
+        TASK.set(task)
         found = tracer.ids(None, None, 1.0, None)
         assert found
         self.assertNotIn(found["span_id"], (f"{span.id:016x}", f"{outside.id:016x}"))
-        self.assertEqual(found["parent_span_id"], f"{greenlet.ltel_task.id:016x}")
+        self.assertEqual(found["parent_span_id"], f"{task.id:016x}")
 
 
 class Outgoing(unittest.TestCase):

@@ -1,0 +1,208 @@
+"""What the plugin uses of Locust beyond its documented API, each probed here and nowhere else.
+
+| what | for | differs |
+|---|---|---|
+| `exception.StopTest` | how a task ends without having failed | not in 2.40 and older |
+| `FastHttpSession.request_event` | the tracer of a request | not in 2.37 and older: `environment` |
+| `_send_request_safe_mode` of both sessions | `traceparent` headers | |
+| `TaskSet.execute_next_task`, `._task_queue` | spans of tasks | a list in 2.20, a deque later |
+| `user.task.DefaultTaskSet` | names of tasks | |
+| `users.PytestUser` | spans of its test functions | not in 2.37 and older |
+| `EventHook._handlers` | the place of our listeners among others | |
+| `StatsError.parse_error` | the text of a failure | |
+| `MasterRunner.clients`, `.reported_user_classes_count` | the workers of a run, their users | |
+| `WorkerRunner.worker_index`, `.client_id` | the name of a worker | no index before it is acknowledged |
+| `Runner.user_classes_count`, `.target_user_count`, `.spawn_rate` | users of a run | |
+
+What is missing turns off what it is for, with one line in the log, and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import gevent
+from locust import TaskSet, exception, runners, stats
+from locust.env import Environment
+
+from . import once
+
+#: how Locust goes from task to task and ends; no failure of a task
+FLOW: tuple[type[BaseException], ...] = (
+    *(
+        getattr(exception, name)
+        for name in (
+            "InterruptTaskSet",
+            "RescheduleTask",
+            "RescheduleTaskImmediately",
+            "StopUser",
+            "StopTest",
+        )
+        if hasattr(exception, name)
+    ),
+    gevent.GreenletExit,
+    KeyboardInterrupt,
+    SystemExit,
+)
+
+#: the method with which both HTTP clients send a request and get its response
+SEND = "_send_request_safe_mode"
+
+#: the set of a user's own tasks
+DefaultTaskSet: Any = getattr(sys.modules[TaskSet.__module__], "DefaultTaskSet", ())
+_Master: Any = getattr(runners, "MasterRunner", ())
+_Worker: Any = getattr(runners, "WorkerRunner", ())
+
+
+def lacks(what: str, without: str) -> None:
+    """Say once that this Locust has no `what`, and what there is not for that reason."""
+    once.warn(f"lacks {what}", f"this Locust has no {what}: no {without}")
+
+
+def is_master(runner: Any) -> bool:
+    """Whether it coordinates workers."""
+    return isinstance(runner, _Master)
+
+
+def is_worker(runner: Any) -> bool:
+    """Whether it runs users for a master."""
+    return isinstance(runner, _Worker)
+
+
+def when_runner_is_made(listener: Callable[[Any], None]) -> None:
+    """Call this with each environment that gets a runner from now on."""
+    for method in ("create_local_runner", "create_master_runner", "create_worker_runner"):
+        original = getattr(Environment, method, None)
+        if original is None:
+            lacks(
+                f"Environment.{method}", "telemetry of such a runner without `ltel_locust.attach`"
+            )
+        else:
+            setattr(Environment, method, _heard(original, listener))
+
+
+def _heard(original: Callable[..., Any], listener: Callable[[Any], None]) -> Callable[..., Any]:
+    @wraps(original)
+    def create(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        runner = original(self, *arguments, **keywords)
+        try:
+            listener(self)
+        except Exception as error:
+            once.failed("no telemetry", error)
+        return runner
+
+    return create
+
+
+def worker_id(runner: Any) -> Any:
+    """Locust's own id of a worker."""
+    return getattr(runner, "client_id", None)
+
+
+def worker_index(runner: Any) -> int | None:
+    """The number that the master gave a worker; None before it did."""
+    index = getattr(runner, "worker_index", None)
+    return index if isinstance(index, int) and index >= 0 else None
+
+
+def worker_ids(runner: Any, ready: bool) -> list[Any]:
+    """The ids of a master's workers that take part in a test, those that are ready included."""
+    clients = runner.clients
+    taking_part = clients.spawning + clients.running + (clients.ready if ready else [])
+    return [client.id for client in taking_part]
+
+
+def user_counts(runner: Any) -> Any:
+    """Running users by the name of their class; a master's are those of all its workers."""
+    if is_master(runner):
+        return dict(runner.reported_user_classes_count)
+    return runner.user_classes_count
+
+
+def insert_first(hook: Any, listener: Callable[..., None]) -> None:
+    """Listen to an event before all others."""
+    handlers = _handlers(hook)
+    if handlers is None:
+        hook.add_listener(listener)
+    else:
+        handlers.insert(0, listener)
+
+
+def insert_after_statistics(hook: Any, listener: Callable[..., None]) -> None:
+    """Listen to requests right behind Locust's own statistics.
+
+    A listener may end the event for those behind it (it raises `StopUser`, say): what ended it
+    for Locust's statistics does so for this one, and nothing else does.
+    """
+    handlers = _handlers(hook)
+    if handlers is None:
+        hook.add_listener(listener)
+        return
+    own = [at for at, known in enumerate(handlers) if _is_of_runner(known)]
+    handlers.insert(own[-1] + 1 if own else 0, listener)
+
+
+def _handlers(hook: Any) -> list[Any] | None:
+    handlers = getattr(hook, "_handlers", None)
+    if isinstance(handlers, list):
+        return handlers
+    lacks("EventHook._handlers", "telemetry of events that another listener ends")
+    return None
+
+
+def _is_of_runner(listener: Any) -> bool:
+    return getattr(listener, "__module__", None) == runners.__name__
+
+
+def error_text(error: Any) -> str:
+    """The text that Locust's own statistics show of a failure."""
+    parse = getattr(getattr(stats, "StatsError", None), "parse_error", None)
+    if parse is None:
+        lacks("StatsError.parse_error", "texts of failures as Locust shows them")
+        return repr(error)
+    return parse(error)
+
+
+def http_clients() -> list[tuple[type, Callable[[Any], Any]]]:
+    """The sessions of HttpUser and FastHttpUser, and how each finds the event that it fires."""
+    found: list[tuple[type, Callable[[Any], Any]]] = []
+    for module, name in (
+        ("locust.clients", "HttpSession"),
+        ("locust.contrib.fasthttp", "FastHttpSession"),
+    ):
+        try:
+            session = getattr(__import__(module, fromlist=[name]), name)
+        except Exception:
+            session = None
+        if session is None or SEND not in vars(session):
+            lacks(f"{name}.{SEND}", f"traceparent with the requests of {name}")
+        else:
+            found.append((session, _request_event))
+    return found
+
+
+def _request_event(session: Any) -> Any:
+    event = getattr(session, "request_event", None)
+    if event is not None:
+        return event
+    environment = getattr(session, "environment", None) or session.user.environment
+    return environment.events.request
+
+
+def pytest_user() -> type | None:
+    """The class of users whose tasks are test functions of pytest."""
+    from locust.user import users
+
+    return getattr(users, "PytestUser", None)
+
+
+def next_task(task_set: Any) -> Any:
+    """The task that `execute_next_task` is about to execute; None if it cannot be told."""
+    queue: Iterable[Any] | None = getattr(task_set, "_task_queue", None)
+    if queue is None:
+        lacks("TaskSet._task_queue", "spans of tasks")
+        return None
+    return next(iter(queue), None)

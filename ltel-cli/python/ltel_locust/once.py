@@ -1,0 +1,26 @@
+"""What goes wrong in the plugin: said once per kind, and never raised into the test."""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger("ltel_locust")
+
+# Bounded: a message may hold whatever an exception says.
+_LIMIT = 100
+_said: set[str] = set()
+
+
+def warn(kind: str, message: str) -> None:
+    """Log a warning, unless there was one of this kind."""
+    if kind not in _said and len(_said) < _LIMIT:
+        _said.add(kind)
+        logger.warning("ltel: %s", message)
+
+
+def failed(what: str, error: BaseException) -> None:
+    """Log that something failed, and how; `what` begins the sentence."""
+    try:
+        warn(f"{what} {type(error).__name__}", f"{what}: {type(error).__name__}: {error}")
+    except Exception:
+        pass  # the error cannot be shown

@@ -1,0 +1,54 @@
+"""The OpenTelemetry context of a locustfile that has one, so that its spans and ours are one tree.
+
+Only what the program has imported itself is used: without OpenTelemetry's API in it, this costs a
+look-up and does nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from . import once, w3c
+
+if TYPE_CHECKING:
+    from .trace import Span
+
+
+def enter(span: Span) -> Any:
+    """Make a span the current one, above those that instrumentations begin; what `leave` takes."""
+    api = sys.modules.get("opentelemetry.trace")
+    context = sys.modules.get("opentelemetry.context")
+    if api is None or context is None:
+        return None
+    try:
+        flags = api.TraceFlags(api.TraceFlags.SAMPLED if span.sampled else api.TraceFlags.DEFAULT)
+        ids = api.SpanContext(span.trace, span.id, is_remote=False, trace_flags=flags)
+        return context.attach(api.set_span_in_context(api.NonRecordingSpan(ids)))
+    except Exception as error:
+        once.failed("no OpenTelemetry context of a request or task", error)
+        return None
+
+
+def leave(token: Any) -> None:
+    """Make what was current before the current one again."""
+    if token is not None:
+        try:
+            sys.modules["opentelemetry.context"].detach(token)
+        except Exception as error:
+            once.failed("an OpenTelemetry context is not left", error)
+
+
+def current() -> w3c.Parent | None:
+    """The current span, if there is one."""
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    try:
+        ids = api.get_current_span().get_span_context()
+        if not ids.is_valid:
+            return None
+        return w3c.Parent(ids.trace_id, ids.span_id, bool(ids.trace_flags.sampled))
+    except Exception as error:
+        once.failed("no current span of OpenTelemetry", error)
+        return None

@@ -1,0 +1,94 @@
+"""Any value of Python as one that the protocol has; None where it cannot be one."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+#: longest text of one field, in characters: one row always fits into a frame
+TEXT_LIMIT = 16_384
+#: longest name of a thing
+NAME_LIMIT = 1_024
+#: entries of a user's map
+ENTRIES = 32
+INTEGER_LIMIT = 2**63 - 1
+
+
+def number(value: Any) -> float | None:
+    """Any finite number as a float."""
+    if value is None or isinstance(value, (str, bytes, bytearray)):
+        return None
+    try:
+        result = float(value)
+    except Exception:
+        return None
+    return result if isfinite(result) else None
+
+
+def count(value: Any) -> int | None:
+    """How many: a fraction counts as the whole number below it."""
+    if type(value) is int:
+        whole = value
+    else:
+        result = number(value)
+        if result is None:
+            return None
+        whole = int(result)
+    return whole if 0 <= whole <= INTEGER_LIMIT else None
+
+
+def flag(value: Any) -> bool | None:
+    """A truth value."""
+    return value if isinstance(value, bool) else None
+
+
+def text(value: Any, limit: int = TEXT_LIMIT) -> str:
+    """Any value as a text of bounded length."""
+    if type(value) is str and len(value) <= limit:
+        return value
+    try:
+        # The content of a str subclass, which is what Locust's statistics are keyed by.
+        result = str.__str__(value) if isinstance(value, str) else str(value)
+        return result[:limit]
+    except Exception:
+        return f"<unprintable {type(value).__name__[:NAME_LIMIT]}>"
+
+
+def name(value: Any) -> str:
+    """Any value as a short text."""
+    return text(value, NAME_LIMIT)
+
+
+def names(values: Any) -> list[str]:
+    """Each of several values as a short text."""
+    return [name(value) for value in values]
+
+
+def counts(mapping: Any) -> dict[str, int]:
+    """How many of each."""
+    return {
+        name(key): whole for key, value in _items(mapping) if (whole := count(value)) is not None
+    }
+
+
+def attributes(mapping: Any) -> dict[str, Any]:
+    """A user's map as texts and scalars, bounded."""
+    return {name(key): scalar(value) for key, value in _items(mapping)[:ENTRIES]}
+
+
+def scalar(value: Any) -> Any:
+    """A value MessagePack and JSON both know: None, bool, int, float, else its text."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) <= INTEGER_LIMIT else name(value)
+    if isinstance(value, float):
+        return number(value)
+    return name(value)
+
+
+def _items(mapping: Any) -> list[tuple[Any, Any]]:
+    try:
+        return [(key, value) for key, value in mapping.items()]
+    except Exception:
+        return []
