@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ltel_core::wire::{Encoding, Features, Frame, Hello, Message, PROTOCOL, Reply, Splitter};
+use ltel_core::wire::{Decoded, Encoding, Features, Frame, Hello, Message, PROTOCOL, Reply, Splitter};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::clock;
 use crate::faults::Faults;
 
 // Bounded: who connects and says nothing, or half a frame, must not hold a place for ever.
@@ -126,9 +127,9 @@ async fn refuse<W: AsyncWrite + Unpin>(end: End, write: &mut W, encoding: Encodi
 /// Takes the first frame, which must be a hello that we can accept.
 async fn greet<R: AsyncRead + Unpin>(input: &mut Input<R>, settings: &Settings) -> Result<Hello, End> {
     let Some(payload) = input.next().await? else { return Err(End::Quiet) };
-    let hello = match input.encoding().decode(&payload) {
-        Ok(Frame { message: Message::Hello(hello), .. }) => hello,
-        Ok(frame) => {
+    let (hello, wrong) = match input.encoding().decode(&payload, clock::now()) {
+        Ok(Decoded { frame: Frame { message: Message::Hello(hello), .. }, wrong }) => (hello, wrong),
+        Ok(Decoded { frame, .. }) => {
             return Err(End::Fault("no hello", format!("the first frame is `{}`, not `hello`", frame.message.kind())));
         }
         Err(error) => return Err(End::Fault("no hello", error.to_string())),
@@ -140,6 +141,7 @@ async fn greet<R: AsyncRead + Unpin>(input: &mut Input<R>, settings: &Settings) 
     if settings.token.is_some() && settings.token != hello.token {
         return Err(End::Fault("token refused", "the token is missing or wrong; see LTEL_TOKEN".to_owned()));
     }
+    settings.faults.count_fields(&wrong, &hello.source.label());
     Ok(hello)
 }
 

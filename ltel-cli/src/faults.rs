@@ -1,26 +1,63 @@
 //! What goes wrong at the edges: counted by kind, and told to people once per kind.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use ltel_core::wire::WrongFields;
+
+// Bounded: some names of fields are clients' own.
+const KINDS: usize = 128;
+const OTHERS: &str = "other faults";
+
 /// Faults of clients, by kind.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<BTreeMap<&'static str, u64>>);
+pub(crate) struct Faults(Mutex<BTreeMap<Cow<'static, str>, u64>>);
 
 impl Faults {
     /// Counts a fault of this kind. The first is logged with its details.
-    pub(crate) fn count(&self, kind: &'static str, details: &dyn fmt::Display) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(kind).or_default();
-        *count += 1;
-        if *count == 1 {
-            tracing::warn!("{kind}: {details} (further ones are counted, not logged)");
+    pub(crate) fn count(&self, kind: impl Into<Cow<'static, str>>, details: &dyn fmt::Display) {
+        self.count_all(kind.into(), 1, details);
+    }
+
+    /// Counts the fields of a frame of this client that were not understood.
+    pub(crate) fn count_fields(&self, wrong: &WrongFields, client: &dyn fmt::Display) {
+        for (field, times) in wrong.iter() {
+            let details = format!("its value is ignored, of {client}");
+            self.count_all(format!("field not understood: {field}").into(), times, &details);
         }
     }
 
+    fn count_all(&self, kind: Cow<'static, str>, times: u64, details: &dyn fmt::Display) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = if counts.len() < KINDS || counts.contains_key(&kind) { kind } else { OTHERS.into() };
+        let is_new = !counts.contains_key(&kind);
+        if is_new {
+            tracing::warn!("{kind}: {details} (further ones are counted, not logged)");
+        }
+        *counts.entry(kind).or_default() += times;
+    }
+
     /// How often each kind occurred.
-    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn counts(&self) -> BTreeMap<Cow<'static, str>, u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_bounded() {
+        let faults = Faults::default();
+        for n in 0..1_000 {
+            faults.count(format!("kind {n}"), &"");
+        }
+        faults.count("kind 7", &"");
+        let counts = faults.counts();
+        assert_eq!(counts.len(), KINDS + 1);
+        assert_eq!((counts["kind 7"], counts[OTHERS]), (2, 1_000 - KINDS as u64));
     }
 }

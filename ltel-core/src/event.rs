@@ -41,7 +41,8 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// When it happened, by the source's clock, in seconds since the Unix epoch. Requests and tasks count at their end.
+    /// When it happened, by the source's clock, in seconds since the Unix epoch. Requests count when they are reported, tasks
+    /// at their end.
     #[must_use]
     pub fn time(&self) -> f64 {
         match self {
@@ -51,7 +52,7 @@ impl Event<'_> {
             Self::CpuWarning(e) => e.time,
             Self::Usage(e) => e.time,
             Self::Users(e) => e.time,
-            Self::Request(e) => e.end_time(),
+            Self::Request(e) => e.reported_at,
             Self::Task(e) => e.end_time(),
             Self::UserError(e) => e.time,
             Self::ResetStats(e) => e.time,
@@ -258,8 +259,12 @@ pub struct RequestError<'a> {
 /// One request: Locust's `request` event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request<'a> {
-    /// When it began, in seconds since the epoch.
+    /// When it began, in seconds since the epoch, as its event says: Locust itself never looks at that.
     pub start_time: f64,
+    /// When Locust reported it and its statistics counted it, in seconds since the epoch by the process' own clock. It is its
+    /// end where the source may have reported it then ([`crate::wire`]), and otherwise when the source packed it. Rates are
+    /// computed from this.
+    pub reported_at: f64,
     /// Locust's `request_type`: the HTTP method, or whatever a client of another protocol reports.
     pub method: Cow<'a, str>,
     /// The name under which Locust groups it: the path, unless the test names it.
@@ -317,14 +322,13 @@ impl Request<'_> {
 }
 
 /// Details of a request that are sent only where a recorder asks for them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Extra<'a> {
     /// The full URL.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Cow<'a, str>>,
     /// The class of the user that made the request.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_class: Option<Cow<'a, str>>,
     /// The request's context, as the locustfile gave it (`context=`).
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
@@ -333,13 +337,13 @@ pub struct Extra<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_length: Option<u64>,
     /// The trace it belongs to: 32 hexadecimal digits.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<Cow<'a, str>>,
     /// Its own span: 16 hexadecimal digits.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub span_id: Option<Cow<'a, str>>,
     /// The span above its own, if there is one.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_span_id: Option<Cow<'a, str>>,
     /// Whether its trace is sampled.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -72,6 +72,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
         fields: &[
             field("start_time"),
             method("end_time"),
+            field("reported_at"),
             field("method"),
             field("name"),
             field("response_time"),

@@ -34,7 +34,7 @@ struct Everything {
     users: Records,
     /// `request`.
     #[record(on = Request, fields(
-        start_time, end_time, method, name, response_time, response_length, status_code, error, url, user_class, context,
+        start_time, end_time, reported_at, method, name, response_time, response_length, status_code, error, url, user_class, context,
         request_length
     ))]
     request: Records,
@@ -92,7 +92,17 @@ fn no_field_is_forgotten(event: Event<'_>) {
         Event::Usage(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes }) => {}
         Event::Users(Users { time, counts }) => {}
         Event::Request(e) => {
-            let Request { start_time, method, name, response_time, response_length, status_code, error, extra } = e;
+            let Request {
+                start_time,
+                reported_at,
+                method,
+                name,
+                response_time,
+                response_length,
+                status_code,
+                error,
+                extra,
+            } = e;
             if let Some(extra) = extra {
                 // Ids tell nothing apart: a record carries them by itself.
                 let Extra { url, user_class, context, request_length, trace_id, span_id, parent_span_id, sampled } =

@@ -11,7 +11,7 @@ use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
 use ltel_core::run::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
-use ltel_core::wire::{Encoding, Frame, Message, Rows};
+use ltel_core::wire::{Decoded, Encoding, Frame, Message, Rows};
 use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
@@ -22,6 +22,7 @@ const ENDPOINTS: u32 = 100;
 fn frame() -> Vec<u8> {
     let row = |n: u32| Request {
         start_time: 1_700_000_000.0 + f64::from(n) / 1e3,
+        reported_at: 1_700_000_001.0,
         method: if n.is_multiple_of(3) { "POST".into() } else { "GET".into() },
         name: format!("/api/v1/resource/{}", n * 7 % ENDPOINTS).into(),
         response_time: ResponseTime::from_ms(5.0 + f64::from(n * 31 % 900)),
@@ -32,7 +33,7 @@ fn frame() -> Vec<u8> {
             .then(|| RequestError { class: "HTTPError".into(), text: "500 Server Error".into() }),
         extra: None,
     };
-    let rows = Rows { rows: (0..ROWS).map(row).collect(), invalid: 0 };
+    let rows = Rows { rows: (0..ROWS).map(row).collect(), ..Rows::default() };
     let frame = Frame { seq: Some(1), message: Message::Requests(rows) };
     Encoding::MessagePack.encode(&frame).expect("can be encoded").split_off(4)
 }
@@ -52,8 +53,8 @@ fn ingest(c: &mut Criterion) {
     let payload = frame();
     let source = Arc::new(SourceInfo::new(0, Source::default()));
     let origin = Origin { source: Some(&source), now: Timestamp::from_secs(1_700_000_001.0) };
-    let decode = |payload| match Encoding::MessagePack.decode(payload) {
-        Ok(Frame { message: Message::Requests(rows), .. }) => rows,
+    let decode = |payload| match Encoding::MessagePack.decode(payload, origin.now) {
+        Ok(Decoded { frame: Frame { message: Message::Requests(rows), .. }, .. }) => rows,
         other => panic!("a batch of requests, not {other:?}"),
     };
 

@@ -23,6 +23,7 @@ fn rows() -> Vec<Request<'static>> {
     let error = || RequestError { class: "HTTPError".into(), text: "503 Service Unavailable".into() };
     let row = |n: u32| Request {
         start_time: 1_700_000_000.0,
+        reported_at: 1_700_000_001.0,
         method: "GET".into(),
         name: format!("/resource/{}", n % 100).into(),
         response_time: ResponseTime::from_ms(f64::from(n % 900)),

@@ -27,7 +27,8 @@ fn frame() -> Vec<u8> {
     let names: Vec<String> = (0..ENDPOINTS).map(|n| format!("/api/v1/resource/{n}")).collect();
     let rows = (0..ROWS)
         .map(|n| row(&names[usize::try_from(n * 7).unwrap_or(0) % ENDPOINTS], (n * 31 % 900) as f64, n % 50 == 0));
-    let frame = Frame { seq: None, message: Message::Requests(Rows { rows: rows.collect(), invalid: 0 }) };
+    let rows = Rows { rows: rows.collect(), time: Some(1_700_000_001.0), ..Rows::default() };
+    let frame = Frame { seq: None, message: Message::Requests(rows) };
     Encoding::MessagePack.encode(&frame).expect("a frame")
 }
 

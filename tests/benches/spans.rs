@@ -25,7 +25,8 @@ fn frame() -> Vec<u8> {
         }));
         row
     });
-    let frame = Frame { seq: None, message: Message::Requests(Rows { rows: rows.collect(), invalid: 0 }) };
+    let rows = Rows { rows: rows.collect(), time: Some(1_700_000_001.0), ..Rows::default() };
+    let frame = Frame { seq: None, message: Message::Requests(rows) };
     Encoding::MessagePack.encode(&frame).expect("a frame")
 }
 

@@ -78,7 +78,7 @@ impl Client {
     /// Sends requests.
     pub fn requests(&mut self, rows: Vec<Request<'_>>) {
         self.sent += rows.len() as u64;
-        self.send(Message::Requests(Rows { rows, invalid: 0 }));
+        self.send(Message::Requests(Rows { rows, time: Some(START + 1.0), ..Rows::default() }));
     }
 
     /// Ends the run, and waits until all is acknowledged.
@@ -153,6 +153,7 @@ impl Client {
 pub fn row(name: &str, ms: f64, failed: bool) -> Request<'_> {
     Request {
         start_time: START,
+        reported_at: START,
         method: "GET".into(),
         name: name.into(),
         response_time: ResponseTime::from_ms(ms),

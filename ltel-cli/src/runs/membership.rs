@@ -105,9 +105,11 @@ impl Runs {
                 continue;
             }
             let Some(client) = self.clients.get_mut(&id) else { continue };
-            let encoding = client.encoding;
+            let (encoding, since) = (client.encoding, client.held.since());
             for payload in client.held.take() {
-                if let Ok(ltel_core::wire::Frame { message: Message::Requests(rows), .. }) = encoding.decode(&payload) {
+                if let Ok(decoded) = encoding.decode(&payload, since)
+                    && let Message::Requests(rows) = decoded.frame.message
+                {
                     self.requests(&id, &rows, &payload, now);
                 }
             }
@@ -123,8 +125,8 @@ impl Runs {
                 continue;
             }
             for payload in client.held.take() {
-                if let Ok(ltel_core::wire::Frame { message: Message::Requests(rows), .. }) =
-                    client.encoding.decode(&payload)
+                if let Ok(decoded) = client.encoding.decode(&payload, now)
+                    && let Message::Requests(rows) = decoded.frame.message
                 {
                     self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
                 }

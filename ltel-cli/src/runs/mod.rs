@@ -12,7 +12,7 @@ use ltel_core::Timestamp;
 use ltel_core::account::{Account, DropReason};
 use ltel_core::event::{Event, Task, TestStart};
 use ltel_core::run::{Progress, RunInfo};
-use ltel_core::wire::{Done, Encoding, Features, Hello, Message, Rows};
+use ltel_core::wire::{Decoded, Done, Encoding, Features, Hello, Message, Rows};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
@@ -230,8 +230,8 @@ impl Runs {
     fn frame(&mut self, connection: u64, payload: &Bytes, now: Timestamp) {
         let Some(id) = self.connections.get(&connection).cloned() else { return };
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let frame = match client.encoding.decode(payload) {
-            Ok(frame) => frame,
+        let Decoded { frame, wrong } = match client.encoding.decode(payload, now) {
+            Ok(decoded) => decoded,
             // Requests in it show up as not received when the source says how many it sent.
             Err(error) => return self.faults.count("frame not understood", &error),
         };
@@ -243,6 +243,7 @@ impl Runs {
             }
             client.last_seq = seq;
         }
+        self.faults.count_fields(&wrong, &client.source.label());
         let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
         self.message(&id, &frame.message, payload, now);
         if let Some((seq, acks)) = acks {
@@ -299,7 +300,7 @@ impl Runs {
             run.record_requests(&rows.rows, member.index, now);
             if rows.invalid > 0 {
                 run.run.dropped(member.index, DropReason::Invalid, rows.invalid);
-                self.faults.count("request not understood", &"a row of the wrong shape");
+                self.faults.count("request not understood", &"a row without method and name, or none at all");
             }
         } else if let Some(run) = self.finished.iter_mut().find(|run| run.number == member.run) {
             let count = rows.rows.len() as u64 + rows.invalid;

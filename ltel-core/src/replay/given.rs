@@ -109,7 +109,10 @@ impl Given {
             Happening::Usage(e) => e.time = now,
             Happening::Users(e) => e.time = now,
             // It is reported when it ends.
-            Happening::Request(e) => e.start_time = now - e.response_time.ms().unwrap_or(0.0) / 1e3,
+            Happening::Request(e) => {
+                e.start_time = now - e.response_time.ms().unwrap_or(0.0) / 1e3;
+                e.reported_at = now;
+            }
             Happening::Task(e) => e.start_time = now - e.duration / 1e3,
             Happening::UserError(e) => e.time = now,
             Happening::ResetStats(e) => e.time = now,

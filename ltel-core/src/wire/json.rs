@@ -1,75 +1,34 @@
 //! JSON lines: the encoding for people, for tests, and for Locust workers in other languages. Names as in the
 //! MessagePack encoding; requests come as rows (`requests`) or one at a time with names (`request`).
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{DecodeError, EncodeError, Frame, Message, Rows};
-use crate::event::{Extra, Request, RequestError, ResponseTime, Task};
-use crate::trace::TraceContext;
-
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    seq: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct RawRows<'a> {
-    #[serde(borrow)]
-    rows: Vec<&'a RawValue>,
-}
+use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
+use super::value::Value;
+use super::wrong::WrongFields;
+use super::{DecodeError, Decoded, EncodeError, Frame, Message, Rows, message};
+use crate::clock::Timestamp;
+use crate::event::{Extra, Request, Task};
 
 /// A row as it stands in `rows`, shared with the MessagePack encoder.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub(super) struct Row<'a>(
-    pub(super) f64,
-    #[serde(borrow)] pub(super) Cow<'a, str>,
-    #[serde(borrow)] pub(super) Cow<'a, str>,
-    pub(super) Option<f64>,
-    pub(super) u64,
-    pub(super) Option<u16>,
-    #[serde(borrow)] pub(super) Option<(Cow<'a, str>, Cow<'a, str>)>,
-    #[serde(borrow, default)] pub(super) Option<Box<Extra<'a>>>,
+    f64,
+    &'a str,
+    &'a str,
+    Option<f64>,
+    u64,
+    Option<u16>,
+    Option<(&'a str, &'a str)>,
+    Option<&'a Extra<'a>>,
 );
-
-/// The rows of task executions, shared with the MessagePack encoding.
-#[derive(Deserialize)]
-pub(super) struct Tasks<'a> {
-    #[serde(borrow)]
-    rows: Vec<TaskRow<'a>>,
-}
 
 /// Start in seconds, duration in milliseconds, user class, name, trace id, span id, whether it is sampled, error.
-#[derive(Serialize, Deserialize)]
-struct TaskRow<'a>(
-    f64,
-    f64,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    bool,
-    #[serde(borrow)] Option<(Cow<'a, str>, Cow<'a, str>)>,
-);
-
-impl<'a> From<Tasks<'a>> for Vec<Task<'a>> {
-    fn from(tasks: Tasks<'a>) -> Self {
-        let task =
-            |TaskRow(start_time, duration, user_class, name, trace_id, span_id, sampled, error): TaskRow<'a>| Task {
-                start_time,
-                duration,
-                user_class,
-                name,
-                trace: TraceContext::from_hex(&trace_id, &span_id, None, sampled),
-                error: error.map(|(class, text)| RequestError { class, text }),
-            };
-        tasks.rows.into_iter().map(task).collect()
-    }
-}
+#[derive(Serialize)]
+struct TaskRow<'a>(f64, f64, &'a str, &'a str, String, String, bool, Option<(&'a str, &'a str)>);
 
 impl<'a> From<&'a Task<'_>> for TaskRow<'a> {
     fn from(task: &'a Task<'_>) -> Self {
@@ -79,53 +38,13 @@ impl<'a> From<&'a Task<'_>> for TaskRow<'a> {
         TaskRow(
             task.start_time,
             task.duration,
-            Cow::Borrowed(&task.user_class),
-            Cow::Borrowed(&task.name),
-            trace_id.into(),
-            span_id.into(),
+            &task.user_class,
+            &task.name,
+            trace_id,
+            span_id,
             sampled,
-            task.error.as_ref().map(|e| (Cow::Borrowed(&*e.class), Cow::Borrowed(&*e.text))),
+            task.error.as_ref().map(|e| (&*e.class, &*e.text)),
         )
-    }
-}
-
-/// A request with names.
-#[derive(Deserialize)]
-struct Named<'a> {
-    start_time: f64,
-    #[serde(borrow)]
-    request_type: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    response_time: Option<f64>,
-    #[serde(default)]
-    response_length: u64,
-    status_code: Option<u16>,
-    #[serde(borrow)]
-    error: Option<(Cow<'a, str>, Cow<'a, str>)>,
-    #[serde(borrow)]
-    extra: Option<Box<Extra<'a>>>,
-}
-
-impl<'a> From<Row<'a>> for Request<'a> {
-    fn from(Row(start_time, method, name, time, response_length, status_code, error, extra): Row<'a>) -> Self {
-        Self {
-            start_time,
-            method,
-            name,
-            response_time: time.map_or(ResponseTime::ABSENT, ResponseTime::from_ms),
-            response_length,
-            status_code,
-            error: error.map(|(class, text)| RequestError { class, text }),
-            extra,
-        }
-    }
-}
-
-impl<'a> From<Named<'a>> for Request<'a> {
-    fn from(n: Named<'a>) -> Self {
-        Row(n.start_time, n.request_type, n.name, n.response_time, n.response_length, n.status_code, n.error, n.extra)
-            .into()
     }
 }
 
@@ -133,54 +52,100 @@ impl<'a> From<&'a Request<'_>> for Row<'a> {
     fn from(r: &'a Request<'_>) -> Self {
         Row(
             r.start_time,
-            Cow::Borrowed(&r.method),
-            Cow::Borrowed(&r.name),
+            &r.method,
+            &r.name,
             r.response_time.ms(),
             r.response_length,
             r.status_code,
-            r.error.as_ref().map(|e| (Cow::Borrowed(&*e.class), Cow::Borrowed(&*e.text))),
-            r.extra.clone(),
+            r.error.as_ref().map(|e| (&*e.class, &*e.text)),
+            r.extra.as_deref(),
         )
     }
 }
 
-pub(super) fn decode(line: &[u8]) -> Result<Frame<'_>, DecodeError> {
-    fn body<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, DecodeError> {
-        serde_json::from_slice(line).map_err(|e| DecodeError::Malformed(e.to_string()))
-    }
-    let head: Head<'_> = body(line)?;
-    let kind = head.kind.ok_or(DecodeError::NoType)?;
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+pub(super) fn decode(line: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeError> {
+    let mut fields: Fields<'_> = serde_json::from_slice(line).map_err(|e| DecodeError::Malformed(e.to_string()))?;
+    let mut wrong = WrongFields::default();
+    let Value::Text(kind) = take(&mut fields, "type") else { return Err(DecodeError::NoType) };
+    let seq = super::seq(&take(&mut fields, "seq"), &kind, &mut wrong);
     let message = match &*kind {
-        "hello" => Message::Hello(body(line)?),
-        "test_start" => Message::TestStart(body(line)?),
-        "test_stop" => Message::TestStop(body(line)?),
-        "spawning_complete" => Message::SpawningComplete(body(line)?),
-        "users" => Message::Users(body(line)?),
-        "cpu_warning" => Message::CpuWarning(body(line)?),
-        "usage" => Message::Usage(body(line)?),
-        "reset_stats" => Message::ResetStats(body(line)?),
-        "user_error" => Message::UserError(body(line)?),
-        "custom" => Message::Custom(body(line)?),
-        "done" => Message::Done(body(line)?),
-        "tasks" => Message::Tasks(body::<Tasks<'_>>(line)?.into()),
-        "requests" => {
-            let raw: RawRows<'_> = body(line)?;
-            let mut rows = Rows::default();
-            for row in raw.rows {
-                match serde_json::from_str::<Row<'_>>(row.get()) {
-                    Ok(row) => rows.rows.push(row.into()),
-                    Err(_) => rows.invalid += 1,
-                }
+        "requests" | "request" | "tasks" => {
+            let (time, since) = (take(&mut fields, "time"), take(&mut fields, "since"));
+            let packed = Packed::new(&kind, time, since, now, &mut wrong);
+            match &*kind {
+                "requests" => Message::Requests(requests(&fields, packed, &mut wrong)),
+                "request" => Message::Requests(request(&mut fields, packed, &mut wrong)),
+                _ => Message::Tasks(tasks(&fields, packed, &mut wrong)),
             }
-            Message::Requests(rows)
         }
-        "request" => Message::Requests(match serde_json::from_slice::<Named<'_>>(line) {
-            Ok(row) => Rows { rows: vec![row.into()], invalid: 0 },
-            Err(_) => Rows { rows: Vec::new(), invalid: 1 },
-        }),
-        _ => return Err(DecodeError::UnknownType(kind.into_owned())),
+        kind => {
+            let entries = fields.into_iter().map(|(key, json)| (key.into(), Value::from_json(json))).collect();
+            message::Fields { kind, entries, wrong: &mut wrong }.message(now)?
+        }
     };
-    Ok(Frame { seq: head.seq, message })
+    Ok(Decoded { frame: Frame { seq, message }, wrong })
+}
+
+fn take<'a>(fields: &mut Fields<'a>, name: &str) -> Value<'a> {
+    fields.remove(name).map_or(Value::Null, Value::from_json)
+}
+
+fn list<'a>(fields: &Fields<'a>, name: &'static str, wrong: &mut WrongFields) -> Vec<&'a RawValue> {
+    let list = fields.get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok());
+    list.unwrap_or_else(|| {
+        wrong.count(name);
+        Vec::new()
+    })
+}
+
+/// The values of a row, if it has as many as it needs.
+fn row(json: &RawValue, least: usize) -> Option<[Value<'_>; FIELDS]> {
+    let fields: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
+    let mut row = [const { Value::Null }; FIELDS];
+    for (value, json) in row.iter_mut().zip(&fields) {
+        *value = Value::from_json(json);
+    }
+    (fields.len() >= least).then_some(row)
+}
+
+fn requests<'a>(fields: &Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
+    let mut rows = Rows::default();
+    for json in list(fields, "requests.rows", wrong) {
+        match row(json, REQUEST_KEY) {
+            Some(row) => rows.rows.push(read(row, packed, wrong)),
+            None => rows.invalid += 1,
+        }
+    }
+    rows
+}
+
+/// A request with names: the one row of its frame.
+fn request<'a>(fields: &mut Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
+    const NAMES: [&str; FIELDS] =
+        ["start_time", "request_type", "name", "response_time", "response_length", "status_code", "error", "extra"];
+    if !["request_type", "name"].iter().all(|key| fields.contains_key(*key)) {
+        return Rows { invalid: 1, ..Rows::default() };
+    }
+    Rows { rows: vec![read(NAMES.map(|name| take(fields, name)), packed, wrong)], ..Rows::default() }
+}
+
+fn read<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
+    let [start, method, name, time, length, status, error, extra] = row;
+    let error = rows::failure(error, "requests.error", wrong);
+    rows::request([start, method, name, time, length, status], error, extra, packed, wrong)
+}
+
+fn tasks<'a>(fields: &Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Vec<Task<'a>> {
+    let mut tasks = Vec::new();
+    for json in list(fields, "tasks.rows", wrong) {
+        match row(json, TASK_KEY) {
+            Some(row) => tasks.push(rows::task(row, packed, wrong)),
+            None => wrong.count("tasks.rows"),
+        }
+    }
+    tasks
 }
 
 pub(super) fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, EncodeError> {
@@ -217,9 +182,18 @@ enum Body<'a> {
     ResetStats(&'a crate::event::ResetStats),
     UserError(&'a crate::event::UserError),
     Custom(&'a crate::event::Custom),
-    Requests { rows: Vec<Row<'a>> },
-    Tasks { rows: Vec<TaskRow<'a>> },
+    Requests {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<f64>,
+        rows: Vec<Row<'a>>,
+    },
+    Tasks {
+        rows: Vec<TaskRow<'a>>,
+    },
     Done(&'a super::Done),
+    Heartbeat {},
 }
 
 impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
@@ -235,9 +209,12 @@ impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
             Message::ResetStats(m) => Body::ResetStats(m),
             Message::UserError(m) => Body::UserError(m),
             Message::Custom(m) => Body::Custom(m),
-            Message::Requests(m) => Body::Requests { rows: m.rows.iter().map(Row::from).collect() },
+            Message::Requests(m) => {
+                Body::Requests { time: m.time, since: m.since, rows: m.rows.iter().map(Row::from).collect() }
+            }
             Message::Tasks(m) => Body::Tasks { rows: m.iter().map(TaskRow::from).collect() },
             Message::Done(m) => Body::Done(m),
+            Message::Heartbeat => Body::Heartbeat {},
         };
         Self { kind: frame.message.kind(), seq: frame.seq, body }
     }

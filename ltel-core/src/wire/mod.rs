@@ -6,17 +6,25 @@
 
 mod framing;
 mod json;
+mod message;
 mod msgpack;
+mod rows;
+mod value;
+mod wrong;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::clock::Timestamp;
 use crate::event::{
     CpuWarning, Custom, Request, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
 };
 use crate::source::Source;
 
+use value::Value;
+
 pub use framing::{FrameError, Splitter};
+pub use wrong::WrongFields;
 
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL: u32 = 1;
@@ -41,11 +49,16 @@ impl Encoding {
         }
     }
 
-    /// Decodes one frame, without its length or its newline. Request rows borrow from `payload`.
-    pub fn decode(self, payload: &[u8]) -> Result<Frame<'_>, DecodeError> {
+    /// Decodes one frame, without its length or its newline, that came `now`. Request rows borrow from `payload`.
+    ///
+    /// Decoding is by field. A field of the wrong type is absent, and counted in [`Decoded::wrong`]; so is a field that is
+    /// null, uncounted. A fraction stands for the whole number before its point where a field is a count, MessagePack's
+    /// bytes stand for a text, and text that is not UTF-8 is shown as far as it can be. Fields that this protocol does not
+    /// have are ignored.
+    pub fn decode(self, payload: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeError> {
         match self {
-            Self::MessagePack => msgpack::decode(payload),
-            Self::JsonLines => json::decode(payload),
+            Self::MessagePack => msgpack::decode(payload, now),
+            Self::JsonLines => json::decode(payload, now),
         }
     }
 
@@ -75,7 +88,18 @@ impl Encoding {
     }
 }
 
-/// Why a frame was not understood. The frame is lost, the connection goes on.
+fn seq(seq: &Value<'_>, kind: &str, wrong: &mut WrongFields) -> Option<u64> {
+    match seq {
+        Value::Null => None,
+        Value::Number(number) if let Some(number) = number.whole() => Some(number),
+        _ => {
+            wrong.count(format!("{kind}.seq"));
+            None
+        }
+    }
+}
+
+/// Why a frame was not understood: its shape is not one that protocol v1 knows. The frame is lost, the connection goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -94,6 +118,15 @@ pub enum DecodeError {
 #[derive(Debug, Error)]
 #[error("frame cannot be encoded: {0}")]
 pub struct EncodeError(String);
+
+/// A frame as it was understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded<'a> {
+    /// What is right of it.
+    pub frame: Frame<'a>,
+    /// What is not.
+    pub wrong: WrongFields,
+}
 
 /// One frame from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +167,8 @@ pub enum Message<'a> {
     Tasks(Vec<Task<'a>>),
     /// The source has sent all it has of the run.
     Done(Done),
+    /// A client that has nothing else to say is alive.
+    Heartbeat,
 }
 
 impl Message<'_> {
@@ -154,6 +189,7 @@ impl Message<'_> {
             Self::Requests(_) => "requests",
             Self::Tasks(_) => "tasks",
             Self::Done(_) => "done",
+            Self::Heartbeat => "heartbeat",
         }
     }
 }
@@ -188,9 +224,14 @@ pub struct Hello {
 /// A batch of requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows<'a> {
-    /// Those that were understood.
+    /// When the source packed them, in seconds since the epoch; for encoding, where a request has its times already.
+    pub time: Option<f64>,
+    /// When it packed those before them; likewise.
+    pub since: Option<f64>,
+    /// The requests.
     pub rows: Vec<Request<'a>>,
-    /// How many were not. They are counted as dropped, never passed over.
+    /// How many were not even rows: no array, or one without method and name. They are counted as dropped, never passed
+    /// over.
     pub invalid: u64,
 }
 

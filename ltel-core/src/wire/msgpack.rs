@@ -1,29 +1,45 @@
-//! MessagePack: what the Python plugin sends. Request rows are read by hand, since they are the hot path: one pass,
-//! strings borrowed from the frame, and a row of the wrong shape costs that row alone.
+//! MessagePack: what the Python plugin sends. Request rows are read by hand, since they are the hot path: one pass, and
+//! strings borrowed from the frame.
 
 use std::borrow::Cow;
 
 use rmp::Marker;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::json::{Tagged, Tasks};
-use super::{DecodeError, EncodeError, Frame, Message, Rows};
-use crate::event::{Extra, Request, RequestError, ResponseTime};
+use super::json::Tagged;
+use super::message::Fields;
+use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
+use super::value::{DEPTH, Number, VALUES, Value};
+use super::wrong::WrongFields;
+use super::{DecodeError, Decoded, EncodeError, Frame, Message, Rows};
+use crate::clock::Timestamp;
+use crate::event::{Request, RequestError, Task};
+
+// Bounded: what is kept of a map that may be all of a frame. No kind has as many fields.
+const ENTRIES: usize = 256;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-pub(super) fn decode(payload: &[u8]) -> Result<Frame<'_>> {
+pub(super) fn decode(payload: &[u8], now: Timestamp) -> Result<Decoded<'_>> {
     let mut input = Input(payload);
-    let (mut kind, mut seq, mut rows) = (None, None, None);
+    let mut wrong = WrongFields::default();
+    let mut rows = None;
+    let [mut kind, mut seq, mut time, mut since] = [const { Value::Null }; 4];
     for _ in 0..input.map_len()? {
-        let key = input.str()?;
+        let key = input.value()?;
+        let Value::Text(key) = key else {
+            input.skip()?;
+            continue;
+        };
         match &*key {
-            "type" => kind = Some(input.str()?),
-            "seq" => seq = input.number()?.and_then(Number::unsigned),
+            "type" => kind = input.value()?,
+            "seq" => seq = input.value()?,
+            "time" => time = input.value()?,
+            "since" => since = input.value()?,
             "rows" => {
                 rows = Some(input);
                 // The plugin writes the rows last: then there is no need to walk over them twice.
-                if kind.as_deref() == Some("requests") && seq.is_some() {
+                if matches!((&kind, &seq), (Value::Text(kind), Value::Number(_)) if kind == "requests") {
                     break;
                 }
                 input.skip()?;
@@ -31,24 +47,21 @@ pub(super) fn decode(payload: &[u8]) -> Result<Frame<'_>> {
             _ => input.skip()?,
         }
     }
-    let kind = kind.ok_or(DecodeError::NoType)?;
+    let Value::Text(kind) = kind else { return Err(DecodeError::NoType) };
+    let seq = super::seq(&seq, &kind, &mut wrong);
     let message = match &*kind {
-        "tasks" => Message::Tasks(body::<Tasks<'_>>(payload)?.into()),
-        "requests" => Message::Requests(rows.ok_or_else(|| malformed("`requests` without `rows`"))?.rows()?),
-        "hello" => Message::Hello(body(payload)?),
-        "test_start" => Message::TestStart(body(payload)?),
-        "test_stop" => Message::TestStop(body(payload)?),
-        "spawning_complete" => Message::SpawningComplete(body(payload)?),
-        "users" => Message::Users(body(payload)?),
-        "cpu_warning" => Message::CpuWarning(body(payload)?),
-        "usage" => Message::Usage(body(payload)?),
-        "reset_stats" => Message::ResetStats(body(payload)?),
-        "user_error" => Message::UserError(body(payload)?),
-        "custom" => Message::Custom(body(payload)?),
-        "done" => Message::Done(body(payload)?),
-        _ => return Err(DecodeError::UnknownType(kind.into_owned())),
+        "requests" | "tasks" => {
+            let packed = Packed::new(&kind, time, since, now, &mut wrong);
+            let rows = rows.unwrap_or(Input(&[0xc0]));
+            if kind == "tasks" {
+                Message::Tasks(rows.tasks(packed, &mut wrong)?)
+            } else {
+                Message::Requests(rows.requests(packed, &mut wrong)?)
+            }
+        }
+        kind => Fields { kind, entries: Input(payload).entries()?, wrong: &mut wrong }.message(now)?,
     };
-    Ok(Frame { seq, message })
+    Ok(Decoded { frame: Frame { seq, message }, wrong })
 }
 
 pub(super) fn encode(frame: &Frame<'_>) -> std::result::Result<Vec<u8>, EncodeError> {
@@ -64,108 +77,211 @@ pub(super) fn encode_any(value: &impl Serialize) -> std::result::Result<Vec<u8>,
     Ok(frame)
 }
 
-fn body<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T> {
-    rmp_serde::from_slice(payload).map_err(|e| DecodeError::Malformed(e.to_string()))
-}
-
 fn malformed(what: &str) -> DecodeError {
     DecodeError::Malformed(what.to_owned())
-}
-
-/// A number as MessagePack wrote it.
-#[derive(Clone, Copy)]
-enum Number {
-    Unsigned(u64),
-    Negative(i64),
-    Float(f64),
-}
-
-impl Number {
-    fn float(self) -> f64 {
-        match self {
-            Self::Unsigned(n) => n as f64,
-            Self::Negative(n) => n as f64,
-            Self::Float(n) => n,
-        }
-    }
-
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked to be whole and positive
-    fn unsigned(self) -> Option<u64> {
-        match self {
-            Self::Unsigned(n) => Some(n),
-            Self::Float(n) if n >= 0.0 && n.fract() == 0.0 => Some(n as u64),
-            Self::Float(_) | Self::Negative(_) => None,
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    fn rows(mut self) -> Result<Rows<'a>> {
-        let count = self.array_len()?;
-        // A row is 9 bytes at least: the length alone must not make us reserve memory.
-        let mut rows = Rows { rows: Vec::with_capacity(count.min(self.0.len() / 9 + 1)), invalid: 0 };
+    /// The rows of requests that begin here.
+    fn requests(mut self, packed: Packed, wrong: &mut WrongFields) -> Result<Rows<'a>> {
+        let Some(count) = self.array_len()? else {
+            wrong.count("requests.rows");
+            self.skip()?;
+            return Ok(Rows::default());
+        };
+        // Most rows are longer than 9 bytes: the length alone must not make us reserve memory.
+        let mut rows = Rows { rows: Vec::with_capacity(count.min(self.0.len() / 9 + 1)), ..Rows::default() };
         for _ in 0..count {
-            let begin = self;
-            if let Ok(row) = self.row() {
-                rows.rows.push(row);
-            } else {
-                self = begin;
-                self.skip()?;
-                rows.invalid += 1;
+            match self.array_len()? {
+                Some(fields) if fields >= REQUEST_KEY => rows.rows.push(self.request(fields, packed, wrong)?),
+                Some(fields) => {
+                    self.skip_all(fields)?;
+                    rows.invalid += 1;
+                }
+                None => {
+                    self.skip()?;
+                    rows.invalid += 1;
+                }
             }
         }
         Ok(rows)
     }
 
-    fn row(&mut self) -> Result<Request<'a>> {
-        let fields = self.array_len()?;
-        if fields < 7 {
-            return Err(malformed("row of fewer than 7 fields"));
-        }
-        let row = Request {
-            start_time: self.number()?.ok_or_else(|| malformed("row without a start time"))?.float(),
-            method: self.str()?,
-            name: self.str()?,
-            response_time: self.number()?.map_or(ResponseTime::ABSENT, |ms| ResponseTime::from_ms(ms.float())),
-            response_length: self.number()?.and_then(Number::unsigned).unwrap_or(0),
-            status_code: self.number()?.and_then(Number::unsigned).and_then(|code| u16::try_from(code).ok()),
-            error: self.error()?,
-            extra: if fields > 7 { self.extra()? } else { None },
-        };
-        for _ in 8..fields {
-            self.skip()?;
-        }
-        Ok(row)
+    #[inline]
+    fn request(&mut self, fields: usize, packed: Packed, wrong: &mut WrongFields) -> Result<Request<'a>> {
+        let mut left = fields;
+        let row = [
+            self.field(&mut left)?,
+            self.field(&mut left)?,
+            self.field(&mut left)?,
+            self.field(&mut left)?,
+            self.field(&mut left)?,
+            self.field(&mut left)?,
+        ];
+        let error = if left > 0 { self.error(wrong)? } else { None };
+        left = left.saturating_sub(1);
+        let extra = self.field(&mut left)?;
+        self.skip_all(left)?;
+        Ok(rows::request(row, error, extra, packed, wrong))
     }
 
-    fn error(&mut self) -> Result<Option<RequestError<'a>>> {
-        if self.nil() {
-            return Ok(None);
+    /// The next of so many fields of a row. Those that it does not have are absent.
+    #[inline]
+    fn field(&mut self, left: &mut usize) -> Result<Value<'a>> {
+        if *left == 0 {
+            return Ok(Value::Null);
         }
-        if self.array_len()? != 2 {
-            return Err(malformed("`error` is not `[class, text]`"));
-        }
-        Ok(Some(RequestError { class: self.str()?, text: self.str()? }))
+        *left -= 1;
+        self.value()
     }
 
-    fn extra(&mut self) -> Result<Option<Box<Extra<'a>>>> {
-        if self.nil() {
-            return Ok(None);
-        }
-        let begin = self.0;
-        self.skip()?;
-        body(&begin[..begin.len() - self.0.len()]).map(Some)
-    }
-
-    fn nil(&mut self) -> bool {
-        let nil = self.0.first() == Some(&Marker::Null.to_u8());
-        if nil {
+    #[inline]
+    fn error(&mut self, wrong: &mut WrongFields) -> Result<Option<RequestError<'a>>> {
+        if self.0.first() == Some(&Marker::Null.to_u8()) {
             self.0 = &self.0[1..];
+            return Ok(None);
         }
-        nil
+        let mut pair = *self;
+        if pair.array_len()? == Some(2)
+            && let (Value::Text(class), Value::Text(text)) = (pair.value()?, pair.value()?)
+        {
+            *self = pair;
+            return Ok(Some(RequestError { class, text }));
+        }
+        Ok(rows::failure(self.value()?, "requests.error", wrong))
+    }
+
+    /// The rows of tasks that begin here.
+    fn tasks(mut self, packed: Packed, wrong: &mut WrongFields) -> Result<Vec<Task<'a>>> {
+        let Some(count) = self.array_len()? else {
+            wrong.count("tasks.rows");
+            self.skip()?;
+            return Ok(Vec::new());
+        };
+        let mut tasks = Vec::with_capacity(count.min(self.0.len() / 9 + 1));
+        for _ in 0..count {
+            match self.array_len()? {
+                Some(fields) if fields >= TASK_KEY => {
+                    let mut left = fields;
+                    let mut row = [const { Value::Null }; FIELDS];
+                    for field in &mut row {
+                        *field = self.field(&mut left)?;
+                    }
+                    self.skip_all(left)?;
+                    tasks.push(rows::task(row, packed, wrong));
+                }
+                Some(fields) => {
+                    self.skip_all(fields)?;
+                    wrong.count("tasks.rows");
+                }
+                None => {
+                    self.skip()?;
+                    wrong.count("tasks.rows");
+                }
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// The length of the array that begins here. Nothing, and nothing read, where another value does.
+    #[inline]
+    fn array_len(&mut self) -> Result<Option<usize>> {
+        let mut next = *self;
+        let count = match next.marker()? {
+            Marker::FixArray(n) => usize::from(n),
+            Marker::Array16 => next.len16()?,
+            Marker::Array32 => next.len32()?,
+            _ => return Ok(None),
+        };
+        *self = next;
+        Ok(Some(count))
+    }
+
+    /// The entries of the map that begins here, whose keys are texts.
+    fn entries(mut self) -> Result<Vec<(Cow<'a, str>, Value<'a>)>> {
+        let mut entries = Vec::new();
+        for _ in 0..self.map_len()? {
+            if let Value::Text(key) = self.value()?
+                && entries.len() < ENTRIES
+            {
+                entries.push((key, self.value()?));
+            } else {
+                self.skip()?;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Any value. What no field can be costs that field: only where there is no next value, there is no frame.
+    #[inline]
+    fn value(&mut self) -> Result<Value<'a>> {
+        let mut next = *self;
+        let value = match next.marker()? {
+            marker if let Some(size) = next.text_size(marker)? => next.text(size)?,
+            marker if let Some(number) = next.number(marker)? => Value::Number(number),
+            Marker::Null => Value::Null,
+            _ => return self.compound(),
+        };
+        *self = next;
+        Ok(value)
+    }
+
+    #[cold]
+    fn compound(&mut self) -> Result<Value<'a>> {
+        let begin = *self;
+        if let Ok(value) = self.nested(DEPTH, &mut { VALUES }) {
+            return Ok(value);
+        }
+        *self = begin;
+        self.skip()?;
+        Ok(Value::Other)
+    }
+
+    /// Any value, of so many values in all, of which none is deeper.
+    fn nested(&mut self, depth: usize, values: &mut usize) -> Result<Value<'a>> {
+        let too_much = || malformed("too deep, or too many values");
+        *values = values.checked_sub(1).ok_or_else(too_much)?;
+        let depth = depth.checked_sub(1).ok_or_else(too_much)?;
+        let mut ahead = *self;
+        match ahead.marker()? {
+            Marker::True => {
+                *self = ahead;
+                Ok(Value::Bool(true))
+            }
+            Marker::False => {
+                *self = ahead;
+                Ok(Value::Bool(false))
+            }
+            Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
+                let count = self.array_len()?.unwrap_or(0);
+                (0..count).map(|_| self.nested(depth, values)).collect::<Result<_>>().map(Value::List)
+            }
+            Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
+                let mut entries = Vec::new();
+                for _ in 0..self.map_len()? {
+                    let key = self.nested(depth, values)?.text();
+                    let value = self.nested(depth, values)?;
+                    entries.extend(key.map(|key| (key, value)));
+                }
+                Ok(Value::Map(entries))
+            }
+            Marker::FixExt1
+            | Marker::FixExt2
+            | Marker::FixExt4
+            | Marker::FixExt8
+            | Marker::FixExt16
+            | Marker::Ext8
+            | Marker::Ext16
+            | Marker::Ext32
+            | Marker::Reserved => {
+                self.skip()?;
+                Ok(Value::Other)
+            }
+            _ => self.value(),
+        }
     }
 
     fn marker(&mut self) -> Result<Marker> {
@@ -207,36 +323,33 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn array_len(&mut self) -> Result<usize> {
-        match self.marker()? {
-            Marker::FixArray(n) => Ok(usize::from(n)),
-            Marker::Array16 => self.len16(),
-            Marker::Array32 => self.len32(),
-            _ => Err(malformed("not an array")),
-        }
+    /// How long the text or the bytes are that begin with this marker, if they do.
+    #[inline]
+    fn text_size(&mut self, marker: Marker) -> Result<Option<usize>> {
+        Ok(Some(match marker {
+            Marker::FixStr(n) => usize::from(n),
+            Marker::Str8 | Marker::Bin8 => self.len8()?,
+            Marker::Str16 | Marker::Bin16 => self.len16()?,
+            Marker::Str32 | Marker::Bin32 => self.len32()?,
+            _ => return Ok(None),
+        }))
     }
 
-    fn str(&mut self) -> Result<Cow<'a, str>> {
-        let size = match self.marker()? {
-            Marker::FixStr(n) => usize::from(n),
-            Marker::Str8 => self.len8()?,
-            Marker::Str16 => self.len16()?,
-            Marker::Str32 => self.len32()?,
-            _ => return Err(malformed("not a string")),
-        };
+    #[inline]
+    fn text(&mut self, size: usize) -> Result<Value<'a>> {
         let bytes = self.take(size)?;
-        Ok(match std::str::from_utf8(bytes) {
+        Ok(Value::Text(match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
             // Python can hold text that is not Unicode: show what can be shown.
             Err(_) => String::from_utf8_lossy(bytes),
-        })
+        }))
     }
 
-    /// A number, or nothing for nil.
-    fn number(&mut self) -> Result<Option<Number>> {
+    /// The number that begins with this marker, if one does.
+    #[inline]
+    fn number(&mut self, marker: Marker) -> Result<Option<Number>> {
         let signed = |n: i64| u64::try_from(n).map_or(Number::Negative(n), Number::Unsigned);
-        Ok(Some(match self.marker()? {
-            Marker::Null => return Ok(None),
+        Ok(Some(match marker {
             Marker::FixPos(n) => Number::Unsigned(u64::from(n)),
             Marker::FixNeg(n) => Number::Negative(i64::from(n)),
             Marker::U8 => Number::Unsigned(u64::from(u8::from_be_bytes(self.be()?))),
@@ -249,13 +362,17 @@ impl<'a> Input<'a> {
             Marker::I64 => signed(i64::from_be_bytes(self.be()?)),
             Marker::F32 => Number::Float(f64::from(f32::from_be_bytes(self.be()?))),
             Marker::F64 => Number::Float(f64::from_be_bytes(self.be()?)),
-            _ => return Err(malformed("not a number")),
+            _ => return Ok(None),
         }))
     }
 
     /// Passes over one value, however deep: without recursion, so that no nesting can exhaust the stack.
     fn skip(&mut self) -> Result<()> {
-        let mut left = 1_usize;
+        self.skip_all(1)
+    }
+
+    /// Passes over so many.
+    fn skip_all(&mut self, mut left: usize) -> Result<()> {
         while left > 0 {
             left -= 1;
             let (bytes, values) = match self.marker()? {

@@ -148,7 +148,7 @@ impl Failures {
     fn request(&mut self, request: &Request<'_>, cx: &mut Context<'_, Options>) {
         let Some(error) = &request.error else { return };
         let texts = [&*request.method, &*request.name, &*error.class, &*error.text].map(|text| head(text, TEXT));
-        let at = Timestamp::from_secs(request.end_time());
+        let at = Timestamp::from_secs(request.reported_at);
         if let Some(first) = self.requests.add(texts, at, semconv::status_code(request)) {
             cx.emit(of_requests(&first, news(REQUEST, at)));
         }

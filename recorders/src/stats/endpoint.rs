@@ -27,7 +27,7 @@ pub(super) struct Endpoint {
     total_ms: f64,
     min_ms: f64,
     max_ms: f64,
-    /// The end of the last request, in seconds since the epoch; 0 before the first.
+    /// When the last request was reported, in seconds since the epoch; 0 before the first.
     pub(super) last: f64,
     // In microseconds, with 3 significant digits.
     times: Histogram<u64>,
@@ -62,12 +62,12 @@ impl Endpoint {
 
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what a histogram wants
-    pub(super) fn record(&mut self, request: &Request<'_>, ended: f64) {
+    pub(super) fn record(&mut self, request: &Request<'_>) {
         let failed = u64::from(request.error.is_some());
         self.requests += 1;
         self.failures += failed;
         self.content = self.content.saturating_add(request.response_length);
-        self.last = self.last.max(ended);
+        self.last = self.last.max(request.reported_at);
         match request.response_time.ms() {
             Some(ms) => {
                 self.total_ms += ms;
@@ -78,7 +78,7 @@ impl Endpoint {
             }
             None => self.untimed += 1,
         }
-        let second = Second { at: ended as u64, requests: 1, failures: failed };
+        let second = Second { at: request.reported_at as u64, requests: 1, failures: failed };
         self.add_second(second);
     }
 

@@ -31,10 +31,9 @@ impl Table {
         let endpoint = self.endpoints[number].get_or_insert_with(|| {
             if overflow { Endpoint::new("", "other endpoints") } else { Endpoint::new(&request.method, &request.name) }
         });
-        let ended = request.end_time();
-        endpoint.record(request, ended);
+        endpoint.record(request);
         if let Some(error) = &request.error {
-            let seen = Seen::once(Timestamp::from_secs(ended));
+            let seen = Seen::once(Timestamp::from_secs(request.reported_at));
             if let Err(seen) = endpoint.errors.add(&error.text, seen, &mut self.error_room) {
                 add_other(&mut self.other_errors, seen);
             }

@@ -1,0 +1,86 @@
+//! What a frame says, from the fields of its map: one mechanism for all kinds but those of rows.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use super::value::{Number, Value};
+use super::wrong::WrongFields;
+use super::{DecodeError, Message};
+use crate::clock::Timestamp;
+
+// Bounded: each wrong value has all fields read again. Beyond it, whatever a wrong value is in goes with it.
+const READ_AGAIN: usize = 16;
+
+// Longest name of a field, in characters.
+const NAME: usize = 64;
+
+/// The fields of a frame.
+pub(super) struct Fields<'a, 'f> {
+    pub(super) kind: &'f str,
+    /// By name, in their order.
+    pub(super) entries: Vec<(Cow<'a, str>, Value<'a>)>,
+    pub(super) wrong: &'f mut WrongFields,
+}
+
+impl Fields<'_, '_> {
+    /// What they say, in a frame of a kind other than those of rows. An event without a time happens `now`.
+    pub(super) fn message(self, now: Timestamp) -> Result<Message<'static>, DecodeError> {
+        Ok(match self.kind {
+            "hello" => Message::Hello(self.read()),
+            "test_start" => Message::TestStart(self.event(now)),
+            "test_stop" => Message::TestStop(self.event(now)),
+            "spawning_complete" => Message::SpawningComplete(self.event(now)),
+            "users" => Message::Users(self.event(now)),
+            "cpu_warning" => Message::CpuWarning(self.event(now)),
+            "usage" => Message::Usage(self.event(now)),
+            "reset_stats" => Message::ResetStats(self.event(now)),
+            "user_error" => Message::UserError(self.event(now)),
+            "custom" => Message::Custom(self.event(now)),
+            "done" => Message::Done(self.event(now)),
+            "heartbeat" => Message::Heartbeat,
+            kind => return Err(DecodeError::UnknownType(kind.to_owned())),
+        })
+    }
+
+    fn event<T: DeserializeOwned + Default>(mut self, now: Timestamp) -> T {
+        match self.entries.iter().rfind(|(key, _)| key == "time").map(|(_, time)| time) {
+            Some(Value::Number(number)) if number.float().is_some() => return self.read(),
+            None | Some(Value::Null) => {}
+            Some(_) => self.wrong.count(format!("{}.time", self.kind)),
+        }
+        self.entries.push(("time".into(), Value::Number(Number::Float(now.as_secs()))));
+        self.read()
+    }
+
+    /// Reads them as a `T`. A value that does not fit is counted, taken out, and the rest is read again.
+    fn read<T: DeserializeOwned + Default>(self) -> T {
+        let mut fields = Value::Map(self.entries);
+        for turn in 0.. {
+            let error = match fields.read() {
+                Ok(message) => return message,
+                Err(error) => error,
+            };
+            let mut path: Vec<_> = error.path().iter().collect();
+            if turn >= READ_AGAIN {
+                path.truncate(1);
+            }
+            self.wrong.count(name(self.kind, &path));
+            if !fields.take_out(&path) {
+                break;
+            }
+        }
+        T::default()
+    }
+}
+
+/// Kind and path, for people: `users.counts.Shopper`. The elements of a list are called as their list.
+fn name(kind: &str, path: &[&Segment]) -> String {
+    let keys = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(key),
+        _ => None,
+    });
+    let name = keys.fold(kind.to_owned(), |name, key| name + "." + key);
+    name.chars().filter(|c| !c.is_control()).take(NAME).collect()
+}
