@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::BytesMut;
+use ltel_core::Timestamp;
 use ltel_core::event::{
     CpuWarning, Custom, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task, TestStart,
     TestStop, Usage, UserError, Users,
@@ -14,8 +15,17 @@ use ltel_core::wire::{DecodeError, Done, Encoding, Features, Frame, Hello, Messa
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 const ENCODINGS: [Encoding; 2] = [Encoding::MessagePack, Encoding::JsonLines];
+
+// When frames come, and when those of requests are packed.
+const NOW: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
+const PACKED: f64 = 1_700_000_000.0;
+
+fn decode(encoding: Encoding, payload: &[u8]) -> Result<Frame<'_>, DecodeError> {
+    encoding.decode(payload, NOW).map(|decoded| decoded.frame)
+}
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), Just(String::new()), Just("\"quoted\"\n{},\u{1F980}".to_owned())]
@@ -25,11 +35,11 @@ fn number() -> impl Strategy<Value = f64> {
     prop_oneof![-1e12..1e12_f64, Just(0.0), Just(1.5e-300)]
 }
 
-fn attributes() -> impl Strategy<Value = serde_json::Map<String, serde_json::Value>> {
+fn attributes() -> impl Strategy<Value = serde_json::Map<String, Value>> {
     let value = prop_oneof![
-        text().prop_map(serde_json::Value::from),
-        any::<i64>().prop_map(serde_json::Value::from),
-        any::<bool>().prop_map(serde_json::Value::from),
+        text().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
     ];
     btree_map(text(), value, 0..3).prop_map(|map| map.into_iter().collect())
 }
@@ -52,16 +62,22 @@ fn request() -> impl Strategy<Value = Request<'static>> {
         })
     });
     let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
-    (number(), text(), text(), of(number()), any::<u64>(), of(any::<u16>()), of(error), of(extra)).prop_map(
-        |(start_time, method, name, time, response_length, status_code, error, extra)| Request {
-            start_time,
-            method: method.into(),
-            name: name.into(),
-            response_time: time.map_or(ResponseTime::ABSENT, ResponseTime::from_ms),
-            response_length,
-            status_code,
-            error,
-            extra,
+    let times = (-4.0..4.0_f64, of(0.0..1e6_f64));
+    (times, text(), text(), any::<u64>(), of(any::<u16>()), of(error), of(extra)).prop_map(
+        |((late, time), method, name, response_length, status_code, error, extra)| {
+            let mut request = Request {
+                start_time: PACKED + late - time.unwrap_or(0.0) / 1e3,
+                reported_at: 0.0,
+                method: method.into(),
+                name: name.into(),
+                response_time: time.map_or(ResponseTime::ABSENT, ResponseTime::from_ms),
+                response_length,
+                status_code,
+                error,
+                extra,
+            };
+            request.reported_at = request.end_time();
+            request
         },
     )
 }
@@ -74,7 +90,7 @@ fn task() -> impl Strategy<Value = Task<'static>> {
         sampled,
     });
     let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
-    (number(), number(), text(), text(), of(ids), of(error)).prop_map(
+    (NOW.as_secs() - 1e4..NOW.as_secs(), number(), text(), text(), of(ids), of(error)).prop_map(
         |(start_time, duration, user_class, name, trace, error)| Task {
             start_time,
             duration,
@@ -137,14 +153,22 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         number().prop_map(|time| Message::ResetStats(ResetStats { time })),
         user_error,
         custom,
-        vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, invalid: 0 })),
+        vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, ..Rows::default() })),
         vec(task(), 0..4).prop_map(Message::Tasks),
         done,
+        Just(Message::Heartbeat),
     ]
 }
 
 fn frame() -> impl Strategy<Value = Frame<'static>> {
     (of(any::<u64>()), message()).prop_map(|(seq, message)| Frame { seq, message })
+}
+
+fn packed(mut frame: Frame<'_>) -> Frame<'_> {
+    if let Message::Requests(rows) = &mut frame.message {
+        rows.time = Some(PACKED);
+    }
+    frame
 }
 
 proptest! {
@@ -153,7 +177,7 @@ proptest! {
         for encoding in ENCODINGS {
             let mut bytes = Vec::new();
             for frame in &frames {
-                bytes.extend(encoding.encode(frame).unwrap());
+                bytes.extend(encoding.encode(&packed(frame.clone())).unwrap());
             }
             prop_assert_eq!(Encoding::detect(bytes[0]), encoding);
             // However the bytes arrive.
@@ -167,7 +191,9 @@ proptest! {
                 }
             }
             prop_assert!(buffer.is_empty());
-            let decoded: Vec<_> = payloads.iter().map(|payload| encoding.decode(payload).unwrap()).collect();
+            let decoded: Vec<_> = payloads.iter().map(|payload| encoding.decode(payload, NOW).unwrap()).collect();
+            prop_assert!(decoded.iter().all(|decoded| decoded.wrong.is_empty()), "{:?}", decoded);
+            let decoded: Vec<_> = decoded.into_iter().map(|decoded| decoded.frame).collect();
             prop_assert_eq!(&decoded, &frames);
         }
     }
@@ -175,7 +201,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..256)) {
         for encoding in ENCODINGS {
-            let _ = encoding.decode(&bytes);
+            let _ = decode(encoding, &bytes);
             let mut buffer = BytesMut::from(&bytes[..]);
             let mut splitter = Splitter::new(encoding, 64);
             while let Ok(Some(_)) = splitter.next_frame(&mut buffer) {}
@@ -191,7 +217,7 @@ proptest! {
         } else {
             bytes[at] = byte;
         }
-        let _ = Encoding::MessagePack.decode(&bytes);
+        let _ = decode(Encoding::MessagePack, &bytes);
     }
 }
 
@@ -210,38 +236,444 @@ fn replies_come_back_as_they_were() {
 }
 
 #[test]
-fn a_wrong_row_costs_that_row_alone() {
-    let lines: [(&str, usize, u64); 4] = [
+fn what_is_no_row_costs_itself_alone() {
+    let lines: [(&str, usize, u64); 6] = [
         (r#"{"type":"requests","seq":1,"rows":[[1.0,"GET","/",2.5,3,200,null,null]]}"#, 1, 0),
-        (r#"{"type":"requests","seq":1,"rows":[["x"],[1.0,"GET","/",2.5,3,200,null,null],7]}"#, 1, 2),
+        (r#"{"type":"requests","seq":1,"rows":[["x"],[1.0,"GET","/",2.5,3,200,null,null],7,{}]}"#, 1, 3),
+        (r#"{"type":"requests","seq":1,"rows":[[null,null,null],[[],[],[],[],[],[],[],[],[]]]}"#, 2, 0),
         (r#"{"type":"request","start_time":1.0,"request_type":"GET","name":"/","response_time":null}"#, 1, 0),
+        (r#"{"type":"request","request_type":7,"name":"/","response_time":1e999}"#, 1, 0),
         (r#"{"type":"request","name":"/"}"#, 0, 1),
     ];
     for (line, rows, invalid) in lines {
-        let frame = Encoding::JsonLines.decode(line.as_bytes()).unwrap();
-        let Message::Requests(got) = frame.message else { panic!("{line} is a batch of requests") };
+        let Message::Requests(got) = decode(Encoding::JsonLines, line.as_bytes()).unwrap().message else {
+            panic!("{line} is a batch of requests")
+        };
         assert_eq!((got.rows.len(), got.invalid), (rows, invalid), "{line}");
     }
     // [[1.0, "GET", "/", nil, 0, nil, nil, nil], "wrong"], with `rows` before `type`.
     let mut packed = b"\x82\xa4rows\x92\x98\xcb\x3f\xf0\0\0\0\0\0\0\xa3GET\xa1/\xc0\0\xc0\xc0\xc0\xa5wrong".to_vec();
     packed.extend(b"\xa4type\xa8requests");
-    let Message::Requests(got) = Encoding::MessagePack.decode(&packed).unwrap().message else { panic!("requests") };
+    let Message::Requests(got) = decode(Encoding::MessagePack, &packed).unwrap().message else { panic!("requests") };
     assert_eq!((got.rows.len(), got.invalid), (1, 1));
 }
 
 #[test]
 fn text_that_is_not_unicode_is_shown_as_far_as_it_can_be() {
     let packed = b"\x82\xa4type\xa8requests\xa4rows\x91\x97\x01\xa3GET\xa2a\xff\xc0\0\xc0\xc0";
-    let Message::Requests(got) = Encoding::MessagePack.decode(packed).unwrap().message else { panic!("requests") };
+    let Message::Requests(got) = decode(Encoding::MessagePack, packed).unwrap().message else { panic!("requests") };
     assert_eq!(got.rows[0].name, "a\u{FFFD}");
 }
 
 #[test]
 fn errors_say_what_is_wrong() {
-    let json = |line: &str| Encoding::JsonLines.decode(line.as_bytes()).unwrap_err();
+    let json = |line: &str| decode(Encoding::JsonLines, line.as_bytes()).unwrap_err();
     assert_eq!(json("{}"), DecodeError::NoType);
     assert_eq!(json(r#"{"type":"greetings"}"#), DecodeError::UnknownType("greetings".to_owned()));
     assert!(matches!(json("{"), DecodeError::Malformed(_)));
     let nested = [vec![0x91; 100_000], vec![0xc0]].concat();
-    assert!(matches!(Encoding::MessagePack.decode(&nested), Err(DecodeError::Malformed(_))));
+    assert!(matches!(decode(Encoding::MessagePack, &nested), Err(DecodeError::Malformed(_))));
+}
+
+/// What a field takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Takes {
+    Number,
+    Count,
+    /// A count, and it is wrong to have none.
+    Entry,
+    /// A count of 32 bits or fewer.
+    Small,
+    Text,
+    /// A text, and it is wrong without one.
+    Key,
+    Flag,
+    Map,
+    /// No value of the test.
+    Nothing,
+    /// Likewise, and null is wrong too.
+    Time,
+}
+use Takes::{Count, Entry, Flag, Key, Map, Nothing, Number, Small, Text, Time};
+
+/// A value of each type: as JSON where that has it, as MessagePack, and which fields take it.
+fn values() -> Vec<(&'static str, Vec<u8>, &'static [Takes])> {
+    let mut values: Vec<_> = [
+        ("null", &[Number, Count, Small, Text, Flag, Map, Nothing][..]),
+        ("true", &[Flag]),
+        ("-1", &[Number]),
+        ("1.5", &[Number, Count, Entry, Small]),
+        ("1e300", &[Number]),
+        ("18446744073709551615", &[Number, Count, Entry]),
+        ("\"text\"", &[Text, Key]),
+        ("[7]", &[]),
+        ("{\"a\":\"b\"}", &[Map]),
+    ]
+    .into_iter()
+    .map(|(json, takes)| (json, rmp_serde::to_vec(&serde_json::from_str::<Value>(json).unwrap()).unwrap(), takes))
+    .collect();
+    values.push(("", vec![0xc4, 2, b'a', 0xff], &[Text, Key])); // bytes
+    values.push(("", vec![0xd4, 5, 0], &[])); // an extension
+    values.push(("", rmp_serde::to_vec(&f64::NAN).unwrap(), &[]));
+    values.push(("", rmp_serde::to_vec(&f64::INFINITY).unwrap(), &[]));
+    values.push(("", vec![0x91; 5_000].into_iter().chain([0xc0]).collect(), &[])); // far too deep
+    values.push(("", [&[0xdd, 0, 2, 0, 0][..], &[0xc0; 0x20000]].concat(), &[])); // far too long
+    values.push(("1e999", vec![0xc7, 0, 1], &[])); // not a number that JSON can hold
+    values
+}
+
+/// A frame with other bytes in the place of one value.
+fn with(encoding: Encoding, value: &Value, path: &[&str], bytes: &[u8]) -> Vec<u8> {
+    fn pack(value: &Value, path: &[&str], bytes: &[u8], out: &mut Vec<u8>) {
+        let Some((first, rest)) = path.split_first() else { return out.extend(bytes) };
+        match value {
+            Value::Object(map) => {
+                out.push(0x80 | u8::try_from(map.len()).unwrap());
+                for (key, value) in map {
+                    out.extend(rmp_serde::to_vec(key).unwrap());
+                    if key == first {
+                        pack(value, rest, bytes, out)
+                    } else {
+                        out.extend(rmp_serde::to_vec(value).unwrap())
+                    }
+                }
+            }
+            Value::Array(list) => {
+                out.push(0x90 | u8::try_from(list.len()).unwrap());
+                for (n, value) in list.iter().enumerate() {
+                    let here = n.to_string() == *first;
+                    if here { pack(value, rest, bytes, out) } else { out.extend(rmp_serde::to_vec(value).unwrap()) }
+                }
+            }
+            other => panic!("no `{first}` in {other}"),
+        }
+    }
+    match encoding {
+        Encoding::MessagePack => {
+            let mut out = Vec::new();
+            pack(value, path, bytes, &mut out);
+            out
+        }
+        Encoding::JsonLines => {
+            let mut value = value.clone();
+            *at(&mut value, path) = json!("@@");
+            value.to_string().replace("\"@@\"", std::str::from_utf8(bytes).unwrap()).into_bytes()
+        }
+    }
+}
+
+fn at<'v>(value: &'v mut Value, path: &[&str]) -> &'v mut Value {
+    path.iter().fold(value, |value, key| match value {
+        Value::Array(list) => &mut list[key.parse::<usize>().unwrap()],
+        // A field that is absent is not written.
+        other => &mut other[*key],
+    })
+}
+
+/// Each value in each field: the frame is understood, the other fields are what they were, and the field is named if and
+/// only if it does not take the value.
+fn check_fields(good: &Value, fields: &[(&str, Takes, &str)]) {
+    for (path, takes, name) in fields {
+        let path: Vec<_> = path.split('.').collect();
+        for (json, packed, taken) in values() {
+            for encoding in ENCODINGS {
+                let bytes = if encoding == Encoding::JsonLines { json.as_bytes() } else { &packed };
+                if bytes.is_empty() {
+                    continue;
+                }
+                let frame = with(encoding, good, &path, bytes);
+                let what = || format!("{name} = {json} {:x?} in {encoding:?}", &packed[..packed.len().min(9)]);
+                let decoded = encoding.decode(&frame, NOW).unwrap_or_else(|e| panic!("{}: {e}", what()));
+                let wrong: Vec<_> = decoded.wrong.iter().collect();
+                if taken.contains(takes) {
+                    assert!(wrong.is_empty(), "{}: {wrong:?}", what());
+                } else {
+                    let named = matches!(wrong[..], [(field, 1)] if field.starts_with(name));
+                    assert!(named, "{}: {wrong:?}", what());
+                }
+                let line = Encoding::JsonLines.encode(&decoded.frame).unwrap();
+                let mut rest: Value = serde_json::from_slice(&line).unwrap();
+                let mut expected = good.clone();
+                for value in [&mut rest, &mut expected] {
+                    *at(value, &path) = Value::Null;
+                    let fields = value.as_object_mut().unwrap();
+                    fields.retain(|_, value| !value.is_null());
+                    fields.remove("time").filter(|_| good.get("rows").is_some());
+                    fields.sort_keys();
+                }
+                assert_eq!(rest, expected, "{}", what());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_value_of_an_event_costs_that_value() {
+    let source = json!({"kind": "worker", "id": "w", "worker_index": 1, "host": "h", "pid": 2});
+    for (good, fields) in [
+        (
+            json!({"type": "hello", "protocol": 1, "client_id": "c", "source": source, "locust_version": "2.4",
+                "run_id": "r", "testplan": "t", "locustfile": "l", "token": "x"}),
+            &[
+                ("protocol", Small),
+                ("client_id", Text),
+                ("source", Map),
+                ("source.kind", Nothing),
+                ("source.id", Text),
+                ("source.worker_index", Small),
+                ("source.host", Text),
+                ("source.pid", Small),
+                ("locust_version", Text),
+                ("run_id", Text),
+                ("testplan", Text),
+                ("locustfile", Text),
+                ("token", Text),
+            ][..],
+        ),
+        (
+            json!({"type": "test_start", "time": 5.5, "run_id": "r", "testplan": "t", "host": "h", "users": 7,
+                "spawn_rate": 1.5, "run_time": 60.5, "user_classes": ["A"], "locustfile": "l"}),
+            &[
+                ("time", Number),
+                ("run_id", Text),
+                ("testplan", Text),
+                ("host", Text),
+                ("users", Count),
+                ("spawn_rate", Number),
+                ("run_time", Number),
+                ("user_classes", Nothing),
+                ("locustfile", Text),
+            ],
+        ),
+        (json!({"type": "test_stop", "time": 5.5}), &[("time", Number)]),
+        (
+            json!({"type": "spawning_complete", "time": 5.5, "user_count": 7}),
+            &[("time", Number), ("user_count", Count)],
+        ),
+        (
+            json!({"type": "users", "time": 5.5, "counts": {"A": 1, "B": 2}}),
+            &[("time", Number), ("counts", Nothing), ("counts.A", Entry)],
+        ),
+        (json!({"type": "cpu_warning", "time": 5.5, "cpu_usage": 91.5}), &[("time", Number), ("cpu_usage", Number)]),
+        (
+            json!({"type": "usage", "time": 5.5, "cpu_percent": 1.5, "memory_bytes": 2, "net_sent_bytes": 3,
+                "net_recv_bytes": 4}),
+            &[
+                ("time", Number),
+                ("cpu_percent", Number),
+                ("memory_bytes", Count),
+                ("net_sent_bytes", Count),
+                ("net_recv_bytes", Count),
+            ],
+        ),
+        (json!({"type": "reset_stats", "time": 5.5}), &[("time", Number)]),
+        (
+            json!({"type": "user_error", "time": 5.5, "user": "A", "error": "E: x", "traceback": "t", "trace_id": "1",
+                "span_id": "2", "sampled": true}),
+            &[
+                ("time", Number),
+                ("user", Text),
+                ("error", Text),
+                ("traceback", Text),
+                ("trace_id", Text),
+                ("span_id", Text),
+                ("sampled", Flag),
+            ],
+        ),
+        (
+            json!({"type": "custom", "time": 5.5, "name": "n", "attributes": {"a": 1, "b": [true]}, "value": 1.5}),
+            &[("time", Number), ("name", Text), ("attributes", Map), ("value", Number)],
+        ),
+        (
+            json!({"type": "done", "time": 5.5, "run_id": "r", "sent": 7, "dropped": 8, "sources": ["w"]}),
+            &[("time", Number), ("run_id", Text), ("sent", Count), ("dropped", Count), ("sources", Nothing)],
+        ),
+        (json!({"type": "heartbeat"}), &[]),
+    ] {
+        let kind = good["type"].as_str().unwrap();
+        let mut good = good.clone();
+        good["seq"] = json!(3);
+        for (field, takes) in fields.iter().chain(&[("seq", Count)]) {
+            check_fields(&good, &[(field, *takes, &format!("{kind}.{field}"))]);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_value_of_a_row_costs_that_value() {
+    let extra = json!({"url": "u", "user_class": "A", "context": {"k": 1}, "request_length": 3, "trace_id": "1",
+        "span_id": "2", "parent_span_id": "3", "sampled": true});
+    let row = json!([PACKED - 2.0, "GET", "/", 2.5, 3, 200, ["E", "text"], extra]);
+    let good = json!({"type": "requests", "seq": 3, "time": PACKED, "since": PACKED - 5.0, "rows": [row]});
+    let mut without_since = good.clone();
+    without_since.as_object_mut().unwrap().remove("since");
+    check_fields(
+        &without_since,
+        &[
+            ("seq", Count, "requests.seq"),
+            ("rows.0.0", Time, "requests.start_time"),
+            ("rows.0.1", Key, "requests.method"),
+            ("rows.0.2", Key, "requests.name"),
+            ("rows.0.3", Number, "requests.response_time"),
+            ("rows.0.4", Count, "requests.response_length"),
+            ("rows.0.5", Small, "requests.status_code"),
+            ("rows.0.6", Nothing, "requests.error"),
+            ("rows.0.7", Map, "requests.extra"),
+            ("rows.0.7.url", Text, "requests.extra.url"),
+            ("rows.0.7.user_class", Text, "requests.extra.user_class"),
+            ("rows.0.7.context", Map, "requests.extra.context"),
+            ("rows.0.7.request_length", Count, "requests.extra.request_length"),
+            ("rows.0.7.trace_id", Text, "requests.extra.trace_id"),
+            ("rows.0.7.span_id", Text, "requests.extra.span_id"),
+            ("rows.0.7.parent_span_id", Text, "requests.extra.parent_span_id"),
+            ("rows.0.7.sampled", Flag, "requests.extra.sampled"),
+        ],
+    );
+    let (trace, span) = (format!("{:032x}", 7), format!("{:016x}", 8));
+    let row = json!([NOW.as_secs(), 5.5, "A", "buy", trace, span, true, ["E", "text"]]);
+    check_fields(
+        &json!({"type": "tasks", "seq": 3, "rows": [row]}),
+        &[
+            ("rows.0.0", Time, "tasks.start_time"),
+            ("rows.0.1", Number, "tasks.duration"),
+            ("rows.0.2", Key, "tasks.user_class"),
+            ("rows.0.3", Key, "tasks.name"),
+            ("rows.0.7", Nothing, "tasks.error"),
+        ],
+    );
+}
+
+#[test]
+fn a_count_may_come_as_a_float_and_a_text_as_bytes() {
+    for (value, expected) in
+        [("15.0", Some(15)), ("15.5", Some(15)), ("15", Some(15)), ("0.9", Some(0)), ("-0.5", None)]
+    {
+        let line = format!(r#"{{"type":"test_start","users":{value},"host":"h"}}"#);
+        let packed = rmp_serde::to_vec(&serde_json::from_str::<Value>(&line).unwrap()).unwrap();
+        for (encoding, payload) in [(Encoding::JsonLines, line.as_bytes()), (Encoding::MessagePack, &packed)] {
+            let decoded = encoding.decode(payload, NOW).unwrap();
+            let wrong: Vec<_> = decoded.wrong.iter().collect();
+            let host = Some("h".to_owned());
+            let start = TestStart { time: NOW.as_secs(), users: expected, host, ..TestStart::default() };
+            assert_eq!(decoded.frame.message, Message::TestStart(start), "{value}");
+            assert_eq!(wrong, if expected.is_none() { vec![("test_start.users", 1)] } else { vec![] }, "{value}");
+        }
+    }
+    // {bin "type": bin "test_start", "host": bin "h"}
+    let packed = b"\x82\xc4\x04type\xc4\x0atest_start\xa4host\xc4\x01h";
+    let Message::TestStart(start) = decode(Encoding::MessagePack, packed).unwrap().message else { panic!("a start") };
+    assert_eq!(start.host.as_deref(), Some("h"));
+}
+
+/// Guarantees: what is wrong is found however much of it there is, without reading all again for each; names that a client
+/// has chosen are short, and cannot write on a terminal.
+#[test]
+fn many_wrong_values_of_one_frame() {
+    let mut counts: Vec<_> = (0..20_000).map(|n| format!("\"Class{n}\":\"x\"")).collect();
+    counts.push(format!("\"\\u001b[2J{}\":null", "n".repeat(1_000)));
+    counts.reverse();
+    let line = format!("{{\"type\":\"users\",\"time\":5,\"counts\":{{{}}}}}", counts.join(","));
+    let decoded = Encoding::JsonLines.decode(line.as_bytes(), NOW).unwrap();
+    assert_eq!(decoded.frame.message, Message::Users(Users { time: 5.0, ..Users::default() }));
+    let wrong: Vec<_> = decoded.wrong.iter().map(|(name, _)| name).collect();
+    assert!((3..30).contains(&wrong.len()), "{wrong:?}");
+    assert!(wrong.contains(&"users.counts") && wrong.iter().all(|name| name.starts_with("users.counts")), "{wrong:?}");
+    assert!(wrong.iter().all(|name| name.chars().count() <= 64 && !name.contains('\u{1b}')), "{wrong:?}");
+}
+
+#[test]
+fn fields_that_this_protocol_does_not_have_are_ignored() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let long = format!("[{}]", ["0"; 200_000].join(","));
+    for junk in ["null", "-1", "1e999", &deep, &long, "{\"a\":{}}"] {
+        for kind in ["test_stop", "heartbeat", "requests", "tasks"] {
+            let line = format!("{{\"junk\":{junk},\"type\":\"{kind}\",\"time\":5,\"rows\":[],\"x\":{junk}}}");
+            let decoded = Encoding::JsonLines.decode(line.as_bytes(), NOW).unwrap();
+            assert!(decoded.wrong.is_empty() && decoded.frame.message.kind() == kind, "{decoded:?}");
+        }
+    }
+    let deep = [b"\x83\xa4junk", &[0x91; 100_000][..], b"\xc0\x01\x02\xa4type\xa9test_stop"].concat();
+    let decoded = Encoding::MessagePack.decode(&deep, NOW).unwrap();
+    assert_eq!((decoded.wrong.is_empty(), decoded.frame.message.kind()), (true, "test_stop"));
+}
+
+/// Guarantees: every cut of a frame is refused, or costs nothing.
+#[test]
+fn a_frame_that_is_cut_short() {
+    let row = json!([PACKED, "GET", "/", 2.5, 3, 200, ["E", "text"], {"url": "u", "context": {"k": [1, 2]}}]);
+    for frame in [
+        json!({"type": "requests", "seq": 1, "time": PACKED, "rows": [row]}),
+        json!({"type": "requests", "seq": 1, "time": PACKED, "rows": "none"}),
+        json!({"type": "tasks", "rows": [[PACKED, 5.5, "A", "buy", "1", "2", true, null]]}),
+        json!({"type": "custom", "attributes": {"a": {"b": [1]}}}),
+    ] {
+        let packed = rmp_serde::to_vec(&frame).unwrap();
+        for end in 0..packed.len() {
+            let cut = decode(Encoding::MessagePack, &packed[..end]);
+            assert!(matches!(cut, Err(DecodeError::Malformed(_))), "{end} of {frame}: {cut:?}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_is_a_failure_whatever_is_said_of_it() {
+    let said = |class: &str, text: &str| Some((class.to_owned(), text.to_owned()));
+    for (error, expected, is_wrong) in [
+        ("null", None, false),
+        ("[\"E\",\"no\"]", said("E", "no"), false),
+        ("[\"E\",null]", said("E", ""), true),
+        ("[\"E\",5]", said("E", "5"), true),
+        ("[\"E\"]", said("", ""), true),
+        ("\"no\"", said("", "no"), true),
+        ("false", said("", "false"), true),
+        ("{}", said("", ""), true),
+    ] {
+        let line = format!(r#"{{"type":"requests","time":5,"rows":[[5,"GET","/",1,2,200,{error}]]}}"#);
+        let packed = rmp_serde::to_vec(&serde_json::from_str::<Value>(&line).unwrap()).unwrap();
+        for (encoding, payload) in [(Encoding::JsonLines, line.as_bytes()), (Encoding::MessagePack, &packed)] {
+            let decoded = encoding.decode(payload, NOW).unwrap();
+            let Message::Requests(rows) = decoded.frame.message else { panic!("requests") };
+            let got = rows.rows[0].error.as_ref().map(|e| (e.class.to_string(), e.text.to_string()));
+            assert_eq!((got, !decoded.wrong.is_empty()), (expected.clone(), is_wrong), "{error} in {encoding:?}");
+        }
+    }
+}
+
+/// Start and response time of a request; when it started and was reported, and whether the start was wrong.
+#[test]
+fn times_of_requests() {
+    let packed = "\"time\":1000000,";
+    let packed_since = "\"time\":1000000,\"since\":999990,";
+    let now = NOW.as_secs();
+    for (head, start, ms, expected) in [
+        // As it should be: it ended between this batch and the one before.
+        (packed_since, "999994.5", "500", (999_994.5, 999_995.0, false)),
+        (packed_since, "999988.5", "500", (999_988.5, 999_989.0, false)),
+        (packed_since, "1000000.5", "500", (1_000_000.5, 1_000_001.0, false)),
+        (packed_since, "999994.5", "null", (999_994.5, 999_994.5, false)),
+        // Beyond that: another time zone, a start that is taken before a queue, a clock that was set.
+        (packed_since, "996394.5", "500", (996_394.5, 1_000_000.0, false)),
+        (packed_since, "1003594.5", "500", (1_003_594.5, 1_000_000.0, false)),
+        // Not a time at all: milliseconds, nanoseconds, a monotonic clock, nothing, text.
+        (packed_since, "999994500", "500", (999_999.5, 1_000_000.0, true)),
+        (packed_since, "999994500000000", "500", (999_999.5, 1_000_000.0, true)),
+        (packed_since, "77.5", "500", (999_999.5, 1_000_000.0, true)),
+        (packed_since, "null", "500", (999_999.5, 1_000_000.0, true)),
+        (packed_since, "\"now\"", "500", (999_999.5, 1_000_000.0, true)),
+        (packed_since, "1e999", "null", (1_000_000.0, 1_000_000.0, true)),
+        // Without `since`, within five seconds.
+        (packed, "999994.5", "500", (999_994.5, 999_995.0, false)),
+        (packed, "999994.4", "500", (999_994.4, 1_000_000.0, false)),
+        // Older plugins send no time: then it is now.
+        ("", "1e9", "500", (now - 0.5, now, true)),
+        ("\"time\":null,", "null", "500", (now - 0.5, now, true)),
+    ] {
+        let line = format!(r#"{{"type":"requests",{head}"rows":[[{start},"GET","/",{ms},2,200,null]]}}"#);
+        let decoded = Encoding::JsonLines.decode(line.as_bytes(), NOW).unwrap();
+        let wrong: Vec<_> = decoded.wrong.iter().collect();
+        let Message::Requests(rows) = decoded.frame.message else { panic!("requests") };
+        let row = &rows.rows[0];
+        assert_eq!((row.start_time, row.reported_at, !wrong.is_empty()), expected, "{line}: {wrong:?}");
+        assert!(wrong.iter().all(|wrong| *wrong == ("requests.start_time", 1)), "{wrong:?}");
+    }
 }

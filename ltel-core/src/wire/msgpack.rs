@@ -218,70 +218,65 @@ impl<'a> Input<'a> {
     /// Any value. What no field can be costs that field: only where there is no next value, there is no frame.
     #[inline]
     fn value(&mut self) -> Result<Value<'a>> {
+        match self.scalar()? {
+            Some(value) => Ok(value),
+            None => self.nested(DEPTH, &mut { VALUES }),
+        }
+    }
+
+    /// A text, a number or nil. Nothing, and nothing read, where another value begins.
+    #[inline]
+    fn scalar(&mut self) -> Result<Option<Value<'a>>> {
         let mut next = *self;
         let value = match next.marker()? {
+            Marker::Null => Value::Null,
             marker if let Some(size) = next.text_size(marker)? => next.text(size)?,
             marker if let Some(number) = next.number(marker)? => Value::Number(number),
-            Marker::Null => Value::Null,
-            _ => return self.compound(),
+            _ => return Ok(None),
         };
         *self = next;
-        Ok(value)
+        Ok(Some(value))
     }
 
+    /// Any value that is no deeper, and holds no more values.
     #[cold]
-    fn compound(&mut self) -> Result<Value<'a>> {
-        let begin = *self;
-        if let Ok(value) = self.nested(DEPTH, &mut { VALUES }) {
+    fn nested(&mut self, depth: usize, values: &mut usize) -> Result<Value<'a>> {
+        if let Some(value) = self.scalar()? {
             return Ok(value);
         }
-        *self = begin;
-        self.skip()?;
-        Ok(Value::Other)
-    }
-
-    /// Any value, of so many values in all, of which none is deeper.
-    fn nested(&mut self, depth: usize, values: &mut usize) -> Result<Value<'a>> {
-        let too_much = || malformed("too deep, or too many values");
-        *values = values.checked_sub(1).ok_or_else(too_much)?;
-        let depth = depth.checked_sub(1).ok_or_else(too_much)?;
-        let mut ahead = *self;
-        match ahead.marker()? {
-            Marker::True => {
-                *self = ahead;
-                Ok(Value::Bool(true))
+        let mut next = *self;
+        let (count, is_map) = match next.marker()? {
+            Marker::FixArray(n) => (usize::from(n), false),
+            Marker::Array16 => (next.len16()?, false),
+            Marker::Array32 => (next.len32()?, false),
+            Marker::FixMap(n) => (usize::from(n), true),
+            Marker::Map16 => (next.len16()?, true),
+            Marker::Map32 => (next.len32()?, true),
+            marker @ (Marker::True | Marker::False) => {
+                *self = next;
+                return Ok(Value::Bool(marker == Marker::True));
             }
-            Marker::False => {
-                *self = ahead;
-                Ok(Value::Bool(false))
-            }
-            Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
-                let count = self.array_len()?.unwrap_or(0);
-                (0..count).map(|_| self.nested(depth, values)).collect::<Result<_>>().map(Value::List)
-            }
-            Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
-                let mut entries = Vec::new();
-                for _ in 0..self.map_len()? {
-                    let key = self.nested(depth, values)?.text();
-                    let value = self.nested(depth, values)?;
-                    entries.extend(key.map(|key| (key, value)));
-                }
-                Ok(Value::Map(entries))
-            }
-            Marker::FixExt1
-            | Marker::FixExt2
-            | Marker::FixExt4
-            | Marker::FixExt8
-            | Marker::FixExt16
-            | Marker::Ext8
-            | Marker::Ext16
-            | Marker::Ext32
-            | Marker::Reserved => {
+            _ => {
                 self.skip()?;
-                Ok(Value::Other)
+                return Ok(Value::Other);
             }
-            _ => self.value(),
+        };
+        let (Some(depth), Some(left)) = (depth.checked_sub(1), values.checked_sub(count)) else {
+            self.skip()?;
+            return Ok(Value::Other);
+        };
+        *values = left;
+        *self = next;
+        if !is_map {
+            return (0..count).map(|_| self.nested(depth, values)).collect::<Result<_>>().map(Value::List);
         }
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            let key = self.nested(depth, values)?.text();
+            let value = self.nested(depth, values)?;
+            entries.extend(key.map(|key| (key, value)));
+        }
+        Ok(Value::Map(entries))
     }
 
     fn marker(&mut self) -> Result<Marker> {

@@ -1,18 +1,16 @@
 //! A value as a client wrote it, in either encoding, before anybody has asked what it should be.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
-use serde::forward_to_deserialize_any;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 use serde_path_to_error::Segment;
 
-// Bounded: lists in lists take far more memory than bytes of the frame, and stack besides.
+// Bounded: values take far more memory than bytes of the frame, and lists in lists take stack besides. What is beyond is
+// `Value::Other`: how deep values are, and how many there are in one of a frame's fields.
 pub(super) const DEPTH: usize = 32;
 pub(super) const VALUES: usize = 1 << 16;
 
@@ -75,11 +73,39 @@ impl fmt::Display for Number {
 }
 
 impl<'a> Value<'a> {
-    /// Reads JSON. What cannot be read is [`Value::Other`]: it costs its field, and not its frame.
+    /// Reads JSON. What cannot be read, such as a number beyond a float, is [`Value::Other`]: it costs itself alone.
     pub(super) fn from_json(json: &'a RawValue) -> Self {
-        let values = Cell::new(VALUES);
-        let mut deserializer = serde_json::Deserializer::from_str(json.get());
-        Json { values: &values, depth: DEPTH }.deserialize(&mut deserializer).unwrap_or(Self::Other)
+        Self::nested(json.get(), DEPTH, &mut { VALUES }).unwrap_or(Self::Other)
+    }
+
+    fn nested(json: &'a str, depth: usize, values: &mut usize) -> Option<Self> {
+        Some(match json.as_bytes().first()? {
+            b'n' => Self::Null,
+            b't' | b'f' => Self::Bool(serde_json::from_str(json).ok()?),
+            b'"' => Self::Text(serde_json::from_str::<Text<'a>>(json).ok()?.0),
+            b'[' => {
+                let depth = depth.checked_sub(1)?;
+                let list: Vec<&'a RawValue> = serde_json::from_str(json).ok()?;
+                *values = values.checked_sub(list.len())?;
+                let mut value = |json: &'a RawValue| Self::nested(json.get(), depth, values).unwrap_or(Self::Other);
+                Self::List(list.into_iter().map(&mut value).collect())
+            }
+            b'{' => {
+                let depth = depth.checked_sub(1)?;
+                let Entries(entries) = serde_json::from_str(json).ok()?;
+                *values = values.checked_sub(entries.len())?;
+                let mut value = |json: &'a RawValue| Self::nested(json.get(), depth, values).unwrap_or(Self::Other);
+                Self::Map(entries.into_iter().map(|(key, json)| (key.into(), value(json))).collect())
+            }
+            _ => {
+                let number: serde_json::Number = serde_json::from_str(json).ok()?;
+                Self::Number(match (number.as_u64(), number.as_i64()) {
+                    (Some(n), _) => Number::Unsigned(n),
+                    (None, Some(n)) => Number::Negative(n),
+                    (None, None) => Number::Float(number.as_f64()?),
+                })
+            }
+        })
     }
 
     /// The text that stands for it where there must be one; nothing for what has none.
@@ -119,74 +145,33 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Reads a JSON value.
-#[derive(Clone, Copy)]
-struct Json<'b> {
-    /// How many more there may be.
-    values: &'b Cell<usize>,
-    depth: usize,
-}
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> DeserializeSeed<'de> for Json<'_> {
-    type Value = Value<'de>;
+/// A JSON object, in its order.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
-        let too_much = || D::Error::custom("too deep, or too many values");
-        self.values.set(self.values.get().checked_sub(1).ok_or_else(too_much)?);
-        let depth = self.depth.checked_sub(1).ok_or_else(too_much)?;
-        deserializer.deserialize_any(Self { depth, ..self })
-    }
-}
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
 
-impl<'de> Visitor<'de> for Json<'_> {
-    type Value = Value<'de>;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Entries<'de>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
 
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(Number::Unsigned(value)))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(u64::try_from(value).map_or(Number::Negative(value), Number::Unsigned)))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Number(Number::Float(value)))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Text(value.to_owned().into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = seq.next_element_seed(self)? {
-            values.push(value);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
         }
-        Ok(Value::List(values))
-    }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key()? {
-            entries.push((Cow::Owned(key), map.next_value_seed(self)?));
-        }
-        Ok(Value::Map(entries))
+        deserializer.deserialize_map(Read)
     }
 }
 
