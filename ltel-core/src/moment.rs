@@ -54,10 +54,10 @@ impl<'a, S> Moment<'a, S> {
         self.source
     }
 
-    /// Whether the event is from the master, or the only process: what happens in all processes alike, such as
-    /// `test_start`, is then seen once per run.
-    pub fn coordinates(&self) -> bool {
-        self.source.is_none_or(|source| source.source.coordinates())
+    /// Whether the event is from the process that speaks for the run: the master or the only one; in a run that has neither,
+    /// each worker. What happens in all processes alike, such as `test_start`, is then seen once per run.
+    pub fn speaks_for_run(&self) -> bool {
+        self.run.is_told_by(self.source)
     }
 
     /// The time now. An event's own time is in the event.

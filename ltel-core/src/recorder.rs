@@ -253,6 +253,12 @@ impl<'a, O> Context<'a, O> {
         self.source.map(|s| &**s)
     }
 
+    /// Whether the event is from the process that speaks for the run: the master or the only one; in a run that has neither,
+    /// each worker. What all processes report alike, or what the master sums up, is then seen once per run.
+    pub fn speaks_for_run(&self) -> bool {
+        self.run.is_told_by(self.source())
+    }
+
     /// The time now. An event's own time is [`Event::time`].
     pub const fn now(&self) -> Timestamp {
         self.now

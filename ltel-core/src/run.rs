@@ -16,7 +16,7 @@ use crate::source::Source;
 use crate::wire::Done;
 
 /// What tells one run from another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunInfo {
     /// One per run, the same on all nodes.
     pub run_id: String,
@@ -24,9 +24,24 @@ pub struct RunInfo {
     pub testplan: String,
     /// When ltel first heard of it.
     pub begun: Timestamp,
+    /// Whether a master or a local runner speaks for it. A run whose master has no plugin has only its workers.
+    pub coordinated: bool,
+}
+
+impl Default for RunInfo {
+    fn default() -> Self {
+        Self { run_id: String::new(), testplan: String::new(), begun: Timestamp::default(), coordinated: true }
+    }
 }
 
 impl RunInfo {
+    /// Whether what this source says is said for the run: it is the master or the only process, or the run has neither,
+    /// so that each worker speaks for its part. True without a source.
+    #[must_use]
+    pub fn is_told_by(&self, source: Option<&SourceInfo>) -> bool {
+        !self.coordinated || source.is_none_or(|source| source.source.coordinates())
+    }
+
     pub(crate) fn labels(&self) -> [KeyValue; 2] {
         [KeyValue::new("run_id", self.run_id.clone()), KeyValue::new("testplan", self.testplan.clone())]
     }
@@ -341,6 +356,24 @@ mod tests {
         run.done(worker, done(0, 0, &[]), at(5));
         assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
         assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
+    }
+
+    #[test]
+    fn who_speaks_for_a_run() {
+        use SourceKind::{Local, Master, Worker};
+        for (coordinated, kind, speaks) in [
+            (true, Some(Master), true),
+            (true, Some(Local), true),
+            (true, Some(Worker), false),
+            (true, None, true),
+            (false, Some(Worker), true),
+            (false, None, true),
+        ] {
+            let info = RunInfo { coordinated, ..RunInfo::default() };
+            let source = kind.map(|kind| SourceInfo::new(0, source(kind, "id")));
+            assert_eq!(info.is_told_by(source.as_ref()), speaks, "{coordinated} {kind:?}");
+        }
+        assert!(RunInfo::default().coordinated);
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn checkout() {
 #[derive(Recorder)]
 #[recorder(
     on = [TestStart, TestStop, SpawningComplete, CpuWarning],
-    when = |e, _, m| m.coordinates() || matches!(e, Event::CpuWarning(_)),
+    when = |e, _, m| m.speaks_for_run() || matches!(e, Event::CpuWarning(_)),
     labels(event = |e| life(e), user_count = |e| match e {
         Event::SpawningComplete(e) => Some(e.user_count),
         _ => None,

@@ -55,7 +55,7 @@ fn several_events_with_records_and_a_state() {
             every = "10s",
             crate = crate::ltel,
             labels(what = |e| name_of(e), kind = "life"),
-            when = |e, _, m| m.coordinates(),
+            when = |e, _, m| m.speaks_for_run(),
             options = Options,
         )]
         struct TheLife {

@@ -84,7 +84,7 @@ const USERS: InstrumentSpec = InstrumentSpec::new(
     "users",
     InstrumentKind::Gauge,
     "{user}",
-    "Running users by class; a master's are those of all its workers.",
+    "Running users of the run by class; of each worker where no master tells them.",
 )
 .named("locust.users");
 
@@ -207,7 +207,8 @@ impl Recorder for Http {
                     self.host = Some(host);
                 }
             }
-            Event::Users(users) => self.users(users, cx),
+            // A master's count is that of all its workers: with theirs beside it, a sum would be twice as many.
+            Event::Users(users) if cx.speaks_for_run() => self.users(users, cx),
             Event::Usage(usage) => {
                 let series = cx.series([Label::Absent; LABELS.len()]);
                 self.cpu.set(series, usage.cpu_percent / 100.0);

@@ -1,4 +1,4 @@
-//! `requests`: response times by endpoint and status, as OpenTelemetry histograms.
+//! `requests`: how many requests there are, and their response times, by endpoint, method and status.
 
 use ltel_core::prelude::*;
 use serde::Deserialize;
@@ -12,16 +12,30 @@ const BUCKETS: &[f64] = &[
     3_500.0, 5_000.0, 7_500.0, 10_000.0, 20_000.0, 30_000.0, 60_000.0,
 ];
 
-/// Response times by endpoint and status, as histograms.
+/// Requests and their response times, by endpoint, method and status.
 #[derive(Debug, Recorder)]
 #[recorder(
     on = Request,
     // Locust's clients report status 0 where no response came.
-    labels(endpoint = name, status_code = |request| request.status_code.filter(|code| *code > 0)),
+    labels(endpoint = name, method, status_code = |request| request.status_code.filter(|code| *code > 0)),
     options = Options,
     scope = "locust_telemetry",
 )]
 pub struct Requests {
+    /// Requests, with and without a response time.
+    // Neither counter has the label `metric`, which holds the name of a histogram: with it, one could not be divided by the
+    // other in PromQL.
+    #[counter(name = "locust.tl.request.metric.requests", unit = "{request}")]
+    requests: Counter,
+
+    /// Requests that failed.
+    #[counter(
+        name = "locust.tl.request.metric.failures",
+        unit = "{request}",
+        when = |request| request.error.is_some(),
+    )]
+    failures: Counter,
+
     /// Response times of requests that passed.
     #[histogram(
         name = "locust.tl.request.metric.success",

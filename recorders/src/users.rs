@@ -4,9 +4,14 @@ use ltel_core::prelude::*;
 
 /// How many users are running.
 #[derive(Debug, Recorder)]
-#[recorder(on = Users, scope = "locust_telemetry")]
+#[recorder(
+    on = Users,
+    // A master's count is that of all its workers: with theirs beside it, a sum over the sources would be twice as many.
+    when = |_, _, moment| moment.speaks_for_run(),
+    scope = "locust_telemetry",
+)]
 pub struct Users {
-    /// Running users; a master's are those of all its workers.
+    /// Running users of the run; of each worker where no master tells them.
     #[gauge(name = "locust.tl.user.metric.count", unit = "1", value = total)]
     count: Gauge<u64>,
 }

@@ -57,8 +57,10 @@ fn requests() {
         .event(request("GET", "/").took_ms(500.0).status(404).failed("HTTPError", "404"))
         .event(request("GET", "/").took_ms(0.5).status(0).failed("ConnectionError", "refused"))
         .event(request("SQL", "select").took_ms(7.0))
-        // No time: in no histogram.
+        .event(request("GET", "/").took_ms(7.0).status(200))
+        // No time: counted, and in no histogram.
         .event(request("MQTT", "publish"))
+        .event(request("MQTT", "publish").failed("Timeout", "no answer"))
         .finish();
     insta::assert_snapshot!(out);
 }
@@ -128,6 +130,12 @@ fn users_and_system() {
         .event(users(&[("Buyer", 3)]).from(worker(0)))
         .finish();
     insta::assert_snapshot!("users", out);
+    // The end of a test: counts of zero are a point, not the end of the series.
+    let out = Replay::of::<Users>()
+        .event(users(&[("Buyer", 3), ("Browser", 40)]))
+        .event(users(&[("Buyer", 0), ("Browser", 0)]))
+        .finish();
+    insta::assert_snapshot!("users_at_the_end", out);
     let out = Replay::of::<System>()
         .event(usage().cpu(12.5).memory(64 << 20).network(100, 200).from(worker(0)))
         .event(usage().cpu(50.0).memory(32 << 20).network(1, 2).from(worker(1)))
@@ -199,6 +207,42 @@ fn resets() {
         .event(reset_stats())
         .event(request("GET", "after").took_ms(1.0));
     assert_eq!(counted(replay), ["after"]);
+}
+
+/// Scenario: workers whose master runs without the plugin. Guarantees: what the master would tell once, they tell, each its
+/// part; the table adds their users up.
+#[test]
+fn a_run_without_a_master() {
+    fn run<R: Recorder>() -> String {
+        Replay::of::<R>()
+            .without_master()
+            .event(test_start().from(worker(0)))
+            .event(users(&[("Buyer", 3)]).from(worker(0)))
+            .event(users(&[("Buyer", 2), ("Browser", 2)]).from(worker(1)))
+            .event(request("GET", "before").took_ms(1.0).from(worker(0)))
+            .event(request("GET", "before").took_ms(1.0).from(worker(1)))
+            .event(reset_stats().from(worker(1)))
+            .event(request("GET", "after").took_ms(1.0).from(worker(1)))
+            .event(request("GET", "not yet reset").took_ms(1.0).from(worker(0)))
+            .event(reset_stats().from(worker(0)))
+            .event(request("GET", "after").took_ms(1.0).from(worker(0)))
+            .event(users(&[("Buyer", 0)]).from(worker(0)))
+            .finish()
+            .to_string()
+    }
+    insta::assert_snapshot!("users_without_a_master", run::<Users>());
+    insta::assert_snapshot!("lifecycle_without_a_master", run::<Lifecycle>());
+    insta::assert_snapshot!("stats_without_a_master", run::<Stats>());
+    let http = run::<Http>();
+    let users: Vec<_> = http.lines().filter(|line| line.contains("locust.user_class")).map(str::trim).collect();
+    assert_eq!(
+        users,
+        [
+            "locust.user_class=Browser source_id=worker-1  2",
+            "locust.user_class=Buyer source_id=worker-0  0",
+            "locust.user_class=Buyer source_id=worker-1  2",
+        ]
+    );
 }
 
 #[test]

@@ -58,7 +58,11 @@ impl Runs {
             let config = &self.config;
             let testplan = [&start.testplan, &config.testplan, &start.locustfile].into_iter().flatten().next();
             let testplan = testplan.cloned().unwrap_or_else(|| "locustfile".to_owned());
-            ActiveRun::begin(RunInfo { run_id, testplan, begun: now }, &config.recorders, &self.backends)
+            ActiveRun::begin(
+                RunInfo { run_id, testplan, begun: now, ..RunInfo::default() },
+                &config.recorders,
+                &self.backends,
+            )
         });
         let index = run.run.join(id, &client.source, now);
         client.member = Some(Member { run: number, index });

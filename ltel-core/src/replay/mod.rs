@@ -113,7 +113,12 @@ impl Replay {
             every: R::EVERY,
             name: R::SPEC.name.to_owned(),
             options: String::new(),
-            run: RunInfo { run_id: "replay".to_owned(), testplan: "replay".to_owned(), begun: BEGIN },
+            run: RunInfo {
+                run_id: "replay".to_owned(),
+                testplan: "replay".to_owned(),
+                begun: BEGIN,
+                ..RunInfo::default()
+            },
             series_limit: DEFAULT_SERIES_LIMIT,
             source: local(),
             steps: Vec::new(),
@@ -166,6 +171,14 @@ impl Replay {
     pub fn run(mut self, run_id: &str, testplan: &str) -> Self {
         run_id.clone_into(&mut self.run.run_id);
         testplan.clone_into(&mut self.run.testplan);
+        self
+    }
+
+    /// The run has no master, as where the master runs without the plugin: its workers speak for it
+    /// ([`RunInfo::coordinated`]).
+    #[must_use]
+    pub const fn without_master(mut self) -> Self {
+        self.run.coordinated = false;
         self
     }
 

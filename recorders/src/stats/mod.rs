@@ -9,6 +9,9 @@ mod endpoint;
 mod errors;
 mod resets;
 
+use std::collections::BTreeMap;
+
+use ltel_core::event;
 use ltel_core::prelude::*;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -28,11 +31,12 @@ pub struct Stats {
     users: UserCount,
 }
 
+/// Running users, by the source that speaks for them: one, but for runs without a master.
 #[derive(Debug, Default)]
 struct UserCount {
-    now: u64,
+    now: BTreeMap<u32, u64>,
     // At the end of a test the users are gone, and the count that matters is the one before.
-    before_stop: u64,
+    before_stop: BTreeMap<u32, u64>,
 }
 
 /// Options of [`Stats`].
@@ -125,22 +129,18 @@ impl Recorder for Stats {
     fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
         match event {
             Event::Request(request) => self.request(request, cx),
-            Event::TestStart(start) if speaks_for_run(cx) => self.begun = Some(start.time),
-            Event::Users(users) if speaks_for_run(cx) => self.users.set(users.total()),
-            Event::SpawningComplete(spawned) if speaks_for_run(cx) => self.users.set(spawned.user_count),
-            Event::ResetStats(reset) => match cx.source() {
-                Some(source) if !source.source.coordinates() => self.resets.worker(source.index),
-                _ => {
-                    self.table = self.resets.master(cx.options().error_limit);
-                    self.begun = Some(reset.time);
-                }
-            },
+            Event::TestStart(start) if cx.speaks_for_run() => {
+                self.begun = Some(self.begun.map_or(start.time, |begun| begun.min(start.time)));
+            }
+            Event::Users(users) if cx.speaks_for_run() => self.users.set(cx, users.total()),
+            Event::SpawningComplete(spawned) if cx.speaks_for_run() => self.users.set(cx, spawned.user_count),
+            Event::ResetStats(reset) => self.reset(reset, cx),
             _ => {}
         }
     }
 
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        let users = self.users.now;
+        let users = self.users.now.values().sum();
         self.emit_total("current", users, cx);
     }
 
@@ -148,7 +148,7 @@ impl Recorder for Stats {
         for table in self.resets.settle() {
             self.table.add(&table);
         }
-        let users = self.users.before_stop;
+        let users = self.users.before_stop.values().sum();
         let window = self.emit_total("final", users, cx);
         for endpoint in self.table.endpoints() {
             let record = stats_record("endpoint", cx).field("status", "success");
@@ -158,11 +158,6 @@ impl Recorder for Stats {
             cx.emit(record);
         }
     }
-}
-
-/// Whether the event is from the process that speaks for the run: the master, or the only one.
-fn speaks_for_run(cx: &Context<'_, Options>) -> bool {
-    cx.source().is_none_or(|s| s.source.coordinates())
 }
 
 fn stats_record(stats_type: &'static str, cx: &Context<'_, Options>) -> Record {
@@ -177,10 +172,11 @@ struct Window {
 }
 
 impl UserCount {
-    fn set(&mut self, count: u64) {
-        self.now = count;
+    fn set(&mut self, cx: &Context<'_, Options>, count: u64) {
+        let source = cx.source().map_or(u32::MAX, |source| source.index);
+        self.now.insert(source, count);
         if count > 0 {
-            self.before_stop = count;
+            self.before_stop.insert(source, count);
         }
     }
 }
@@ -200,6 +196,18 @@ impl Stats {
             _ => &mut self.table,
         };
         table.record(number, overflow, request);
+    }
+
+    fn reset(&mut self, reset: &event::ResetStats, cx: &Context<'_, Options>) {
+        let worker = cx.source().filter(|source| !source.source.coordinates());
+        // Without a master, the first worker to reset stands for it.
+        if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
+            self.table = self.resets.master(cx.options().error_limit);
+            self.begun = Some(reset.time);
+        }
+        if let Some(worker) = worker {
+            self.resets.worker(worker.index);
+        }
     }
 
     /// Emits the total as things stand.

@@ -47,6 +47,11 @@ impl Resets {
         }
     }
 
+    /// Whether a reset of this worker is one that the master has not had yet.
+    pub(super) fn leads(&self, worker: u32) -> bool {
+        self.workers.get(&worker).copied().unwrap_or(0) >= self.master
+    }
+
     /// The master has reset: the figures that count from now on.
     pub(super) fn master(&mut self, error_limit: usize) -> Table {
         self.master += 1;

@@ -105,8 +105,12 @@ mod tests {
     const BEGUN: f64 = 1_700_000_000.0;
 
     fn filled(record: Record) -> SdkLogRecord {
-        let run =
-            RunInfo { run_id: "12345678".to_owned(), testplan: "plan".to_owned(), begun: Timestamp::from_secs(BEGUN) };
+        let run = RunInfo {
+            run_id: "12345678".to_owned(),
+            testplan: "plan".to_owned(),
+            begun: Timestamp::from_secs(BEGUN),
+            ..RunInfo::default()
+        };
         Blank::new().fill(&Entry { run: Arc::new(run), record: Arc::new(record) }, Timestamp::from_secs(BEGUN + 1.0))
     }
 

@@ -37,6 +37,7 @@ impl Runs {
             run_id: run_id.to_owned(),
             testplan: "plan".to_owned(),
             begun: Timestamp::from_secs(1_700_000_000.0),
+            ..RunInfo::default()
         });
         let settings = MeterSettings {
             resource: Resource::builder_empty().build(),
