@@ -18,7 +18,10 @@ use rustix::process::Signal;
 
 const SUCCESS: &str = "locust_tl_request_metric_success_milliseconds";
 const ERROR: &str = "locust_tl_request_metric_error_milliseconds";
+const REQUESTS: &str = "locust_tl_request_metric_requests_total";
+const FAILURES: &str = "locust_tl_request_metric_failures_total";
 const OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+const SCRAPE: &str = "X-Prometheus-Scrape-Timeout-Seconds: 10\r\n";
 
 /// Scenario: Prometheus scrapes an ltel that serves, while a real Locust sends requests of every kind; the run ends.
 /// Guarantees: a query answers with Locust's own figures, endpoint by endpoint, under the names that dashboards know; gauges
@@ -55,6 +58,9 @@ fn promql_gives_back_locusts_figures() {
     assert!(witness.0.len() > 25 && witness.total().requests > 500, "a run worth comparing: {witness:?}");
     assert_eq!(scene.figures().counts(), witness.counts(), "one process: Locust's own figures are whole");
     check_figures(&prometheus, &witness);
+    let counted = |metric: &str| prometheus.query(&format!("sum(last_over_time({metric}[1m]))"))[0].value();
+    let all = witness.total();
+    assert_eq!((counted(REQUESTS), counted(FAILURES)), (all.requests as f64, all.failures as f64));
 
     let run_id = lines.report().text("run_id").to_owned();
     assert_eq!(
@@ -68,6 +74,7 @@ fn promql_gives_back_locusts_figures() {
     let target = prometheus.query("target_info");
     assert_eq!((target.len(), target[0].label("service_name")), (1, "locust_telemetry"));
     assert_eq!(prometheus.query(&format!("{SUCCESS}_count"))[0].label("otel_scope_name"), "locust_telemetry");
+    assert_eq!(prometheus.query("{__name__=~\".*_created\"}"), [], "only if it is wished");
     until("a scrape that is well", SOON, || prometheus.scrape_error().is_none().then_some(()));
 
     // A scrape that failed hides everything until the next one.
@@ -87,7 +94,80 @@ fn promql_gives_back_locusts_figures() {
         assert!(stayed > keep - 3.0 && stayed < keep + 3.0, "stayed for {stayed} s: {:?}", sample.labels);
     }
     assert!(get(port, "/metrics").unwrap().body.contains("target_info"), "the page is still there");
-    assert!(!ltel.stderr().contains("nobody scraped"), "{}", ltel.stderr());
+    assert!(!ltel.stderr().contains("scraped by Prometheus"), "{}", ltel.stderr());
+}
+
+/// Scenario: Prometheus scrapes while endpoints appear between two scrapes, the last of them at the end of the run.
+/// Guarantees: it sees each counter and histogram from zero on, so that differences, which `increase()` is made of, are exactly
+/// what was counted.
+#[test]
+fn increase_misses_no_beginning() {
+    let _turn = Turn::shared();
+    let (scene, port) = (Scene::new(), free_port());
+    let _ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &[]);
+    let prometheus = Prometheus::start(&scene, port, "1s");
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "run");
+    client.start("run");
+    let requests = |name: &str, count: usize, failed: usize| (0..count).map(|n| row(name, 12.5, n < failed)).collect();
+    client.requests(requests("/a", 20, 0));
+    prometheus.sees(&format!("{REQUESTS}{{endpoint=\"/a\"}} == 20"));
+    client.requests(requests("/b", 7, 3));
+    prometheus.sees(&format!("{REQUESTS}{{endpoint=\"/b\"}}"));
+    client.requests(requests("/a", 1, 0));
+    prometheus.sees(&format!("{FAILURES}{{endpoint=\"/b\"}} == 3"));
+    client.requests(requests("/c", 5, 0));
+    prometheus.sees(&format!("{REQUESTS}{{endpoint=\"/c\"}}"));
+    client.finish();
+    scene.reported(1);
+    prometheus.sees(&format!("{SUCCESS}_count{{endpoint=\"/c\"}} == 5"));
+    for (metric, expected) in [
+        (REQUESTS, [("/a", 21.0), ("/b", 7.0), ("/c", 5.0)].as_slice()),
+        (FAILURES, &[("/b", 3.0)]),
+        (&format!("{SUCCESS}_count"), &[("/a", 21.0), ("/b", 4.0), ("/c", 5.0)]),
+        (&format!("{SUCCESS}_bucket{{le=\"20.0\"}}"), &[("/a", 21.0), ("/b", 4.0), ("/c", 5.0)]),
+        (&format!("{ERROR}_count"), &[("/b", 3.0)]),
+    ] {
+        let mut counted = BTreeMap::new();
+        for series in prometheus.query(&format!("{metric}[5m]")) {
+            assert!(series.values.is_sorted_by(|(_, a), (_, b)| a <= b), "{metric}: {series:?}");
+            *counted.entry(series.label("endpoint").to_owned()).or_default() += series.value() - series.values[0].1;
+        }
+        let expected: BTreeMap<String, f64> = expected.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        assert_eq!(counted, expected, "{metric}");
+        // It extrapolates to the edges of its range: not less than the difference.
+        let increase = prometheus.by("endpoint", &format!("sum by (endpoint) (increase({metric}[5m]))"));
+        assert!(expected.iter().all(|(name, n)| increase[name] >= *n), "{metric}: {increase:?}");
+    }
+}
+
+/// Scenario: scrapers of either format, and somebody who looks; then ltel ends after the run.
+/// Guarantees: who scrapes at an interval sees a new series at zero, then its value; who looks sees the value; ltel waits until
+/// each scraper has the value of what it saw at zero.
+#[test]
+fn zero_comes_before_the_value() {
+    let (scene, port) = (Scene::new(), free_port());
+    let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &["--once"]);
+    let mut client = run(&scene, "run", &["/a"]);
+    client.acknowledged();
+    let count = |headers: &str| {
+        let page = request(port, "GET", "/metrics", headers).unwrap().body;
+        let values = |name: &str| -> Vec<f64> {
+            let lines = page.lines().filter(|line| line.starts_with(name));
+            lines.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect()
+        };
+        let counted = values(REQUESTS);
+        assert_eq!(counted, values(&format!("{SUCCESS}_count")), "{page}");
+        assert_eq!(counted == [0.0], values(SUCCESS).iter().all(|value| *value == 0.0), "{page}");
+        counted[0]
+    };
+    let own = format!("{SCRAPE}User-Agent: own\r\nAccept: text/plain;version=0.0.4\r\n");
+    let open = format!("{SCRAPE}User-Agent: open\r\n{OPEN_METRICS}");
+    assert_eq!([OPEN_METRICS, "", &own, &own, &open].map(count), [1.0, 1.0, 0.0, 1.0, 0.0]);
+    client.finish();
+    ltel.says("waiting for a last scrape", SOON);
+    assert_eq!([OPEN_METRICS, &own, "", &open].map(count), [1.0; 4]);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert!(!ltel.stderr().contains("scraped by Prometheus"), "{}", ltel.stderr());
 }
 
 /// Scenario: Locust runs under `ltel-cli run`, which ends with it; Prometheus scrapes now and then.
@@ -121,18 +201,27 @@ fn nobody_scrapes() {
     run(&scene, "run", &["/a"]).finish();
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     let log = ltel.stderr();
-    assert!(log.contains("backend `scraped`: nobody scraped the last figures of run run"), "{log}");
+    assert!(log.contains("backend `scraped`: run run was never scraped by Prometheus: "), "{log}");
+    assert!(log.contains("lower `scrape_interval`, or keep ltel running after a run"), "{log}");
     assert!(!log.contains("waiting for a last scrape"), "{log}");
+
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "keep = \"100ms\"")), &[]);
+    run(&scene, "short", &["/a"]).finish();
+    ltel.says("backend `scraped`: run short was never scraped by Prometheus: ", SOON);
+    ltel.says(&format!("raise `keep`, which is 100ms, and have http://127.0.0.1:{port}/metrics scraped"), SOON);
 }
 
 /// Scenario: endpoints with every kind of name, in a run that is over and one that is not.
 /// Guarantees: promtool, Prometheus' Python library (strict, for OpenMetrics) and Prometheus itself read every sample, with
-/// the names as they were; the runs do not mix.
+/// the names as they were; the runs do not mix. So it is with `_created`, which this Prometheus keeps as a series; newer ones can
+/// make a zero of it (`--enable-feature=created-timestamp-zero-ingestion`, which 2.42 has not).
 #[test]
 fn foreign_parsers_read_every_name() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());
-    let _ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &[]);
+    let before = Clock::System.now().as_secs();
+    let _ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "created = true")), &[]);
     let names = [
         "plain",
         "",
@@ -154,7 +243,11 @@ fn foreign_parsers_read_every_name() {
 
     let expected: BTreeMap<String, f64> = names.iter().map(|name| (name.replace('\0', "\u{fffd}"), 1.0)).collect();
     let own = scene.write("own.txt", &get(port, "/metrics").unwrap().body);
-    let open = scene.write("open.txt", &request(port, "GET", "/metrics", OPEN_METRICS).unwrap().body);
+    let open = request(port, "GET", "/metrics", OPEN_METRICS).unwrap().body;
+    for created in [&format!("{SUCCESS}_created{{"), "locust_tl_request_metric_requests_created{"] {
+        assert_eq!(open.lines().filter(|line| line.starts_with(created)).count(), names.len() + 2, "{created}");
+    }
+    let open = scene.write("open.txt", &open);
 
     let mut promtool = scene.program(&debian_binary("promtool", "prometheus"));
     promtool.args(["check", "metrics"]).stdin(File::open(&own).unwrap());
@@ -182,10 +275,13 @@ fn foreign_parsers_read_every_name() {
     }
 
     let prometheus = Prometheus::start(&scene, port, "1s");
-    prometheus.sees(&format!("{SUCCESS}_count{{run_id=\"second\"}}"));
+    prometheus.sees(&format!("{SUCCESS}_count{{run_id=\"second\"}} == 1"));
     assert_eq!(prometheus.by("endpoint", &format!("{SUCCESS}_count{{run_id=\"first\"}}")), expected);
     let by_run = prometheus.by("run_id", &format!("sum by (run_id) ({SUCCESS}_count)"));
     assert_eq!(by_run, [("first".to_owned(), names.len() as f64), ("second".to_owned(), 2.0)].into());
+    let created = prometheus.by("run_id", &format!("max by (run_id) ({SUCCESS}_created)"));
+    assert!(before <= created["first"] && created["first"] <= created["second"], "{before} {created:?}");
+    assert!(created["second"] <= Clock::System.now().as_secs(), "{created:?}");
     until("a scrape that is well", SOON, || prometheus.scrape_error().is_none().then_some(()));
     second.finish();
 }

@@ -279,6 +279,8 @@ pub struct PrometheusConfig {
     pub keep: Duration,
     /// Whether samples carry `otel_scope_name` and `otel_scope_version`.
     pub scope_labels: bool,
+    /// Whether OpenMetrics says since when each counter and histogram counts (`_created`).
+    pub created: bool,
     /// What the telemetry is about.
     pub resource: Resource,
 }

@@ -22,6 +22,7 @@ struct Raw {
     listen: Option<Spanned<String>>,
     keep: Option<Interval>,
     scope_labels: Option<bool>,
+    created: Option<bool>,
     resource: Option<BTreeMap<String, RawAttribute>>,
 }
 
@@ -66,6 +67,9 @@ pub(super) fn read(
         listen: listen?,
         keep: raw.keep.map_or(Duration::from_mins(5), |keep| keep.0),
         scope_labels: raw.scope_labels.unwrap_or(true),
+        // Prometheus stores it as one more series per counter and histogram, unless an experimental feature that is off by
+        // default reads it. What that gives, the page gives without it: a series begins at zero.
+        created: raw.created.unwrap_or(false),
         resource: otlp::resource(attributes, raw.resource.unwrap_or_default(), env),
     })
 }

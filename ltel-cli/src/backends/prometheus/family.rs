@@ -3,7 +3,9 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::SystemTime;
 
+use ltel_core::Timestamp;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, Metric, MetricData, ResourceMetrics};
@@ -19,6 +21,7 @@ pub(super) struct Families {
     // Which family each name of a sample belongs to: two with the same would be one to Prometheus.
     claimed: HashMap<String, usize>,
     clashes: Vec<String>,
+    collections: usize,
 }
 
 /// The samples under one name.
@@ -49,6 +52,10 @@ pub(super) type Labels = Vec<(String, String)>;
 pub(super) struct Sample {
     pub(super) labels: Labels,
     pub(super) value: Value,
+    /// Since when a counter or a histogram counts, in seconds since the epoch.
+    pub(super) created: Option<f64>,
+    /// Which collection it is from, by number from 0; absent for what is known of the resource.
+    pub(super) collection: Option<usize>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -65,11 +72,18 @@ pub(super) enum Value {
 impl Families {
     /// None yet, but what is known of the resource.
     pub(super) fn new(resource: &Resource, scope_labels: bool) -> Self {
-        let mut families =
-            Self { all: Vec::new(), scope_labels, index: HashMap::new(), claimed: HashMap::new(), clashes: Vec::new() };
+        let mut families = Self {
+            all: Vec::new(),
+            scope_labels,
+            index: HashMap::new(),
+            claimed: HashMap::new(),
+            clashes: Vec::new(),
+            collections: 0,
+        };
         if !resource.is_empty() {
             let attributes = resource.iter().map(|(key, value)| (key.as_str(), value));
-            let sample = Sample { labels: labels(attributes, Kind::Info), value: Value::Number(1.0) };
+            let labels = labels(attributes, Kind::Info);
+            let sample = Sample { labels, value: Value::Number(1.0), created: None, collection: None };
             let about = About { name: "target".to_owned(), kind: Kind::Info, unit: None, help: "Target metadata" };
             families.add(about, vec![sample]);
         }
@@ -88,6 +102,7 @@ impl Families {
                 }
             }
         }
+        self.collections += 1;
     }
 
     /// The families, and the names of metrics that could not be shown because another has that name.
@@ -96,27 +111,33 @@ impl Families {
     }
 
     fn metric<T: Number>(&mut self, scope: &InstrumentationScope, metric: &Metric, data: &MetricData<T>, ended: bool) {
-        let number = |attributes: Vec<&KeyValue>, kind: Kind, value: T| Sample {
+        let sample = |attributes: Vec<&KeyValue>, kind: Kind, value: Value, start: Option<SystemTime>| Sample {
             labels: self.labels(scope, &attributes, kind),
-            value: Value::Number(value.number()),
+            value,
+            created: start.map(|start| Timestamp::from(start).as_secs()),
+            collection: Some(self.collections),
         };
+        let number = |value: T| Value::Number(value.number());
         let (kind, suffix, samples): (_, _, Vec<_>) = match data {
             MetricData::Gauge(_) if ended => return,
             MetricData::Gauge(gauge) => {
-                let samples = gauge.data_points().map(|p| number(p.attributes().collect(), Kind::Gauge, p.value()));
+                let samples =
+                    gauge.data_points().map(|p| sample(p.attributes().collect(), Kind::Gauge, number(p.value()), None));
                 (Kind::Gauge, Suffix::Ratio, samples.collect())
             }
             MetricData::Sum(sum) => {
                 let (kind, suffix) =
                     if sum.is_monotonic() { (Kind::Counter, Suffix::Total) } else { (Kind::Gauge, Suffix::No) };
-                let samples = sum.data_points().map(|p| number(p.attributes().collect(), kind, p.value()));
+                let start = sum.is_monotonic().then(|| sum.start_time());
+                let samples =
+                    sum.data_points().map(|p| sample(p.attributes().collect(), kind, number(p.value()), start));
                 (kind, suffix, samples.collect())
             }
             MetricData::Histogram(histogram) => {
-                let samples = histogram.data_points().map(|point| Sample {
-                    labels: self.labels(scope, &point.attributes().collect::<Vec<_>>(), Kind::Histogram),
-                    value: buckets(point),
-                });
+                let start = Some(histogram.start_time());
+                let samples = histogram
+                    .data_points()
+                    .map(|p| sample(p.attributes().collect(), Kind::Histogram, buckets(p), start));
                 (Kind::Histogram, Suffix::No, samples.collect())
             }
             // This backend asks for none.
@@ -178,15 +199,33 @@ struct About<'a> {
 }
 
 impl Kind {
-    /// All names that a family of this kind may use, in either format.
+    /// Whether its samples only grow.
+    pub(super) const fn counts(self) -> bool {
+        matches!(self, Self::Counter | Self::Histogram)
+    }
+
+    /// All names that a family of this kind may use, in either format. OpenMetrics keeps `_created` free, used or not.
     fn names(self, family: &str) -> Vec<String> {
         let suffixes: &[&str] = match self {
-            Self::Counter => &["", "_total"],
+            Self::Counter => &["", "_total", "_created"],
             Self::Gauge => &[""],
-            Self::Histogram => &["", "_bucket", "_sum", "_count"],
+            Self::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
             Self::Info => &["", "_info"],
         };
         suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
+    }
+}
+
+impl Value {
+    /// As it was before anything was counted.
+    pub(super) fn to_zero(&mut self) {
+        match self {
+            Self::Number(value) => *value = 0.0,
+            Self::Histogram { buckets, count, sum } => {
+                buckets.iter_mut().for_each(|(_, below)| *below = 0);
+                (*count, *sum) = (0, 0.0);
+            }
+        }
     }
 }
 

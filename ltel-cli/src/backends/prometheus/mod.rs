@@ -5,11 +5,13 @@
 mod name;
 mod family;
 mod text;
+mod scraper;
 mod shelf;
 mod server;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +23,13 @@ use super::{Account, Command, Feed};
 use crate::config::PrometheusConfig;
 use crate::pipeline::DRAIN;
 use server::Server;
-use shelf::Shelf;
+use shelf::{Shelf, Unseen};
 
 /// The scrape endpoint. Bound, and serving until it is dropped.
 pub(super) struct Prometheus {
     name: String,
     keep: Duration,
+    address: SocketAddr,
     server: Arc<Server>,
     serving: AbortHandle,
 }
@@ -43,10 +46,10 @@ impl Prometheus {
         let (listener, address) = server::bind(config.listen)
             .map_err(|error| format!("backend `{name}`: cannot listen on `{}`: {error}", config.listen))?;
         tracing::info!("backend `{name}`: metrics are at http://{address}/metrics");
-        let shelf = Arc::new(Shelf::new(config.resource.clone(), config.scope_labels));
+        let shelf = Arc::new(Shelf::new(config.resource.clone(), config.scope_labels, config.created));
         let server = Arc::new(Server::new(shelf, account));
         let serving = tokio::spawn(Arc::clone(&server).serve(listener)).abort_handle();
-        Ok(Self { name: name.to_owned(), keep: config.keep, server, serving })
+        Ok(Self { name: name.to_owned(), keep: config.keep, address, server, serving })
     }
 
     /// Takes runs in and out until there is nobody left to tell of any.
@@ -61,7 +64,9 @@ impl Prometheus {
             };
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(Command::Begin(Feed { run, collector, .. })) => self.server.shelf.begin(run, collector),
+                    Some(Command::Begin(Feed { run, collector, .. })) => {
+                        self.server.shelf.begin(run, collector, Instant::now());
+                    }
                     // It has a queue for metrics alone.
                     Some(Command::Record(_) | Command::Spans(_)) => {}
                     Some(Command::End { run, .. }) => {
@@ -76,25 +81,40 @@ impl Prometheus {
         self.take_away(None);
     }
 
-    /// ltel ends. Whoever has scraped will do so again, and finds the last figures if we are still there.
+    /// ltel ends. Whoever has scraped will do so again, and finds the last figures if we are still there: the value of all that
+    /// was only shown at zero so far.
     async fn last_scrape(&self) {
         let mut scrapes = self.server.scrapes.subscribe();
-        if *scrapes.borrow() == 0 || self.server.shelf.all_seen() {
+        if *scrapes.borrow() == 0 || self.server.shelf.all_seen(Instant::now()) {
             return;
         }
         let most = DRAIN.saturating_sub(Duration::from_secs(1)).min(self.keep);
         tracing::info!("backend `{}`: waiting for a last scrape, {} s at most", self.name, most.as_secs_f64());
-        let _ = timeout(most, scrapes.wait_for(|_| self.server.shelf.all_seen())).await;
+        let _ = timeout(most, scrapes.wait_for(|_| self.server.shelf.all_seen(Instant::now()))).await;
     }
 
     fn take_away(&self, now: Option<Instant>) {
-        let unseen = self.server.shelf.take_away(now);
-        if unseen.points > 0 {
-            let runs: Vec<_> = unseen.runs.iter().map(String::as_str).collect();
-            tracing::warn!("backend `{}`: nobody scraped the last figures of run {}", self.name, runs.join(", "));
+        for Unseen { run_id, points, never } in self.server.shelf.take_away(now) {
+            let what = if never {
+                format!("run {run_id} was never scraped by Prometheus")
+            } else {
+                format!("the last figures of run {run_id} were not scraped by Prometheus")
+            };
+            let keep = humantime::format_duration(self.keep);
+            let remedy = if now.is_some() {
+                format!("raise `keep`, which is {keep}, and have http://{}/metrics scraped", self.address)
+            } else {
+                format!(
+                    "keep ltel running after a run (`ltel-cli --config FILE`): it shows them for {keep}, as `keep` says"
+                )
+            };
+            tracing::warn!(
+                "backend `{}`: {what}: {points} series are lost; lower `scrape_interval`, or {remedy}",
+                self.name
+            );
             self.server.account.update(|account| {
-                account.lost_final_points += unseen.points;
-                account.last_error = Some("nobody scraped them".to_owned());
+                account.lost_final_points += points;
+                account.last_error = Some(what);
             });
         }
     }

@@ -3,12 +3,12 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use super::Account;
+use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
 use crate::config::Signal;
@@ -53,10 +54,10 @@ impl Server {
             // Closed by nobody.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let server = Arc::clone(&self);
                     tokio::spawn(async move {
-                        let _ = timeout(PATIENCE, server.connection(stream)).await;
+                        let _ = timeout(PATIENCE, server.connection(stream, peer.ip())).await;
                         drop(place);
                     });
                 }
@@ -69,12 +70,12 @@ impl Server {
         }
     }
 
-    async fn connection(&self, stream: TcpStream) {
+    async fn connection(&self, stream: TcpStream, peer: IpAddr) {
         let receipt = Mutex::new(None);
         let service = service_fn(|request: Request<Incoming>| {
             let receipt = &receipt;
             async move {
-                let (response, sent) = self.answer(&request).await;
+                let (response, sent) = self.answer(&request, peer).await;
                 *receipt.lock().unwrap_or_else(PoisonError::into_inner) = sent;
                 Ok::<_, Infallible>(response)
             }
@@ -84,13 +85,13 @@ impl Server {
         if connection.await.is_ok()
             && let Some(receipt) = receipt.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
-            receipt.arrived();
+            self.shelf.arrived(&receipt, Instant::now());
             self.account.update(|account| account.of_mut(Signal::Metrics).delivered += receipt.points);
             self.scrapes.send_modify(|scrapes| *scrapes += 1);
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> (Response<Full<Bytes>>, Option<Receipt>) {
+    async fn answer(&self, request: &Request<Incoming>, peer: IpAddr) -> (Response<Full<Bytes>>, Option<Receipt>) {
         if request.uri().path() != "/metrics" {
             return (plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n"), None);
         }
@@ -100,10 +101,14 @@ impl Server {
             return (response, None);
         }
         let format = wanted(request.headers());
+        let scraper = is_scrape(request.headers()).then(|| {
+            let user_agent = request.headers().get(USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
+            self.shelf.scraper(peer, user_agent)
+        });
         let _turn = self.turn.lock().await;
         let figures = Arc::clone(&self.shelf);
         // Thousands of series take a while to write: not on a thread that the runs need.
-        let page = tokio::task::spawn_blocking(move || figures.page(format, Instant::now()));
+        let page = tokio::task::spawn_blocking(move || figures.page(format, scraper, Instant::now()));
         let Ok(Page { text, receipt }) = page.await else {
             return (plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be shown\n"), None);
         };

@@ -1,9 +1,11 @@
 //! What there is to scrape: the metrics of the runs at work, read when somebody asks, and the last figures of those that are
 //! over, for a while.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ltel_core::meter::Collector;
@@ -13,6 +15,7 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::time::Instant;
 
 use super::family::{Families, Family};
+use super::scraper::{Scraper, Scrapers, Shown, Sight};
 use super::text::{self, Format};
 
 /// All figures that can be scraped.
@@ -20,6 +23,9 @@ use super::text::{self, Format};
 pub(super) struct Shelf {
     resource: Resource,
     scope_labels: bool,
+    created: bool,
+    hasher: RandomState,
+    scrapers: Mutex<Scrapers>,
     // In the order in which they began. A page is made of a copy: what takes long does not hold the lock.
     items: Mutex<Vec<Item>>,
     // Names that clash have been told to people.
@@ -31,13 +37,24 @@ pub(super) struct Shelf {
 struct Item {
     // Absent for metrics of ltel itself.
     run: Option<Arc<RunInfo>>,
+    begun: Instant,
+    // Whether some of it was on a page that has arrived.
+    scraped: Arc<AtomicBool>,
     figures: Figures,
 }
 
 #[derive(Clone, Debug)]
 enum Figures {
-    Live(Collector),
-    Last { metrics: Arc<ResourceMetrics>, until: Instant, scraped: Arc<AtomicBool> },
+    Live { collector: Collector, shown: Arc<Shown> },
+    Last { metrics: Arc<ResourceMetrics>, until: Instant, seen: Arc<Mutex<Seen>> },
+}
+
+/// Who has come for last figures.
+#[derive(Debug, Default)]
+struct Seen {
+    // Whoever it was.
+    anyone: bool,
+    by: BTreeSet<Scraper>,
 }
 
 /// An answer to a scrape, and what has arrived when the answer has.
@@ -48,46 +65,65 @@ pub(super) struct Page {
 }
 
 /// What a page holds.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Receipt {
-    /// Series.
+    /// Series, but for those that are shown at zero.
     pub(super) points: u64,
-    last: Vec<Arc<AtomicBool>>,
+    scraper: Option<Scraper>,
+    scraped: Vec<Arc<AtomicBool>>,
+    shown: Vec<(Arc<Shown>, Vec<u64>)>,
+    last: Vec<Arc<Mutex<Seen>>>,
 }
 
-impl Receipt {
-    /// The page has arrived.
-    pub(super) fn arrived(&self) {
-        for scraped in &self.last {
-            scraped.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Last figures that nobody came for.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Last figures of a run that were not scraped.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unseen {
+    pub(super) run_id: String,
     pub(super) points: u64,
-    pub(super) runs: BTreeSet<String>,
+    /// Whether nothing of the run was scraped at any time.
+    pub(super) never: bool,
+}
+
+/// What one scraper is shown of the metrics of one recorder in a run at work.
+struct View {
+    sight: Sight,
+    zero_first: bool,
+    shown: Arc<Shown>,
+    new: Vec<u64>,
 }
 
 impl Shelf {
-    pub(super) fn new(resource: Resource, scope_labels: bool) -> Self {
-        Self { resource, scope_labels, items: Mutex::default(), told: Mutex::default() }
+    pub(super) fn new(resource: Resource, scope_labels: bool, created: bool) -> Self {
+        Self {
+            resource,
+            scope_labels,
+            created,
+            hasher: RandomState::new(),
+            scrapers: Mutex::default(),
+            items: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// A run's recorder begins.
-    pub(super) fn begin(&self, run: Option<Arc<RunInfo>>, collector: Collector) {
-        self.lock().push(Item { run, figures: Figures::Live(collector) });
+    pub(super) fn begin(&self, run: Option<Arc<RunInfo>>, collector: Collector, now: Instant) {
+        let figures = Figures::Live { collector, shown: Arc::default() };
+        lock(&self.items).push(Item { run, begun: now, scraped: Arc::default(), figures });
+    }
+
+    /// The scraper at this address, with this `User-Agent`.
+    pub(super) fn scraper(&self, address: IpAddr, user_agent: &[u8]) -> Scraper {
+        self.hasher.hash_one((address, user_agent))
     }
 
     /// A run is over: what stands there now are its last figures.
     pub(super) fn end(&self, run: &Arc<RunInfo>, until: Instant) {
         // Nothing records to an ended run: collected twice, by a scrape meanwhile, it says the same.
-        for item in self.lock().iter_mut().filter(|item| item.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run))) {
-            if let Figures::Live(collector) = &item.figures {
+        for item in lock(&self.items).iter_mut().filter(|item| item.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)))
+        {
+            if let Figures::Live { collector, .. } = &item.figures {
                 let metrics = Arc::new(collected(collector).unwrap_or_default());
-                item.figures = Figures::Last { metrics, until, scraped: Arc::default() };
+                item.figures = Figures::Last { metrics, until, seen: Arc::default() };
             }
         }
     }
@@ -95,61 +131,134 @@ impl Shelf {
     /// When the next last figures vanish.
     pub(super) fn next_end(&self) -> Option<Instant> {
         let end = |item: &Item| match item.figures {
-            Figures::Live(_) => None,
+            Figures::Live { .. } => None,
             Figures::Last { until, .. } => Some(until),
         };
-        self.lock().iter().filter_map(end).min()
+        lock(&self.items).iter().filter_map(end).min()
     }
 
-    /// Takes away the last figures whose time is over, all of them without a time. What of them nobody came for.
-    pub(super) fn take_away(&self, now: Option<Instant>) -> Unseen {
-        let mut unseen = Unseen::default();
-        self.lock().retain(|item| match &item.figures {
-            Figures::Last { metrics, until, scraped } if now.is_none_or(|now| *until <= now) => {
-                let points = self.points(metrics);
-                if !scraped.load(Ordering::Relaxed) && points > 0 {
-                    unseen.points += points;
-                    unseen.runs.extend(item.run.as_ref().map(|run| run.run_id.clone()));
-                }
-                false
+    /// Takes away the last figures whose time is over, all of them without a time. What of them was not scraped, by run.
+    pub(super) fn take_away(&self, now: Option<Instant>) -> Vec<Unseen> {
+        let is_over = |item: &mut Item| match item.figures {
+            Figures::Live { .. } => false,
+            Figures::Last { until, .. } => now.is_none_or(|now| until <= now),
+        };
+        let mut unseen = BTreeMap::<String, Unseen>::new();
+        for item in lock(&self.items).extract_if(.., is_over) {
+            let (Some(run), Figures::Last { metrics, seen, .. }) = (&item.run, &item.figures) else { continue };
+            let points = self.points(metrics);
+            if lock(seen).anyone || points == 0 {
+                continue;
             }
-            _ => true,
-        });
-        unseen
+            let of_run = unseen.entry(run.run_id.clone()).or_insert_with_key(|run_id| Unseen {
+                run_id: run_id.clone(),
+                points: 0,
+                never: true,
+            });
+            of_run.points += points;
+            of_run.never &= !item.scraped.load(Ordering::Relaxed);
+        }
+        unseen.into_values().collect()
     }
 
-    /// Whether somebody came for all last figures.
-    pub(super) fn all_seen(&self) -> bool {
-        self.lock().iter().all(|item| match &item.figures {
-            Figures::Live(_) => true,
-            Figures::Last { metrics, scraped, .. } => scraped.load(Ordering::Relaxed) || self.points(metrics) == 0,
+    /// Whether somebody came for all last figures, and every scraper that comes at an interval did.
+    pub(super) fn all_seen(&self, now: Instant) -> bool {
+        let scrapers: BTreeSet<_> = lock(&self.scrapers).present(now).collect();
+        lock(&self.items).iter().all(|item| match &item.figures {
+            Figures::Live { .. } => true,
+            Figures::Last { metrics, seen, .. } => {
+                let complete = {
+                    let seen = lock(seen);
+                    seen.anyone && scrapers.is_subset(&seen.by)
+                };
+                complete || self.points(metrics) == 0
+            }
         })
     }
 
-    /// All figures as they stand now.
-    pub(super) fn page(&self, format: Format, now: Instant) -> Page {
-        let items = self.lock().clone();
+    /// All figures as they stand now; to a scraper, those that it has not seen yet of runs at work at zero.
+    pub(super) fn page(&self, format: Format, scraper: Option<Scraper>, now: Instant) -> Page {
+        let items = lock(&self.items).clone();
+        let sight = scraper.and_then(|scraper| lock(&self.scrapers).sight(scraper, now));
         let mut families = Families::new(&self.resource, self.scope_labels);
-        let mut receipt = Receipt::default();
+        let mut receipt = Receipt { scraper: sight.map(|sight| sight.scraper), ..Receipt::default() };
+        // By collection: the item, and how its new series are shown.
+        let mut collections = Vec::new();
         // The newest first: where runs share a series, which only gauges do, its value counts.
         for item in items.iter().rev() {
             match &item.figures {
-                Figures::Live(collector) => {
+                Figures::Live { collector, shown } => {
                     if let Some(metrics) = collected(collector) {
                         families.collect(&metrics, false);
+                        // What is of ltel itself is there from its beginning, and never comes to an end.
+                        let view = sight.filter(|_| item.run.is_some()).map(|sight| View {
+                            sight,
+                            zero_first: sight.zero_first(item.begun),
+                            shown: Arc::clone(shown),
+                            new: Vec::new(),
+                        });
+                        collections.push((item, view));
                     }
                 }
-                Figures::Last { metrics, until, scraped } if *until > now => {
+                Figures::Last { metrics, until, seen } if *until > now => {
                     families.collect(metrics, true);
-                    receipt.last.push(Arc::clone(scraped));
+                    receipt.last.push(Arc::clone(seen));
+                    collections.push((item, None));
                 }
                 Figures::Last { .. } => {}
             }
         }
-        let (families, clashes) = families.finish();
+        let (mut families, clashes) = families.finish();
         self.tell(clashes);
-        receipt.points = count(&families);
-        Page { text: text::write(&families, format), receipt }
+        let mut filled = BTreeSet::new();
+        for family in &mut families {
+            for sample in &mut family.samples {
+                filled.extend(sample.collection);
+                receipt.points += 1;
+                let Some((_, Some(view))) = sample.collection.and_then(|number| collections.get_mut(number)) else {
+                    continue;
+                };
+                let series = self.hasher.hash_one((&family.name, &sample.labels));
+                if !family.kind.counts() || view.shown.has(view.sight.scraper, series) {
+                    continue;
+                }
+                view.new.push(series);
+                if view.zero_first {
+                    sample.value.to_zero();
+                    receipt.points -= 1;
+                }
+            }
+        }
+        receipt.scraped = filled.iter().map(|number| Arc::clone(&collections[*number].0.scraped)).collect();
+        receipt.shown =
+            collections.into_iter().filter_map(|(_, view)| view.map(|view| (view.shown, view.new))).collect();
+        Page { text: text::write(&families, format, self.created), receipt }
+    }
+
+    /// The page has arrived.
+    pub(super) fn arrived(&self, receipt: &Receipt, now: Instant) {
+        for scraped in &receipt.scraped {
+            scraped.store(true, Ordering::Relaxed);
+        }
+        for seen in &receipt.last {
+            let mut seen = lock(seen);
+            seen.anyone = true;
+            seen.by.extend(receipt.scraper);
+        }
+        let Some(scraper) = receipt.scraper else { return };
+        for (shown, series) in &receipt.shown {
+            shown.add(scraper, series);
+        }
+        let present = {
+            let mut scrapers = lock(&self.scrapers);
+            scrapers.arrived(scraper, now);
+            scrapers.present(now).collect()
+        };
+        for item in lock(&self.items).iter() {
+            if let Figures::Live { shown, .. } = &item.figures {
+                shown.keep(&present);
+            }
+        }
     }
 
     fn points(&self, metrics: &ResourceMetrics) -> u64 {
@@ -159,7 +268,7 @@ impl Shelf {
     }
 
     fn tell(&self, clashes: Vec<String>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.told);
         for metric in clashes {
             if !told.contains(&metric) {
                 tracing::warn!(
@@ -169,10 +278,10 @@ impl Shelf {
             }
         }
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Item>> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn count(families: &[Family]) -> u64 {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::Timestamp;
 use ltel_core::meter::{self, MeterSettings};
 use ltel_core::run::RunInfo;
+use ltel_core::{Clock, Timestamp};
 use opentelemetry::metrics::Meter;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::time::Instant;
 
-use super::shelf::{Shelf, Unseen, until};
+use super::scraper::Scraper;
+use super::shelf::{Page, Shelf, Unseen, until};
 use super::text::Format::{self, OpenMetrics, Prometheus};
 
 const KEEP: Duration = Duration::from_mins(1);
@@ -25,11 +26,11 @@ struct Runs {
 
 impl Runs {
     fn new() -> Self {
-        Self::with(Resource::builder_empty().build(), false)
+        Self::with(Resource::builder_empty().build(), false, false)
     }
 
-    fn with(resource: Resource, scope_labels: bool) -> Self {
-        Self { shelf: Shelf::new(resource, scope_labels), now: Instant::now() }
+    fn with(resource: Resource, scope_labels: bool, created: bool) -> Self {
+        Self { shelf: Shelf::new(resource, scope_labels, created), now: Instant::now() }
     }
 
     fn begin(&self, run_id: &str, record: impl FnOnce(&Meter)) -> Arc<RunInfo> {
@@ -45,7 +46,7 @@ impl Runs {
             exponential: false,
         };
         let (meter, collector) = meter::meter(&settings, "scope", 100);
-        self.shelf.begin(Some(Arc::clone(&run)), collector);
+        self.shelf.begin(Some(Arc::clone(&run)), collector, self.now);
         record(&meter);
         run
     }
@@ -55,8 +56,22 @@ impl Runs {
     }
 
     fn page(&self, format: Format) -> String {
-        self.shelf.page(format, self.now).text
+        self.shelf.page(format, None, self.now).text
     }
+
+    /// The samples that this scraper gets now.
+    fn scrape(&self, scraper: Scraper) -> Vec<String> {
+        let page = self.shelf.page(Prometheus, Some(scraper), self.now);
+        self.shelf.arrived(&page.receipt, self.now);
+        samples(&page)
+    }
+}
+
+/// The SDK says nothing of the order of series.
+fn samples(page: &Page) -> Vec<String> {
+    let mut lines: Vec<_> = page.text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 /// What one run looks like in a format, a line an entry.
@@ -218,6 +233,12 @@ fn names_that_clash() {
         gauge(meter, "a.b.more", 3.0, &[]);
     };
     check(Prometheus, clashing, &["# TYPE a_b_total counter", "a_b_total 1", "# TYPE a_b_more gauge", "a_b_more 3"]);
+    // OpenMetrics gives a counter the right to this name, and its reference parser refuses a page that has it twice.
+    let created = |meter: &Meter| {
+        meter.u64_counter("a").build().add(1, &[]);
+        gauge(meter, "a.created", 2.0, &[]);
+    };
+    check(OpenMetrics, created, &["# TYPE a counter", "a_total 1"]);
     // Two names that become one, of one kind, are one family.
     let merging = |meter: &Meter| {
         gauge(meter, "a.b", 1.0, &[KeyValue::new("x", "1")]);
@@ -232,7 +253,7 @@ fn target_and_scope() {
     let resource = Resource::builder_empty()
         .with_attributes([KeyValue::new("service.name", "shop"), KeyValue::new("team", "a \"b\"")])
         .build();
-    let runs = Runs::with(resource, true);
+    let runs = Runs::with(resource, true, false);
     runs.begin("a", |meter| {
         gauge(meter, "g", 1.0, &[KeyValue::new("otel.scope.name", "mine"), KeyValue::new("z", "1")]);
     });
@@ -278,31 +299,146 @@ fn runs_that_overlap() {
 }
 
 /// Scenario: a run is over. Guarantees: its last figures are there until their time is over, and not any longer, scraped or
-/// not; what nobody scraped is counted.
+/// not; what was not scraped is counted.
 #[test]
 fn last_figures_stay_for_a_while() {
-    for scraped in [true, false] {
+    for (scraped_before, scraped) in [(true, true), (true, false), (false, true), (false, false)] {
         let runs = Runs::new();
         let run = runs.begin("a", |meter| meter.u64_counter("n").build().add(1, &[]));
         // Seen before the end is not seen.
-        runs.shelf.page(Prometheus, runs.now).receipt.arrived();
-        assert!(runs.shelf.all_seen() && runs.shelf.next_end().is_none());
+        if scraped_before {
+            let page = runs.shelf.page(Prometheus, None, runs.now);
+            runs.shelf.arrived(&page.receipt, runs.now);
+        }
+        assert!(runs.shelf.all_seen(runs.now) && runs.shelf.next_end().is_none());
         runs.end(&run);
-        assert!(!runs.shelf.all_seen());
+        assert!(!runs.shelf.all_seen(runs.now));
         let end = runs.shelf.next_end().unwrap();
         assert_eq!(end, runs.now + KEEP);
         let just_before = end - Duration::from_nanos(1);
-        assert_eq!(runs.shelf.take_away(Some(just_before)), Unseen::default());
-        let page = runs.shelf.page(Prometheus, just_before);
+        assert_eq!(runs.shelf.take_away(Some(just_before)), []);
+        let page = runs.shelf.page(Prometheus, None, just_before);
         assert_eq!((page.text.as_str(), page.receipt.points), ("# TYPE n_total counter\nn_total 1\n", 1));
         if scraped {
-            page.receipt.arrived();
+            runs.shelf.arrived(&page.receipt, just_before);
         }
-        assert_eq!(runs.shelf.all_seen(), scraped);
-        assert_eq!(runs.shelf.page(Prometheus, end).text, "");
+        assert_eq!(runs.shelf.all_seen(runs.now), scraped);
+        assert_eq!(runs.shelf.page(Prometheus, None, end).text, "");
         let unseen = runs.shelf.take_away(Some(end));
-        let expected = if scraped { Unseen::default() } else { Unseen { points: 1, runs: ["a".to_owned()].into() } };
-        assert_eq!(unseen, expected);
+        let lost = Unseen { run_id: "a".to_owned(), points: 1, never: !scraped_before };
+        assert_eq!(unseen, if scraped { vec![] } else { vec![lost] });
         assert!(runs.shelf.next_end().is_none());
+    }
+}
+
+/// Scenario: scrapers that come at an interval, and somebody who looks, while series begin. Guarantees: each scraper sees a
+/// counter and a histogram at zero first, then as they are, never back at zero; gauges and whoever looks see what there is;
+/// what stands at zero counts as delivered to nobody; once the run is over, all see its figures at once.
+#[test]
+fn series_begin_at_zero() {
+    let mut runs = Runs::new();
+    let recorded = std::cell::OnceCell::new();
+    let run = runs.begin("a", |meter| {
+        let counter = meter.u64_counter("n").build();
+        let histogram = meter.f64_histogram("t").with_boundaries(vec![1.0]).build();
+        counter.add(20, &[KeyValue::new("x", "1")]);
+        histogram.record(0.5, &[]);
+        gauge(meter, "g", 7.0, &[]);
+        assert!(recorded.set((counter, histogram)).is_ok());
+    });
+    let (counter, histogram) = recorded.get().unwrap();
+    let page = |n: &[(u32, u64)], t: u64, sum: f64| {
+        let mut lines: Vec<_> = n.iter().map(|(x, n)| format!("n_total{{x=\"{x}\"}} {n}")).collect();
+        lines.extend(["1", "+Inf"].map(|le| format!("t_bucket{{le=\"{le}\"}} {t}")));
+        lines.extend([format!("t_sum {sum}"), format!("t_count {t}"), "g 7".to_owned()]);
+        lines.sort();
+        lines
+    };
+    // A page that does not arrive shows nothing to anyone.
+    let lost = runs.shelf.page(Prometheus, Some(1), runs.now);
+    assert_eq!((samples(&lost), lost.receipt.points), (page(&[(1, 0)], 0, 0.0), 1));
+    assert_eq!(runs.scrape(1), page(&[(1, 0)], 0, 0.0));
+    assert_eq!(samples(&runs.shelf.page(Prometheus, None, runs.now)), page(&[(1, 20)], 1, 0.5));
+    counter.add(5, &[KeyValue::new("x", "1")]);
+    counter.add(4, &[KeyValue::new("x", "2")]);
+    histogram.record(0.5, &[]);
+    runs.now += Duration::from_secs(15);
+    assert_eq!(runs.scrape(1), page(&[(1, 25), (2, 0)], 2, 1.0));
+    assert_eq!(runs.scrape(2), page(&[(1, 0), (2, 0)], 0, 0.0));
+    // Hours later: the same scraper, and a series of this moment.
+    for _ in 0..100 {
+        runs.now += Duration::from_mins(5);
+        assert_eq!(runs.scrape(1), page(&[(1, 25), (2, 4)], 2, 1.0));
+    }
+    counter.add(1, &[KeyValue::new("x", "3")]);
+    assert_eq!(runs.scrape(1), page(&[(1, 25), (2, 4), (3, 0)], 2, 1.0));
+    runs.end(&run);
+    let mut last = page(&[(1, 25), (2, 4), (3, 1)], 2, 1.0);
+    last.retain(|line| line != "g 7");
+    assert_eq!(runs.scrape(3), last);
+    assert!(!runs.shelf.all_seen(runs.now), "scraper 1 has seen the newest series at zero only");
+    assert_eq!(runs.scrape(1), last);
+    assert!(runs.shelf.all_seen(runs.now), "nobody waits for scraper 2, which has been away for hours");
+}
+
+/// Scenario: scrapers that are new to a run. Guarantees: its beginning is shown at zero while it is young; later its sum, which
+/// would look as if it had been counted at once; so it is for scrapers beyond the limit, before and after they find room.
+#[test]
+fn newcomers() {
+    let mut runs = Runs::new();
+    let one = |meter: &Meter| meter.u64_counter("n").build().add(20, &[]);
+    runs.begin("a", one);
+    runs.now += Duration::from_mins(5);
+    for scraper in 0..8 {
+        assert_eq!(runs.scrape(scraper), ["n_total 0"]);
+    }
+    for _ in 0..2 {
+        assert_eq!(runs.scrape(8), ["n_total 20"]);
+        assert_eq!(runs.scrape(7), ["n_total 20"]);
+    }
+    runs.now += Duration::from_secs(1);
+    assert_eq!(runs.scrape(9), ["n_total 20"]);
+    // All but one are gone, and a run begins.
+    let mut runs = Runs::new();
+    for scraper in 0..8 {
+        runs.scrape(scraper);
+    }
+    runs.now += Duration::from_mins(4);
+    runs.scrape(0);
+    runs.begin("a", one);
+    runs.now += Duration::from_secs(1);
+    assert_eq!(runs.scrape(8), ["n_total 20"]);
+    runs.now += Duration::from_mins(1);
+    assert_eq!(runs.scrape(8), ["n_total 20"], "room, and no way back to zero");
+    assert_eq!(runs.scrape(0), ["n_total 0"]);
+}
+
+/// Guarantees: `_created` stands in OpenMetrics alone, after each counter and histogram, with the time when the run began.
+#[test]
+fn created() {
+    let record = |meter: &Meter| {
+        meter.u64_counter("n").build().add(1, &[KeyValue::new("x", "1")]);
+        meter.f64_histogram("t").with_boundaries(vec![]).build().record(0.5, &[]);
+        meter.i64_up_down_counter("open").build().add(1, &[]);
+        gauge(meter, "g", 7.0, &[]);
+    };
+    for created in [true, false] {
+        let runs = Runs::with(Resource::builder_empty().build(), false, created);
+        let before = Clock::System.now().as_secs();
+        runs.begin("a", record);
+        let after = Clock::System.now().as_secs();
+        let (own, open) = (runs.page(Prometheus), runs.page(OpenMetrics));
+        assert!(!own.contains("_created"), "{own}");
+        let lines: Vec<_> = open.lines().filter(|line| !line.starts_with('#')).collect();
+        let stated: Vec<_> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
+        let names: Vec<_> = stated.iter().map(|(name, _)| *name).collect();
+        let mut expected = vec!["n_total{x=\"1\"}", "n_created{x=\"1\"}", "t_bucket{le=\"+Inf\"}", "t_sum", "t_count"];
+        expected.extend(["t_created", "open", "g"]);
+        expected.retain(|name| created || !name.contains("_created"));
+        assert_eq!(names, expected);
+        for (name, value) in stated.iter().filter(|(name, _)| name.contains("_created")) {
+            let value: f64 = value.parse().unwrap();
+            assert!(before <= value && value <= after, "{name}: {before} {value} {after}");
+        }
     }
 }

@@ -22,11 +22,11 @@ impl Format {
     }
 }
 
-/// A whole answer.
-pub(super) fn write(families: &[Family], format: Format) -> String {
+/// A whole answer. `created` is whether it says since when counters and histograms count, which only OpenMetrics can.
+pub(super) fn write(families: &[Family], format: Format, created: bool) -> String {
     let mut text = String::new();
     for family in families.iter().filter(|family| !family.samples.is_empty()) {
-        write_family(&mut text, family, format);
+        write_family(&mut text, family, format, created && format == Format::OpenMetrics);
     }
     if format == Format::OpenMetrics {
         text.push_str("# EOF\n");
@@ -35,7 +35,7 @@ pub(super) fn write(families: &[Family], format: Format) -> String {
 }
 
 // Writing to a `String` does not fail: results are let go.
-fn write_family(out: &mut String, family: &Family, format: Format) {
+fn write_family(out: &mut String, family: &Family, format: Format, created: bool) {
     let name = &family.name;
     let sample = match family.kind {
         Kind::Counter => format!("{name}_total"),
@@ -78,6 +78,9 @@ fn write_family(out: &mut String, family: &Family, format: Format) {
                     write_sample(out, &format!("{name}_count"), &point.labels, None, &count.to_string());
                 }
             }
+        }
+        if let (true, Some(seconds)) = (created, point.created) {
+            write_sample(out, &format!("{name}_created"), &point.labels, None, &number(seconds));
         }
     }
 }
