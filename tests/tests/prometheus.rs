@@ -108,7 +108,8 @@ fn increase_misses_no_beginning() {
     let prometheus = Prometheus::start(&scene, port, "1s");
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "run");
     client.start("run");
-    let requests = |name: &str, count: usize, failed: usize| (0..count).map(|n| row(name, 12.5, n < failed)).collect();
+    let requests =
+        |name: &'static str, count: usize, failed: usize| (0..count).map(|n| row(name, 12.5, n < failed)).collect();
     client.requests(requests("/a", 20, 0));
     prometheus.sees(&format!("{REQUESTS}{{endpoint=\"/a\"}} == 20"));
     client.requests(requests("/b", 7, 3));
@@ -140,8 +141,8 @@ fn increase_misses_no_beginning() {
     }
 }
 
-/// Scenario: scrapers of either format, and somebody who looks; then ltel ends after the run.
-/// Guarantees: who scrapes at an interval sees a new series at zero, then its value; who looks sees the value; ltel waits until
+/// Scenario: scrapers of either format, and a browser; then ltel ends after the run.
+/// Guarantees: who scrapes at an interval sees a new series at zero, then its value; the browser sees the value; ltel waits until
 /// each scraper has the value of what it saw at zero.
 #[test]
 fn zero_comes_before_the_value() {

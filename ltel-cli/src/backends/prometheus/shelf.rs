@@ -161,7 +161,7 @@ impl Shelf {
         unseen.into_values().collect()
     }
 
-    /// Whether somebody came for all last figures, and every scraper that comes at an interval did.
+    /// Whether all last figures have been on a page, and every scraper that comes at an interval has had them.
     pub(super) fn all_seen(&self, now: Instant) -> bool {
         let scrapers: BTreeSet<_> = lock(&self.scrapers).present(now).collect();
         lock(&self.items).iter().all(|item| match &item.figures {

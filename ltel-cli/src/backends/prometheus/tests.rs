@@ -331,9 +331,9 @@ fn last_figures_stay_for_a_while() {
     }
 }
 
-/// Scenario: scrapers that come at an interval, and somebody who looks, while series begin. Guarantees: each scraper sees a
-/// counter and a histogram at zero first, then as they are, never back at zero; gauges and whoever looks see what there is;
-/// what stands at zero counts as delivered to nobody; once the run is over, all see its figures at once.
+/// Scenario: scrapers that come at an interval, and a browser, while series begin. Guarantees: each scraper sees a counter and
+/// a histogram at zero first, then as they are, never back at zero; gauges and the browser's page are as they are; what stands
+/// at zero does not count as delivered; once the run is over, all see its figures at once.
 #[test]
 fn series_begin_at_zero() {
     let mut runs = Runs::new();
@@ -378,7 +378,7 @@ fn series_begin_at_zero() {
     assert_eq!(runs.scrape(3), last);
     assert!(!runs.shelf.all_seen(runs.now), "scraper 1 has seen the newest series at zero only");
     assert_eq!(runs.scrape(1), last);
-    assert!(runs.shelf.all_seen(runs.now), "nobody waits for scraper 2, which has been away for hours");
+    assert!(runs.shelf.all_seen(runs.now), "scraper 2 is not waited for: it has been away for hours");
 }
 
 /// Scenario: scrapers that are new to a run. Guarantees: its beginning is shown at zero while it is young; later its sum, which
