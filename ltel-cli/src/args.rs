@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Telemetry for Locust load tests: JSON lines and OpenTelemetry, exact to the last request.
 ///
 /// Without a command, ltel-cli serves: it listens for Locust processes that have the `ltel_locust` plugin, records run after
-/// run, and ends at SIGTERM or Ctrl-C.
+/// run, and ends at SIGTERM or Ctrl-C. If a run is at work then, ltel-cli takes no new connections and waits until that run is
+/// complete, for the configuration's `grace` (10s) at most; a second signal ends it at once.
 #[derive(Debug, Parser)]
 #[command(name = "ltel-cli", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
@@ -19,8 +20,12 @@ Examples:
   ltel-cli check --config telemetry.toml               what would run
   ltel-cli new shop-telemetry                          a recorder of your own, in Rust
 
-Exit codes: 0 all is well, 1 something failed, 2 the configuration or the command line is wrong; `run` ends with
-Locust's own.
+Exit codes:
+  0  all is well
+  1  something failed: an address is taken, a backend did not finish, or with --once no run began within `start_timeout`
+  2  the configuration or the command line is wrong; nothing was started
+  `run` ends with Locust's own, `ltel-cli run --help` says more.
+
 Logs go to stderr; RUST_LOG=debug shows more.")]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -29,11 +34,25 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+const RUN_EXIT_CODES: &str = "\
+Exit codes: those of the command; 128 and the signal's number where a signal ended it.
+  1    with --strict: the command ended with 0, but telemetry was lost
+  2    the configuration is wrong; the command was not started
+  126  the command cannot be run
+  127  the command was not found
+
+Examples:
+  ltel-cli run -- locust -f locustfile.py --headless -u 100 -t 5m
+  ltel-cli run --strict --config telemetry.toml -- locust -f locustfile.py --headless -t 5m";
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
     /// End after the first complete run, as a sidecar of a Kubernetes Job must (`exit_after_run = true`).
+    ///
+    /// If no run begins within `start_timeout` of the configuration (5m), or Locust connects and leaves without one and is not
+    /// back within `grace` (10s), ltel-cli says why and ends with exit code 1.
     #[arg(long)]
     pub(crate) once: bool,
 }
@@ -53,8 +72,9 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run Locust with telemetry. The locustfile needs no change.
     ///
-    /// ltel-cli listens on a private socket, puts the plugin in Locust's way, passes on its output and signals, and ends with
-    /// Locust's exit code when every Locust process has delivered what it had.
+    /// ltel-cli listens on a private socket, puts the plugin in Locust's way, passes on its output and signals, and ends when
+    /// every Locust process has delivered what it had. If it is told to end, it leaves no process of the command behind.
+    #[command(after_long_help = RUN_EXIT_CODES)]
     Run(RunArgs),
     /// Check a configuration and print what would run. Exit code 0 if it is right, 2 if not.
     Check(CheckArgs),
@@ -83,6 +103,12 @@ pub(crate) struct DemoArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
+    /// Fail if telemetry is lost: end with 1 where Locust ends with 0.
+    ///
+    /// Lost is: no test was recorded, a run is not complete, requests were dropped or came too late, or a backend did not
+    /// deliver all that it was given. What was lost is said in one line.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// The Locust command line, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -22,6 +22,7 @@ mod report;
 mod usage;
 mod backends;
 mod table;
+mod losses;
 mod signals;
 mod python;
 mod clock;

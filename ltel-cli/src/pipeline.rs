@@ -62,6 +62,8 @@ struct AtWork {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
+    /// Whether any client has ever connected.
+    pub(crate) met: bool,
     pub(crate) summary: Arc<Summary>,
     pub(crate) backends: Vec<(BackendConfig, Delivered)>,
     pub(crate) faults: Arc<Faults>,
@@ -108,10 +110,26 @@ impl Pipeline {
         Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work })
     }
 
+    /// Takes no more connections. Those that are open stay.
+    pub(crate) fn close(&self) {
+        self.listening.abort();
+    }
+
+    /// Waits until no run is at work. Clients that are still connected may have something left for a run that is over, so they
+    /// have the grace period to leave.
+    pub(crate) async fn drained(&self, grace: Duration) {
+        let mut status = self.status.clone();
+        let at_rest = |status: &Status| status.active == 0;
+        // An error: the runs have ended.
+        let _ = status.wait_for(at_rest).await;
+        let _ = timeout(grace, status.wait_for(|status| status.active == 0 && status.connected == 0)).await;
+        let _ = status.wait_for(at_rest).await;
+    }
+
     /// Ends all stages in order: no more connections, open runs completed, backends drained. Whoever is in a hurry interrupts:
     /// what backends still hold then is given up, and counted.
     pub(crate) async fn end(self, interrupted: impl Future<Output = ()>) -> Ended {
-        self.listening.abort();
+        self.close();
         self.stop.send_replace(true);
         let outcome = self.runs.await.unwrap_or_else(|error| {
             tracing::error!("the runs ended badly: {error}");
@@ -134,7 +152,8 @@ impl Pipeline {
         // The runs let go of their clients too. Without its last acknowledgement a Locust would wait, and call its frames lost.
         self.answers.close();
         let _ = timeout(ANSWER, self.answers.wait()).await;
-        Ended { outcome, summary: self.summary, backends: accounts, faults: self.faults }
+        let met = self.status.borrow().met;
+        Ended { outcome, met, summary: self.summary, backends: accounts, faults: self.faults }
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Report<'a> {
 
 impl Report<'_> {
     /// Whether nothing is missing: of the requests, and of what recorders made of them.
-    fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.account.is_whole() && self.panicked.is_empty()
     }
 

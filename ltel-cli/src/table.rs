@@ -37,9 +37,7 @@ pub(crate) fn render(ended: &Ended) -> String {
         }
         let _ = writeln!(out, "\n{}", account(run));
     }
-    if ended.outcome.runs.is_empty() {
-        out += "\nltel: no test reached it, there is nothing to report\n";
-    } else {
+    if !ended.outcome.runs.is_empty() {
         let _ = writeln!(out, "\n{}", backends(&ended.backends));
     }
     for remark in remarks(ended) {
@@ -138,7 +136,8 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
     table
 }
 
-fn delivery(delivered: &Delivered) -> String {
+/// What became of what a backend was given.
+pub(crate) fn delivery(delivered: &Delivered) -> String {
     let mut parts = Vec::new();
     if delivered.given_up {
         parts.push("did not finish: what it held is NOT delivered".to_owned());

@@ -72,14 +72,14 @@ fn a_signal_to_ltel_run() {
     }
 }
 
-/// Scenario: SIGTERM to a serving `ltel-cli` in mid-run; Locust goes on without it.
-/// Guarantees: ltel ends with 0, the run that was open has its figures and a report that says so; Locust is not
+/// Scenario: SIGTERM to a serving `ltel-cli` in mid-run; Locust goes on without it. The grace period is a second.
+/// Guarantees: ltel ends with 0 after that, the run that was open has its figures and a report that says so; Locust is not
 /// disturbed, and counts in its log what was not delivered.
 #[test]
 fn sigterm_to_a_serving_ltel() {
     let _turn = Turn::shared();
     let scene = Scene::new();
-    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    let mut ltel = scene.serve(&config(&scene, "grace = \"1s\"", ""), &[]);
     let mut locust = scene.locust_to(&scene.address(), LOCUST);
     locust.env("LTEL_DRAIN_TIMEOUT", "1");
     let mut locust = scene.start("locust", locust);

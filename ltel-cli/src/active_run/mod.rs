@@ -89,8 +89,9 @@ impl ActiveRun {
         }
     }
 
-    /// Ends the run: final figures, the report, and the last collection by each backend.
-    pub(crate) fn finish(mut self, now: Timestamp) -> Account {
+    /// Ends the run: final figures, the report, and the last collection by each backend. Its account, and whether nothing is
+    /// missing.
+    pub(crate) fn finish(mut self, now: Timestamp) -> (Account, bool) {
         let origin = Origin { source: self.run.coordinator(), now };
         for at_work in &mut self.recorders {
             at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| recorder.finish(origin, out));
@@ -105,6 +106,7 @@ impl ActiveRun {
         for backend in &*self.backends {
             backend.end(&entry);
         }
-        report.account
+        let complete = report.is_whole();
+        (report.account, complete)
     }
 }

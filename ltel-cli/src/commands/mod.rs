@@ -8,6 +8,9 @@ pub(crate) mod recorders;
 pub(crate) mod new;
 pub(crate) mod plugin_path;
 mod locust;
+mod private_socket;
+mod group;
+mod arrival;
 
 use std::io::IsTerminal;
 use std::path::Path;

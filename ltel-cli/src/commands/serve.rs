@@ -2,49 +2,64 @@
 
 use std::time::Duration;
 
+use humantime::format_duration;
 use ltel_core::registry::Registry;
-use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::{Failure, load_config};
+use super::{Failure, arrival, load_config};
 use crate::args::ServeArgs;
 use crate::listen::Listeners;
 use crate::pipeline::Pipeline;
-use crate::runs::Status;
-use crate::signals::{self, Signals};
+use crate::signals::{self, Request, Signals};
 use crate::table;
 
 /// A job that waits for a test which never comes is to be found out about.
 const LONELY: Duration = Duration::from_secs(30);
 
+const LONELY_BECAUSE: &str = "does it load the plugin, and know the address (LTEL_ADDRESS)?";
+
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
     let config = load_config(&args.config, registry)?;
     let once = args.once || config.exit_after_run;
+    let (grace, start_timeout) = (config.grace, config.start_timeout);
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
     let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
     let mut status = pipeline.status.clone();
+    let mut no_run = None;
     tokio::select! {
-        request = signals.next() => tracing::info!("{}: completing what is open", request.name()),
+        request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,
         () = signals::wait_for_closed_stdout() => {}
-        () = tell_if_nobody_comes(pipeline.status.clone()), if once => {}
         _ = status.wait_for(|status| once && status.finished > 0 && status.active == 0) => {}
+        why = arrival::never_begins(pipeline.status.clone(), start_timeout, grace), if once => no_run = Some(why),
+        never = arrival::warn_if_late(pipeline.status.clone(), LONELY, LONELY_BECAUSE), if once => match never {},
     }
     let ended = pipeline.end(signals.interruption()).await;
     table::log(&ended);
+    if let Some(why) = no_run {
+        return Err(Failure::failed(why));
+    }
     if ended.backends.iter().any(|(_, delivered)| delivered.given_up) {
         return Err(Failure::failed("not everything was delivered"));
     }
     Ok(())
 }
 
-/// Never ends.
-async fn tell_if_nobody_comes(status: watch::Receiver<Status>) {
-    tokio::time::sleep(LONELY).await;
-    if !status.borrow().met {
-        tracing::warn!(
-            "no Locust process has come within {} s: does it load the plugin, and know the address (LTEL_ADDRESS)?",
-            LONELY.as_secs()
-        );
+/// Lets those that are connected finish their run: where a pod is deleted, Locust is told to end at the same moment.
+async fn drain(pipeline: &Pipeline, request: Request, signals: &mut Signals, grace: Duration) {
+    pipeline.close();
+    let name = request.name();
+    let runs = match pipeline.status.borrow().active {
+        0 => return tracing::info!("{name}: ending, no run is at work"),
+        1 => "the run at work".to_owned(),
+        more => format!("the {more} runs at work"),
+    };
+    let most = format_duration(grace);
+    tracing::info!("{name}: waiting for {runs} to be complete, for {most} (`grace`) at most; another signal ends this");
+    tokio::select! {
+        drained = timeout(grace, pipeline.drained(grace)) => if drained.is_err() {
+            tracing::warn!("not waiting for {runs} any longer: {most} (`grace`) are over");
+        },
+        request = signals.next() => tracing::warn!("{}: not waiting any longer", request.name()),
     }
-    std::future::pending::<()>().await;
 }

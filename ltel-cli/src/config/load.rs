@@ -30,6 +30,7 @@ struct RawTop {
     grace: Option<Interval>,
     #[serde(default)]
     exit_after_run: bool,
+    start_timeout: Option<Interval>,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +148,7 @@ impl Loader<'_> {
             testplan: top.testplan,
             grace: top.grace.map_or(Duration::from_secs(10), |g| g.0),
             exit_after_run: top.exit_after_run,
+            start_timeout: top.start_timeout.map_or(Duration::from_mins(5), |t| t.0),
             listen: listen?,
             listen_is_stated,
             recorders,

@@ -34,6 +34,8 @@ pub struct Config {
     pub grace: Duration,
     /// Whether to end after the first complete run.
     pub exit_after_run: bool,
+    /// How long that first run may take to begin.
+    pub start_timeout: Duration,
     /// Where Locust's side can reach ltel.
     pub listen: Listen,
     /// Whether the file says where to listen.

@@ -58,9 +58,11 @@ pub(crate) struct Outcome {
 pub(crate) struct FinishedRun {
     pub(crate) info: Arc<RunInfo>,
     pub(crate) account: Account,
+    /// Whether its report says that nothing is missing.
+    pub(crate) complete: bool,
     /// Requests that came too late.
     pub(crate) late: u64,
-    number: u64,
+    pub(crate) number: u64,
 }
 
 /// All runs and clients.
@@ -405,5 +407,7 @@ impl Runs {
 }
 
 fn finish(number: u64, run: ActiveRun, now: Timestamp) -> FinishedRun {
-    FinishedRun { info: Arc::clone(run.run.info()), account: run.finish(now), late: 0, number }
+    let info = Arc::clone(run.run.info());
+    let (account, complete) = run.finish(now);
+    FinishedRun { info, account, complete, late: 0, number }
 }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ltel_core::registry::Registry;
 use tokio::sync::watch;
 
+use super::private_socket::PrivateSocket;
 use super::{Failure, locust, parse_config};
 use crate::args::DemoArgs;
 use crate::runs::Status;
@@ -33,7 +34,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     let config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
     let grace = config.grace;
 
-    let socket = locust::PrivateSocket::create()?;
+    let socket = PrivateSocket::create()?;
     let folder = tempfile::tempdir().map_err(failed)?;
     let locustfile = folder.path().join("demo.py");
     std::fs::write(&locustfile, LOCUSTFILE).map_err(failed)?;
@@ -47,18 +48,18 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         .chain(["-u", "20", "-r", "20", "-t"].map(Into::into))
         .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
         .collect();
-    let (mut child, pipeline) = locust::start(config, &socket, &command, locust::Output::File(output)).await?;
-    let mut status = pipeline.status.clone();
-    let progress = tokio::spawn(show_progress(status.clone()));
-    let exit = locust::wait(&mut child, &mut signals).await?;
+    let (mut locust, pipeline) = locust::start(config, &socket, &command, locust::Output::File(output)).await?;
+    let progress = tokio::spawn(show_progress(pipeline.status.clone()));
+    let exit = locust.wait(&pipeline, &mut signals).await?;
     progress.abort();
-    locust::drain(&mut status, &mut signals, grace).await;
+    locust.drain(exit, &pipeline, &mut signals, grace).await;
     let ended = pipeline.end(signals.interruption()).await;
     if !exit.success() {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); what it said stands above")));
     }
     print::stderr(&table::render(&ended));
+    print::stderr(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
     print::stderr(&format!("\nTelemetry as JSON lines: {}\n", telemetry.display()));
     Ok(0)
 }

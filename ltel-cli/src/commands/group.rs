@@ -1,0 +1,43 @@
+//! The process group of a command, and what the command leaves of it.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+// The system tells only parents that a process has ended.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A process group that was made for a command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group(Pid);
+
+impl Group {
+    /// The group that this process leads.
+    pub(super) const fn led_by(leader: Pid) -> Self {
+        Self(leader)
+    }
+
+    /// Sends a signal to each process of the group.
+    pub(super) fn signal(self, signal: Signal) {
+        // Fails only if the last of them has just ended.
+        let _ = killpg(self.0, signal);
+    }
+
+    /// Whether no process of the group is left. For when its leader has ended and was waited for.
+    pub(super) fn is_empty(self) -> bool {
+        // As the first process of a container, ltel inherits what the command leaves, and has to bury it.
+        let ours = Pid::from_raw(-self.0.as_raw());
+        while waitpid(ours, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_some()) {}
+        killpg(self.0, None) == Err(Errno::ESRCH)
+    }
+
+    /// Waits until no process of the group is left.
+    pub(super) async fn emptied(self) {
+        while !self.is_empty() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
