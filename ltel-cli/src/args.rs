@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 
 const RUN_EXIT_CODES: &str = "\
 Exit codes: those of the command; 128 and the signal's number where a signal ended it.
-  1    with --strict: the command ended with 0, but telemetry was lost
+  1    an address is taken; or with --strict: the command ended with 0, but telemetry was lost
   2    the configuration is wrong; the command was not started
   126  the command cannot be run
   127  the command was not found
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Run Locust with telemetry. The locustfile needs no change.
     ///
     /// ltel-cli listens on a private socket, puts the plugin in Locust's way, passes on its output and signals, and ends when
-    /// every Locust process has delivered what it had. If it is told to end, it leaves no process of the command behind.
+    /// every Locust process has delivered what it had. A signal to ltel-cli ends the processes that the command leaves, too.
     #[command(after_long_help = RUN_EXIT_CODES)]
     Run(RunArgs),
     /// Check a configuration and print what would run. Exit code 0 if it is right, 2 if not.
@@ -105,8 +105,8 @@ pub(crate) struct RunArgs {
     pub(crate) config: ConfigArg,
     /// Fail if telemetry is lost: end with 1 where Locust ends with 0.
     ///
-    /// Lost is: no test was recorded, a run is not complete, requests were dropped or came too late, or a backend did not
-    /// deliver all that it was given. What was lost is said in one line.
+    /// Lost is: no test was recorded, a run is not complete, requests were dropped or came too late, or a backend dropped
+    /// something, failed, was refused or did not finish. What was lost is said in one line.
     #[arg(long)]
     pub(crate) strict: bool,
     /// The Locust command line, after `--`.

@@ -28,7 +28,7 @@ const LATE: Duration = Duration::from_secs(10);
 
 /// Why a Python that runs Locust does not have the plugin, and what to do.
 const PLUGIN_MISSED: &str = "the command does not run Locust, or Python is started with -E or -I, or something replaces \
-    PYTHONPATH: then add `import ltel_locust` to the locustfile, and install the plugin with pip";
+    PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
 
 /// Adds the table at the end to a configuration: a backend that the `stats` recorder feeds.
 fn add_summary(config: &mut Config) {
@@ -181,7 +181,7 @@ impl Locust {
     /// If the command was told to end, what it has left of its group is told as well, and waited for.
     pub(super) async fn drain(&self, exit: ExitStatus, pipeline: &Pipeline, signals: &mut Signals, grace: Duration) {
         if pipeline.status.borrow().active > 0 {
-            tracing::info!("waiting for the last Locust processes to deliver what they have; a signal ends this");
+            tracing::info!("waiting for the last Locust processes to deliver what they have");
         }
         // A command that the signal has killed passed it on to nobody. One that has ended by itself may have told its
         // processes, and a second signal would disturb them.
