@@ -72,6 +72,9 @@ pub(crate) struct Ended {
 impl Pipeline {
     /// Starts all stages.
     pub(crate) fn start(config: Config, listeners: Listeners) -> Result<Self, backends::StartError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
         let faults = Arc::new(Faults::default());
         let summary = Arc::new(Summary::default());
 

@@ -21,16 +21,15 @@ fn a_wrong_variable_is_an_error_too() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
         ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "10s"),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "brotli"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "nonsense"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
         ("OTEL_RESOURCE_ATTRIBUTES", "key=value,nonsense"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3s"),
         ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "exponential"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
-        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "localhost:4317"),
-        ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "127.0.0.1:4318/v1/logs"),
     ] {
         let env: Environment = [(name, value)].into_iter().collect();
         let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
@@ -40,6 +39,110 @@ fn a_wrong_variable_is_an_error_too() {
         let shown = if is_list { "is not `key=value`" } else { value };
         assert!(error.message.contains(name) && error.message.contains(shown), "{name}: {}", error.message);
     }
+}
+
+/// Scenario: an endpoint of the environment without a scheme, for HTTP. Guarantees: an error that says what is right.
+#[test]
+fn an_endpoint_without_a_scheme_is_not_for_http() {
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
+    let env: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")].into_iter().collect();
+    let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+    insta::assert_snapshot!(errors.render(false));
+}
+
+/// What recorders do, and what people are told, in an environment.
+fn warned(text: &str, env: &[(&str, &str)]) -> (String, Vec<String>) {
+    let env: Environment = env.iter().copied().collect();
+    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap();
+    let recorders = config.recorders.iter().map(|recorder| {
+        let trace = recorder.factory.needs().trace;
+        format!("{}{}", recorder.name, trace.map_or(String::new(), |trace| format!(" {}", trace.ratio)))
+    });
+    (recorders.collect::<Vec<_>>().join(", "), config.warnings)
+}
+
+/// Scenario: OpenTelemetry's sampler, beside a file that says a ratio or does not. Guarantees: the file's ratio wins; what the
+/// sampler says is a ratio; what is not supported is said, and ignored.
+#[test]
+fn a_sampler_of_the_environment_is_a_ratio() {
+    let jaeger = "OTEL_TRACES_SAMPLER: `jaeger_remote` is not supported, ignored; supported: `always_off`, `always_on`, \
+                  `parentbased_always_off`, `parentbased_always_on`, `parentbased_traceidratio` and `traceidratio`";
+    let arg = "OTEL_TRACES_SAMPLER_ARG: `10%` is not a number from 0 to 1, ignored";
+    for (keys, sampler, argument, recorders, warnings) in [
+        ("", "", "0.5", "spans 1", &[][..]),
+        ("", "always_off", "", "spans 0", &[]),
+        ("", "parentbased_always_on", "0.5", "spans 1", &[]),
+        ("", "traceidratio", "0.25", "spans 0.25", &[]),
+        ("", "parentbased_traceidratio", "0.00001", "spans 0.00001", &[]),
+        ("tasks = true", "traceidratio", "", "spans 1", &[]),
+        ("ratio = 0.1", "traceidratio", "0.25", "spans 0.1", &[]),
+        ("", "traceidratio", "10%", "spans 1", &[arg]),
+        ("", "jaeger_remote", "", "spans 1", &[jaeger]),
+    ] {
+        let text = format!("[backends.json]\nspans = true\n[recorders.spans]\n{keys}\n");
+        let env = [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", argument)];
+        let expected = (recorders.to_owned(), warnings.iter().map(ToString::to_string).collect());
+        assert_eq!(warned(&text, &env), expected, "{keys} {sampler} {argument}");
+    }
+}
+
+/// Scenario: an environment that turns off what recorders go to. Guarantees: they are left out, which is said, and is not an
+/// error of the file; those that go on elsewhere do.
+#[test]
+fn recorders_that_the_environment_leaves_nothing_for() {
+    let left_out = |name: &str, what: &str| {
+        format!("[recorders.{name}]: left out, as the environment turns off every backend that takes its {what}")
+    };
+    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing".to_owned();
+    let no = |signal: &str| {
+        let name = signal.to_uppercase();
+        format!("OTEL_{name}_EXPORTER: `none`, so backends of type `otlp` whose `signals` are open send no {signal}")
+    };
+    let recorders = "[recorders.spans]\n[recorders.users]\n[recorders.lifecycle]\n[backends.otlp]\n";
+    let json = format!("{recorders}[backends.json]\n");
+    for (text, variable, left, warnings) in [
+        (
+            recorders,
+            ("OTEL_TRACES_EXPORTER", "none"),
+            "users, lifecycle",
+            vec![no("traces"), left_out("spans", "spans")],
+        ),
+        (
+            recorders,
+            ("OTEL_METRICS_EXPORTER", "none"),
+            "spans 1, lifecycle",
+            vec![no("metrics"), left_out("users", "points")],
+        ),
+        (recorders, ("OTEL_LOGS_EXPORTER", "none"), "spans 1, users, lifecycle", vec![no("logs")]),
+        (
+            recorders,
+            ("OTEL_SDK_DISABLED", "true"),
+            "",
+            vec![
+                off.clone(),
+                left_out("spans", "spans"),
+                left_out("users", "points"),
+                left_out("lifecycle", "points and records"),
+            ],
+        ),
+        (&json, ("OTEL_SDK_DISABLED", "true"), "users, lifecycle", vec![off, left_out("spans", "spans")]),
+    ] {
+        assert_eq!(warned(text, &[variable]), (left.to_owned(), warnings), "{variable:?}");
+    }
+}
+
+/// Scenario: variables that ltel does not follow. Guarantees: they are said where they concern what the file selects.
+#[test]
+fn variables_that_concern_nothing_are_not_spoken_of() {
+    let env = [("OTEL_BSP_SCHEDULE_DELAY", "1"), ("OTEL_PROPAGATORS", "b3"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "9000")];
+    let said = |text: &str| -> Vec<_> {
+        let (_, warnings) = warned(text, &env);
+        warnings.iter().map(|warning| warning.split(':').next().unwrap().to_owned()).collect()
+    };
+    assert!(said("[recorders.stats]\n[backends.json]\n").is_empty());
+    assert_eq!(said("[recorders.stats]\n[backends.otlp]\n"), ["OTEL_BSP_SCHEDULE_DELAY"]);
+    assert_eq!(said("[recorders.spans]\n[backends.json]\nspans = true\n"), ["OTEL_PROPAGATORS"]);
+    assert_eq!(said("[recorders.users]\n[backends.prometheus]\n"), ["OTEL_EXPORTER_PROMETHEUS_PORT"]);
 }
 
 /// Scenario: files of TLS that the environment names, and that are not there or not whole. Guarantees: an error that names the

@@ -11,6 +11,9 @@ use crate::table::plain;
 
 pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<(), Failure> {
     let config = load_config(&args.config, registry)?;
+    for warning in &config.warnings {
+        print::stderr(&format!("warning: {warning}\n"));
+    }
     print::stdout(&describe(&config)).map_err(|error| Failure::failed(error.to_string()))
 }
 
@@ -55,6 +58,7 @@ fn receivers(otlp: &OtlpConfig) -> String {
         .map(|(signal, config)| (signal.as_str(), format!("{} ({})", config.endpoint, config.protocol.as_str())))
         .collect();
     match &all[..] {
+        [] => "off, by the environment".to_owned(),
         [(_, first), rest @ ..] if all.len() == Signal::ALL.len() && rest.iter().all(|(_, to)| to == first) => {
             first.clone()
         }

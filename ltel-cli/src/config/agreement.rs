@@ -6,21 +6,33 @@ use ltel_core::recorder::Spec;
 use ltel_core::wire::TraceFeatures;
 
 use super::error::ConfigError;
-use super::{BackendConfig, RecorderConfig, Signal};
+use super::{BackendConfig, BackendKind, RecorderConfig, Signal};
 
-/// Finds what does not fit together. Without backends that are right there is nothing to say of them.
+/// Finds what does not fit together, and gives the recorders that are to work. Without backends that are right there is nothing
+/// to say of them.
 pub(super) fn check(
-    recorders: &[(RecorderConfig, Range<usize>)],
+    recorders: Vec<(RecorderConfig, Range<usize>)>,
     backends: Option<&[BackendConfig]>,
     errors: &mut Vec<ConfigError>,
-) {
-    one_kind_of_traces(recorders, errors);
-    if let Some(backends) = backends {
-        for (recorder, header) in recorders {
-            errors
-                .extend(reaches_nobody(recorder, backends).map(|error| ConfigError { span: header.clone(), ..error }));
+    warnings: &mut Vec<String>,
+) -> Vec<RecorderConfig> {
+    one_kind_of_traces(&recorders, errors);
+    let mut working = Vec::new();
+    for (recorder, header) in recorders {
+        match backends.map_or(Reach::Some, |backends| reach(&recorder, backends)) {
+            Reach::Some => {}
+            Reach::None => errors.push(reaches_nobody(&recorder, header)),
+            Reach::Off => {
+                let (name, what) = (&recorder.name, items(&recorder));
+                warnings.push(format!(
+                    "[recorders.{name}]: left out, as the environment turns off every backend that takes its {what}"
+                ));
+                continue;
+            }
         }
+        working.push(recorder);
     }
+    working
 }
 
 /// Locust decides once for all recorders which requests are traced.
@@ -52,20 +64,40 @@ fn emits(spec: &Spec) -> Vec<Signal> {
     all.into_iter().filter_map(|(signal, none)| (!none).then_some(signal)).collect()
 }
 
-/// A recorder works for nothing if no backend that it is routed to takes what it emits.
-fn reaches_nobody(recorder: &RecorderConfig, backends: &[BackendConfig]) -> Option<ConfigError> {
+/// How far what a recorder emits gets.
+enum Reach {
+    /// To a backend that takes some of it.
+    Some,
+    /// To backends that would, if the environment did not turn them off.
+    Off,
+    None,
+}
+
+fn reach(recorder: &RecorderConfig, backends: &[BackendConfig]) -> Reach {
     let emits = emits(recorder.spec);
-    let routes = || recorder.backends.iter().map(|&index| &backends[index]);
-    let reaches = |signal| routes().any(|backend| backend.kind.takes(signal));
-    if emits.is_empty() || emits.iter().any(|&signal| reaches(signal)) {
-        return None;
+    let any = |takes: fn(&BackendKind, Signal) -> bool| {
+        let mut routes = recorder.backends.iter().map(|&index| &backends[index].kind);
+        routes.any(|kind| emits.iter().any(|&signal| takes(kind, signal)))
+    };
+    if emits.is_empty() || any(BackendKind::takes) {
+        Reach::Some
+    } else if any(BackendKind::is_off) {
+        Reach::Off
+    } else {
+        Reach::None
     }
-    let what: Vec<_> = emits.iter().map(|signal| signal.items()).collect();
-    let message = format!(
-        "[recorders.{}] emits {}, and no backend that it goes to takes them",
-        recorder.name,
-        what.join(" and ")
-    );
+}
+
+/// What a recorder emits, for people.
+fn items(recorder: &RecorderConfig) -> String {
+    emits(recorder.spec).into_iter().map(Signal::items).collect::<Vec<_>>().join(" and ")
+}
+
+/// A recorder works for nothing if no backend that it is routed to takes what it emits.
+fn reaches_nobody(recorder: &RecorderConfig, header: Range<usize>) -> ConfigError {
+    let message =
+        format!("[recorders.{}] emits {}, and no backend that it goes to takes them", recorder.name, items(recorder));
+    let emits = emits(recorder.spec);
     let help = if emits.contains(&Signal::Traces) {
         "backends of type `otlp` take spans, and of type `json` with `spans = true`"
     } else if emits.contains(&Signal::Logs) {
@@ -73,5 +105,5 @@ fn reaches_nobody(recorder: &RecorderConfig, backends: &[BackendConfig]) -> Opti
     } else {
         "backends of every type take metrics, unless their `signals` leave them out"
     };
-    Some(ConfigError::new(message, 0..0).help(help))
+    ConfigError::new(message, header).help(help)
 }

@@ -25,6 +25,38 @@ impl Environment {
         self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
+    /// All that are set, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.trim())).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// Whether a variable is set to this word.
+    fn says(&self, name: &str, word: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case(word))
+    }
+
+    /// `OTEL_SDK_DISABLED`: nothing is to be sent by OTLP.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.says("OTEL_SDK_DISABLED", "true")
+    }
+
+    /// `OTEL_<signal>_EXPORTER`: whether a signal is to be sent nowhere.
+    pub(super) fn exports_no(&self, signal: Signal) -> bool {
+        self.says(&exporter(signal), "none")
+    }
+
+    /// `OTEL_TRACES_SAMPLER`: the part of all traces that is sampled.
+    pub(super) fn sampled(&self) -> Option<f64> {
+        let sampler = self.get("OTEL_TRACES_SAMPLER")?.to_ascii_lowercase();
+        // Locust begins its traces: there is no parent to go by.
+        match sampler.strip_prefix("parentbased_").unwrap_or(&sampler) {
+            "always_on" => Some(1.0),
+            "always_off" => Some(0.0),
+            "traceidratio" => Some(self.get("OTEL_TRACES_SAMPLER_ARG").and_then(|arg| arg.parse().ok()).unwrap_or(1.0)),
+            _ => None,
+        }
+    }
+
     /// `OTEL_EXPORTER_OTLP_<signal>_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
     pub(super) fn otlp(&self, signal: Signal, name: &str) -> Option<Variable> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.as_str().to_uppercase());
@@ -44,6 +76,11 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
         Self(iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
     }
+}
+
+/// The name of the variable that selects a signal's exporter.
+pub(super) fn exporter(signal: Signal) -> String {
+    format!("OTEL_{}_EXPORTER", signal.as_str().to_uppercase())
 }
 
 /// A variable that is set.
@@ -106,5 +143,23 @@ mod tests {
             [("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2")].into_iter().collect();
         assert_eq!(env.otlp(Signal::Metrics, "TIMEOUT").expect("set").value, "2");
         assert_eq!(env.otlp(Signal::Traces, "TIMEOUT").expect("set").value, "1");
+    }
+
+    #[test]
+    fn a_sampler_is_a_ratio() {
+        for (sampler, arg, expected) in [
+            ("", "0.5", None),
+            ("always_on", "0.5", Some(1.0)),
+            ("always_off", "", Some(0.0)),
+            ("traceidratio", "0.5", Some(0.5)),
+            ("traceidratio", "", Some(1.0)),
+            ("parentbased_always_on", "", Some(1.0)),
+            ("parentbased_always_off", "", Some(0.0)),
+            ("ParentBased_TraceIdRatio", "1e-3", Some(0.001)),
+        ] {
+            let env: Environment =
+                [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", arg)].into_iter().collect();
+            assert_eq!(env.sampled(), expected, "{sampler} {arg}");
+        }
     }
 }

@@ -17,8 +17,8 @@ use super::error::{ConfigError, ConfigErrors, did_you_mean};
 use super::section::{Section, list};
 use super::values::{Interval, Secret};
 use super::{
-    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, Listen, RecorderConfig, agreement, otlp,
-    prometheus,
+    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, Listen, RecorderConfig, Signal, agreement,
+    environment, otlp, prometheus, unsupported,
 };
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
@@ -90,11 +90,37 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
         let errors = syntax.iter().map(|e| ConfigError::new(e.message(), e.span().unwrap_or(0..0)));
         return Err(fail(errors.collect()));
     }
-    let mut loader = Loader { registry, env, taken: Vec::new(), files: Vec::new(), errors: Vec::new() };
+    let (env, unsupported) = unsupported::part(env);
+    let mut loader =
+        Loader { registry, env: &env, taken: Vec::new(), files: Vec::new(), errors: Vec::new(), warnings: Vec::new() };
     match loader.config(Section::new("", 0..0, table.into_inner())) {
-        Some(config) if loader.errors.is_empty() => Ok(config),
+        Some(mut config) if loader.errors.is_empty() => {
+            let concern = unsupported.into_iter().filter(|unsupported| (unsupported.concerns)(&config));
+            let mut warnings: Vec<_> = concern.map(|unsupported| unsupported.warning).collect();
+            warnings.extend(turned_off(&config, &env));
+            warnings.append(&mut loader.warnings);
+            config.warnings = warnings;
+            Ok(config)
+        }
         _ => Err(fail(loader.errors)),
     }
+}
+
+/// What OTLP backends do not send, as the environment has it.
+fn turned_off(config: &Config, env: &Environment) -> Vec<String> {
+    let off = |signal| config.backends.iter().any(|backend| backend.kind.is_off(signal));
+    let off = Signal::ALL.into_iter().filter(|&signal| off(signal));
+    if env.is_disabled() {
+        return off
+            .take(1)
+            .map(|_| "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing".to_owned())
+            .collect();
+    }
+    off.map(|signal| {
+        let (variable, signal) = (environment::exporter(signal), signal.as_str());
+        format!("{variable}: `none`, so backends of type `otlp` whose `signals` are open send no {signal}")
+    })
+    .collect()
 }
 
 /// By OpenTelemetry's rules for the names of instruments; the SDK drops others in silence.
@@ -112,6 +138,7 @@ struct Loader<'a> {
     // What is written to so far.
     files: Vec<PathBuf>,
     errors: Vec<ConfigError>,
+    warnings: Vec<String>,
 }
 
 impl Loader<'_> {
@@ -141,8 +168,8 @@ impl Loader<'_> {
         let (names, backends) = self.backends(backends?);
         let backends_are_right = self.errors.len() == before;
         let recorders = self.recorders(recorders?, &names);
-        agreement::check(&recorders, backends_are_right.then_some(&*backends), &mut self.errors);
-        let recorders = recorders.into_iter().map(|(recorder, _)| recorder).collect();
+        let right = backends_are_right.then_some(&*backends);
+        let recorders = agreement::check(recorders, right, &mut self.errors, &mut self.warnings);
         let top = top?;
         Some(Config {
             testplan: top.testplan,
@@ -153,6 +180,7 @@ impl Loader<'_> {
             listen_is_stated,
             recorders,
             backends,
+            warnings: Vec::new(),
         })
     }
 
@@ -363,6 +391,13 @@ impl Loader<'_> {
             self.errors.push(ConfigError::new("a recorder needs at least one series", limit.span()));
         }
         let also = ["type", "backends", "interval", "series_limit"];
+        // Told by its name and by what the recorder emits: recorders know no environment.
+        let has_ratio = !recorder.spec.spans.is_empty() && recorder.options.contains(&"ratio");
+        let sampled = self.env.sampled().filter(|_| has_ratio).map(|ratio| format!("{ratio:?}"));
+        let section = match &sampled {
+            Some(ratio) => section.filled("ratio", ratio),
+            None => section,
+        };
         let factory =
             section.read_with(recorder.options, &also, &mut self.errors, |options| recorder.configure(options))?;
         Some(RecorderConfig {

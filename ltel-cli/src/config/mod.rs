@@ -4,6 +4,7 @@ mod error;
 mod section;
 mod values;
 mod environment;
+mod unsupported;
 mod otlp;
 mod prometheus;
 mod agreement;
@@ -44,6 +45,8 @@ pub struct Config {
     pub recorders: Vec<RecorderConfig>,
     /// The backends, in the order of the file.
     pub backends: Vec<BackendConfig>,
+    /// What people should know of the environment, each with the variable or the table that it is about.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -176,6 +179,12 @@ impl BackendKind {
             Self::Summary => matches!(signal, Signal::Logs),
         }
     }
+
+    /// Whether it would take this signal if the environment did not turn it off.
+    #[must_use]
+    pub fn is_off(&self, signal: Signal) -> bool {
+        matches!(self, Self::Otlp(otlp) if otlp.off.contains(&signal))
+    }
 }
 
 /// What is written as JSON lines, and where to.
@@ -212,6 +221,8 @@ pub struct OtlpConfig {
     pub traces: Option<SignalConfig>,
     /// How structured events get there; absent if this backend takes none.
     pub logs: Option<SignalConfig>,
+    /// Signals that the file selects, and the environment turns off.
+    pub off: Vec<Signal>,
     /// What the telemetry is about.
     pub resource: Resource,
     /// Whether histograms have exponential buckets.

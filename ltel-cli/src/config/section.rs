@@ -53,6 +53,16 @@ impl<'a> Section<'a> {
         self.table.remove(key)
     }
 
+    /// With a value, written as TOML, for a key that the file leaves open.
+    pub(super) fn filled(mut self, key: &'a str, value: &'a str) -> Self {
+        if !self.table.contains_key(key)
+            && let Ok(value) = DeValue::parse(value)
+        {
+            self.table.insert(Spanned::new(self.header.clone(), key.into()), value);
+        }
+        self
+    }
+
     /// Takes a table out.
     pub(super) fn take_section(&mut self, key: &str, errors: &mut Vec<ConfigError>) -> Option<Section<'a>> {
         let header = self.table.get_key_value(key)?.0.span();

@@ -14,6 +14,9 @@ use crate::config::{OtlpProtocol, Signal};
 
 const HELP: &str = "an endpoint is a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
 
+const NO_SCHEME: &str = "OTLP over HTTP takes the scheme from its endpoint: write http:// or https://; a host and a port alone are \
+                         for gRPC: port 4317, or `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`";
+
 /// An endpoint as somebody wrote it.
 struct Written {
     text: String,
@@ -55,48 +58,50 @@ pub(super) fn resolve(
     match written.parse(protocol, scene.signal) {
         Ok(parsed) => Some(parsed),
         Err(why) => {
+            let help = if written.variable.is_some() && !written.text.contains("://") { NO_SCHEME } else { HELP };
             let named = written.variable.map_or(String::new(), |name| format!("{name}: "));
             let shown = match written.text.rsplit_once('@') {
                 Some((_, host)) => format!("...@{host}"),
                 None => written.text,
             };
             let message = format!("{named}`{shown}` is {why}");
-            scene.errors.push(ConfigError::new(message, written.span).help(HELP));
+            scene.errors.push(ConfigError::new(message, written.span).help(help));
             None
         }
     }
 }
 
-/// A gRPC endpoint of the environment may be a host and a port alone; `OTEL_EXPORTER_OTLP_INSECURE` says what that means.
-fn with_scheme(text: String, protocol: Option<OtlpProtocol>, scene: &mut Scene<'_>) -> String {
-    if protocol != Some(OtlpProtocol::Grpc) || text.contains("://") {
+/// A variable may name a host and a port alone where it means gRPC; `OTEL_EXPORTER_OTLP_INSECURE` says whether that is
+/// encrypted, and unless it does, it is. OTLP over HTTP always takes the scheme from its endpoint.
+fn with_scheme(text: String, protocol: Option<OtlpProtocol>, scene: &Scene<'_>) -> String {
+    if text.contains("://") {
         return text;
     }
-    let insecure = match scene.variable("INSECURE") {
-        None => false,
-        Some(variable) if variable.value.eq_ignore_ascii_case("true") => true,
-        Some(variable) if variable.value.eq_ignore_ascii_case("false") => false,
-        Some(variable) => {
-            scene.variable_is_wrong(format!("{}: `{}` is not `true` or `false`", variable.name, variable.value));
-            false
-        }
-    };
-    format!("{}://{text}", if insecure { "http" } else { "https" })
+    let in_the_clear = format!("http://{text}");
+    let port = || in_the_clear.parse::<Uri>().ok()?.port_u16();
+    if protocol.unwrap_or_else(|| by_port(port())) != OtlpProtocol::Grpc {
+        return text;
+    }
+    let insecure = scene.variable("INSECURE").is_some_and(|variable| variable.value.eq_ignore_ascii_case("true"));
+    if insecure { in_the_clear } else { format!("https://{text}") }
+}
+
+/// Port 4317 is gRPC's by convention; everywhere else the specification prefers HTTP.
+fn by_port(port: Option<u16>) -> OtlpProtocol {
+    if port == Some(4317) { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf }
 }
 
 impl Written {
     fn parse(&self, protocol: Option<OtlpProtocol>, signal: Signal) -> Result<(Uri, OtlpProtocol), String> {
-        let uri: Uri = self.text.parse().map_err(|error| format!("no URL: {error}"))?;
+        let uri: Uri = self.text.parse().map_err(|error| format!("not a URL: {error}"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-            return Err("no URL with http:// or https://".to_owned());
+            return Err("not a URL with http:// or https://".to_owned());
         }
         // It would stand in logs and tables.
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err("a URL with a user in it: what the receiver wants to know goes into `headers`".to_owned());
         }
-        // Port 4317 is gRPC's by convention; everywhere else the specification prefers HTTP.
-        let by_port = || if uri.port_u16() == Some(4317) { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf };
-        let protocol = protocol.unwrap_or_else(by_port);
+        let protocol = protocol.unwrap_or_else(|| by_port(uri.port_u16()));
         let uri = if self.is_base && protocol == OtlpProtocol::HttpProtobuf { appended(uri, signal)? } else { uri };
         Ok((uri, protocol))
     }
@@ -106,7 +111,7 @@ impl Written {
 fn appended(base: Uri, signal: Signal) -> Result<Uri, String> {
     let query = base.query().map_or(String::new(), |query| format!("?{query}"));
     let path = format!("{}/v1/{}{query}", base.path().trim_end_matches('/'), signal.as_str());
-    let wrong = |why: &dyn std::fmt::Display| format!("no base URL: {why}");
+    let wrong = |why: &dyn std::fmt::Display| format!("not a base URL: {why}");
     let mut parts = base.into_parts();
     parts.path_and_query = Some(path.parse::<PathAndQuery>().map_err(|error| wrong(&error))?);
     Uri::from_parts(parts).map_err(|error| wrong(&error))

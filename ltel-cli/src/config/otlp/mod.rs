@@ -86,7 +86,9 @@ fn read_all(
 
     let sent = signals(raw.signals.as_ref(), errors);
     let mut whole = sent.is_ok();
-    let sent = sent.unwrap_or_else(|known| known);
+    let is_off = |signal| context.env.is_disabled() || (raw.signals.is_none() && context.env.exports_no(signal));
+    let (off, sent): (Vec<_>, Vec<_>) =
+        sent.unwrap_or_else(|known| known).into_iter().partition(|&signal| is_off(signal));
     let nothing = RawSignal::default();
     let mut resolve = |signal: Signal, own: Option<&Own>| {
         if sent.contains(&signal) {
@@ -95,7 +97,7 @@ fn read_all(
             whole &= config.is_some();
             return config;
         }
-        if let Some(Own { title, header, .. }) = own {
+        if let Some(Own { title, header, .. }) = own.filter(|_| !off.contains(&signal)) {
             let error = ConfigError::new(format!("`signals` leaves out what {title} is for"), header.clone());
             errors.push(error.help(format!("add \"{}\" to `signals`, or leave out the table", signal.as_str())));
         }
@@ -120,7 +122,7 @@ fn read_all(
         Vec::new()
     });
     let resource = resource(attributes, raw.resource.unwrap_or_default(), context.env);
-    let config = OtlpConfig { metrics, traces, logs, resource, exponential: common.exponential };
+    let config = OtlpConfig { metrics, traces, logs, off, resource, exponential: common.exponential };
     // A signal that is missing by mistake is not one that the file leaves out.
     whole.then_some(Settings { config, interval: common.interval, temporality: common.temporality })
 }

@@ -161,11 +161,6 @@ fn gzip(stated: Option<&Spanned<RawCompression>>, scene: &mut Scene<'_>) -> bool
             false
         }
         (Some(stated), _) => *stated.get_ref() == RawCompression::Gzip,
-        (None, Some(_)) if says("gzip") => true,
-        (None, Some(variable)) if !says("none") => {
-            scene.variable_is_wrong(format!("{}: `{}` is not `gzip` or `none`", variable.name, variable.value));
-            false
-        }
-        (None, _) => false,
+        (None, _) => says("gzip"),
     }
 }

@@ -1,18 +1,25 @@
 //! What wins: a signal's table, the backend's, the signal's variables, those for all signals.
 
-use crate::config::{BackendKind, Environment, OtlpConfig, OtlpProtocol, Signal, SignalConfig, load};
+use crate::config::{BackendKind, Config, Environment, OtlpConfig, OtlpProtocol, Signal, SignalConfig, load};
 
 /// The only OTLP backend of a configuration: these lines, in this environment.
 fn otlp(lines: &str, env: &[(&str, &str)]) -> OtlpConfig {
+    match loaded(lines, env).backends.into_iter().nth(1).map(|backend| backend.kind) {
+        Some(BackendKind::Otlp(otlp)) => *otlp,
+        other => panic!("one OTLP backend, got {other:?}"),
+    }
+}
+
+fn loaded(lines: &str, env: &[(&str, &str)]) -> Config {
     // Another backend takes what this one may leave out.
     let text =
         format!("[recorders.spans]\n[backends.json]\nspans = true\n[backends.collector]\ntype = \"otlp\"\n{lines}");
     let env: Environment = env.iter().copied().collect();
-    let config = load("telemetry.toml", &text, &ltel_recorders::registry(), &env).expect("valid");
-    match config.backends.into_iter().nth(1).map(|backend| backend.kind) {
-        Some(BackendKind::Otlp(otlp)) => *otlp,
-        other => panic!("one OTLP backend, got {other:?}"),
-    }
+    load("telemetry.toml", &text, &ltel_recorders::registry(), &env).expect("valid")
+}
+
+fn texts(warnings: &[String]) -> Vec<&str> {
+    warnings.iter().map(String::as_str).collect()
 }
 
 /// One figure of each signal.
@@ -50,19 +57,41 @@ fn endpoints() {
     check("signals = [\"logs\"]", &[], uri, ["-", "-", "http://localhost:4318/v1/logs"]);
 }
 
+/// By the specification a host and a port alone are gRPC's, and encrypted unless the environment says that they are not: on
+/// this machine too. Over HTTP there is no endpoint without a scheme.
 #[test]
-fn a_grpc_endpoint_without_a_scheme_is_encrypted_unless_the_environment_says_insecure() {
-    let uri = |config: &SignalConfig| config.endpoint.to_string();
-    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
-    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
-    check("", &[grpc, endpoint], uri, ["https://collector:4317/"; 3]);
-    let insecure = ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "True");
-    check(
-        "",
-        &[grpc, endpoint, insecure],
-        uri,
-        ["https://collector:4317/", "http://collector:4317/", "https://collector:4317/"],
-    );
+fn an_endpoint_of_the_environment_without_a_scheme() {
+    let shown = |config: &SignalConfig| format!("{} {}", config.protocol.as_str(), config.endpoint);
+    let endpoint = |value| ("OTEL_EXPORTER_OTLP_ENDPOINT", value);
+    let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
+    let protocol = |value| ("OTEL_EXPORTER_OTLP_PROTOCOL", value);
+    for (host, uri) in [
+        ("collector:4317", "collector:4317/"),
+        ("localhost:4317", "localhost:4317/"),
+        ("127.0.0.1:4317", "127.0.0.1:4317/"),
+        ("[::1]:4317", "[::1]:4317/"),
+    ] {
+        let (http, https) = (format!("grpc http://{uri}"), format!("grpc https://{uri}"));
+        check("", &[endpoint(host)], shown, [&https; 3]);
+        check("", &[endpoint(host), insecure("false")], shown, [&https; 3]);
+        check("", &[endpoint(host), insecure("1")], shown, [&https; 3]);
+        check("", &[endpoint(host), insecure("True")], shown, [&http; 3]);
+        let traces = ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true");
+        check("", &[endpoint(host), traces], shown, [&https, &http, &https]);
+        let traces = ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "false");
+        check("", &[endpoint(host), insecure("true"), traces], shown, [&http, &https, &http]);
+    }
+    let plain = "grpc http://collector/";
+    check("", &[endpoint("collector"), protocol("grpc"), insecure("true")], shown, [plain; 3]);
+    check("protocol = \"grpc\"", &[endpoint("collector"), insecure("true")], shown, [plain; 3]);
+    let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4317");
+    let base = endpoint("http://other");
+    let one = "grpc http://collector:4317/";
+    let expected = ["http/protobuf http://other/v1/metrics", one, "http/protobuf http://other/v1/logs"];
+    check("", &[base, traces, insecure("true")], shown, expected);
+    // The scheme has the last word.
+    let stated = [endpoint("https://collector:4317"), insecure("true")];
+    check("", &stated, shown, ["grpc https://collector:4317/"; 3]);
 }
 
 #[test]
@@ -90,6 +119,8 @@ fn timeouts_and_compression() {
         ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "None"),
     ];
     check("", &[], shown, ["10000"; 3]);
+    // What is not supported is as if it were not set.
+    check("", &[env[2], ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd")], shown, ["10000 gzip"; 3]);
     check("", &env, shown, ["1 gzip", "1 gzip", "2"]);
     check("timeout = \"3ms\"", &env, shown, ["3 gzip", "3 gzip", "3"]);
     let own = "[backends.collector.traces]\ntimeout = \"4ms\"\n[backends.collector.logs]\ncompression = \"gzip\"";
@@ -127,4 +158,35 @@ fn a_key_of_the_environment_reaches_its_own_endpoint_only() {
         })
         .collect();
     assert_eq!(with_key, [["true", "true", "false"], ["false"; 3]]);
+}
+
+/// Scenario: `OTEL_SDK_DISABLED` and `OTEL_<signal>_EXPORTER`. Guarantees: what a backend is sent, and what people are told.
+#[test]
+fn signals_that_the_environment_turns_off() {
+    let disabled = ("OTEL_SDK_DISABLED", "true");
+    let no_traces = ("OTEL_TRACES_EXPORTER", "none");
+    let all = ["metrics", "traces", "logs"];
+    let stated = "signals = [\"traces\", \"logs\"]\n";
+    let own = "[backends.collector.traces]\nendpoint = \"http://own\"\n";
+    let told = "OTEL_TRACES_EXPORTER: `none`, so backends of type `otlp` whose `signals` are open send no traces";
+    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing";
+    let console = "OTEL_TRACES_EXPORTER: `console` is not supported, ignored; supported: `none` and `otlp`";
+    for (lines, env, sent, warnings) in [
+        ("", &[][..], &all[..], &[][..]),
+        ("", &[("OTEL_SDK_DISABLED", "false")], &all, &[]),
+        ("", &[disabled], &[], &[off]),
+        (stated, &[disabled], &[], &[off]),
+        (own, &[disabled, no_traces], &[], &[off]),
+        ("", &[("OTEL_TRACES_EXPORTER", "otlp")], &all, &[]),
+        ("", &[no_traces], &["metrics", "logs"], &[told]),
+        (own, &[no_traces], &["metrics", "logs"], &[told]),
+        (stated, &[no_traces], &["traces", "logs"], &[]),
+        ("", &[("OTEL_TRACES_EXPORTER", "console")], &all, &[console]),
+    ] {
+        let config = loaded(lines, env);
+        let BackendKind::Otlp(otlp) = &config.backends[1].kind else { panic!("it is OTLP") };
+        let is_sent = |signal: &Signal| otlp.signal(*signal).is_some();
+        let now: Vec<_> = Signal::ALL.into_iter().filter(is_sent).map(Signal::as_str).collect();
+        assert_eq!((&now[..], texts(&config.warnings)), (sent, warnings.to_vec()), "{lines} {env:?}");
+    }
 }
