@@ -5,7 +5,7 @@
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, SLOW, SOON, Scene, Target, TestAgent, Turn, config, free_port, otlp_backend, row, until,
+    Client, Exit, SLOW, SOON, Scene, Target, TestAgent, Turn, config, free_port, otlp_backend, row, traced, until,
 };
 use rustix::process::Signal;
 
@@ -32,6 +32,54 @@ fn an_otlp_receiver_that_comes_up_in_mid_run() {
     scene.lines().check_figures(&scene.figures());
     for token in ["grpc", "http"] {
         agent.check_figures(token, &scene.witnessed());
+    }
+}
+
+/// Scenario: OpenTelemetry's variables name a host and a port alone, as for other programs; or turn signals off.
+/// Guarantees: the receiver gets what they say, over gRPC without TLS; `check` and the start say what is off.
+#[test]
+fn an_endpoint_of_the_environment() {
+    let scene = Scene::new();
+    let agent = TestAgent::start(&scene);
+    let endpoint = format!("localhost:{}", agent.grpc);
+    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing";
+    for (session, more, sent) in [
+        ("all", None, [true, true, true]),
+        ("no-traces", Some(("OTEL_TRACES_EXPORTER", "none")), [true, false, true]),
+        ("nothing", Some(("OTEL_SDK_DISABLED", "true")), [false; 3]),
+    ] {
+        let headers = format!("x-datadog-test-session-token={session}");
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
+        ];
+        let scene = Scene::new();
+        let file = config(&scene, "", "[backends.otlp]\n[recorders.spans]\n");
+        let mut server = scene.server(&file, &["--once"]);
+        server.envs(variables).envs(more);
+        let mut check = scene.ltel(["check", "--config", "telemetry.toml"]);
+        let output = check.envs(variables).envs(more).output().unwrap();
+        let (shown, said) = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).into();
+        assert!(output.status.success(), "{said}");
+        assert_eq!(shown.contains(&format!("http://{endpoint}/ (grpc)")), sent[0], "{shown}");
+        assert_eq!(said.contains(&format!("warning: {off}\n")), session == "nothing", "{said}");
+        let mut ltel = scene.start("ltel", server);
+        ltel.says("listening on", SOON);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("run");
+        client.requests((1..=10).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+        client.finish();
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        let said = ltel.stderr();
+        assert_eq!(said.contains(off), session == "nothing", "{said}");
+        assert!(!said.contains("failed"), "{said}");
+        let spans = agent.spans(session).len();
+        assert_eq!(spans, if sent[1] { 10 } else { 0 }, "{session}");
+        let arrived = [!agent.points(session).is_empty(), spans > 0, !agent.log_records(session).is_empty()];
+        assert_eq!(arrived, sent, "{session}: {said}");
+        assert_eq!(scene.lines().report().count("recorded"), 10, "the file goes on");
     }
 }
 
