@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Turn, Value, config, row, traced, until,
+    Client, Deaf, Exit, Fault, FaultReceiver, Point, Process, SLOW, SOON, Scene, Turn, Value, config, otlp_backend,
+    row, traced, until,
 };
 use rustix::process::Signal;
 
@@ -169,6 +170,81 @@ fn check_counters(receiver: &FaultReceiver, protocol: &str, wish: Wish) {
     }
     let expected = ["start", "stop"].map(|event| (format!("locust.tl.event.test.{event}"), 1.0));
     assert_eq!(events, expected.into(), "{protocol}, {wish:?}");
+}
+
+/// Scenario: a receiver that takes its time, and refuses some requests for the moment, or closes their connection.
+/// Guarantees: each request waits for the end of the one before it, with all its attempts; so the times in them never go
+/// backwards, and a receiver that takes no point older than the last one of its resource takes all.
+#[test]
+fn requests_leave_in_the_order_of_their_time() {
+    const DELAY: f64 = 0.05;
+    for protocol in PROTOCOLS {
+        let scene = Scene::new();
+        let receiver = FaultReceiver::start(&scene);
+        for (fault, times) in [
+            (Fault::Slow(DELAY), 3),
+            (Fault::Unavailable, 2),
+            (Fault::Slow(DELAY), 2),
+            (Fault::Close, 1),
+            (Fault::Slow(DELAY), 1_000),
+        ] {
+            receiver.fault(fault, "metrics", times);
+        }
+        let backend = receiver.backend(protocol).replace("interval = \"1s\"", "interval = \"200ms\"");
+        let mut ltel = scene.serve(&config(&scene, "", &format!("{backend}[recorders.http]\n")), &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("run");
+        client.requests(vec![row("some", 1.0, false); 10]);
+        let taken = || receiver.requests_of("metrics", protocol);
+        until("requests after all faults", SOON, || {
+            (taken().iter().filter(|taken| taken.answer == "slow").count() >= 20).then_some(())
+        });
+        client.finish();
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        assert!(!ltel.stderr().contains("WARN"), "{protocol}: {}", ltel.stderr());
+        let taken = taken();
+        for pair in taken.windows(2) {
+            let apart = pair[1].time - pair[0].time;
+            assert!(
+                pair[0].answer != "slow" || apart >= DELAY,
+                "{protocol}: {apart} s apart, while one was on its way"
+            );
+        }
+        let accepted = taken.iter().filter(|taken| taken.is_accepted());
+        let newest = accepted.map(|taken| taken.points().iter().map(|point| point.time).max().unwrap());
+        let newest: Vec<_> = newest.collect();
+        assert!(newest.is_sorted(), "{protocol}: {newest:?}");
+    }
+}
+
+/// Scenario: receivers that accept connections and never answer, over gRPC and over HTTP, and the end of a run whose points are
+/// six requests.
+/// Guarantees: not each of them takes a timeout of its own; ltel ends by itself, and says what was lost.
+#[test]
+fn a_receiver_that_hangs_at_the_end() {
+    let scene = Scene::new();
+    let deaf = PROTOCOLS.map(|_| Deaf::silent());
+    let backends =
+        [("grpc", "grpc", deaf[0].port), ("http", "http/protobuf", deaf[1].port)].map(|(name, full, port)| {
+            let backend = otlp_backend(name, full, port).replace("\"1s\"", "\"1h\"");
+            format!("{backend}signals = [\"metrics\"]\ntimeout = \"6s\"\n")
+        });
+    let recorders = ["b", "c", "d"].map(|name| format!("[recorders.{name}]\ntype = \"requests\"\n"));
+    let more = format!("{}[recorders.http]\n{}", backends.concat(), recorders.concat());
+    let mut ltel = scene.serve(&config(&scene, "", &more), &[]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.finish();
+    // Otherwise they would know that ltel is to end, and be in a hurry anyway.
+    until("final figures on their way", SOON, || deaf.iter().all(|deaf| deaf.accepted() > 0).then_some(()));
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    let said = ltel.stderr();
+    assert!(!said.contains("given up"), "{said}");
+    for name in PROTOCOLS {
+        assert!(said.contains(&format!("backend `{name}`: final figures NOT delivered")), "{said}");
+    }
 }
 
 /// Scenario: a receiver of its own for each signal, by gRPC, by HTTP with gzip, by HTTP without, two of them with a key of

@@ -336,15 +336,21 @@ impl Work {
         taken.give_to(sink, &self.queue).await;
     }
 
+    /// One recorder after the other, each collected when the one before it has arrived.
     async fn collect_due(&mut self, sink: &mut impl Sink) {
         let now = Instant::now();
-        let mut batch = Vec::new();
-        for scheduled in self.feeds.iter_mut().filter(|scheduled| scheduled.due <= now) {
+        loop {
+            // A receiver may take its time for each: a run that ends in between is not to wait for all of them.
+            if let Ok(command) = self.queue.commands.try_recv() {
+                self.command(command, sink).await;
+            }
+            let due = self.feeds.iter_mut().filter(|scheduled| scheduled.due <= now);
+            let Some(scheduled) = due.min_by_key(|scheduled| scheduled.due) else { break };
             // From now, not from when it was due: what was missed while a receiver hung is not made up for.
-            scheduled.due = now + scheduled.every;
-            batch.extend(collect(scheduled, false));
+            scheduled.due = Instant::now() + scheduled.every;
+            let collected = collect(scheduled, false);
+            sink.metrics(Vec::from_iter(collected)).await;
         }
-        sink.metrics(batch).await;
     }
 
     async fn end(&mut self, run: &Arc<RunInfo>, report: Option<Entry>, sink: &mut impl Sink) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::observed::{Observed, PartialSuccess, observe, say};
 use super::words::Words;
@@ -17,7 +17,8 @@ use crate::config::{Signal, SignalConfig};
 /// What HTTP/2 makes of the answer of a server that does not speak it.
 const NO_HTTP2: &str = "frame with invalid size";
 
-/// For an export to a receiver that is out of order, when ltel is about to end: many wait, and people do too.
+/// For an export to a receiver that is out of order, when others wait for its end: those of the same collection, or people,
+/// when ltel is about to end.
 const LAST_TRY: Duration = Duration::from_secs(1);
 
 /// The exports of one signal of one backend.
@@ -38,6 +39,8 @@ pub(super) struct Load {
     pub(super) items: u64,
     /// Whether they are final figures.
     pub(super) last: bool,
+    /// Whether it is of the same collection as the one before it, and was waiting for that.
+    pub(super) follows: bool,
 }
 
 impl Exports {
@@ -63,9 +66,10 @@ impl Exports {
             ended(Some(result));
         }
         let books = Arc::clone(&self.books);
-        let hopeless = self.ending && books.failing.load(Ordering::Relaxed);
+        let hopeless = (self.ending || load.follows) && books.hanging.load(Ordering::Relaxed);
         let limit = if hopeless { books.timeout.min(LAST_TRY) } else { books.timeout };
         self.running.spawn(async move {
+            let begun = Instant::now();
             let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
                 Ok(result) => result.map_err(|error| match &observed.failure {
@@ -75,6 +79,9 @@ impl Exports {
                 // The exporter starts no attempt after the timeout, but does not end one either.
                 Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
             };
+            // A refusal that comes at once keeps nobody waiting.
+            let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
+            books.hanging.store(hangs, Ordering::Relaxed);
             books.book(load, result, observed);
         });
     }
@@ -154,8 +161,8 @@ pub(super) struct Books {
     timeout: Duration,
     /// Whether people have been told of a partial success.
     told: AtomicBool,
-    /// Whether the last export failed.
-    failing: AtomicBool,
+    /// Whether the last export failed, and took its time over it.
+    hanging: AtomicBool,
 }
 
 impl Books {
@@ -168,7 +175,7 @@ impl Books {
             account: Arc::clone(account),
             timeout: config.timeout,
             told: AtomicBool::default(),
-            failing: AtomicBool::default(),
+            hanging: AtomicBool::default(),
         }
     }
 
@@ -182,9 +189,8 @@ impl Books {
     }
 
     fn book(&self, load: Load, result: Result<(), String>, observed: Observed) {
-        let Load { items, last } = load;
+        let Load { items, last, .. } = load;
         let (backend, signal) = (&self.backend, self.signal);
-        self.failing.store(result.is_err(), Ordering::Relaxed);
         match result {
             Ok(()) => {
                 let rejected = match observed.partial_success {
@@ -262,7 +268,7 @@ mod tests {
     async fn each_item_is_booked_once() {
         let account = Arc::<Account>::default();
         let mut exports = exports(&account, Duration::from_millis(50));
-        let load = |items| Load { items, last: false };
+        let load = |items| Load { items, last: false, follows: false };
         exports.start(load(10), || async { Ok(()) }).await;
         let partly = || async {
             say(|said| said.partial_success = Some(PartialSuccess { rejected: 4, message: "too old".to_owned() }));
@@ -275,7 +281,7 @@ mod tests {
         };
         exports.start(load(5), more_than_all).await;
         exports.start(load(3), || async { Err(OTelSdkError::InternalFailure("no".to_owned())) }).await;
-        exports.start(Load { items: 2, last: true }, std::future::pending).await;
+        exports.start(Load { items: 2, last: true, follows: false }, std::future::pending).await;
         exports.finish().await;
         let delivered = account.delivered();
         let expected = Figures { delivered: 16, failed: 5, rejected: 9, failed_exports: 2, ..Figures::default() };
@@ -289,7 +295,7 @@ mod tests {
         let account = Arc::<Account>::default();
         let mut exports = exports(&account, Duration::from_secs(10));
         let (go, gone) = tokio::sync::watch::channel(false);
-        let load = Load { items: 1, last: false };
+        let load = Load { items: 1, last: false, follows: false };
         for _ in 0..2 {
             let gone = gone.clone();
             let attempt = move || {
@@ -318,7 +324,7 @@ mod tests {
             let message = "TonicTracesClient export failed with gRPC code: Unknown: transport error: broken pipe";
             async move { if broken { Err(OTelSdkError::InternalFailure(message.to_owned())) } else { Ok(()) } }
         };
-        exports.start(Load { items: 7, last: false }, attempt).await;
+        exports.start(Load { items: 7, last: false, follows: false }, attempt).await;
         exports.finish().await;
         assert_eq!((attempts.load(Ordering::Relaxed), account.delivered().of(Signal::Traces).delivered), (4, 7));
     }

@@ -25,7 +25,7 @@ pub(in crate::backends) struct LogsSink {
 impl LogsSink {
     async fn send(&mut self, records: Option<Vec<SdkLogRecord>>) {
         let Some(records) = records else { return };
-        let load = Load { items: records.len() as u64, last: false };
+        let load = Load { items: records.len() as u64, last: false, follows: false };
         let (exporter, scope, records) = (Arc::clone(&self.exporter), Arc::clone(&self.scope), Arc::new(records));
         let attempt = move || {
             let (exporter, scope, records) = (Arc::clone(&exporter), Arc::clone(&scope), Arc::clone(&records));

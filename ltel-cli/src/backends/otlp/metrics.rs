@@ -27,8 +27,8 @@ impl Sink for MetricsSink {
     }
 
     async fn metrics(&mut self, batch: Vec<Collected>) {
-        // One request per recorder, so that each stays small; at the same time, so that a slow receiver costs its delay once.
-        for collected in batch {
+        // One request per recorder, so that each stays small. They were collected one after the other, and leave so.
+        for (n, collected) in batch.into_iter().enumerate() {
             let (items, bytes) = size::points(&collected.metrics);
             if items == 0 {
                 continue;
@@ -43,7 +43,7 @@ impl Sink for MetricsSink {
                     bytes >> 20
                 );
             }
-            let load = Load { items, last: collected.last };
+            let load = Load { items, last: collected.last, follows: n > 0 };
             let (exporter, metrics) = (Arc::clone(&self.exporter), Arc::new(collected.metrics));
             let attempt = move || {
                 let (exporter, metrics) = (Arc::clone(&exporter), Arc::clone(&metrics));
@@ -51,7 +51,7 @@ impl Sink for MetricsSink {
             };
             self.exports.start(load, attempt).await;
         }
-        // The next collection is due when this one has arrived: points that wait would only be overtaken.
+        // The next collection is made when this one has arrived: so no point overtakes an older one.
         self.exports.finish().await;
     }
 }

@@ -59,8 +59,8 @@ impl Sinks {
             Ok(MetricsSink {
                 backend: name.to_owned(),
                 exporter: Arc::new(exporter::metrics(signal, temporality)?),
-                // As many as there are recorders.
-                exports: exports(Signal::Metrics, signal, usize::MAX),
+                // One after the other: receivers refuse what is older than what they have of a resource.
+                exports: exports(Signal::Metrics, signal, 1),
                 told: false,
             })
         });

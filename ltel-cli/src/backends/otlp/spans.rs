@@ -21,7 +21,7 @@ pub(in crate::backends) struct SpansSink {
 impl SpansSink {
     async fn send(&mut self, spans: Option<Vec<SpanData>>) {
         let Some(spans) = spans else { return };
-        let load = Load { items: spans.len() as u64, last: false };
+        let load = Load { items: spans.len() as u64, last: false, follows: false };
         let exporter = Arc::clone(&self.exporter);
         let attempt = move || {
             let (exporter, spans) = (Arc::clone(&exporter), spans.clone());
