@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use ltel_core::Timestamp;
+use ltel_core::event::TestStart;
 use ltel_core::source::Source;
 use ltel_core::wire::Encoding;
 use tokio::sync::watch;
@@ -23,6 +24,10 @@ pub(crate) struct Client {
     pub(crate) member: Option<Member>,
     // A worker whose run has ended without it, unless another of that id is about to begin: what it sends is held.
     pub(crate) awaits: Option<String>,
+    // A worker that has begun a test, and whose master has not said of which run: what it sends is held.
+    pub(crate) began: Option<TestStart>,
+    // Whether it says something even if there is nothing to say.
+    pub(crate) beats: bool,
     pub(crate) held: Held,
     pub(crate) left_at: Timestamp,
 }
@@ -34,7 +39,7 @@ pub(crate) struct Member {
     pub(crate) index: u32,
 }
 
-/// Requests of a client that belongs to no run yet.
+/// What a client has sent that belongs to no run yet.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     frames: Vec<Bytes>,
@@ -56,9 +61,10 @@ impl Held {
         true
     }
 
-    /// Takes all frames out.
-    pub(crate) fn take(&mut self) -> Vec<Bytes> {
-        std::mem::take(self).frames
+    /// Takes all frames out, and when the first of them came.
+    pub(crate) fn take(&mut self) -> (Vec<Bytes>, Timestamp) {
+        let held = std::mem::take(self);
+        (held.frames, held.since)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {

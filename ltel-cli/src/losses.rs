@@ -61,7 +61,8 @@ mod tests {
             dropped: dropped.iter().copied().collect(),
         };
         let info = RunInfo { run_id: "one".to_owned(), ..RunInfo::default() };
-        FinishedRun { info: Arc::new(info), account: Account { sources: vec![source] }, complete, late, number: 0 }
+        let (info, account) = (Arc::new(info), Account { sources: vec![source] });
+        FinishedRun { info, account, complete, late, number: 0, asked_id: String::new() }
     }
 
     fn check(runs: Vec<FinishedRun>, no_run: u64, delivered: Delivered, expected: &[&str]) {

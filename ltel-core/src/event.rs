@@ -36,6 +36,8 @@ pub enum Event<'a> {
     UserError(&'a UserError),
     /// Locust set its statistics back to zero (`--reset-stats`, or the web UI's button).
     ResetStats(&'a ResetStats),
+    /// A worker has reported its statistics to its master.
+    ReportToMaster(&'a ReportToMaster),
     /// An event of the user's own (`ltel_locust.record` in a locustfile).
     Custom(&'a Custom),
 }
@@ -56,6 +58,7 @@ impl Event<'_> {
             Self::Task(e) => e.end_time(),
             Self::UserError(e) => e.time,
             Self::ResetStats(e) => e.time,
+            Self::ReportToMaster(e) => e.time,
             Self::Custom(e) => e.time,
         }
     }
@@ -91,6 +94,9 @@ pub struct TestStart {
     /// The locustfile's name without its folder and `.py`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locustfile: Option<String>,
+    /// From a worker, the `client_id` of its master ([`crate::wire::Hello`]), where that has the plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coordinator: Option<String>,
 }
 
 /// Locust's `test_stop`, from each process.
@@ -145,6 +151,9 @@ pub struct Users {
     pub time: f64,
     /// Users by the name of their class.
     pub counts: BTreeMap<String, u64>,
+    /// From a master, Locust's ids of the workers that take part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
 }
 
 impl Users {
@@ -192,6 +201,21 @@ impl UserError {
 pub struct ResetStats {
     /// Seconds since the epoch.
     pub time: f64,
+    /// From a master, the last report of each worker ([`ReportToMaster::number`]) that its statistics held before, by Locust's
+    /// id of the worker. What a worker has counted since then comes with its next report, and is in the figures after the reset.
+    /// Absent from older plugins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reports: Option<BTreeMap<String, u64>>,
+}
+
+/// A worker has reported its statistics to its master, and begins to count anew: every three seconds, and at the end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReportToMaster {
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// Counted from 1 in each run of the worker.
+    pub number: u64,
 }
 
 /// An event of the user's own.

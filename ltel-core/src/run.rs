@@ -2,7 +2,8 @@
 //!
 //! The master's `test_stop` is not the end: its workers still report requests after it. A run is
 //! complete when each of its sources has said that it is done, or has been gone for longer than
-//! the grace period.
+//! the grace period. Once its master is done, a worker that is connected and silent for that long is gone too: it was stopped,
+//! or its host hangs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,8 +88,16 @@ pub enum Progress {
 pub struct Run {
     info: Arc<RunInfo>,
     members: Vec<Member>,
+    // The workers that the master has named, and since when.
+    named: BTreeMap<String, Named>,
     // Since when no member is at work any more.
     settled_since: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Named {
+    since: Timestamp,
+    told: bool,
 }
 
 #[derive(Debug)]
@@ -96,6 +105,12 @@ struct Member {
     info: Arc<SourceInfo>,
     client_id: String,
     connected: bool,
+    // Whether it says something even if there is nothing to say.
+    beats: bool,
+    // When it last said something.
+    heard: Timestamp,
+    // Connected, and silent for longer than a run waits.
+    silent: bool,
     // When it last disconnected, or said that it was done.
     since: Timestamp,
     done: Option<Done>,
@@ -107,7 +122,7 @@ impl Run {
     /// A run without sources.
     #[must_use]
     pub const fn new(info: Arc<RunInfo>) -> Self {
-        Self { info, members: Vec::new(), settled_since: None }
+        Self { info, members: Vec::new(), named: BTreeMap::new(), settled_since: None }
     }
 
     /// What tells it from others.
@@ -115,11 +130,12 @@ impl Run {
         &self.info
     }
 
-    /// The client takes part from now on, or is back. Its place among the run's sources.
-    pub fn join(&mut self, client_id: &str, source: &Source, now: Timestamp) -> u32 {
+    /// The client takes part from now on, or is back. Its place among the run's sources. `beats`: whether it sends heartbeats.
+    pub fn join(&mut self, client_id: &str, source: &Source, beats: bool, now: Timestamp) -> u32 {
         self.settled_since = None;
         if let Some(known) = self.members.iter_mut().find(|m| m.client_id == client_id) {
             known.connected = true;
+            known.heard = now;
             return known.info.index;
         }
         let index = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
@@ -127,6 +143,9 @@ impl Run {
             info: Arc::new(SourceInfo::new(index, source.clone())),
             client_id: client_id.to_owned(),
             connected: true,
+            beats,
+            heard: now,
+            silent: false,
             since: now,
             done: None,
             recorded: 0,
@@ -160,6 +179,40 @@ impl Run {
         self.members[index as usize].done.is_some()
     }
 
+    /// The source has said something.
+    pub fn heard(&mut self, index: u32, now: Timestamp) {
+        self.members[index as usize].heard = now;
+    }
+
+    /// The master says that these workers take part, by Locust's ids.
+    pub fn named(&mut self, workers: &[String], now: Timestamp) {
+        for worker in workers {
+            if !self.named.contains_key(worker) {
+                self.named.insert(worker.clone(), Named { since: now, told: false });
+            }
+        }
+    }
+
+    /// The workers that the master named a grace period ago and that have not joined; each is told once.
+    pub fn overdue(&mut self, now: Timestamp, grace: Duration) -> Vec<String> {
+        let members = &self.members;
+        let overdue = self.named.iter_mut().filter(|(id, named)| {
+            !named.told && named.since + grace <= now && !members.iter().any(|m| m.info.source.id == **id)
+        });
+        overdue
+            .map(|(id, named)| {
+                named.told = true;
+                id.clone()
+            })
+            .collect()
+    }
+
+    /// When the next of them is overdue, if any can be.
+    pub fn next_overdue(&self, grace: Duration) -> Option<Timestamp> {
+        let waiting = self.strangers().filter(|(_, named)| !named.told);
+        waiting.map(|(_, named)| named.since + grace).min()
+    }
+
     /// Requests of the source reached the recorders.
     pub fn recorded(&mut self, index: u32, requests: u64) {
         self.members[index as usize].recorded += requests;
@@ -179,6 +232,7 @@ impl Run {
 
     /// The source has sent all it has. Said again with higher figures if more came after all.
     pub fn done(&mut self, index: u32, done: Done, now: Timestamp) {
+        self.named(done.sources.as_deref().unwrap_or_default(), now);
         let member = &mut self.members[index as usize];
         member.since = now;
         member.done = Some(done);
@@ -197,25 +251,30 @@ impl Run {
     /// Whether the run is complete.
     pub fn progress(&mut self, now: Timestamp, grace: Duration) -> Progress {
         let mut wait_until = None;
-        for member in &self.members {
+        let coordinator = self.members.iter().find(|m| m.info.source.coordinates());
+        let over = coordinator.and_then(|m| m.done.is_some().then_some(m.since));
+        for member in &mut self.members {
             if member.done.is_some() {
                 continue;
             }
-            if member.connected {
-                self.settled_since = None;
-                return Progress::Running;
-            }
-            wait_until = wait_until.max(Some(member.since + grace));
+            let gone = match over {
+                _ if !member.connected => member.since + grace,
+                Some(over) if member.beats => member.heard.max(over) + grace,
+                _ => {
+                    self.settled_since = None;
+                    return Progress::Running;
+                }
+            };
+            member.silent = member.connected && gone <= now;
+            wait_until = wait_until.max(Some(gone));
         }
         let settled_since = *self.settled_since.get_or_insert(now);
         // Without its master a run has no end of its own: more workers may be on their way. And a worker that the master
         // names may have its first connection before it.
-        let coordinator_done = self.members.iter().find(|m| m.info.source.coordinates()).map(|m| m.since);
-        match coordinator_done {
-            None => wait_until = wait_until.max(Some(settled_since + grace)),
-            Some(since) if !self.strangers().is_empty() => wait_until = wait_until.max(Some(since + grace)),
-            Some(_) => {}
+        if self.coordinator().is_none() {
+            wait_until = wait_until.max(Some(settled_since + grace));
         }
+        wait_until = wait_until.max(self.strangers().map(|(_, named)| named.since + grace).max());
         match wait_until {
             Some(until) if until > now => Progress::WaitUntil(until),
             _ => Progress::Complete,
@@ -223,15 +282,15 @@ impl Run {
     }
 
     // The workers that the master named and that have not joined.
-    fn strangers(&self) -> Vec<&str> {
-        let named = self.members.iter().filter_map(|m| m.done.as_ref()?.sources.as_deref()).flatten();
-        named.filter(|id| !self.members.iter().any(|m| m.info.source.id == **id)).map(String::as_str).collect()
+    fn strangers(&self) -> impl Iterator<Item = (&str, &Named)> {
+        let named = self.named.iter().map(|(id, named)| (id.as_str(), named));
+        named.filter(|(id, _)| !self.members.iter().any(|m| m.info.source.id == *id))
     }
 
     /// What became of the run's requests, as far as ltel knows.
     pub fn account(&self) -> Account {
         let mut sources: Vec<_> = self.members.iter().map(Member::account).collect();
-        sources.extend(self.strangers().into_iter().map(|id| SourceAccount {
+        sources.extend(self.strangers().map(|(id, _)| SourceAccount {
             source: None,
             label: id.to_owned(),
             status: SourceStatus::Missing,
@@ -262,7 +321,7 @@ impl Member {
                 }
                 (SourceStatus::Done, sent)
             }
-            None if self.connected => (SourceStatus::Open, heard),
+            None if self.connected && !self.silent => (SourceStatus::Open, heard),
             None => (SourceStatus::Missing, heard),
         };
         SourceAccount {
@@ -303,8 +362,8 @@ mod tests {
     #[test]
     fn the_masters_end_is_not_the_runs_end() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(100), GRACE), Progress::Running);
         run.done(worker, done(0, 0, &[]), at(101));
@@ -312,12 +371,46 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_says_nothing_is_gone_once_its_master_is_done() {
+        for beats in [true, false] {
+            let mut run = run();
+            let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+            let worker = run.join("w", &source(SourceKind::Worker, "w1"), beats, at(0));
+            // While the test runs it may say nothing for as long as it likes.
+            assert_eq!(run.progress(at(50), GRACE), Progress::Running);
+            run.done(master, done(0, 0, &["w1"]), at(60));
+            if !beats {
+                assert_eq!(run.progress(at(1_000), GRACE), Progress::Running, "an older plugin has no heartbeats");
+                continue;
+            }
+            assert_eq!(run.progress(at(60), GRACE), Progress::WaitUntil(at(70)));
+            run.heard(worker, at(69));
+            assert_eq!(run.progress(at(70), GRACE), Progress::WaitUntil(at(79)));
+            assert_eq!(run.progress(at(79), GRACE), Progress::Complete);
+            assert_eq!(run.account().sources[1].status, SourceStatus::Missing);
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_named_and_does_not_come_is_told_once() {
+        let mut run = run();
+        run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+        run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
+        run.named(&["w1".to_owned(), "w2".to_owned()], at(1));
+        run.named(&["w2".to_owned()], at(5));
+        assert_eq!(run.next_overdue(GRACE), Some(at(11)));
+        assert!(run.overdue(at(10), GRACE).is_empty());
+        assert_eq!(run.overdue(at(11), GRACE), ["w2"]);
+        assert!(run.overdue(at(12), GRACE).is_empty() && run.next_overdue(GRACE).is_none());
+    }
+
+    #[test]
     fn a_worker_that_the_master_names_is_waited_for() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(6));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(6));
         assert_eq!(run.progress(at(6), GRACE), Progress::Running);
         run.done(worker, done(0, 0, &[]), at(7));
         assert_eq!(run.progress(at(7), GRACE), Progress::Complete);
@@ -326,7 +419,7 @@ mod tests {
     #[test]
     fn one_that_never_comes_is_named() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
         let account = run.account();
@@ -337,8 +430,8 @@ mod tests {
     #[test]
     fn a_killed_worker_costs_the_grace_period_and_no_more() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), at(0));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
         run.recorded(worker, 7);
         assert!(run.disconnected(worker, at(3)));
         run.done(master, done(0, 0, &["w1"]), at(5));
@@ -352,7 +445,7 @@ mod tests {
     #[test]
     fn workers_without_a_master_end_a_grace_period_after_the_last() {
         let mut run = run();
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
         run.done(worker, done(0, 0, &[]), at(5));
         assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
         assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
@@ -379,10 +472,10 @@ mod tests {
     #[test]
     fn a_source_that_is_back_is_at_work_again() {
         let mut run = run();
-        let local = run.join("l", &source(SourceKind::Local, "local"), at(0));
+        let local = run.join("l", &source(SourceKind::Local, "local"), true, at(0));
         run.disconnected(local, at(1));
         assert_eq!(run.progress(at(2), GRACE), Progress::WaitUntil(at(11)));
-        assert_eq!(run.join("l", &source(SourceKind::Local, "local"), at(3)), local);
+        assert_eq!(run.join("l", &source(SourceKind::Local, "local"), true, at(3)), local);
         assert_eq!(run.progress(at(60), GRACE), Progress::Running);
     }
 
@@ -400,7 +493,7 @@ mod tests {
             (12, 0, 10, 0, 0, 0),
         ] {
             let mut run = run();
-            let local = run.join("l", &source(SourceKind::Local, "local"), at(0));
+            let local = run.join("l", &source(SourceKind::Local, "local"), true, at(0));
             run.recorded(local, recorded);
             run.dropped(local, DropReason::Invalid, invalid);
             run.done(local, done(sent, plugin, &[]), at(1));

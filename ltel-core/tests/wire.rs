@@ -146,11 +146,14 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         number().prop_map(|time| Message::TestStop(TestStop { time })),
         (number(), any::<u64>())
             .prop_map(|(time, user_count)| Message::SpawningComplete(SpawningComplete { time, user_count })),
-        (number(), btree_map(text(), any::<u64>(), 0..3))
-            .prop_map(|(time, counts)| Message::Users(Users { time, counts })),
+        (number(), btree_map(text(), any::<u64>(), 0..3)).prop_map(|(time, counts)| Message::Users(Users {
+            time,
+            counts,
+            sources: Vec::new()
+        })),
         (number(), number()).prop_map(|(time, cpu_usage)| Message::CpuWarning(CpuWarning { time, cpu_usage })),
         usage,
-        number().prop_map(|time| Message::ResetStats(ResetStats { time })),
+        number().prop_map(|time| Message::ResetStats(ResetStats { time, reports: None })),
         user_error,
         custom,
         vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, ..Rows::default() })),
@@ -269,7 +272,7 @@ fn text_that_is_not_unicode_is_shown_as_far_as_it_can_be() {
 fn errors_say_what_is_wrong() {
     let json = |line: &str| decode(Encoding::JsonLines, line.as_bytes()).unwrap_err();
     assert_eq!(json("{}"), DecodeError::NoType);
-    assert_eq!(json(r#"{"type":"greetings"}"#), DecodeError::UnknownType("greetings".to_owned()));
+    assert_eq!(json(r#"{"type":"greetings"}"#), DecodeError::UnknownType { kind: "greetings".to_owned(), seq: None });
     assert!(matches!(json("{"), DecodeError::Malformed(_)));
     let nested = [vec![0x91; 100_000], vec![0xc0]].concat();
     assert!(matches!(decode(Encoding::MessagePack, &nested), Err(DecodeError::Malformed(_))));

@@ -98,6 +98,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
     },
     EventKind { name: "UserError", fields: &[field("time"), field("user"), field("error"), field("traceback")] },
     EventKind { name: "ResetStats", fields: &[field("time")] },
+    EventKind { name: "ReportToMaster", fields: &[field("time"), field("number")] },
     EventKind { name: "Custom", fields: &[field("time"), field("name"), field("attributes"), field("value")] },
 ];
 

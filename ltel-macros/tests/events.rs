@@ -3,12 +3,13 @@
 #![allow(missing_docs, unused_variables)]
 
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Extra, ReportToMaster, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage,
+    UserError, Users,
 };
 use ltel_core::prelude::*;
 use ltel_core::replay::{
-    Replay, cpu_warning, custom, request, reset_stats, spawning_complete, task, test_start, test_stop, usage,
-    user_error, users,
+    Replay, cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task, test_start,
+    test_stop, usage, user_error, users,
 };
 
 /// All fields of each.
@@ -47,6 +48,9 @@ struct Everything {
     /// `reset_stats`.
     #[record(on = ResetStats, fields(at = time))]
     reset_stats: Records,
+    /// `report_to_master`.
+    #[record(on = ReportToMaster, fields(at = time, number))]
+    report_to_master: Records,
     /// `custom`.
     #[record(on = Custom, fields(at = time, name, attributes, value))]
     custom: Records,
@@ -75,6 +79,7 @@ fn every_field_of_every_event() {
         .event(task("A", "buy").took_ms(300.0).failed("ValueError", "no"))
         .event(user_error("A", "ValueError: x").traceback("..."))
         .event(reset_stats())
+        .event(report_to_master(1))
         .event(custom("sold").value(1.5).attribute("article", "book"))
         .finish();
     insta::assert_snapshot!(out);
@@ -84,13 +89,27 @@ fn every_field_of_every_event() {
 fn no_field_is_forgotten(event: Event<'_>) {
     match event {
         Event::TestStart(e) => {
-            let TestStart { time, run_id, testplan, host, users, spawn_rate, run_time, user_classes, locustfile } = e;
+            let TestStart {
+                time,
+                run_id,
+                testplan,
+                host,
+                users,
+                spawn_rate,
+                run_time,
+                user_classes,
+                locustfile,
+                coordinator,
+            } = e;
         }
-        Event::TestStop(TestStop { time }) | Event::ResetStats(ResetStats { time }) => {}
+        Event::TestStop(TestStop { time }) => {}
+        // Of workers, for `stats`: no recorder tells of them.
+        Event::ResetStats(ResetStats { time, reports }) => {}
+        Event::ReportToMaster(ReportToMaster { time, number }) => {}
         Event::SpawningComplete(SpawningComplete { time, user_count }) => {}
         Event::CpuWarning(CpuWarning { time, cpu_usage }) => {}
         Event::Usage(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes }) => {}
-        Event::Users(Users { time, counts }) => {}
+        Event::Users(Users { time, counts, sources }) => {}
         Event::Request(e) => {
             let Request {
                 start_time,

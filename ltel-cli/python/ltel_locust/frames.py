@@ -1,4 +1,4 @@
-"""The frames of protocol v1, field by field: what may stand in each, and how any value becomes that.
+"""The frames of protocol v1, field by field: what each may hold, and how any value becomes that.
 
 Whatever a locustfile puts into an event, a wrong value costs that value: it is left out of its
 frame, which is sent all the same.
@@ -60,7 +60,7 @@ FIELDS: dict[str, dict[str, Cleaner]] = {
         "net_recv_bytes": count,
     },
     "reset_stats": {"time": number, "reports": counts},
-    "report": {"time": number, "number": count},
+    "report_to_master": {"time": number, "number": count},
     "user_error": {
         "time": number,
         "user": name,

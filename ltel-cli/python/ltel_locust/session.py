@@ -107,7 +107,7 @@ class Session:
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         self._since = time.time()
-        # By a worker, how often it has reported to its master, by its own count.
+        # How often each worker has reported to this master in the run, and how often this worker has.
         self._reports: dict[str, int] = {}
         self._own_reports = 0
         self._users_interval = 1.0
@@ -410,6 +410,8 @@ class Session:
             self._note_workers(now, ready=True)
         except Exception as error:
             once.failed("the workers of a run are not known", error)
+        self._own_reports = 0
+        self._reports.clear()
         self._next_users = 0.0
         fields: dict[str, Any] = {
             "run_id": now.run_id,
@@ -455,19 +457,21 @@ class Session:
     def _put_reset(self) -> None:
         # What a worker counts from its last report on is in the next one, and so in the figures
         # after the reset: a master says which reports were there before it.
-        self._put("reset_stats", {"reports": self._reports or None})
+        self._put("reset_stats", {"reports": self._reports})
 
     @_listener
     def _on_report_to_master(self, data: Any = None, **_kwargs: Any) -> None:
+        if not self._runs:
+            return
         self._own_reports += 1
-        data["ltel_report"] = self._own_reports
-        self._put("report", {"number": self._own_reports})
+        data["ltel_report"] = [self._runs[-1].run_id, self._own_reports]
+        self._put("report_to_master", {"number": self._own_reports})
 
     @_listener
     def _on_worker_report(self, client_id: Any = None, data: Any = None, **_kwargs: Any) -> None:
-        report = data.get("ltel_report")
-        if report is not None:
-            self._reports[client_id] = report
+        run_id, number = data.get("ltel_report") or (None, 0)
+        if self._runs and run_id == self._runs[-1].run_id:
+            self._reports[client_id] = number
 
     @_listener
     def _on_cpu_warning(self, cpu_usage: Any = None, **_kwargs: Any) -> None:

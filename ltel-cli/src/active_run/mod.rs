@@ -21,6 +21,10 @@ use self::at_work::AtWork;
 #[derive(Debug)]
 pub(crate) struct ActiveRun {
     pub(crate) run: Run,
+    /// The id that its sources know it by. Another test may have come with the same before.
+    pub(crate) asked_id: String,
+    /// The `client_id` of the master or local runner whose run it is, where it is known.
+    pub(crate) coordinator: Option<String>,
     recorders: Vec<AtWork>,
     backends: Arc<[Backend]>,
     // Used again and again: an event that emits nothing costs no allocation.
@@ -29,11 +33,23 @@ pub(crate) struct ActiveRun {
 
 impl ActiveRun {
     /// Begins a run: builds each recorder, with a meter for each backend that it is routed to.
-    pub(crate) fn begin(info: RunInfo, recorders: &[RecorderConfig], backends: &Arc<[Backend]>) -> Self {
+    pub(crate) fn begin(
+        info: RunInfo,
+        asked_id: String,
+        recorders: &[RecorderConfig],
+        backends: &Arc<[Backend]>,
+    ) -> Self {
         tracing::info!("run {} of testplan `{}` begins", info.run_id, info.testplan);
         let info = Arc::new(info);
         let recorders = recorders.iter().map(|config| AtWork::begin(config, &info, backends)).collect();
-        Self { run: Run::new(info), recorders, backends: Arc::clone(backends), out: Emitted::default() }
+        Self {
+            run: Run::new(info),
+            asked_id,
+            coordinator: None,
+            recorders,
+            backends: Arc::clone(backends),
+            out: Emitted::default(),
+        }
     }
 
     /// Lets the recorders see an event of a source.

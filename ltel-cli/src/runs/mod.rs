@@ -12,7 +12,7 @@ use ltel_core::Timestamp;
 use ltel_core::account::{Account, DropReason};
 use ltel_core::event::{Event, Task, TestStart};
 use ltel_core::run::{Progress, RunInfo};
-use ltel_core::wire::{Decoded, Done, Encoding, Features, Hello, Message, Rows};
+use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Hello, Message, Rows};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
@@ -63,6 +63,8 @@ pub(crate) struct FinishedRun {
     /// Requests that came too late.
     pub(crate) late: u64,
     pub(crate) number: u64,
+    /// The id that its sources know it by.
+    pub(crate) asked_id: String,
 }
 
 /// All runs and clients.
@@ -138,6 +140,7 @@ impl Runs {
             self.deliver(delivery, clock::now());
         }
         let now = clock::now();
+        self.begin_without_master(now);
         for (number, run) in std::mem::take(&mut self.active) {
             self.finished.push_back(finish(number, run, now));
         }
@@ -188,19 +191,21 @@ impl Runs {
         if let Some(former) = known.as_ref().and_then(|client| client.connection) {
             self.connections.remove(&former);
         }
-        let (last_seq, member) = known.map_or((0, None), |client| (client.last_seq, client.member));
         let client = Client {
             source: hello.source,
             connection: Some(connection),
             encoding,
-            last_seq,
+            last_seq: known.as_ref().map_or(0, |client| client.last_seq),
             acks,
             local_pid: pid,
-            member,
+            member: known.as_ref().and_then(|client| client.member),
             awaits: None,
-            held: Held::default(),
+            began: known.as_ref().and_then(|client| client.began.clone()),
+            beats: hello.heartbeat.is_some(),
+            held: known.map_or_else(Held::default, |client| client.held),
             left_at: now,
         };
+        let last_seq = client.last_seq;
         self.connections.insert(connection, id.clone());
         if let (Some(sampler), Some(pid)) = (&mut self.sampler, pid) {
             sampler.watch(pid, now);
@@ -213,7 +218,7 @@ impl Runs {
         match hello.run_id {
             Some(run_id) => {
                 let (testplan, locustfile) = (hello.testplan, hello.locustfile);
-                let start = TestStart { testplan, locustfile, ..TestStart::default() };
+                let start = TestStart { testplan, locustfile, coordinator: hello.coordinator, ..TestStart::default() };
                 self.join(&id, run_id, &start, now);
             }
             // Back, and in the run that it left.
@@ -222,7 +227,7 @@ impl Runs {
                     && let Some(member) = client.member
                     && let Some(run) = self.active.get_mut(&member.run)
                 {
-                    run.run.join(&id, &client.source, now);
+                    run.run.join(&id, &client.source, client.beats, now);
                 }
             }
         }
@@ -235,7 +240,15 @@ impl Runs {
         let Decoded { frame, wrong } = match client.encoding.decode(payload, now) {
             Ok(decoded) => decoded,
             // Requests in it show up as not received when the source says how many it sent.
-            Err(error) => return self.faults.count("frame not understood", &error),
+            Err(error) => {
+                self.faults.count("frame not understood", &error);
+                // A newer plugin may have more to say: it is not to wait for an answer.
+                if let DecodeError::UnknownType { seq: Some(seq), .. } = error {
+                    client.last_seq = client.last_seq.max(seq);
+                    client.acks.send_replace(client.last_seq);
+                }
+                return;
+            }
         };
         if let Some(seq) = frame.seq {
             // Sent again after a reconnect, and recorded the first time.
@@ -247,6 +260,9 @@ impl Runs {
         }
         self.faults.count_fields(&wrong, &client.source.label());
         let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
+        if let Some((run, index)) = self.run_of(&id) {
+            run.run.heard(index, now);
+        }
         self.message(&id, &frame.message, payload, now);
         if let Some((seq, acks)) = acks {
             acks.send_replace(seq);
@@ -254,26 +270,39 @@ impl Runs {
     }
 
     fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Timestamp) {
-        let event = match message {
-            Message::Requests(rows) => return self.requests(id, rows, payload, now),
-            Message::Done(done) => return self.done(id, done, now),
+        match message {
             Message::Hello(_) => return self.faults.count("frame not understood", &"a second `hello`"),
-            Message::TestStart(start) => {
-                self.test_start(id, start, now);
-                Event::TestStart(start)
-            }
+            Message::Heartbeat => return,
+            Message::TestStart(start) => self.test_start(id, start, now),
+            _ => {}
+        }
+        if !self.holds(id, message, payload, now) {
+            self.record(id, message, now);
+        }
+    }
+
+    /// Brings what a client says to the run that it is in.
+    fn record(&mut self, id: &str, message: &Message<'_>, now: Timestamp) {
+        let event = match message {
+            Message::Requests(rows) => return self.requests(id, rows, now),
+            Message::Done(done) => return self.done(id, done, now),
+            Message::TestStart(e) => Event::TestStart(e),
             Message::TestStop(e) => Event::TestStop(e),
             Message::SpawningComplete(e) => Event::SpawningComplete(e),
             Message::Users(e) => Event::Users(e),
             Message::CpuWarning(e) => Event::CpuWarning(e),
             Message::Usage(e) => Event::Usage(e),
             Message::ResetStats(e) => Event::ResetStats(e),
+            Message::ReportToMaster(e) => Event::ReportToMaster(e),
             Message::UserError(e) => Event::UserError(e),
             Message::Custom(e) => Event::Custom(e),
             Message::Tasks(tasks) => return self.tasks(id, tasks, now),
             _ => return,
         };
         if let Some((run, index)) = self.run_of(id) {
+            if let Event::Users(users) = &event {
+                run.run.named(&users.sources, now);
+            }
             run.record(&event, index, now);
         }
     }
@@ -291,11 +320,7 @@ impl Runs {
         Some((self.active.get_mut(&member.run)?, member.index))
     }
 
-    fn requests(&mut self, id: &str, rows: &Rows<'_>, payload: &Bytes, now: Timestamp) {
-        let Some(client) = self.clients.get_mut(id) else { return };
-        if client.member.is_none() && !self.join_only_run(id, now) {
-            return self.hold(id, rows, payload, now);
-        }
+    fn requests(&mut self, id: &str, rows: &Rows<'_>, now: Timestamp) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(member) = &client.member else { return };
         if let Some(run) = self.active.get_mut(&member.run) {
@@ -318,7 +343,7 @@ impl Runs {
         let current = self.clients.get(id).and_then(|client| client.member);
         // A correction may come when its source is in the next run already.
         let run = self.active.iter_mut().find(|(number, run)| match &done.run_id {
-            Some(run_id) => run.run.info().run_id == *run_id,
+            Some(run_id) => run.asked_id == *run_id && run.run.member(id).is_some(),
             None => current.is_some_and(|member| member.run == **number),
         });
         if let Some((_, run)) = run
@@ -355,12 +380,19 @@ impl Runs {
         if self.sampler.as_ref().and_then(Sampler::due).is_some_and(|due| due <= now) {
             self.sample_usage(now);
         }
-        self.drop_held(now);
+        self.settle_held(now);
         let grace = self.config.grace;
         let mut complete = Vec::new();
         for (number, run) in &mut self.active {
             if run.next_tick().is_some_and(|due| due <= now) {
                 run.tick(now);
+            }
+            for worker in run.run.overdue(now, grace) {
+                tracing::warn!(
+                    "run {}: worker {worker} never reached ltel, and its requests are missing: does it load the plugin, and \
+                     know the address (LTEL_ADDRESS)?",
+                    run.run.info().run_id
+                );
             }
             if run.run.progress(now, grace) == Progress::Complete {
                 complete.push(*number);
@@ -381,6 +413,7 @@ impl Runs {
         let mut earlier = |at: Timestamp| deadline = Some(deadline.map_or(at, |have| have.min(at)));
         for run in self.active.values_mut() {
             run.next_tick().map(&mut earlier);
+            run.run.next_overdue(grace).map(&mut earlier);
             if let Progress::WaitUntil(until) = run.run.progress(clock::now(), grace) {
                 earlier(until);
             }
@@ -408,6 +441,7 @@ impl Runs {
 
 fn finish(number: u64, run: ActiveRun, now: Timestamp) -> FinishedRun {
     let info = Arc::clone(run.run.info());
+    let asked_id = run.asked_id.clone();
     let (account, complete) = run.finish(now);
-    FinishedRun { info, account, complete, late: 0, number }
+    FinishedRun { info, account, complete, late: 0, number, asked_id }
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::event::{
-    CpuWarning, Custom, Event, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task,
-    TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Event, Extra, ReportToMaster, Request, RequestError, ResetStats, ResponseTime,
+    SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
 };
 use crate::source::Source;
 use crate::trace::TraceContext;
@@ -43,6 +43,8 @@ pub enum Happening {
     #[doc(hidden)]
     ResetStats(ResetStats),
     #[doc(hidden)]
+    ReportToMaster(ReportToMaster),
+    #[doc(hidden)]
     Custom(Custom),
 }
 
@@ -63,7 +65,8 @@ macro_rules! happenings {
 }
 happenings!(
     TestStart: TestStart, TestStop: TestStop, SpawningComplete: SpawningComplete, CpuWarning: CpuWarning, Usage: Usage,
-    Users: Users, Request: Request<'static>, Task: Task<'static>, UserError: UserError, ResetStats: ResetStats, Custom: Custom
+    Users: Users, Request: Request<'static>, Task: Task<'static>, UserError: UserError, ResetStats: ResetStats,
+    ReportToMaster: ReportToMaster, Custom: Custom
 );
 
 impl HappensToBe for Happening {
@@ -116,6 +119,7 @@ impl Given {
             Happening::Task(e) => e.start_time = now - e.duration / 1e3,
             Happening::UserError(e) => e.time = now,
             Happening::ResetStats(e) => e.time = now,
+            Happening::ReportToMaster(e) => e.time = now,
             Happening::Custom(e) => e.time = now,
         }
         see(&match &self.event {
@@ -129,6 +133,7 @@ impl Given {
             Happening::Task(e) => Event::Task(e),
             Happening::UserError(e) => Event::UserError(e),
             Happening::ResetStats(e) => Event::ResetStats(e),
+            Happening::ReportToMaster(e) => Event::ReportToMaster(e),
             Happening::Custom(e) => Event::Custom(e),
         });
     }
@@ -393,6 +398,20 @@ impl Given<UserError> {
 #[must_use]
 pub fn reset_stats() -> Given<ResetStats> {
     Given::new(ResetStats::default())
+}
+
+impl Given<ResetStats> {
+    /// Of a master: the last report of this worker that it had.
+    #[must_use]
+    pub fn after_report(mut self, worker: &str, number: u64) -> Self {
+        self.event.reports.get_or_insert_default().insert(worker.to_owned(), number);
+        self
+    }
+}
+
+/// A worker reported its statistics to its master, for the `number`th time.
+pub fn report_to_master(number: u64) -> Given<ReportToMaster> {
+    Given::new(ReportToMaster { number, ..ReportToMaster::default() })
 }
 
 /// An event of the user's own.

@@ -43,8 +43,8 @@ use crate::run::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
 
 pub use self::given::{
-    Given, HappensToBe, cpu_warning, custom, request, reset_stats, spawning_complete, task, test_start, test_stop,
-    usage, user_error, users,
+    Given, HappensToBe, cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task,
+    test_start, test_stop, usage, user_error, users,
 };
 pub use self::output::{Output, Point, PointValue, RecordOut, SpanOut};
 pub use self::sheet::{SpecSheet, spec};

@@ -82,7 +82,7 @@ pub(super) fn decode(line: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeE
         }
         kind => {
             let entries = fields.into_iter().map(|(key, json)| (key.into(), Value::from_json(json))).collect();
-            message::Fields { kind, entries, wrong: &mut wrong }.message(now)?
+            message::Fields { kind, seq, entries, wrong: &mut wrong }.message(now)?
         }
     };
     Ok(Decoded { frame: Frame { seq, message }, wrong })
@@ -180,6 +180,7 @@ enum Body<'a> {
     CpuWarning(&'a crate::event::CpuWarning),
     Usage(&'a crate::event::Usage),
     ResetStats(&'a crate::event::ResetStats),
+    ReportToMaster(&'a crate::event::ReportToMaster),
     UserError(&'a crate::event::UserError),
     Custom(&'a crate::event::Custom),
     Requests {
@@ -207,6 +208,7 @@ impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
             Message::CpuWarning(m) => Body::CpuWarning(m),
             Message::Usage(m) => Body::Usage(m),
             Message::ResetStats(m) => Body::ResetStats(m),
+            Message::ReportToMaster(m) => Body::ReportToMaster(m),
             Message::UserError(m) => Body::UserError(m),
             Message::Custom(m) => Body::Custom(m),
             Message::Requests(m) => {

@@ -19,6 +19,7 @@ const NAME: usize = 64;
 /// The fields of a frame.
 pub(super) struct Fields<'a, 'f> {
     pub(super) kind: &'f str,
+    pub(super) seq: Option<u64>,
     /// By name, in their order.
     pub(super) entries: Vec<(Cow<'a, str>, Value<'a>)>,
     pub(super) wrong: &'f mut WrongFields,
@@ -36,11 +37,12 @@ impl Fields<'_, '_> {
             "cpu_warning" => Message::CpuWarning(self.event(now)),
             "usage" => Message::Usage(self.event(now)),
             "reset_stats" => Message::ResetStats(self.event(now)),
+            "report_to_master" => Message::ReportToMaster(self.event(now)),
             "user_error" => Message::UserError(self.event(now)),
             "custom" => Message::Custom(self.event(now)),
             "done" => Message::Done(self.event(now)),
             "heartbeat" => Message::Heartbeat,
-            kind => return Err(DecodeError::UnknownType(kind.to_owned())),
+            kind => return Err(DecodeError::UnknownType { kind: kind.to_owned(), seq: self.seq }),
         })
     }
 

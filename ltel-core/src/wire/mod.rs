@@ -17,7 +17,8 @@ use thiserror::Error;
 
 use crate::clock::Timestamp;
 use crate::event::{
-    CpuWarning, Custom, Request, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, ReportToMaster, Request, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage,
+    UserError, Users,
 };
 use crate::source::Source;
 
@@ -110,8 +111,13 @@ pub enum DecodeError {
     #[error("frame without a `type`")]
     NoType,
     /// A `type` that protocol v1 does not have.
-    #[error("unknown frame type `{0}`")]
-    UnknownType(String),
+    #[error("unknown frame type `{kind}`")]
+    UnknownType {
+        /// The type.
+        kind: String,
+        /// The frame's number: it can be acknowledged all the same.
+        seq: Option<u64>,
+    },
 }
 
 /// Why a frame could not be written.
@@ -157,6 +163,8 @@ pub enum Message<'a> {
     Usage(Usage),
     /// Locust's statistics went back to zero.
     ResetStats(ResetStats),
+    /// A worker's statistics went to its master.
+    ReportToMaster(ReportToMaster),
     /// An exception in user code.
     UserError(UserError),
     /// An event of the user's own.
@@ -184,6 +192,7 @@ impl Message<'_> {
             Self::CpuWarning(_) => "cpu_warning",
             Self::Usage(_) => "usage",
             Self::ResetStats(_) => "reset_stats",
+            Self::ReportToMaster(_) => "report_to_master",
             Self::UserError(_) => "user_error",
             Self::Custom(_) => "custom",
             Self::Requests(_) => "requests",
@@ -216,6 +225,12 @@ pub struct Hello {
     /// The locustfile's name without its folder and `.py`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locustfile: Option<String>,
+    /// From a worker, the `client_id` of its master, where that has the plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coordinator: Option<String>,
+    /// The client says something at least so often, in seconds; absent if it may say nothing for any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<f64>,
     /// The listener's token, where it wants one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

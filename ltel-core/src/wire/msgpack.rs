@@ -59,7 +59,7 @@ pub(super) fn decode(payload: &[u8], now: Timestamp) -> Result<Decoded<'_>> {
                 Message::Requests(rows.requests(packed, &mut wrong)?)
             }
         }
-        kind => Fields { kind, entries: Input(payload).entries()?, wrong: &mut wrong }.message(now)?,
+        kind => Fields { kind, seq, entries: Input(payload).entries()?, wrong: &mut wrong }.message(now)?,
     };
     Ok(Decoded { frame: Frame { seq, message }, wrong })
 }

@@ -8,6 +8,7 @@ mod table;
 mod endpoint;
 mod errors;
 mod resets;
+mod recent;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use ltel_core::prelude::*;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use recent::Recent;
 use resets::{Place, Resets};
 use table::Table;
 
@@ -27,6 +29,7 @@ pub const NAME: &str = "locust.tl.request.metric.stats";
 pub struct Stats {
     table: Table,
     resets: Resets,
+    recent: Recent,
     begun: Option<f64>,
     users: UserCount,
 }
@@ -120,6 +123,7 @@ impl Recorder for Stats {
         Self {
             table: Table::new(options.error_limit),
             resets: Resets::default(),
+            recent: Recent::default(),
             begun: None,
             users: UserCount::default(),
         }
@@ -135,6 +139,11 @@ impl Recorder for Stats {
             Event::Users(users) if cx.speaks_for_run() => self.users.set(cx, users.total()),
             Event::SpawningComplete(spawned) if cx.speaks_for_run() => self.users.set(cx, spawned.user_count),
             Event::ResetStats(reset) => self.reset(reset, cx),
+            Event::ReportToMaster(report) => {
+                if let Some(source) = cx.source() {
+                    self.recent.reported(source, report.number);
+                }
+            }
             _ => {}
         }
     }
@@ -186,13 +195,15 @@ impl Stats {
     fn request(&mut self, request: &Request<'_>, cx: &mut Context<'_, Options>) {
         let series = cx.series([Label::Str(&request.method), Label::Str(&request.name)]);
         let (number, overflow) = (series.number(), series.is_overflow());
-        let table = match cx.source() {
-            Some(source) if !self.resets.none() && !source.source.coordinates() => {
-                match self.resets.place(source.index, cx.options().error_limit) {
-                    Place::Main => &mut self.table,
-                    Place::Aside(table) => table,
-                }
-            }
+        let worker = cx.source().filter(|source| !source.source.coordinates());
+        if worker.is_some_and(|worker| !self.recent.keep(worker, number, overflow, request)) {
+            return;
+        }
+        let table = match worker {
+            Some(worker) if !self.resets.none() => match self.resets.place(worker.index, cx.options().error_limit) {
+                Place::Main => &mut self.table,
+                Place::Aside(table) => table,
+            },
             _ => &mut self.table,
         };
         table.record(number, overflow, request);
@@ -202,11 +213,16 @@ impl Stats {
         let worker = cx.source().filter(|source| !source.source.coordinates());
         // Without a master, the first worker to reset stands for it.
         if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
-            self.table = self.resets.master(cx.options().error_limit);
+            let limit = cx.options().error_limit;
+            self.table = self.resets.master(limit);
             self.begun = Some(reset.time);
+            if worker.is_none() {
+                self.recent.carry_over(reset, &mut self.resets, limit);
+            }
         }
         if let Some(worker) = worker {
             self.resets.worker(worker.index);
+            self.recent.forget(worker.index);
         }
     }
 

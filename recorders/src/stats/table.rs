@@ -17,6 +17,9 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Method and name of all endpoints beyond the series limit.
+    pub(super) const OTHERS: [&str; 2] = ["", "other endpoints"];
+
     /// An empty table that tells so many errors apart.
     pub(super) const fn new(error_limit: usize) -> Self {
         Self { endpoints: Vec::new(), error_room: error_limit, other_errors: None }
@@ -29,7 +32,8 @@ impl Table {
             self.endpoints.resize_with(number + 1, || None);
         }
         let endpoint = self.endpoints[number].get_or_insert_with(|| {
-            if overflow { Endpoint::new("", "other endpoints") } else { Endpoint::new(&request.method, &request.name) }
+            let [method, name] = if overflow { Self::OTHERS } else { [&*request.method, &*request.name] };
+            Endpoint::new(method, name)
         });
         endpoint.record(request);
         if let Some(error) = &request.error {
