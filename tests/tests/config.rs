@@ -53,7 +53,7 @@ fn an_endpoint_without_a_scheme_is_not_for_http() {
 /// What recorders do, and what people are told, in an environment.
 fn warned(text: &str, env: &[(&str, &str)]) -> (String, Vec<String>) {
     let env: Environment = env.iter().copied().collect();
-    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap();
+    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).expect("valid");
     let recorders = config.recorders.iter().map(|recorder| {
         let trace = recorder.factory.needs().trace;
         format!("{}{}", recorder.name, trace.map_or(String::new(), |trace| format!(" {}", trace.ratio)))

@@ -5,7 +5,8 @@
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, SLOW, SOON, Scene, Target, TestAgent, Turn, config, free_port, otlp_backend, row, traced, until,
+    Client, Exit, FaultReceiver, SLOW, SOON, Scene, Target, TestAgent, Turn, config, free_port, otlp_backend, row,
+    traced, until,
 };
 use rustix::process::Signal;
 
@@ -81,6 +82,26 @@ fn an_endpoint_of_the_environment() {
         assert_eq!(arrived, sent, "{session}: {said}");
         assert_eq!(scene.lines().report().count("recorded"), 10, "the file goes on");
     }
+}
+
+/// Scenario: OpenTelemetry's variables name a host and a port of this machine alone, and do not say that it is insecure.
+/// Guarantees: that is TLS, as the specification has it; where it fails, ltel says what a receiver without TLS wants.
+#[test]
+fn an_endpoint_of_the_environment_that_speaks_no_tls() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    let mut server = scene.server(&config(&scene, "", "[backends.otlp]\n"), &["--once"]);
+    server.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    server.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("127.0.0.1:{}", receiver.port("grpc")));
+    let mut ltel = scene.start("ltel", server);
+    ltel.says("listening on", SOON);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let said = ltel.stderr();
+    assert!(said.contains("a receiver without TLS wants http://, or `OTEL_EXPORTER_OTLP_INSECURE=true`"), "{said}");
+    assert!(receiver.requests().is_empty(), "nothing goes there unencrypted");
 }
 
 /// Scenario: an endpoint that redirects to another, as one does that wants people to log in.

@@ -69,19 +69,20 @@ fn receivers(otlp: &OtlpConfig) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, load};
+    use crate::config::load;
 
     #[test]
     fn receivers_are_named_once_if_all_signals_go_there() {
-        let shown = |lines: &str| {
+        let shown_in = |lines: &str, env: &[(&str, &str)]| {
             let text = format!("[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n{lines}");
             let registry = ltel_recorders::registry();
-            let config = load("telemetry.toml", &text, &registry, &Environment::default()).expect("valid");
+            let config = load("telemetry.toml", &text, &registry, &env.iter().copied().collect()).expect("valid");
             match &config.backends[0].kind {
                 BackendKind::Otlp(otlp) => receivers(otlp),
                 other => panic!("it is OTLP, not {other:?}"),
             }
         };
+        let shown = |lines: &str| shown_in(lines, &[]);
         assert_eq!(shown("endpoint = \"http://here:4317\""), "http://here:4317/ (grpc)");
         assert_eq!(
             shown(
@@ -90,5 +91,13 @@ mod tests {
             "metrics http://here/v1/metrics (http/protobuf)\nlogs http://there:4317/ (grpc)"
         );
         assert_eq!(shown("endpoint = \"http://here:4317\"\nsignals = [\"logs\"]"), "logs http://here:4317/ (grpc)");
+        let here = ("OTEL_EXPORTER_OTLP_ENDPOINT", "here:4317");
+        assert_eq!(shown_in("", &[here]), "https://here:4317/ (grpc)");
+        let no_traces = ("OTEL_TRACES_EXPORTER", "none");
+        assert_eq!(
+            shown_in("", &[here, no_traces]),
+            "metrics https://here:4317/ (grpc)\nlogs https://here:4317/ (grpc)"
+        );
+        assert_eq!(shown_in("", &[("OTEL_SDK_DISABLED", "true")]), "off, by the environment");
     }
 }

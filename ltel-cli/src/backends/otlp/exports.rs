@@ -123,7 +123,8 @@ fn hint(error: &str) -> &'static str {
     } else if says(&[NO_HTTP2]) {
         "; an HTTP receiver wants `protocol = \"http/protobuf\"`"
     } else if says(&["InvalidContentType"]) {
-        "; a receiver without TLS wants http://"
+        "; a receiver without TLS wants http://, or `OTEL_EXPORTER_OTLP_INSECURE=true` where the variable of the endpoint has no \
+         scheme"
     } else if says(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
         "; `ca_file` has to hold the authority that signed the receiver's certificate"
     } else {
