@@ -28,7 +28,8 @@ impl Sink for MetricsSink {
 
     async fn metrics(&mut self, batch: Vec<Collected>) {
         // One request per recorder, so that each stays small. They were collected one after the other, and leave so.
-        for (n, collected) in batch.into_iter().enumerate() {
+        let mut follows = false;
+        for collected in batch {
             let (items, bytes) = size::points(&collected.metrics);
             if items == 0 {
                 continue;
@@ -43,13 +44,14 @@ impl Sink for MetricsSink {
                     bytes >> 20
                 );
             }
-            let load = Load { items, last: collected.last, follows: n > 0 };
+            let load = Load { items, last: collected.last, follows };
             let (exporter, metrics) = (Arc::clone(&self.exporter), Arc::new(collected.metrics));
             let attempt = move || {
                 let (exporter, metrics) = (Arc::clone(&exporter), Arc::clone(&metrics));
                 async move { exporter.export(&metrics).await }
             };
             self.exports.start(load, attempt).await;
+            follows = true;
         }
         // The next collection is made when this one has arrived: so no point overtakes an older one.
         self.exports.finish().await;
