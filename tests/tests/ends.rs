@@ -94,7 +94,7 @@ fn once_without_a_run() {
         locust.args(["--master-bind-host=127.0.0.1"]).args(more);
         scene.start("locust", locust)
     };
-    check("start_timeout = \"30s\"", "Locust connected, but no test was started within 30s", &|scene| {
+    check("start_timeout = \"20s\"", "Locust connected, but no test was started within 20s", &|scene| {
         Some(master(scene, &["--expect-workers=1"]))
     });
     check(

@@ -10,6 +10,13 @@ use nix::unistd::Pid;
 // The system tells only parents that a process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
+/// Makes ltel the parent of those processes whose parent in the command ends before them. Otherwise the first process of the
+/// machine or the container would be: it may take its time to bury them, and until then they count as members.
+pub(super) fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+}
+
 /// A process group that was made for a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group(Pid);
@@ -28,7 +35,7 @@ impl Group {
 
     /// Whether no process of the group is left. For when its leader has ended and was waited for.
     pub(super) fn is_empty(self) -> bool {
-        // As the first process of a container, ltel inherits what the command leaves, and has to bury it.
+        // Those of them that have ended and that ltel has adopted wait for this.
         let ours = Pid::from_raw(-self.0.as_raw());
         while waitpid(ours, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_some()) {}
         killpg(self.0, None) == Err(Errno::ESRCH)

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::group::Group;
 use super::private_socket::PrivateSocket;
-use super::{Failure, arrival};
+use super::{Failure, arrival, group};
 use crate::config::{BackendConfig, BackendKind, Config, JsonOutput, RecorderConfig};
 use crate::listen::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
@@ -115,6 +115,7 @@ fn spawn(
     // group of its own, so that a signal to ours reaches it once, through us.
     let leads = !std::io::stdin().is_terminal();
     if leads {
+        group::adopt_orphans();
         child.process_group(0);
     }
     let child = child.spawn().map_err(|error| {
