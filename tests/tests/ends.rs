@@ -211,6 +211,29 @@ fn a_terminated_group_leaves_nothing_behind() {
     }
 }
 
+/// Scenario: SIGTERM to `run` of a Locust of several processes, which tells its workers to end by itself.
+/// Guarantees: no process of the group gets a second signal from ltel, and none is left; the run is complete and exact.
+#[test]
+fn several_processes_are_told_once() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let port = free_port();
+    let script = "echo $$ > group; exec \"$@\"";
+    scene.write("telemetry.toml", &config(&scene, "", ""));
+    let mut command = scene.ltel(["run", "--config", "telemetry.toml", "--", "sh", "-c", script, "sh"]);
+    command.arg(locust_venv().join("locust")).args(LOCUST).arg("--processes=2");
+    command.args([format!("--master-bind-port={port}"), format!("--master-port={port}")]);
+    let mut run = scene.start("run", command);
+    in_mid_run(&scene);
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
+    assert!(!has_members(&scene), "{}", run.stderr());
+    assert!(!run.stderr().contains("the processes that the command has left"), "{}", run.stderr());
+    let lines = scene.lines();
+    lines.check_figures(&scene.witnessed());
+    assert_eq!(lines.report().telemetry["complete"], true, "{:?}", lines.report());
+}
+
 /// Scenario: a shell leaves Locust in the background and ends by itself; then ltel, which waits for the run, gets SIGTERM.
 /// Guarantees: the signal is for Locust, and so no process is left and the run is complete.
 #[test]
