@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 }
 
 const RUN_EXIT_CODES: &str = "\
-Exit codes: those of the command; 128 and the signal's number where a signal ended it.
+Exit codes: those of the command; 128 plus the signal's number where a signal ended it.
   1    an address is taken; or with --strict: the command ended with 0, but telemetry was lost
   2    the configuration is wrong; the command was not started
   126  the command cannot be run
