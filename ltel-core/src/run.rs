@@ -362,8 +362,8 @@ mod tests {
     #[test]
     fn the_masters_end_is_not_the_runs_end() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), false, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), false, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(100), GRACE), Progress::Running);
         run.done(worker, done(0, 0, &[]), at(101));
@@ -407,10 +407,10 @@ mod tests {
     #[test]
     fn a_worker_that_the_master_names_is_waited_for() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), false, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(6));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), false, at(6));
         assert_eq!(run.progress(at(6), GRACE), Progress::Running);
         run.done(worker, done(0, 0, &[]), at(7));
         assert_eq!(run.progress(at(7), GRACE), Progress::Complete);

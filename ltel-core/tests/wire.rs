@@ -114,9 +114,19 @@ fn source() -> impl Strategy<Value = Source> {
 }
 
 fn message() -> impl Strategy<Value = Message<'static>> {
-    let hello = (any::<u32>(), text(), source(), of(text()), of(text()), of(text()), of(text()), of(text())).prop_map(
-        |(protocol, client_id, source, locust_version, run_id, testplan, locustfile, token)| {
-            Message::Hello(Hello { protocol, client_id, source, locust_version, run_id, testplan, locustfile, token })
+    let hello = (any::<u32>(), text(), source(), of(text()), of(text()), of(text()), of(number()), of(text())).prop_map(
+        |(protocol, client_id, source, locust_version, run_id, coordinator, heartbeat, token)| {
+            Message::Hello(Hello {
+                protocol,
+                client_id,
+                source,
+                locust_version,
+                run_id,
+                coordinator,
+                heartbeat,
+                token,
+                ..Hello::default()
+            })
         },
     );
     let start = (number(), of(text()), of(text()), of(any::<u64>()), of(number()), vec(text(), 0..3)).prop_map(
@@ -153,7 +163,7 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         })),
         (number(), number()).prop_map(|(time, cpu_usage)| Message::CpuWarning(CpuWarning { time, cpu_usage })),
         usage,
-        number().prop_map(|time| Message::ResetStats(ResetStats { time, reports: None })),
+        number().prop_map(|time| Message::ResetStats(ResetStats { time, reports: Some([("w".to_owned(), 7)].into()) })),
         user_error,
         custom,
         vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, ..Rows::default() })),
@@ -416,7 +426,7 @@ fn a_wrong_value_of_an_event_costs_that_value() {
     for (good, fields) in [
         (
             json!({"type": "hello", "protocol": 1, "client_id": "c", "source": source, "locust_version": "2.4",
-                "run_id": "r", "testplan": "t", "locustfile": "l", "token": "x"}),
+                "run_id": "r", "testplan": "t", "locustfile": "l", "coordinator": "m", "heartbeat": 2.0, "token": "x"}),
             &[
                 ("protocol", Small),
                 ("client_id", Text),
@@ -430,12 +440,15 @@ fn a_wrong_value_of_an_event_costs_that_value() {
                 ("run_id", Text),
                 ("testplan", Text),
                 ("locustfile", Text),
+                ("coordinator", Text),
+                ("heartbeat", Number),
                 ("token", Text),
             ][..],
         ),
         (
             json!({"type": "test_start", "time": 5.5, "run_id": "r", "testplan": "t", "host": "h", "users": 7,
-                "spawn_rate": 1.5, "run_time": 60.5, "user_classes": ["A"], "locustfile": "l"}),
+                "spawn_rate": 1.5, "run_time": 60.5, "user_classes": ["A"], "locustfile": "l",
+                "coordinator": "m"}),
             &[
                 ("time", Number),
                 ("run_id", Text),
@@ -446,6 +459,7 @@ fn a_wrong_value_of_an_event_costs_that_value() {
                 ("run_time", Number),
                 ("user_classes", Nothing),
                 ("locustfile", Text),
+                ("coordinator", Text),
             ],
         ),
         (json!({"type": "test_stop", "time": 5.5}), &[("time", Number)]),
@@ -454,8 +468,8 @@ fn a_wrong_value_of_an_event_costs_that_value() {
             &[("time", Number), ("user_count", Count)],
         ),
         (
-            json!({"type": "users", "time": 5.5, "counts": {"A": 1, "B": 2}}),
-            &[("time", Number), ("counts", Nothing), ("counts.A", Entry)],
+            json!({"type": "users", "time": 5.5, "counts": {"A": 1, "B": 2}, "sources": ["w"]}),
+            &[("time", Number), ("counts", Nothing), ("counts.A", Entry), ("sources", Nothing)],
         ),
         (json!({"type": "cpu_warning", "time": 5.5, "cpu_usage": 91.5}), &[("time", Number), ("cpu_usage", Number)]),
         (
@@ -469,7 +483,11 @@ fn a_wrong_value_of_an_event_costs_that_value() {
                 ("net_recv_bytes", Count),
             ],
         ),
-        (json!({"type": "reset_stats", "time": 5.5}), &[("time", Number)]),
+        (
+            json!({"type": "reset_stats", "time": 5.5, "reports": {"w": 1, "v": 2}}),
+            &[("time", Number), ("reports", Nothing), ("reports.w", Entry)],
+        ),
+        (json!({"type": "report_to_master", "time": 5.5, "number": 7}), &[("time", Number), ("number", Count)]),
         (
             json!({"type": "user_error", "time": 5.5, "user": "A", "error": "E: x", "traceback": "t", "trace_id": "1",
                 "span_id": "2", "sampled": true}),
