@@ -111,14 +111,14 @@ fn row(json: &RawValue, least: usize) -> Option<[Value<'_>; FIELDS]> {
 }
 
 fn requests<'a>(fields: &Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
-    let mut rows = Rows::default();
+    let mut batch = Rows::default();
     for json in list(fields, "requests.rows", wrong) {
         match row(json, REQUEST_KEY) {
-            Some(row) => rows.rows.push(read(row, packed, wrong)),
-            None => rows.invalid += 1,
+            Some(row) => batch.rows.push(rows::request(row, packed, wrong)),
+            None => batch.invalid += 1,
         }
     }
-    rows
+    batch
 }
 
 /// A request with names: the one row of its frame.
@@ -128,13 +128,7 @@ fn request<'a>(fields: &mut Fields<'a>, packed: Packed, wrong: &mut WrongFields)
     if !["request_type", "name"].iter().all(|key| fields.contains_key(*key)) {
         return Rows { invalid: 1, ..Rows::default() };
     }
-    Rows { rows: vec![read(NAMES.map(|name| take(fields, name)), packed, wrong)], ..Rows::default() }
-}
-
-fn read<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
-    let [start, method, name, time, length, status, error, extra] = row;
-    let error = rows::failure(error, "requests.error", wrong);
-    rows::request([start, method, name, time, length, status], error, extra, packed, wrong)
+    Rows { rows: vec![rows::request(NAMES.map(|name| take(fields, name)), packed, wrong)], ..Rows::default() }
 }
 
 fn tasks<'a>(fields: &Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Vec<Task<'a>> {

@@ -13,53 +13,40 @@ use super::value::{DEPTH, Number, VALUES, Value};
 use super::wrong::WrongFields;
 use super::{DecodeError, Decoded, EncodeError, Frame, Message, Rows};
 use crate::clock::Timestamp;
-use crate::event::{Request, RequestError, Task};
+use crate::event::{Request, RequestError, ResponseTime, Task};
+
+const NIL: u8 = 0xc0;
 
 // Bounded: what is kept of a map that may be all of a frame. No kind has as many fields.
 const ENTRIES: usize = 256;
 
+// How many fields of a row of requests are not in its `extra`.
+const PLAIN: usize = 7;
+
 type Result<T> = std::result::Result<T, DecodeError>;
 
 pub(super) fn decode(payload: &[u8], now: Timestamp) -> Result<Decoded<'_>> {
-    let mut input = Input(payload);
-    let mut wrong = WrongFields::default();
-    let mut rows = None;
-    let [mut kind, mut seq, mut time, mut since] = [const { Value::Null }; 4];
-    for _ in 0..input.map_len()? {
-        let key = input.value()?;
-        let Value::Text(key) = key else {
-            input.skip()?;
-            continue;
-        };
-        match &*key {
-            "type" => kind = input.value()?,
-            "seq" => seq = input.value()?,
-            "time" => time = input.value()?,
-            "since" => since = input.value()?,
-            "rows" => {
-                rows = Some(input);
-                // The plugin writes the rows last: then there is no need to walk over them twice.
-                if matches!((&kind, &seq), (Value::Text(kind), Value::Number(_)) if kind == "requests") {
-                    break;
-                }
-                input.skip()?;
-            }
-            _ => input.skip()?,
-        }
+    let cut_short = || DecodeError::Malformed("not a whole MessagePack value".to_owned());
+    if !matches!(Input(payload).peek(), Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)) {
+        return Err(DecodeError::Malformed("not a map".to_owned()));
     }
+    let Head { kind, seq, time, since, rows } = Input(payload).head().ok_or_else(cut_short)?;
     let Value::Text(kind) = kind else { return Err(DecodeError::NoType) };
+    let mut wrong = WrongFields::default();
     let seq = super::seq(&seq, &kind, &mut wrong);
     let message = match &*kind {
-        "requests" | "tasks" => {
+        "requests" => {
             let packed = Packed::new(&kind, time, since, now, &mut wrong);
-            let rows = rows.unwrap_or(Input(&[0xc0]));
-            if kind == "tasks" {
-                Message::Tasks(rows.tasks(packed, &mut wrong)?)
-            } else {
-                Message::Requests(rows.requests(packed, &mut wrong)?)
-            }
+            Message::Requests(rows.requests(packed, &mut wrong).ok_or_else(cut_short)?)
         }
-        kind => Fields { kind, seq, entries: Input(payload).entries()?, wrong: &mut wrong }.message(now)?,
+        "tasks" => {
+            let packed = Packed::new(&kind, time, since, now, &mut wrong);
+            Message::Tasks(rows.tasks(packed, &mut wrong).ok_or_else(cut_short)?)
+        }
+        kind => {
+            let entries = Input(payload).entries().ok_or_else(cut_short)?;
+            Fields { kind, seq, entries, wrong: &mut wrong }.message(now)?
+        }
     };
     Ok(Decoded { frame: Frame { seq, message }, wrong })
 }
@@ -77,131 +64,51 @@ pub(super) fn encode_any(value: &impl Serialize) -> std::result::Result<Vec<u8>,
     Ok(frame)
 }
 
-fn malformed(what: &str) -> DecodeError {
-    DecodeError::Malformed(what.to_owned())
+/// What is to be known of a frame before its other fields.
+struct Head<'a> {
+    kind: Value<'a>,
+    seq: Value<'a>,
+    time: Value<'a>,
+    since: Value<'a>,
+    rows: Input<'a>,
 }
 
+/// The bytes that are left. A method returns nothing where there are too few of them, and where they are not what it reads.
 #[derive(Clone, Copy)]
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    /// The rows of requests that begin here.
-    fn requests(mut self, packed: Packed, wrong: &mut WrongFields) -> Result<Rows<'a>> {
-        let Some(count) = self.array_len()? else {
-            wrong.count("requests.rows");
-            self.skip()?;
-            return Ok(Rows::default());
-        };
-        // Most rows are longer than 9 bytes: the length alone must not make us reserve memory.
-        let mut rows = Rows { rows: Vec::with_capacity(count.min(self.0.len() / 9 + 1)), ..Rows::default() };
-        for _ in 0..count {
-            match self.array_len()? {
-                Some(fields) if fields >= REQUEST_KEY => rows.rows.push(self.request(fields, packed, wrong)?),
-                Some(fields) => {
-                    self.skip_all(fields)?;
-                    rows.invalid += 1;
-                }
-                None => {
-                    self.skip()?;
-                    rows.invalid += 1;
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    #[inline]
-    fn request(&mut self, fields: usize, packed: Packed, wrong: &mut WrongFields) -> Result<Request<'a>> {
-        let mut left = fields;
-        let row = [
-            self.field(&mut left)?,
-            self.field(&mut left)?,
-            self.field(&mut left)?,
-            self.field(&mut left)?,
-            self.field(&mut left)?,
-            self.field(&mut left)?,
-        ];
-        let error = if left > 0 { self.error(wrong)? } else { None };
-        left = left.saturating_sub(1);
-        let extra = self.field(&mut left)?;
-        self.skip_all(left)?;
-        Ok(rows::request(row, error, extra, packed, wrong))
-    }
-
-    /// The next of so many fields of a row. Those that it does not have are absent.
-    #[inline]
-    fn field(&mut self, left: &mut usize) -> Result<Value<'a>> {
-        if *left == 0 {
-            return Ok(Value::Null);
-        }
-        *left -= 1;
-        self.value()
-    }
-
-    #[inline]
-    fn error(&mut self, wrong: &mut WrongFields) -> Result<Option<RequestError<'a>>> {
-        if self.0.first() == Some(&Marker::Null.to_u8()) {
-            self.0 = &self.0[1..];
-            return Ok(None);
-        }
-        let mut pair = *self;
-        if pair.array_len()? == Some(2)
-            && let (Value::Text(class), Value::Text(text)) = (pair.value()?, pair.value()?)
-        {
-            *self = pair;
-            return Ok(Some(RequestError { class, text }));
-        }
-        Ok(rows::failure(self.value()?, "requests.error", wrong))
-    }
-
-    /// The rows of tasks that begin here.
-    fn tasks(mut self, packed: Packed, wrong: &mut WrongFields) -> Result<Vec<Task<'a>>> {
-        let Some(count) = self.array_len()? else {
-            wrong.count("tasks.rows");
-            self.skip()?;
-            return Ok(Vec::new());
-        };
-        let mut tasks = Vec::with_capacity(count.min(self.0.len() / 9 + 1));
-        for _ in 0..count {
-            match self.array_len()? {
-                Some(fields) if fields >= TASK_KEY => {
-                    let mut left = fields;
-                    let mut row = [const { Value::Null }; FIELDS];
-                    for field in &mut row {
-                        *field = self.field(&mut left)?;
+    fn head(mut self) -> Option<Head<'a>> {
+        let [kind, seq, time, since] = [const { Value::Null }; 4];
+        let mut head = Head { kind, seq, time, since, rows: Input(&[NIL]) };
+        for _ in 0..self.map_len()? {
+            let Value::Text(key) = self.value()? else {
+                self.skip()?;
+                continue;
+            };
+            match &*key {
+                "type" => head.kind = self.value()?,
+                "seq" => head.seq = self.value()?,
+                "time" => head.time = self.value()?,
+                "since" => head.since = self.value()?,
+                "rows" => {
+                    head.rows = self;
+                    // The plugin writes the rows last: then there is no need to walk over them twice.
+                    if let (Value::Text(kind), Value::Number(_)) = (&head.kind, &head.seq)
+                        && kind == "requests"
+                    {
+                        break;
                     }
-                    self.skip_all(left)?;
-                    tasks.push(rows::task(row, packed, wrong));
-                }
-                Some(fields) => {
-                    self.skip_all(fields)?;
-                    wrong.count("tasks.rows");
-                }
-                None => {
                     self.skip()?;
-                    wrong.count("tasks.rows");
                 }
+                _ => self.skip()?,
             }
         }
-        Ok(tasks)
-    }
-
-    /// The length of the array that begins here. Nothing, and nothing read, where another value does.
-    #[inline]
-    fn array_len(&mut self) -> Result<Option<usize>> {
-        let mut next = *self;
-        let count = match next.marker()? {
-            Marker::FixArray(n) => usize::from(n),
-            Marker::Array16 => next.len16()?,
-            Marker::Array32 => next.len32()?,
-            _ => return Ok(None),
-        };
-        *self = next;
-        Ok(Some(count))
+        Some(head)
     }
 
     /// The entries of the map that begins here, whose keys are texts.
-    fn entries(mut self) -> Result<Vec<(Cow<'a, str>, Value<'a>)>> {
+    fn entries(mut self) -> Option<Vec<(Cow<'a, str>, Value<'a>)>> {
         let mut entries = Vec::new();
         for _ in 0..self.map_len()? {
             if let Value::Text(key) = self.value()?
@@ -212,139 +119,242 @@ impl<'a> Input<'a> {
                 self.skip()?;
             }
         }
-        Ok(entries)
+        Some(entries)
     }
 
-    /// Any value. What no field can be costs that field: only where there is no next value, there is no frame.
-    #[inline]
-    fn value(&mut self) -> Result<Value<'a>> {
-        match self.scalar()? {
-            Some(value) => Ok(value),
-            None => self.nested(DEPTH, &mut { VALUES }),
+    /// The rows of requests that begin here.
+    fn requests(mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Rows<'a>> {
+        if !self.is_array() {
+            wrong.count("requests.rows");
+            return self.skip().map(|()| Rows::default());
         }
-    }
-
-    /// A text, a number or nil. Nothing, and nothing read, where another value begins.
-    #[inline]
-    fn scalar(&mut self) -> Result<Option<Value<'a>>> {
-        let mut next = *self;
-        let value = match next.marker()? {
-            Marker::Null => Value::Null,
-            marker if let Some(size) = next.text_size(marker)? => next.text(size)?,
-            marker if let Some(number) = next.number(marker)? => Value::Number(number),
-            _ => return Ok(None),
-        };
-        *self = next;
-        Ok(Some(value))
-    }
-
-    /// Any value that is no deeper, and holds no more values.
-    #[cold]
-    fn nested(&mut self, depth: usize, values: &mut usize) -> Result<Value<'a>> {
-        if let Some(value) = self.scalar()? {
-            return Ok(value);
-        }
-        let mut next = *self;
-        let (count, is_map) = match next.marker()? {
-            Marker::FixArray(n) => (usize::from(n), false),
-            Marker::Array16 => (next.len16()?, false),
-            Marker::Array32 => (next.len32()?, false),
-            Marker::FixMap(n) => (usize::from(n), true),
-            Marker::Map16 => (next.len16()?, true),
-            Marker::Map32 => (next.len32()?, true),
-            marker @ (Marker::True | Marker::False) => {
-                *self = next;
-                return Ok(Value::Bool(marker == Marker::True));
-            }
-            _ => {
-                self.skip()?;
-                return Ok(Value::Other);
-            }
-        };
-        let (Some(depth), Some(left)) = (depth.checked_sub(1), values.checked_sub(count)) else {
-            self.skip()?;
-            return Ok(Value::Other);
-        };
-        *values = left;
-        *self = next;
-        if !is_map {
-            return (0..count).map(|_| self.nested(depth, values)).collect::<Result<_>>().map(Value::List);
-        }
-        let mut entries = Vec::new();
+        let count = self.array_len()?;
+        // Most rows are longer than 9 bytes: the length alone must not make us reserve memory.
+        let mut batch = Rows { rows: Vec::with_capacity(count.min(self.0.len() / 9 + 1)), ..Rows::default() };
         for _ in 0..count {
-            let key = self.nested(depth, values)?.text();
-            let value = self.nested(depth, values)?;
-            entries.extend(key.map(|key| (key, value)));
+            let mut next = self;
+            if let Some(request) = next.plain(packed, wrong) {
+                batch.rows.push(request);
+                self = next;
+            } else if let Some(row) = self.row(REQUEST_KEY)? {
+                batch.rows.push(rows::request(row, packed, wrong));
+            } else {
+                batch.invalid += 1;
+            }
         }
-        Ok(Value::Map(entries))
+        Some(batch)
     }
 
-    fn marker(&mut self) -> Result<Marker> {
-        let (first, rest) = self.0.split_first().ok_or_else(|| malformed("unexpected end"))?;
+    /// A row of a request in which each field is as the plugin writes it: the hot path, which makes no values first.
+    #[inline]
+    fn plain(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Request<'a>> {
+        let fields = self.array_len()?;
+        let mut left = fields.checked_sub(PLAIN)?;
+        let start_time = self.number()?.float().filter(|start| packed.believes(*start))?;
+        let method = self.text()?;
+        let name = self.text()?;
+        let response_time = if self.nil() { None } else { Some(self.number()?.float()?) };
+        let response_length = if self.nil() { 0 } else { self.number()?.whole()? };
+        let status_code = if self.nil() { None } else { Some(u16::try_from(self.number()?.whole()?).ok()?) };
+        let error = if self.nil() {
+            None
+        } else {
+            self.array_len().filter(|count| *count == 2)?;
+            Some(RequestError { class: self.text()?, text: self.text()? })
+        };
+        let end = start_time + response_time.unwrap_or(0.0) / 1e3;
+        let mut request = Request {
+            start_time,
+            reported_at: packed.reported(end),
+            method,
+            name,
+            response_time: response_time.map_or(ResponseTime::ABSENT, ResponseTime::from_ms),
+            response_length,
+            status_code,
+            error,
+            extra: None,
+        };
+        if left > 0 {
+            left -= 1;
+            if !self.nil() {
+                request.extra = rows::details(self.value()?, wrong);
+            }
+            self.skip_all(left)?;
+        }
+        Some(request)
+    }
+
+    /// The rows of tasks that begin here.
+    fn tasks(mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Vec<Task<'a>>> {
+        if !self.is_array() {
+            wrong.count("tasks.rows");
+            return self.skip().map(|()| Vec::new());
+        }
+        let count = self.array_len()?;
+        let mut tasks = Vec::with_capacity(count.min(self.0.len() / 9 + 1));
+        for _ in 0..count {
+            match self.row(TASK_KEY)? {
+                Some(row) => tasks.push(rows::task(row, packed, wrong)),
+                None => wrong.count("tasks.rows"),
+            }
+        }
+        Some(tasks)
+    }
+
+    /// The values of the row that begins here, if it is one and has as many as it needs.
+    #[allow(clippy::option_option)] // the bytes end, or they are no row
+    fn row(&mut self, least: usize) -> Option<Option<[Value<'a>; FIELDS]>> {
+        if !self.is_array() {
+            return self.skip().map(|()| None);
+        }
+        let fields = self.array_len()?;
+        let mut row = [const { Value::Null }; FIELDS];
+        for value in row.iter_mut().take(fields) {
+            *value = self.value()?;
+        }
+        self.skip_all(fields.saturating_sub(FIELDS))?;
+        Some((fields >= least).then_some(row))
+    }
+
+    /// Any value.
+    fn value(&mut self) -> Option<Value<'a>> {
+        self.nested(DEPTH, &mut { VALUES })
+    }
+
+    /// Any value that is no deeper, and holds no more values. What no field can be costs itself alone.
+    fn nested(&mut self, depth: usize, values: &mut usize) -> Option<Value<'a>> {
+        match self.peek()? {
+            Marker::Null => self.marker().map(|_| Value::Null),
+            Marker::True => self.marker().map(|_| Value::Bool(true)),
+            Marker::False => self.marker().map(|_| Value::Bool(false)),
+            Marker::FixStr(_)
+            | Marker::Str8
+            | Marker::Str16
+            | Marker::Str32
+            | Marker::Bin8
+            | Marker::Bin16
+            | Marker::Bin32 => self.text().map(Value::Text),
+            Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
+                let mut next = *self;
+                let count = next.array_len()?;
+                let (Some(depth), Some(left)) = (depth.checked_sub(1), values.checked_sub(count)) else {
+                    return self.skip().map(|()| Value::Other);
+                };
+                (*self, *values) = (next, left);
+                (0..count).map(|_| self.nested(depth, values)).collect::<Option<_>>().map(Value::List)
+            }
+            Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
+                let mut next = *self;
+                let count = next.map_len()?;
+                let (Some(depth), Some(left)) = (depth.checked_sub(1), values.checked_sub(count)) else {
+                    return self.skip().map(|()| Value::Other);
+                };
+                (*self, *values) = (next, left);
+                let mut entries = Vec::new();
+                for _ in 0..count {
+                    let key = self.nested(depth, values)?.text();
+                    let value = self.nested(depth, values)?;
+                    entries.extend(key.map(|key| (key, value)));
+                }
+                Some(Value::Map(entries))
+            }
+            Marker::FixExt1
+            | Marker::FixExt2
+            | Marker::FixExt4
+            | Marker::FixExt8
+            | Marker::FixExt16
+            | Marker::Ext8
+            | Marker::Ext16
+            | Marker::Ext32
+            | Marker::Reserved => self.skip().map(|()| Value::Other),
+            _ => self.number().map(Value::Number),
+        }
+    }
+
+    fn peek(&self) -> Option<Marker> {
+        self.0.first().map(|byte| Marker::from_u8(*byte))
+    }
+
+    fn is_array(&self) -> bool {
+        matches!(self.peek(), Some(Marker::FixArray(_) | Marker::Array16 | Marker::Array32))
+    }
+
+    #[inline]
+    fn nil(&mut self) -> bool {
+        let nil = self.0.first() == Some(&NIL);
+        if nil {
+            self.0 = &self.0[1..];
+        }
+        nil
+    }
+
+    fn marker(&mut self) -> Option<Marker> {
+        let (first, rest) = self.0.split_first()?;
         self.0 = rest;
-        Ok(Marker::from_u8(*first))
+        Some(Marker::from_u8(*first))
     }
 
-    fn take(&mut self, size: usize) -> Result<&'a [u8]> {
-        let (head, rest) = self.0.split_at_checked(size).ok_or_else(|| malformed("unexpected end"))?;
+    fn take(&mut self, size: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(size)?;
         self.0 = rest;
-        Ok(head)
+        Some(head)
     }
 
-    fn be<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk().ok_or_else(|| malformed("unexpected end"))?;
+    fn be<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
-        Ok(*head)
+        Some(*head)
     }
 
-    fn len8(&mut self) -> Result<usize> {
-        Ok(usize::from(u8::from_be_bytes(self.be()?)))
+    fn len8(&mut self) -> Option<usize> {
+        Some(usize::from(u8::from_be_bytes(self.be()?)))
     }
 
-    fn len16(&mut self) -> Result<usize> {
-        Ok(usize::from(u16::from_be_bytes(self.be()?)))
+    fn len16(&mut self) -> Option<usize> {
+        Some(usize::from(u16::from_be_bytes(self.be()?)))
     }
 
-    fn len32(&mut self) -> Result<usize> {
-        Ok(u32::from_be_bytes(self.be()?) as usize)
+    fn len32(&mut self) -> Option<usize> {
+        Some(u32::from_be_bytes(self.be()?) as usize)
     }
 
-    fn map_len(&mut self) -> Result<usize> {
+    fn map_len(&mut self) -> Option<usize> {
         match self.marker()? {
-            Marker::FixMap(n) => Ok(usize::from(n)),
+            Marker::FixMap(n) => Some(usize::from(n)),
             Marker::Map16 => self.len16(),
             Marker::Map32 => self.len32(),
-            _ => Err(malformed("not a map")),
+            _ => None,
         }
     }
 
-    /// How long the text or the bytes are that begin with this marker, if they do.
-    #[inline]
-    fn text_size(&mut self, marker: Marker) -> Result<Option<usize>> {
-        Ok(Some(match marker {
+    fn array_len(&mut self) -> Option<usize> {
+        match self.marker()? {
+            Marker::FixArray(n) => Some(usize::from(n)),
+            Marker::Array16 => self.len16(),
+            Marker::Array32 => self.len32(),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self) -> Option<Cow<'a, str>> {
+        let size = match self.marker()? {
             Marker::FixStr(n) => usize::from(n),
             Marker::Str8 | Marker::Bin8 => self.len8()?,
             Marker::Str16 | Marker::Bin16 => self.len16()?,
             Marker::Str32 | Marker::Bin32 => self.len32()?,
-            _ => return Ok(None),
-        }))
-    }
-
-    #[inline]
-    fn text(&mut self, size: usize) -> Result<Value<'a>> {
+            _ => return None,
+        };
         let bytes = self.take(size)?;
-        Ok(Value::Text(match std::str::from_utf8(bytes) {
+        Some(match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
             // Python can hold text that is not Unicode: show what can be shown.
             Err(_) => String::from_utf8_lossy(bytes),
-        }))
+        })
     }
 
-    /// The number that begins with this marker, if one does.
-    #[inline]
-    fn number(&mut self, marker: Marker) -> Result<Option<Number>> {
+    fn number(&mut self) -> Option<Number> {
         let signed = |n: i64| u64::try_from(n).map_or(Number::Negative(n), Number::Unsigned);
-        Ok(Some(match marker {
+        Some(match self.marker()? {
             Marker::FixPos(n) => Number::Unsigned(u64::from(n)),
             Marker::FixNeg(n) => Number::Negative(i64::from(n)),
             Marker::U8 => Number::Unsigned(u64::from(u8::from_be_bytes(self.be()?))),
@@ -357,17 +367,17 @@ impl<'a> Input<'a> {
             Marker::I64 => signed(i64::from_be_bytes(self.be()?)),
             Marker::F32 => Number::Float(f64::from(f32::from_be_bytes(self.be()?))),
             Marker::F64 => Number::Float(f64::from_be_bytes(self.be()?)),
-            _ => return Ok(None),
-        }))
+            _ => return None,
+        })
     }
 
     /// Passes over one value, however deep: without recursion, so that no nesting can exhaust the stack.
-    fn skip(&mut self) -> Result<()> {
+    fn skip(&mut self) -> Option<()> {
         self.skip_all(1)
     }
 
     /// Passes over so many.
-    fn skip_all(&mut self, mut left: usize) -> Result<()> {
+    fn skip_all(&mut self, mut left: usize) -> Option<()> {
         while left > 0 {
             left -= 1;
             let (bytes, values) = match self.marker()? {
@@ -393,11 +403,11 @@ impl<'a> Input<'a> {
                 Marker::FixMap(n) => (0, 2 * usize::from(n)),
                 Marker::Map16 => (0, 2 * self.len16()?),
                 Marker::Map32 => (0, 2 * self.len32()?),
-                Marker::Reserved => return Err(malformed("reserved marker")),
+                Marker::Reserved => return None,
             };
             self.take(bytes)?;
             left += values;
         }
-        Ok(())
+        Some(())
     }
 }

@@ -47,13 +47,18 @@ impl Packed {
         Self { time: read(time, "time").unwrap_or_else(|| now.as_secs()), since: read(since, "since") }
     }
 
+    /// Whether something that was packed then can have begun then.
+    #[inline]
+    pub(super) fn believes(self, start: f64) -> bool {
+        (start - self.time).abs() <= DAY
+    }
+
     /// When something began that took so many milliseconds. Locust looks at no start time, so anything may stand there:
     /// what cannot be one is counted, and then it has ended when it was packed.
-    #[inline]
     fn start(self, start: &Value<'_>, ms: f64, name: &'static str, wrong: &mut WrongFields) -> f64 {
         if let Value::Number(number) = start
             && let Some(start) = number.float()
-            && (start - self.time).abs() <= DAY
+            && self.believes(start)
         {
             return start;
         }
@@ -63,7 +68,7 @@ impl Packed {
 
     /// When Locust reported what ended then.
     #[inline]
-    fn reported(self, end: f64) -> f64 {
+    pub(super) fn reported(self, end: f64) -> f64 {
         let (from, until) = match self.since {
             Some(since) => (since - SLACK, self.time + SLACK),
             None => (self.time - SLACK_WITHOUT_SINCE, self.time + SLACK_WITHOUT_SINCE),
@@ -72,17 +77,10 @@ impl Packed {
     }
 }
 
-/// A request from the values of its row: start time, method, name, response time, response length and status code; its
-/// error, and what is beyond that.
-#[inline]
-pub(super) fn request<'a>(
-    row: [Value<'a>; FIELDS - 2],
-    error: Option<RequestError<'a>>,
-    extra: Value<'a>,
-    packed: Packed,
-    wrong: &mut WrongFields,
-) -> Request<'a> {
-    let [start, method, name, time, length, status] = row;
+/// A request from the values of its row: start time, method, name, response time, response length, status code, error, and
+/// what is beyond that.
+pub(super) fn request<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
+    let [start, method, name, time, length, status, error, extra] = row;
     let response_time =
         float(&time, "requests.response_time", wrong).map_or(ResponseTime::ABSENT, ResponseTime::from_ms);
     let mut request = Request {
@@ -93,7 +91,7 @@ pub(super) fn request<'a>(
         response_time,
         response_length: whole(&length, "requests.response_length", wrong).unwrap_or(0),
         status_code: status_code(&status, wrong),
-        error,
+        error: failure(error, "requests.error", wrong),
         extra: details(extra, wrong),
     };
     request.reported_at = packed.reported(request.end_time());
@@ -117,7 +115,8 @@ pub(super) fn task<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut Wro
     }
 }
 
-fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<Box<Extra<'a>>> {
+/// What is beyond the other fields of a request.
+pub(super) fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<Box<Extra<'a>>> {
     let entries = match extra {
         Value::Null => return None,
         Value::Map(entries) => entries,
@@ -163,7 +162,6 @@ fn context(value: Value<'_>, wrong: &mut WrongFields) -> serde_json::Map<String,
     context
 }
 
-#[inline]
 fn float(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Option<f64> {
     match value {
         Value::Null => None,
@@ -172,7 +170,6 @@ fn float(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Opti
     }
 }
 
-#[inline]
 fn whole(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Option<u64> {
     match value {
         Value::Null => None,
@@ -181,7 +178,6 @@ fn whole(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Opti
     }
 }
 
-#[inline]
 fn status_code(value: &Value<'_>, wrong: &mut WrongFields) -> Option<u16> {
     const NAME: &str = "requests.status_code";
     whole(value, NAME, wrong).and_then(|code| u16::try_from(code).ok().or_else(|| absent(NAME, wrong)))
@@ -204,7 +200,6 @@ fn text<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Op
 }
 
 /// A text that tells rows apart: another value's text takes its place, so that it is not mixed up with others.
-#[inline]
 fn key<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Cow<'a, str> {
     match value {
         Value::Text(text) => text,
@@ -216,7 +211,7 @@ fn key<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Cow
 }
 
 /// An error, as `[class, text]`. Anything but null says that Locust counts a failure.
-pub(super) fn failure<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Option<RequestError<'a>> {
+fn failure<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Option<RequestError<'a>> {
     match value {
         Value::Null => None,
         Value::List(pair) => Some(match <[Value<'a>; 2]>::try_from(pair) {
