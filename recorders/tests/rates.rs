@@ -1,0 +1,94 @@
+//! Rates are computed from when Locust reported a request, whatever its event says of its start.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use ltel_core::Timestamp;
+use ltel_core::event::{Event, TestStart};
+use ltel_core::record::Record;
+use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
+use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::source::Source;
+use ltel_core::wire::{Encoding, Message};
+use ltel_recorders::{Failures, Stats, failures, stats};
+use serde_json::Value;
+
+const BEGUN: f64 = 1_700_000_000.0;
+
+/// The records of a test of 20 seconds, in which a failed request of 500 ms is reported each 100 ms, and packed each second.
+/// Its start is what `start` makes of the right one.
+fn records(mut recorder: Box<dyn AnyRecorder>, start: impl Fn(f64) -> String, packed: bool) -> Vec<Value> {
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let mut out = Emitted::default();
+    let at = |time| Origin { source: Some(&source), now: Timestamp::from_secs(time) };
+    recorder.record(&Event::TestStart(&TestStart { time: BEGUN, ..TestStart::default() }), at(BEGUN), &mut out);
+    for second in 0..20 {
+        let since = BEGUN + f64::from(second);
+        let row = |n| {
+            let start = start(since + f64::from(n) / 10.0 - 0.5);
+            format!(r#"[{start},"GET","/",500,10,500,["E","no"]]"#)
+        };
+        let rows: Vec<_> = (0..10).map(row).collect();
+        let times = if packed { format!(r#""time":{},"since":{since},"#, since + 1.0) } else { String::new() };
+        let line = format!(r#"{{"type":"requests",{times}"rows":[{}]}}"#, rows.join(","));
+        let now = at(since + 1.0);
+        let Message::Requests(batch) = Encoding::JsonLines.decode(line.as_bytes(), now.now).unwrap().frame.message
+        else {
+            panic!("requests")
+        };
+        recorder.record_requests(&batch.rows, now, &mut out);
+    }
+    recorder.finish(at(BEGUN + 20.0), &mut out);
+    let fields = |record: Record| record.fields.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
+    out.records.into_iter().map(fields).collect()
+}
+
+fn recorder<F: RecorderFactory>(factory: &F) -> Box<dyn AnyRecorder> {
+    factory.build("test", Arc::new(RunInfo::default()), &[], 100)
+}
+
+type Start = fn(f64) -> String;
+
+const STARTS: [(&str, Start); 7] = [
+    ("seconds", |start| start.to_string()),
+    ("milliseconds", |start| (start * 1e3).to_string()),
+    ("nanoseconds", |start| format!("{:.0}", start * 1e9)),
+    ("a monotonic clock", |start| (start - BEGUN + 77.0).to_string()),
+    ("another time zone", |start| (start + 3_600.0).to_string()),
+    ("nothing", |_| "null".to_owned()),
+    ("text", |_| "\"now\"".to_owned()),
+];
+
+#[test]
+fn odd_start_times_change_no_rate() {
+    for (name, start) in STARTS {
+        for packed in [true, false] {
+            let records = records(recorder(&Factory::<Stats>::new(stats::Options::default())), start, packed);
+            let total = records.iter().find(|record| record["stats_type"] == "final").unwrap();
+            assert_eq!((&total["num_requests"], &total["num_failures"]), (&200.into(), &200.into()), "{name}");
+            for rate in ["current_rps", "total_rps", "total_fail_per_sec"] {
+                let got = total[rate].as_f64().unwrap();
+                assert!((got - 10.0).abs() <= 0.5, "{rate} with {name}: {got}");
+            }
+        }
+    }
+}
+
+#[test]
+fn failures_are_seen_when_they_are_reported() {
+    for (name, start) in STARTS {
+        let records = records(recorder(&Factory::<Failures>::new(failures::Options::default())), start, true);
+        let last = records.iter().find(|record| record["report"] == "final").unwrap();
+        let seen = |field: &str| {
+            let time = last[field].as_str().unwrap();
+            time.strip_prefix("2023-11-14T22:13:")
+                .and_then(|time| time.trim_end_matches('Z').parse::<f64>().ok())
+                .unwrap()
+        };
+        // 22:13:20 and twenty seconds later.
+        let (first, last) = (seen("first_seen"), seen("last_seen"));
+        assert!((20.0..=21.0).contains(&first) && (39.5..=40.0).contains(&last), "{name}: {first}, {last}");
+    }
+}
