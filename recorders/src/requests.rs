@@ -26,7 +26,7 @@ pub struct Requests {
     // Neither counter has the label `metric`, which holds the name of a histogram: with it, one could not be divided by the
     // other in PromQL.
     #[counter(name = "locust.tl.request.metric.requests", unit = "{request}")]
-    requests: Counter,
+    all: Counter,
 
     /// Requests that failed.
     #[counter(

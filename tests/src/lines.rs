@@ -143,7 +143,12 @@ impl Lines {
             .iter()
             .filter(|line| line.is("telemetry_name", metric))
             .map(|line| {
-                let texts = line.telemetry.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
+                // The only label that is a number.
+                let text = |key: &str, value: &Value| match value.as_str() {
+                    None if key == "status_code" => Some(value.to_string()),
+                    text => text.map(ToOwned::to_owned),
+                };
+                let texts = line.telemetry.iter().filter_map(|(key, value)| Some((key.clone(), text(key, value)?)));
                 (texts.collect(), line)
             })
             .collect()

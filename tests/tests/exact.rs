@@ -3,6 +3,7 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use ltel_tests::{
@@ -146,6 +147,17 @@ impl Stage {
 }
 
 fn check_histogram_lines(lines: &Lines, witness: &Figures) {
+    // With and without a response time.
+    for (endpoint, expected) in &witness.0 {
+        let counted = ["requests", "failures"].map(|what| {
+            let all = lines.latest(&format!("locust.tl.request.metric.{what}"));
+            let of = all.values().filter(|l| l.is("endpoint", &endpoint.name) && l.is("method", &endpoint.method));
+            of.map(|line| line.count("value")).sum::<u64>()
+        });
+        assert_eq!(counted, [expected.requests, expected.failures], "JSON counters of {endpoint:?}");
+    }
+    let users: BTreeSet<_> = lines.named("locust.tl.user.metric.count").map(|line| line.text("source_id")).collect();
+    assert!(users.len() == 1 && !users.iter().any(|id| id.starts_with("worker")), "users are told once: {users:?}");
     for (name, expected) in witness.by_name() {
         let sum = |metric: &str, field: &str| -> f64 {
             lines.latest(metric).values().filter(|line| line.is("endpoint", name)).map(|line| line.number(field)).sum()

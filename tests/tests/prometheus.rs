@@ -159,14 +159,14 @@ fn zero_comes_before_the_value() {
         let counted = values(REQUESTS);
         assert_eq!(counted, values(&format!("{SUCCESS}_count")), "{page}");
         assert_eq!(counted == [0.0], values(SUCCESS).iter().all(|value| *value == 0.0), "{page}");
-        counted[0]
+        counted[0].to_string()
     };
     let own = format!("{SCRAPE}User-Agent: own\r\nAccept: text/plain;version=0.0.4\r\n");
     let open = format!("{SCRAPE}User-Agent: open\r\n{OPEN_METRICS}");
-    assert_eq!([OPEN_METRICS, "", &own, &own, &open].map(count), [1.0, 1.0, 0.0, 1.0, 0.0]);
+    assert_eq!([OPEN_METRICS, "", &own, &own, &open].map(count), ["1", "1", "0", "1", "0"]);
     client.finish();
     ltel.says("waiting for a last scrape", SOON);
-    assert_eq!([OPEN_METRICS, &own, "", &open].map(count), [1.0; 4]);
+    assert_eq!([OPEN_METRICS, &own, "", &open].map(count), ["1"; 4]);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     assert!(!ltel.stderr().contains("scraped by Prometheus"), "{}", ltel.stderr());
 }

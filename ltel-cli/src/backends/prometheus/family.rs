@@ -218,11 +218,13 @@ impl Kind {
 
 impl Value {
     /// As it was before anything was counted.
-    pub(super) fn to_zero(&mut self) {
+    pub(super) fn reset(&mut self) {
         match self {
             Self::Number(value) => *value = 0.0,
             Self::Histogram { buckets, count, sum } => {
-                buckets.iter_mut().for_each(|(_, below)| *below = 0);
+                for (_, below) in buckets {
+                    *below = 0;
+                }
                 (*count, *sum) = (0, 0.0);
             }
         }

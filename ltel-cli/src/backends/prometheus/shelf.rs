@@ -224,7 +224,7 @@ impl Shelf {
                 }
                 view.new.push(series);
                 if view.zero_first {
-                    sample.value.to_zero();
+                    sample.value.reset();
                     receipt.points -= 1;
                 }
             }

@@ -355,8 +355,8 @@ fn series_begin_at_zero() {
         lines
     };
     // A page that does not arrive shows nothing to anyone.
-    let lost = runs.shelf.page(Prometheus, Some(1), runs.now);
-    assert_eq!((samples(&lost), lost.receipt.points), (page(&[(1, 0)], 0, 0.0), 1));
+    let unread = runs.shelf.page(Prometheus, Some(1), runs.now);
+    assert_eq!((samples(&unread), unread.receipt.points), (page(&[(1, 0)], 0, 0.0), 1));
     assert_eq!(runs.scrape(1), page(&[(1, 0)], 0, 0.0));
     assert_eq!(samples(&runs.shelf.page(Prometheus, None, runs.now)), page(&[(1, 20)], 1, 0.5));
     counter.add(5, &[KeyValue::new("x", "1")]);
