@@ -13,7 +13,7 @@ const PROTOCOLS: [&str; 2] = ["grpc", "http"];
 
 /// The signals, and the items of each that are sent at the end of a run of ten requests: a histogram's point, the spans, the
 /// run report.
-const SIGNALS: [(&str, u64); 3] = [("metrics", 1), ("traces", 10), ("logs", 1)];
+const SIGNALS: [(&str, u64); 3] = [("metrics", 2), ("traces", 10), ("logs", 1)];
 
 /// What became of the one request that a run has for a receiver.
 struct Outcome {
@@ -153,7 +153,7 @@ fn connections_that_are_closed() {
 /// As ltel counts them.
 fn items(signal: &str) -> &'static str {
     match signal {
-        "metrics" => "1 points",
+        "metrics" => "2 points",
         "traces" => "10 spans",
         _ => "1 records",
     }
