@@ -15,13 +15,14 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 6] = [
+const LOCUSTFILES: [(&str, &str); 7] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
     ("ticking.py", include_str!("../locustfiles/ticking.py")),
     ("counting.py", include_str!("../locustfiles/counting.py")),
     ("tracing.py", include_str!("../locustfiles/tracing.py")),
     ("lingering.py", include_str!("../locustfiles/lingering.py")),
+    ("both_clients.py", include_str!("../locustfiles/both_clients.py")),
 ];
 
 /// A folder that is gone after the test, with the files of one test: locustfile, configuration, output.
@@ -86,6 +87,14 @@ impl Scene {
         let config = self.write("telemetry.toml", config);
         let mut command = self.ltel([OsStr::new("run"), "--config".as_ref(), config.as_ref(), "--".as_ref()]);
         command.arg(locust_venv().join("locust")).args(locust);
+        command
+    }
+
+    /// The same with another program in Locust's place.
+    pub fn run_program<S: AsRef<OsStr>>(&self, config: &str, program: impl IntoIterator<Item = S>) -> Command {
+        let config = self.write("telemetry.toml", config);
+        let mut command = self.ltel([OsStr::new("run"), "--config".as_ref(), config.as_ref(), "--".as_ref()]);
+        command.args(program);
         command
     }
 

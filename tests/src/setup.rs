@@ -18,9 +18,25 @@ pub(crate) fn ltel_binary() -> PathBuf {
     test.ancestors().nth(2).expect("a profile's directory").join("ltel-under-test")
 }
 
+/// The newest Locust that the tests know.
+pub const NEWEST_LOCUST: &str = "2.47.0";
+
 /// The folder of Locust's programs.
 pub fn locust_venv() -> PathBuf {
-    venv("locust-2.47.0", &["locust==2.47.0"])
+    locust_venv_of(NEWEST_LOCUST)
+}
+
+/// The folder of the programs of this version of Locust.
+pub fn locust_venv_of(version: &str) -> PathBuf {
+    venv(&format!("locust-{version}"), &[&format!("locust=={version}")])
+}
+
+/// The folder of a Locust beside OpenTelemetry's SDK, its instrumentation of `requests`, and `opentelemetry-instrument`.
+pub fn locust_opentelemetry_venv() -> PathBuf {
+    let parts = ["sdk==1.39.1", "instrumentation-requests==0.60b1", "distro==0.60b1"];
+    let parts = parts.map(|part| format!("opentelemetry-{part}"));
+    let packages: Vec<_> = ["locust==2.47.0"].into_iter().chain(parts.iter().map(String::as_str)).collect();
+    venv("locust-2.47.0-opentelemetry-1.39.1", &packages)
 }
 
 /// The folder of a Locust with its own OpenTelemetry support.
