@@ -24,7 +24,7 @@ impl Faults {
     /// Counts the fields of a frame of this client that were not understood.
     pub(crate) fn count_fields(&self, wrong: &WrongFields, client: &dyn fmt::Display) {
         for (field, times) in wrong.iter() {
-            let details = format!("its value is ignored, of {client}");
+            let details = format!("a value from {client} is ignored");
             self.count_all(format!("field not understood: {field}").into(), times, &details);
         }
     }

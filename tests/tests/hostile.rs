@@ -149,7 +149,7 @@ fn wrong_values_of_a_good_client() {
         "requests.extra.url",
         "test_stop.time",
     ] {
-        let told = format!("field not understood: {field}:");
+        let told = format!("WARN field not understood: {field}: ");
         assert_eq!(log.matches(&told).count(), 1, "{told} in\n{log}");
     }
     assert!(!log.contains("frame not understood") && !log.contains("heartbeat"), "{log}");
