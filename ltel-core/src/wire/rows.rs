@@ -25,12 +25,13 @@ const DAY: f64 = 86_400.0;
 const SLACK: f64 = 1.0;
 const SLACK_WITHOUT_SINCE: f64 = 5.0;
 
-/// When the rows of a frame were packed, in seconds since the epoch by the source's clock.
+/// When the rows of a frame were packed, and so when they may have been reported; in seconds since the epoch by the source's
+/// clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packed {
-    pub(super) time: f64,
-    /// When the rows before them were, where the source says so.
-    pub(super) since: Option<f64>,
+    time: f64,
+    from: f64,
+    until: f64,
 }
 
 impl Packed {
@@ -44,7 +45,11 @@ impl Packed {
                 None
             }
         };
-        Self { time: read(time, "time").unwrap_or_else(|| now.as_secs()), since: read(since, "since") }
+        let time = read(time, "time").unwrap_or_else(|| now.as_secs());
+        match read(since, "since") {
+            Some(since) => Self { time, from: since - SLACK, until: time + SLACK },
+            None => Self { time, from: time - SLACK_WITHOUT_SINCE, until: time + SLACK_WITHOUT_SINCE },
+        }
     }
 
     /// Whether something that was packed then can have begun then.
@@ -69,11 +74,7 @@ impl Packed {
     /// When Locust reported what ended then.
     #[inline]
     pub(super) fn reported(self, end: f64) -> f64 {
-        let (from, until) = match self.since {
-            Some(since) => (since - SLACK, self.time + SLACK),
-            None => (self.time - SLACK_WITHOUT_SINCE, self.time + SLACK_WITHOUT_SINCE),
-        };
-        if (from..=until).contains(&end) { end } else { self.time }
+        if self.from <= end && end <= self.until { end } else { self.time }
     }
 }
 
