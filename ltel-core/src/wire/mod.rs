@@ -3,6 +3,12 @@
 //! A client opens a connection, sends [`Hello`], and then frames that carry a sequence number
 //! each; ltel answers with a [`Reply`] now and then. There are two encodings of one schema, and
 //! the first byte of a connection decides which one it speaks ([`Encoding::detect`]).
+//!
+//! A batch of requests says when it was packed, and when the one before it was: `time` and `since`, in seconds since the epoch,
+//! before its `rows`. Locust never looks at the start time that an event gives, so anything may stand there. One that is not
+//! within a day of `time` is counted as wrong, and then the request has ended at `time`. A request was reported
+//! ([`Request::reported_at`]) at its end, where that is between `since` and `time`, give or take a second (without `since`,
+//! within five seconds of `time`); otherwise at `time`. Without `time`, that is when the frame came.
 
 mod framing;
 mod json;
