@@ -117,8 +117,8 @@ fn source() -> impl Strategy<Value = Source> {
 }
 
 fn message() -> impl Strategy<Value = Message<'static>> {
-    let hello = (any::<u32>(), text(), source(), of(text()), of(text()), of(text()), of(number()), of(text())).prop_map(
-        |(protocol, client_id, source, locust_version, run_id, coordinator, heartbeat, token)| {
+    let hello = (any::<u32>(), text(), source(), of(text()), of(text()), of(text()), of(number()), of(text()))
+        .prop_map(|(protocol, client_id, source, locust_version, run_id, coordinator, heartbeat, token)| {
             Message::Hello(Hello {
                 protocol,
                 client_id,
@@ -130,8 +130,7 @@ fn message() -> impl Strategy<Value = Message<'static>> {
                 token,
                 ..Hello::default()
             })
-        },
-    );
+        });
     let start = (number(), of(text()), of(text()), of(any::<u64>()), of(number()), vec(text(), 0..3)).prop_map(
         |(time, run_id, testplan, users, spawn_rate, user_classes)| {
             let start = TestStart { time, run_id, testplan, users, spawn_rate, user_classes, ..TestStart::default() };

@@ -44,9 +44,8 @@ pub use rotel::Rotel;
 pub use scene::{Scene, config, plugin_path};
 pub use seen::Seen;
 pub use setup::{
-    NEWEST_LOCUST, debian_binary, fault_receiver_venv, locust_opentelemetry_venv, locust_otel_venv, locust_telemetry_venv,
-    locust_venv, locust_venv_of, prometheus_client_venv,
-    target_dir, test_agent_venv,
+    NEWEST_LOCUST, debian_binary, fault_receiver_venv, locust_opentelemetry_venv, locust_otel_venv,
+    locust_telemetry_venv, locust_venv, locust_venv_of, prometheus_client_venv, target_dir, test_agent_venv,
 };
 pub use spans::{Span, ids};
 pub use target::{Hit, Target};

@@ -33,10 +33,10 @@ pub fn locust_venv_of(version: &str) -> PathBuf {
 
 /// The folder of a Locust beside OpenTelemetry's SDK, its instrumentation of `requests`, and `opentelemetry-instrument`.
 pub fn locust_opentelemetry_venv() -> PathBuf {
-    let parts = ["sdk==1.39.1", "instrumentation-requests==0.60b1", "distro==0.60b1"];
+    let parts = ["sdk==1.45.2", "instrumentation-requests==0.66b2", "distro==0.66b2"];
     let parts = parts.map(|part| format!("opentelemetry-{part}"));
     let packages: Vec<_> = ["locust==2.47.0"].into_iter().chain(parts.iter().map(String::as_str)).collect();
-    venv("locust-2.47.0-opentelemetry-1.39.1", &packages)
+    venv("locust-2.47.0-opentelemetry-1.45.2", &packages)
 }
 
 /// The folder of a Locust with its own OpenTelemetry support.

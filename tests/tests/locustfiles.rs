@@ -39,7 +39,7 @@ impl Odd {
         self
     }
 
-    fn env(mut self, key: &'static str, value: impl ToString) -> Self {
+    fn env(mut self, key: &'static str, value: &(impl ToString + ?Sized)) -> Self {
         self.env.push((key, value.to_string()));
         self
     }
@@ -60,7 +60,7 @@ impl Odd {
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
         let mut run = self.scene.start("run", command);
         assert_eq!(run.wait(SLOW), Exit::Code(self.exit), "{}", run.stderr());
-        (self.scene.lines(), run.stderr())
+        (self.scene.lines(), run.stderr() + &run.stdout())
     }
 
     /// The figures are Locust's own, and those of the witness if it has one.
@@ -123,7 +123,7 @@ fn hosts_are_anything() {
     }
 }
 
-/// Scenario: events whose start_time is in ms, in ns, of another clock, hours off, absent, or a text.
+/// Scenario: events whose `start_time` is in ms, in ns, of another clock, hours off, absent, or a text.
 /// Guarantees: rates are Locust's own, and each span is near the test.
 #[test]
 fn start_times_are_anything() {
@@ -156,7 +156,8 @@ fn start_times_are_anything() {
 /// Guarantees: what Locust counts is counted, and nothing else; our listeners raise nothing.
 #[test]
 fn listeners_raise() {
-    let odd = Odd::file("listeners.py").args(["-u4", "-r4", "-t3s"]);
+    // Locust's own code for a listener that fails.
+    let odd = Odd { exit: 2, ..Odd::file("listeners.py") }.args(["-u4", "-r4", "-t3s"]);
     let (lines, log) = odd.run();
     odd.is_exact(&lines);
     let names: BTreeSet<_> = odd.scene.figures().0.keys().map(|endpoint| endpoint.name.clone()).collect();
@@ -315,6 +316,8 @@ fn wrappers_of_locust() {
     let [wrapper, locust] = ["opentelemetry-instrument", "locust"].map(|name| venv.join(name).display().to_string());
     let quiet = ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];
     let odd = quiet.into_iter().fold(Odd::file("hosts.py"), |odd, name| odd.env(name, "none"));
+    // Without it, what the instrumentation has imported keeps Locust from starting, with ltel or without.
+    let odd = odd.env("OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH", "patch_all");
     check(odd, &[&wrapper, &locust]);
     let python = locust_venv().join("python").display().to_string();
     check(Odd::file("hosts.py"), &[&python, "-m", "locust"]);
@@ -332,7 +335,7 @@ fn fuzz_of_field_values() {
     for seed in [seed, seed + 1] {
         let traces = "[recorders.spans]\ntasks = true\n[recorders.http]\nrequest_url = true\nrequest_body_size = true\n\
                       [recorders.failures]";
-        let odd = Odd { recorders: traces, exit: 1, ..Odd::file("fuzz.py") }.env("SEED", seed);
+        let odd = Odd { recorders: traces, exit: 1, ..Odd::file("fuzz.py") }.env("SEED", &seed);
         let (lines, log) = odd.run();
         let failed = format!("LTEL_FUZZ_SEED={seed}");
         let ours = log.split("Traceback").skip(1).filter(|trace| trace.contains("/ltel_locust/")).count();

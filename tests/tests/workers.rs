@@ -5,9 +5,7 @@
 
 use std::process::Command;
 
-use ltel_tests::{
-    Exit, Figures, Process, SLOW, SOON, Scene, Turn, check_account, config, free_port, get, post, until,
-};
+use ltel_tests::{Exit, Figures, Process, SLOW, SOON, Scene, Turn, check_account, config, free_port, get, post, until};
 use rustix::process::{Pid, Signal, test_kill_process};
 
 /// A master and its workers, each a process of its own.
@@ -121,7 +119,7 @@ fn a_worker_that_is_stopped() {
     two.signal(Signal::KILL);
 }
 
-/// Scenario: two tests at the same time with one LTEL_RUN_ID.
+/// Scenario: two tests at the same time with one `LTEL_RUN_ID`.
 /// Guarantees: each is a run of its own, exact; and it is said.
 #[test]
 fn two_tests_with_one_id() {
@@ -142,8 +140,7 @@ fn two_tests_with_one_id() {
     let lines = scene.reported(2);
     ltel.says("two tests at a time call themselves run nightly: this one is told as nightly-2", SOON);
     let own = ["one.json", "two.json"].map(|name| Figures::of_locust(&scene.path(name)).total().requests);
-    let mut told: Vec<_> =
-        lines.reports().iter().map(|r| (r.text("run_id").to_owned(), r.count("recorded"))).collect();
+    let mut told: Vec<_> = lines.reports().iter().map(|r| (r.text("run_id").to_owned(), r.count("recorded"))).collect();
     told.sort();
     assert_eq!(told.iter().map(|(id, _)| &**id).collect::<Vec<_>>(), ["nightly", "nightly-2"]);
     let (mut own, mut recorded) = (own.to_vec(), told.iter().map(|(_, n)| *n).collect::<Vec<_>>());
@@ -169,16 +166,10 @@ fn a_reset_from_the_web_ui() {
         lines.stats("current").last().map_or(0, |line| line.count("num_requests"))
     };
     until("requests", SLOW, || (recorded() > 150).then_some(()));
-    let before = requests(web);
-    assert!(before > 50);
-    // What reports there are of it, the first reset takes with it; the second one finds what came between two reports.
+    until("a report of the workers", SLOW, || (requests(web) > 50).then_some(()));
     for _ in 0..2 {
-        let now = recorded();
-        let answer = post(web, "/stats/reset", "").unwrap();
-        if answer.status != 200 {
-            assert_eq!(get(web, "/stats/reset").unwrap().status, 200);
-        }
-        until("requests after it", SLOW, || (recorded() < now && recorded() > 20).then_some(()));
+        assert_eq!(post(web, "/stats/reset", "").unwrap().status, 200);
+        until("the workers' next reports", SLOW, || (requests(web) > 20).then_some(()));
     }
     assert_eq!(post(web, "/stop", "").unwrap().status, 200);
     assert_eq!(ltel.wait(SLOW), Exit::Code(0));
@@ -257,7 +248,8 @@ fn is_alive(pid: u32) -> bool {
     // A zombie that its parent has not waited for has ended.
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().unwrap_or_default().split_whitespace().next().unwrap_or("X");
-    !matches!(state, "X" | "Z") && Pid::from_raw(i32::try_from(pid).unwrap()).is_some_and(|p| test_kill_process(p).is_ok())
+    !matches!(state, "X" | "Z")
+        && Pid::from_raw(i32::try_from(pid).unwrap()).is_some_and(|p| test_kill_process(p).is_ok())
 }
 
 /// The socket that the plugin in this process has for its address.

@@ -11,7 +11,7 @@
 | `EventHook._handlers` | the place of our listeners among others | |
 | `StatsError.parse_error` | the text of a failure | |
 | `MasterRunner.clients`, `.reported_user_classes_count` | the workers of a run, their users | |
-| `WorkerRunner.worker_index`, `.client_id` | a worker's name | no index before its master's answer |
+| `WorkerRunner.worker_index`, `.client_id` | a worker's name | no index until its master answers |
 | `Runner.user_classes_count`, `.target_user_count`, `.spawn_rate` | users of a run | |
 
 What is missing turns off what it is for, with one line in the log, and nothing else.

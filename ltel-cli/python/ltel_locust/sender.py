@@ -207,7 +207,7 @@ class Sender:
 
     def _drain(self, end: float) -> None:
         wait = _waiter(end)
-        while len(self._outbox):
+        while len(self._outbox) and not self._ended:
             try:
                 if self._link is None:
                     self._link = self._connect(wait)

@@ -107,7 +107,7 @@ class Session:
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         self._since = time.time()
-        # How often each worker has reported to this master in the run, and how often this worker has.
+        # How often each worker has reported to this master in the run, and this worker to its own.
         self._reports: dict[str, int] = {}
         self._own_reports = 0
         self._users_interval = 1.0

@@ -23,7 +23,9 @@ class Raises:
     def refuse(self, *_arguments):
         raise RuntimeError("no")
 
-    __str__ = __repr__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = __eq__ = __call__ = refuse
+    __str__ = __repr__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = __eq__ = __call__ = (
+        refuse
+    )
     __hash__ = None
 
 
@@ -106,7 +108,13 @@ class Fuzzed(User):
 
     def request(self, **odd):
         # What is odd of these is Locust's own to count, or not.
-        fields = {"request_type": "F", "name": "plain", "response_time": 1.0, "response_length": 1, **odd}
+        fields = {
+            "request_type": "F",
+            "name": "plain",
+            "response_time": 1.0,
+            "response_length": 1,
+            **odd,
+        }
         self.environment.events.request.fire(**fields)
         key = (fields["request_type"], fields["name"])
         counted[key] = counted.get(key, 0) + 1
@@ -115,10 +123,14 @@ class Fuzzed(User):
     def requests(self):
         for field in ("start_time", "response", "context", "url", "unknown", "host"):
             self.request(name=field, **{field: value()})
-        self.request(name="texts", exception=rng.choice(["", "text", ValueError("x"), b"y", 3, ["z"], None]))
+        self.request(
+            name="texts", exception=rng.choice(["", "text", ValueError("x"), b"y", 3, ["z"], None])
+        )
         self.request(name="times", response_time=rng.choice([None, 0, 3, 2.5, Whole(4), True]))
         self.request(name="lengths", response_length=rng.choice([0, 5, 2**40, 2.5, Whole(4)]))
-        self.request(name=rng.choice(["long " * 5_000, "\ud800 lone", "nul\0", "ü🚀", "", Text("own"), " "]))
+        self.request(
+            name=rng.choice(["long " * 5_000, "\ud800 lone", "nul\0", "ü🚀", "", Text("own"), " "])
+        )
 
     @task
     def others(self):
@@ -133,7 +145,11 @@ class Fuzzed(User):
 
 class Odd(LoadTestShape):
     def tick(self):
-        return (rng.choice([2, 2.0, 2.5, Whole(2)]), rng.choice([10, 10.0, 2.5])) if self.get_run_time() < 4 else None
+        return (
+            (rng.choice([2, 2.0, 2.5, Whole(2)]), rng.choice([10, 10.0, 2.5]))
+            if self.get_run_time() < 4
+            else None
+        )
 
 
 @events.init.add_listener

@@ -11,7 +11,11 @@ class Odd(User):
     @task
     def send(self):
         self.environment.events.request.fire(
-            request_type="SEND", name=type(self).__name__, response_time=1.0, response_length=1, exception=None
+            request_type="SEND",
+            name=type(self).__name__,
+            response_time=1.0,
+            response_length=1,
+            exception=None,
         )
 
 

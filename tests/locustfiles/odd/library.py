@@ -15,7 +15,10 @@ class Reports(User):
         )
 
 
-environments = [Environment(user_classes=[Reports]), Environment(user_classes=[Reports], events=events)]
+environments = [
+    Environment(user_classes=[Reports]),
+    Environment(user_classes=[Reports], events=events),
+]
 for environment in environments:
     runner = environment.create_local_runner()
     runner.start(2, spawn_rate=2)

@@ -6,10 +6,13 @@ from locust.exception import RescheduleTask, StopUser
 import ltel_locust  # noqa: F401
 
 
-@events.init.add_listener
 def _on_init(environment, **_kwargs):
     # Behind Locust's own statistics, which have counted by then.
-    environment.events.request._handlers.insert(1, raising)
+    environment.events.request.add_listener(raising)
+
+
+# As one that stands before `import ltel_locust`.
+events.init._handlers.insert(0, _on_init)
 
 
 def raising(name, **_kwargs):
@@ -26,7 +29,9 @@ class Reports(User):
 
     def fire(self, **fields):
         fields = {"request_type": "X", "response_time": 1.0, "response_length": 1, **fields}
-        self.environment.events.request.fire(**{key: value for key, value in fields.items() if value != "missing"})
+        self.environment.events.request.fire(
+            **{key: value for key, value in fields.items() if value != "missing"}
+        )
 
     @task
     def plain(self):

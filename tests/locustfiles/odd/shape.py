@@ -20,12 +20,16 @@ class Reports(User):
     @task
     def report(self):
         self.environment.events.request.fire(
-            request_type="GET", name="/a", response_time=random.uniform(1, 20), response_length=10, exception=None
+            request_type="GET",
+            name="/a",
+            response_time=random.uniform(1, 20),
+            response_length=10,
+            exception=None,
         )
 
 
 class Steps(LoadTestShape):
     def tick(self):
         seconds = self.get_run_time()
-        users = round(seconds / 2, 0) + 3.5 if FORM is float else round(seconds / 2) + 3
+        users = round(seconds / 2, 0) + 3.0 if FORM is float else round(seconds / 2) + 3
         return (FORM(users), 5.0) if seconds < 4 else None

@@ -30,7 +30,12 @@ async def call(user, name):
     # Still the same, whatever others have asked for meanwhile.
     _headers.append([header, ltel_locust.traceparent()])
     user.environment.events.request.fire(
-        request_type="LOOP", name=name, response_time=10.0, response_length=1, exception=None, context={}
+        request_type="LOOP",
+        name=name,
+        response_time=10.0,
+        response_length=1,
+        exception=None,
+        context={},
     )
 
 
