@@ -96,7 +96,9 @@ class Outbox:
 
         They were reported between two times, in seconds since the epoch.
         """
-        tidy(batch)
+        run.sent -= tidy(batch)
+        if not batch:
+            return
         # The rows last: the receiver reads them once, and knows the times by then.
         message = self._numbered("requests", {"time": until, "since": since, "rows": batch})
         try:

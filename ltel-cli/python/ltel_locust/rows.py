@@ -50,13 +50,6 @@ def listener(
         url: Any = None,
         **_kwargs: Any,
     ) -> None:
-        if (
-            response_length is _MISSING
-            or response_time is _MISSING
-            or name is _MISSING
-            or request_type is _MISSING
-        ):
-            return  # Locust counts no such request
         status = None
         if response is not None:  # not its truth: a 4xx or 5xx response is falsy
             try:
@@ -168,19 +161,22 @@ def request_length(response: Any) -> int | None:
     return length if 0 <= length <= INTEGER_LIMIT else None
 
 
-def tidy(batch: list[Row]) -> None:
-    """Make each row what the protocol wants, in place; nearly all are so already."""
+def tidy(batch: list[Row]) -> int:
+    """Make each row what the protocol wants, in place; nearly all are so already.
+
+    Gives the number of rows that are none: of events that Locust's own statistics refuse too.
+    """
     infinity = _INFINITY
     longest = TEXT_LIMIT
+    refused = False
     for at, row in enumerate(batch):
         start, kind, name, time_ms, length, status, _error, _extra = row
         # Exact types: CPython decides these faster than any other test, column-wise ones included.
-        # NaN is not below infinity.
+        # NaN is not below infinity. Any float is a start time: the receiver decides what it is worth.
         if (
             type(time_ms) is float
-            and 0.0 <= time_ms < infinity
+            and time_ms < infinity
             and type(start) is float
-            and 0.0 <= start < infinity
             and type(name) is str
             and len(name) <= longest
             and type(kind) is str
@@ -189,7 +185,15 @@ def tidy(batch: list[Row]) -> None:
             and (status is None or (type(status) is int and 0 <= status <= 999))
         ):
             continue
+        if any(field is _MISSING for field in row):
+            refused = True
+            continue
         batch[at] = clean(row)
+    if not refused:
+        return 0
+    given = len(batch)
+    batch[:] = [row for row in batch if not any(field is _MISSING for field in row)]
+    return given - len(batch)
 
 
 def clean(row: Row) -> Row:
