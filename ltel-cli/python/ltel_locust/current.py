@@ -19,14 +19,25 @@ from .values import name
 if TYPE_CHECKING:
     from .trace import Span, Task
 
-#: the class of the user
-USER: ContextVar[str | None] = ContextVar("ltel_user", default=None)
+
+class Place:
+    """Where code runs: in a greenlet, and in the coroutines that it has asked for."""
+
+    __slots__ = ("last", "user")
+
+    def __init__(self, user: str | None = None) -> None:
+        #: the class of the user
+        self.user = user
+        #: the span of the last request
+        self.last: Span | None = None
+
+
+#: the place; what changes with each request is in it, since a variable costs more to set
+PLACE: ContextVar[Place | None] = ContextVar("ltel_place", default=None)
 #: the task that runs, where tasks are traced
 TASK: ContextVar[Task | None] = ContextVar("ltel_task", default=None)
-#: the span that was handed out for a request to come
-HANDED_OUT: ContextVar[Span | None] = ContextVar("ltel_handed_out", default=None)
-#: the span of the last request
-LAST: ContextVar[Span | None] = ContextVar("ltel_last", default=None)
+#: the span that was handed out for a request to come, in a list that is emptied when it is taken
+HANDED_OUT: ContextVar[list[Span] | None] = ContextVar("ltel_handed_out", default=None)
 
 _installed = False
 
@@ -39,12 +50,21 @@ def install() -> None:
         gevent.Greenlet.add_spawn_callback(_inherit)
 
 
+def place() -> Place:
+    """The place where code runs now."""
+    found = PLACE.get()
+    if found is None:
+        found = Place()
+        PLACE.set(found)
+    return found
+
+
 def user_class() -> str | None:
     """The name of the class of the user who runs."""
-    found = USER.get()
-    if found is None and (found := _of_lineage()) is not None:
-        USER.set(found)
-    return found
+    here = place()
+    if here.user is None:
+        here.user = _of_lineage()
+    return here.user
 
 
 def _inherit(spawned: Any) -> None:
@@ -52,13 +72,14 @@ def _inherit(spawned: Any) -> None:
     try:
         user, task = _user_of(spawned), None
         if user is None:
-            user, task = USER.get(), TASK.get()
+            here = PLACE.get()
+            user, task = here.user if here else None, TASK.get()
         if user is None and task is None:
             return
         context = spawned.gr_context
         if context is None:
             context = spawned.gr_context = Context()
-        context.run(USER.set, user)
+        context.run(PLACE.set, Place(user))
         context.run(TASK.set, task)
     except Exception as error:
         once.failed("a greenlet without its user and task", error)

@@ -15,13 +15,22 @@ if TYPE_CHECKING:
     from .trace import Span
 
 
+#: whether the program has imported OpenTelemetry's API, as far as `look` has seen
+present = False
+
+
+def look() -> None:
+    """See whether the program has imported OpenTelemetry's API by now: each request asks."""
+    global present
+    present = "opentelemetry.trace" in sys.modules and "opentelemetry.context" in sys.modules
+
+
 def enter(span: Span) -> Any:
     """Make a span the current one, above those that instrumentations begin; what `leave` takes."""
-    api = sys.modules.get("opentelemetry.trace")
-    context = sys.modules.get("opentelemetry.context")
-    if api is None or context is None:
+    if not present:
         return None
     try:
+        api, context = sys.modules["opentelemetry.trace"], sys.modules["opentelemetry.context"]
         flags = api.TraceFlags(api.TraceFlags.SAMPLED if span.sampled else api.TraceFlags.DEFAULT)
         ids = api.SpanContext(span.trace, span.id, is_remote=False, trace_flags=flags)
         return context.attach(api.set_span_in_context(api.NonRecordingSpan(ids)))
@@ -41,10 +50,10 @@ def leave(token: Any) -> None:
 
 def current() -> w3c.Parent | None:
     """The current span, if there is one."""
-    api = sys.modules.get("opentelemetry.trace")
-    if api is None:
+    if not present:
         return None
     try:
+        api = sys.modules["opentelemetry.trace"]
         ids = api.get_current_span().get_span_context()
         if not ids.is_valid:
             return None

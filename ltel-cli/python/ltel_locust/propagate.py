@@ -14,7 +14,7 @@ from typing import Any
 from requests import Session
 
 from . import internals, once, otel, w3c
-from .current import LAST
+from .current import place
 from .trace import Span, Tracer
 
 Look = Callable[[Any], Any]
@@ -69,8 +69,7 @@ def _wrap(client: type, request_event: Look) -> None:
             if span is None:
                 # Of its own even so: what is handed out is for an event fired by hand.
                 span = tracer.begin()
-            response.ltel_span = span
-            LAST.set(span)
+            response.ltel_span = place().last = span
         except Exception as error:
             _give_up(error)
         return response

@@ -172,7 +172,7 @@ def tidy(batch: list[Row]) -> int:
     for at, row in enumerate(batch):
         start, kind, name, time_ms, length, status, _error, _extra = row
         # Exact types: CPython decides these faster than any other test, column-wise ones included.
-        # NaN is not below infinity. Any float is a start time: the receiver decides what it is worth.
+        # NaN is not below infinity. Any float is a start time: the receiver says what it is worth.
         if (
             type(time_ms) is float
             and time_ms < infinity

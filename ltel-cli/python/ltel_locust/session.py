@@ -27,6 +27,7 @@ from . import (
     link,
     once,
     options,
+    otel,
     propagate,
     rows,
     run,
@@ -294,6 +295,7 @@ class Session:
                 once.failed("an event of another thread is not told", error)
         self._flush()
         self._report_runs()
+        otel.look()
         now = time.monotonic()
         if self._runs and not self._runs[-1].ended and now >= self._next_users:
             self._next_users = now + self._users_interval
@@ -386,6 +388,7 @@ class Session:
         # Before a test there is nobody whom this keeps waiting; a receiver on this host answers in
         # a few milliseconds, and one that is not there is known at once.
         self._sender.meet(MEET_TIMEOUT)
+        otel.look()
         self._begin_run()
 
     def _begin_run(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from locust import TaskSet
 
 from . import internals, once, otel, rows, w3c
-from .current import TASK, USER
+from .current import TASK, place
 from .trace import Task, Tracer
 from .values import name, text
 
@@ -111,9 +111,9 @@ class Execution:
 
     def run(self, call: Callable[[], Any]) -> Any:
         """Run the task, within its span."""
-        outer, user = TASK.get(), USER.get()
+        outer = TASK.get()
         TASK.set(self._span)
-        USER.set(self._user)
+        place().user = self._user
         context = otel.enter(self._span)
         error = None
         began, counter = time(), perf_counter()
@@ -128,7 +128,6 @@ class Execution:
             duration = (perf_counter() - counter) * 1000
             otel.leave(context)
             TASK.set(outer)
-            USER.set(user or self._user)
             try:
                 self._tell(began, duration, error)
             except Exception as failed:

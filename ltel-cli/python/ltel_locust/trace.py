@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import otel, w3c
-from .current import HANDED_OUT, LAST, TASK
+from .current import HANDED_OUT, PLACE, TASK, place
 from .values import number
 
 #: adopted spans that are remembered, so that a retry does not become a second span of their id
@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):
 class Span:
     """The ids of one request or one task."""
 
-    __slots__ = ("id", "parent", "sampled", "taken", "task", "told", "trace")
+    __slots__ = ("id", "parent", "sampled", "task", "told", "trace")
 
     def __init__(
         self, trace: int, span: int, parent: int, sampled: bool, task: Task | None = None
@@ -43,8 +43,6 @@ class Span:
         self.task = task
         #: whether a row has it already
         self.told = False
-        #: whether a request has it, where it was handed out
-        self.taken = False
 
     def header(self) -> str:
         """The `traceparent` that makes others its children."""
@@ -104,7 +102,7 @@ class Tracer:
         """The span of a request that is made here and now."""
         task = self._task()
         # A span that the locustfile has begun itself lies between the task's and this one.
-        if (above := otel.current()) is not None:
+        if otel.present and (above := otel.current()) is not None:
             return Span(above.trace, _bits(64) or 1, above.span, above.sampled, task)
         if task is not None:
             return Span(task.trace, _bits(64) or 1, task.id, task.sampled, task)
@@ -124,12 +122,13 @@ class Tracer:
         span = self._handed_out()
         if span is None:
             span = self.begin()
-            HANDED_OUT.set(span)
+            HANDED_OUT.set([span])
         return span
 
     def current(self) -> Span | None:
         """The span handed out, else the running task, else the last request made here."""
-        return self._handed_out() or self._task() or LAST.get()
+        here = PLACE.get()
+        return self._handed_out() or self._task() or (here.last if here else None)
 
     def adopt(self, given: w3c.Parent) -> Span:
         """The span that the user has named for this very request, sampled as they say.
@@ -163,7 +162,7 @@ class Tracer:
         if type(span) is not Span or span.told:
             span = self._handed_out()
             span = self.begin() if span is None else self._take(span)
-            LAST.set(span)
+            place().last = span
         span.told = True
         # Where every trace is sampled, every request is to have its span: one without ids would be
         # taken for one that Locust did not trace, though it was sent with those that the user gave.
@@ -179,14 +178,13 @@ class Tracer:
 
     def _handed_out(self) -> Span | None:
         """What is handed out and was not taken; one task leaves nothing to the next."""
-        span = HANDED_OUT.get()
-        # Elsewhere another may have taken it: a coroutine has a copy of what its caller had.
-        if span is None or span.taken or span.task is not self._task():
-            return None
-        return span
+        held = HANDED_OUT.get()
+        return held[0] if held and held[0].task is self._task() else None
 
     def _take(self, span: Span) -> Span:
-        span.taken = True
+        # Also for the coroutine, or its caller, that has the same list.
+        if held := HANDED_OUT.get():
+            held.clear()
         # Whoever sends it once more makes another request.
         self._remember(span.trace, span.id)
         return span
