@@ -4,9 +4,11 @@
 //! `FastHttpUser` but the network, where `traceparent` is sent with each.
 //!
 //! `ONLY=spans` in the environment measures the modes whose names contain that, and their bare ones; `ROUNDS=1` does so once.
+//! `BEFORE=<ltel-cli/python of another checkout>` measures that plugin beside this one, with the same ltel-cli.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
@@ -99,6 +101,8 @@ enum Telemetry {
     Ltel,
     /// ltel with spans, with these options.
     Spans(&'static str),
+    /// ltel with the plugin of another checkout, and these options of spans if there are any.
+    Before(Option<&'static str>),
     LocustsOwn,
     OtherPlugin,
 }
@@ -106,7 +110,7 @@ enum Telemetry {
 const EVENTS: &str = "events";
 
 fn modes() -> Vec<Mode> {
-    use Telemetry::{Bare, LocustsOwn, Ltel, OtherPlugin, Spans};
+    use Telemetry::{Bare, Before, LocustsOwn, Ltel, OtherPlugin, Spans};
     let spans = [Spans("ratio = 1"), Spans("ratio = 0.1"), Spans("propagate = false")];
     let of = |client, telemetry: &[Telemetry]| -> Vec<Mode> {
         telemetry.iter().map(|telemetry| Mode { client, telemetry: *telemetry }).collect()
@@ -114,6 +118,9 @@ fn modes() -> Vec<Mode> {
     let clients = [Bare, Ltel, spans[0], spans[1], spans[2]];
     let mut all = of(EVENTS, &[Bare, Ltel, LocustsOwn, OtherPlugin, spans[0], spans[1]]);
     all.extend(["HttpUser", "FastHttpUser"].iter().flat_map(|client| of(client, &clients)));
+    if std::env::var_os("BEFORE").is_some() {
+        all.extend(of(EVENTS, &[Before(None), Before(Some("ratio = 1")), Before(Some("ratio = 0.1"))]));
+    }
     let only = std::env::var("ONLY").unwrap_or_default();
     let wanted = |client: &str| all.iter().any(|mode| mode.client == client && mode.name().contains(&only));
     all.iter()
@@ -128,6 +135,8 @@ impl Mode {
             Telemetry::Bare => "bare".to_owned(),
             Telemetry::Ltel => "ltel".to_owned(),
             Telemetry::Spans(options) => format!("ltel, spans with {options}"),
+            Telemetry::Before(None) => "ltel before".to_owned(),
+            Telemetry::Before(Some(options)) => format!("ltel before, spans with {options}"),
             Telemetry::LocustsOwn => "locust --otel".to_owned(),
             Telemetry::OtherPlugin => "locust-telemetry otel".to_owned(),
         };
@@ -145,13 +154,22 @@ impl Mode {
         let headless = ["--headless", "-u", "1", "--only-summary", "-f", file];
         let endpoint = format!("http://127.0.0.1:{}", agent.grpc);
         let recorders = "[recorders.stats]\n[recorders.requests]\n[backends.json]\noutput = \"/dev/null\"\n";
+        let spans = |options: &str| format!("{recorders}spans = true\n[recorders.spans]\n{options}\n");
+        let mut ltel = None;
         let mut locust = match self.telemetry {
+            Telemetry::Before(options) => {
+                let listen = format!("[listen]\nunix = '{}'\n", scene.socket().display());
+                let config = options.map_or(recorders.to_owned(), spans);
+                ltel = Some(scene.serve(&(listen + &config), &[]));
+                let plugin = PathBuf::from(std::env::var_os("BEFORE").expect("set"));
+                let path = std::env::join_paths([plugin.join("ltel_locust/autoload"), plugin]).expect("a path");
+                let mut command = scene.locust(headless);
+                command.env("PYTHONPATH", path).env("LTEL_ADDRESS", scene.address());
+                command
+            }
             Telemetry::Bare => scene.locust(headless),
             Telemetry::Ltel => scene.run(recorders, headless),
-            Telemetry::Spans(options) => {
-                let spans = format!("{recorders}spans = true\n[recorders.spans]\n{options}\n");
-                scene.run(&spans, headless)
-            }
+            Telemetry::Spans(options) => scene.run(&spans(options), headless),
             Telemetry::LocustsOwn => {
                 let mut command = scene.program(&locust_otel_venv().join("locust"));
                 command.args(headless).arg("--otel").env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
@@ -175,6 +193,7 @@ impl Mode {
         let exit = process.wait(SLOW * 4);
         let said = process.stdout() + &process.stderr();
         assert!(matches!(exit, Exit::Code(0)), "{self:?}: {exit:?}\n{said}");
+        drop(ltel);
         let nanoseconds = said.lines().find_map(|line| line.split("NANOSECONDS ").nth(1)?.trim().parse().ok());
         nanoseconds.unwrap_or_else(|| panic!("{self:?}: no figure in\n{said}"))
     }

@@ -2,28 +2,11 @@
 
 import os
 
-import gevent
+import patient  # noqa: F401
 import witness  # noqa: F401  # first, so that it sees what other test_start listeners report
 from locust import FastHttpUser, HttpUser, User, constant, events, task
-from locust.runners import MasterRunner
 
 REFUSING = os.environ["REFUSING"]
-
-
-@events.init.add_listener
-def _on_init(runner, **_kwargs):
-    """Let the master wait for its workers' last reports, and not for half a second only."""
-    if isinstance(runner, MasterRunner):
-        kill = runner.greenlet.kill
-
-        def patient(**kwargs):
-            # A worker that says goodbye has reported before.
-            with gevent.Timeout(30, False):
-                while runner.clients:
-                    gevent.sleep(0.02)
-            kill(**kwargs)
-
-        runner.greenlet.kill = patient
 
 
 def plain(user):

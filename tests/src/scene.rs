@@ -15,8 +15,9 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 7] = [
+const LOCUSTFILES: [(&str, &str); 8] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
+    ("patient.py", include_str!("../locustfiles/patient.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
     ("ticking.py", include_str!("../locustfiles/ticking.py")),
     ("counting.py", include_str!("../locustfiles/counting.py")),
