@@ -214,6 +214,32 @@ fn one_loop_serves_all_users() {
     assert!(told.is_subset(&headers));
 }
 
+/// Scenario: tasks whose requests are made by greenlets, by pools of threads that serve all users, and by coroutines.
+/// Guarantees: each request is of its own user and below its own task, whoever makes it.
+#[test]
+fn others_make_the_requests() {
+    let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("helpers.py") };
+    let odd = odd.args(["-u6", "-r6", "-t4s", "--stop-timeout=5"]);
+    let (lines, log) = odd.run();
+    odd.is_exact(&lines);
+    assert!(!log.contains("Traceback"), "{log}");
+    let spans = Span::of_lines(&lines);
+    let (tasks, requests): (Vec<_>, Vec<_>) = spans.iter().partition(|span| span.kind == "internal");
+    let tasks: BTreeMap<_, _> = tasks.iter().map(|task| (&task.span_id, *task)).collect();
+    let mut ways: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for span in requests {
+        let (way, user) = span.name.split_once(' ').unwrap();
+        assert_eq!(span.attribute("locust.user_class"), user, "{span:?}");
+        let parent = span.parent_span_id.as_ref().unwrap_or_else(|| panic!("{span:?} is a root"));
+        let task = tasks[parent];
+        let expected = (format!("task_{}", user.to_lowercase()), &span.trace_id);
+        assert_eq!((task.name.clone(), &task.trace_id), expected, "{span:?}");
+        ways.entry(way.to_owned()).or_default().insert(user.to_owned());
+    }
+    assert_eq!(ways.len(), 12, "{ways:?}");
+    assert!(ways.values().all(|users| users.len() == 3), "{ways:?}");
+}
+
 /// Scenario: OpenTelemetry's instrumentation of `requests`, and spans of the locustfile's own within tasks.
 /// Guarantees: both trees are one: task, the locustfile's span, the request, the instrumentation's span, the target.
 #[test]

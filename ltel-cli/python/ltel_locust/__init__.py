@@ -44,7 +44,7 @@ def record(name: str, value: float | None = None, **attributes: Any) -> None:
             if session is not None:
                 session.record(name, value, attributes)
     except Exception as error:
-        once.failed("an event of one's own is lost", error)
+        once.failed("cannot record an event of the locustfile", error)
 
 
 def trace_id() -> str | None:
@@ -59,7 +59,7 @@ def trace_id() -> str | None:
         span = tracer.current() if tracer is not None else None
         return trace_text(span.trace) if span is not None else None
     except Exception as error:
-        once.failed("no trace id", error)
+        once.failed("cannot tell the trace id", error)
         return None
 
 
@@ -81,7 +81,7 @@ def traceparent() -> str | None:
         tracer = _tracer()
         return tracer.hand_out().header() if tracer is not None else None
     except Exception as error:
-        once.failed("no traceparent", error)
+        once.failed("cannot make a traceparent", error)
         return None
 
 
@@ -99,7 +99,7 @@ def _on_init(environment: Environment, **_kwargs: Any) -> None:
     try:
         attach(environment)
     except Exception as error:
-        once.failed("no telemetry", error)
+        once.failed("cannot start telemetry", error)
 
 
 def _on_runner(environment: Environment) -> None:

@@ -49,4 +49,4 @@ class Early:
             try:
                 self._attach(environment)
             except Exception as error:
-                once.failed("no telemetry", error)
+                once.failed("cannot start telemetry", error)

@@ -106,5 +106,5 @@ def _clean(where: str, cleaners: dict[str, Cleaner], fields: dict[str, Any]) -> 
             if value is not None and (value := cleaner(value)) is not None:
                 found[key] = value
         except Exception as error:
-            once.failed(f"`{where}.{key}` is left out", error)
+            once.failed(f"cannot send `{where}.{key}`", error)
     return found

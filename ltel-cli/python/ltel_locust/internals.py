@@ -59,7 +59,7 @@ _Worker: Any = getattr(runners, "WorkerRunner", ())
 
 def lacks(what: str, without: str) -> None:
     """Say once that this Locust has no `what`, and what there is not for that reason."""
-    once.warn(f"lacks {what}", f"this Locust has no {what}: no {without}")
+    once.warn(f"lacks {what}", f"this Locust has no `{what}`, so there is no {without}")
 
 
 def is_master(runner: Any) -> bool:
@@ -91,7 +91,7 @@ def _heard(original: Callable[..., Any], listener: Callable[[Any], None]) -> Cal
         try:
             listener(self)
         except Exception as error:
-            once.failed("no telemetry", error)
+            once.failed("cannot start telemetry", error)
         return runner
 
     return create

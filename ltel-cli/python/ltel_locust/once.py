@@ -19,7 +19,7 @@ def warn(kind: str, message: str) -> None:
 
 
 def failed(what: str, error: BaseException) -> None:
-    """Log that something failed, and how; `what` begins the sentence."""
+    """Log what the plugin cannot do, and why."""
     try:
         warn(f"{what} {type(error).__name__}", f"{what}: {type(error).__name__}: {error}")
     except Exception:

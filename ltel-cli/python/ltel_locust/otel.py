@@ -35,7 +35,7 @@ def enter(span: Span) -> Any:
         ids = api.SpanContext(span.trace, span.id, is_remote=False, trace_flags=flags)
         return context.attach(api.set_span_in_context(api.NonRecordingSpan(ids)))
     except Exception as error:
-        once.failed("no OpenTelemetry context of a request or task", error)
+        once.failed("cannot set the OpenTelemetry context of a request or task", error)
         return None
 
 
@@ -45,7 +45,7 @@ def leave(token: Any) -> None:
         try:
             sys.modules["opentelemetry.context"].detach(token)
         except Exception as error:
-            once.failed("an OpenTelemetry context is not left", error)
+            once.failed("cannot restore the OpenTelemetry context", error)
 
 
 def current() -> w3c.Parent | None:
@@ -59,5 +59,5 @@ def current() -> w3c.Parent | None:
             return None
         return w3c.Parent(ids.trace_id, ids.span_id, bool(ids.trace_flags.sampled))
     except Exception as error:
-        once.failed("no current span of OpenTelemetry", error)
+        once.failed("cannot read the OpenTelemetry context", error)
         return None

@@ -140,4 +140,4 @@ def _text(value: Any) -> str | None:
 
 def _give_up(error: Exception) -> None:
     """Leave a request as it is: its test must not notice."""
-    once.failed("a request without traceparent", error)
+    once.failed("cannot send a traceparent with a request", error)

@@ -11,7 +11,7 @@ from time import time
 from typing import Any
 
 from . import current, internals, once
-from .values import INTEGER_LIMIT, NAME_LIMIT, TEXT_LIMIT, attributes, number, text
+from .values import INTEGER_LIMIT, TEXT_LIMIT, attributes, kind, number, text
 
 Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 #: from response, url, response_time and error, the trace ids of the row if it has any
@@ -63,11 +63,11 @@ def listener(
                 try:
                     traced = ids(response, url, response_time, error)
                 except Exception as raised:
-                    once.failed("a request without trace", raised)
+                    once.failed("cannot trace a request", raised)
             try:
                 more = extra(wanted, url, context, traced, response)
             except Exception as raised:
-                once.failed("a request without details", raised)
+                once.failed("cannot read the details of a request", raised)
         append(
             (
                 began(response_time) if start_time is None else start_time,
@@ -84,7 +84,7 @@ def listener(
             try:
                 full()
             except Exception as raised:
-                once.failed("requests wait", raised)
+                once.failed("cannot queue requests yet", raised)
 
     return on_request
 
@@ -96,16 +96,15 @@ def began(response_time: Any) -> float:
 
 def failure(exception: Any) -> tuple[str, str] | None:
     """Class and text of what Locust counts as a failure, which is any true exception."""
-    kind = type(exception).__name__[:NAME_LIMIT]
     try:
         if not exception:
             return None
     except Exception:
         return None  # Locust's own statistics fail at the same test, and count no failure
     try:
-        return kind, text(internals.error_text(exception))
+        return kind(exception), text(internals.error_text(exception))
     except Exception:
-        return kind, f"<unprintable {kind}>"
+        return kind(exception), f"<unprintable {kind(exception)}>"
 
 
 def extra(
@@ -170,7 +169,7 @@ def tidy(batch: list[Row]) -> int:
     longest = TEXT_LIMIT
     refused = False
     for at, row in enumerate(batch):
-        start, kind, name, time_ms, length, status, _error, _extra = row
+        start, method, name, time_ms, length, status, _error, _extra = row
         # Exact types: CPython decides these faster than any other test, column-wise ones included.
         # NaN is not below infinity. Any float is a start time: the receiver says what it is worth.
         if (
@@ -179,8 +178,8 @@ def tidy(batch: list[Row]) -> int:
             and type(start) is float
             and type(name) is str
             and len(name) <= longest
-            and type(kind) is str
-            and len(kind) <= longest
+            and type(method) is str
+            and len(method) <= longest
             and type(length) is int
             and (status is None or (type(status) is int and 0 <= status <= 999))
         ):
@@ -198,11 +197,11 @@ def tidy(batch: list[Row]) -> int:
 
 def clean(row: Row) -> Row:
     """The row with each value made what the protocol wants."""
-    start, kind, name, time_ms, length, status, error, more = row
+    start, method, name, time_ms, length, status, error, more = row
     start_time = number(start)
     return (
         began(time_ms) if start_time is None else start_time,
-        text(kind),
+        text(method),
         text(name),
         number(time_ms),
         integer(length),
@@ -223,6 +222,9 @@ def integer(value: Any) -> int:
 
 def status_code(value: Any) -> int | None:
     """A status code, where the response's is an integer that could be one."""
-    if not isinstance(value, int) or isinstance(value, bool):
+    try:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        return int(value) if 0 <= value <= 999 else None
+    except Exception:
         return None
-    return int(value) if 0 <= value <= 999 else None

@@ -47,7 +47,7 @@ def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | 
             options.ltel_testplan = run.testplan
             options.ltel_locustfile = run.locustfile
         except Exception as error:
-            once.failed("workers do not know their run", error)
+            once.failed("cannot tell workers the id of their run", error)
     return run
 
 

@@ -38,7 +38,7 @@ from .outbox import Outbox, encode
 from .run import Run
 from .sender import Sender
 from .trace import Tracer
-from .values import name, number, text
+from .values import kind, name, number, text
 
 # The originals: what gevent puts in their place tells greenlets apart, and puts them to sleep.
 _thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
@@ -86,7 +86,7 @@ def _listener(method: Callable[..., None]) -> Callable[..., None]:
             else:
                 self._foreign.append(lambda: method(self, *arguments, **keywords))
         except Exception as error:
-            once.failed(f"`{method.__name__.removeprefix('_on_')}` is not told", error)
+            once.failed(f"cannot report `{method.__name__.removeprefix('_on_')}`", error)
 
     return listen
 
@@ -292,7 +292,7 @@ class Session:
             try:
                 self._foreign.popleft()()
             except Exception as error:
-                once.failed("an event of another thread is not told", error)
+                once.failed("cannot report an event of another thread", error)
         self._flush()
         self._report_runs()
         otel.look()
@@ -303,7 +303,7 @@ class Session:
                 self._note_workers(self._runs[-1])
                 self._put_users()
             except Exception as error:
-                once.failed("no count of users", error)
+                once.failed("cannot count the users", error)
         if self._usage_interval and self._sender.connected and now >= self._next_usage:
             self._next_usage = now + self._usage_interval
             try:
@@ -402,7 +402,7 @@ class Session:
         try:
             testplan, locustfile = self._testplan(), self._locustfile()
         except Exception as error:
-            once.failed("a run without the name of its test plan", error)
+            once.failed("cannot read the name of the test plan", error)
             testplan = locustfile = None
         if worker:
             now = run.join(parsed, testplan, locustfile)
@@ -412,7 +412,7 @@ class Session:
         try:
             self._note_workers(now, ready=True)
         except Exception as error:
-            once.failed("the workers of a run are not known", error)
+            once.failed("cannot list the workers of a run", error)
         self._own_reports = 0
         self._reports.clear()
         self._next_users = 0.0
@@ -442,7 +442,7 @@ class Session:
             self._flush()
             self._put_users(over=True)
         except Exception as error:
-            once.failed("no last count of users", error)
+            once.failed("cannot report the end of the users", error)
         self._put("test_stop", {})
         self._finish(self._runs[-1])
 
@@ -484,13 +484,10 @@ class Session:
     def _on_user_error(
         self, user_instance: Any = None, exception: Any = None, tb: Any = None, **_kwargs: Any
     ) -> None:
-        # Tasks fire it with their task set.
-        if not isinstance(user_instance, locust.User):
-            user_instance = getattr(user_instance, "user", user_instance)
         fields = {
             "time": time.time(),
-            "user": type(user_instance).__name__,
-            "error": Piece(lambda: f"{type(exception).__name__}: {text(exception)}"),
+            "user": Piece(lambda: _user(user_instance)),
+            "error": Piece(lambda: f"{kind(exception)}: {text(exception)}"),
             "traceback": Piece(lambda: "".join(traceback.format_tb(tb))),
         }
         if (span := tasks.ended_by(exception)) is not None:
@@ -501,7 +498,7 @@ class Session:
         try:
             self.close()
         except Exception as error:
-            once.failed("telemetry may be lost", error)
+            once.failed("cannot deliver the last telemetry", error)
 
     # Helpers
 
@@ -542,6 +539,16 @@ def _host(environment: Environment) -> str | None:
     hosts = [user_class.host for user_class in environment.user_classes]
     same = bool(hosts) and all(host == hosts[0] for host in hosts)
     return hosts[0] if same and isinstance(hosts[0], str) else None
+
+
+def _user(instance: Any) -> str:
+    """The class of the user of an error; tasks tell of theirs with their task set."""
+    if not issubclass(type(instance), locust.User):
+        try:
+            instance = getattr(instance, "user", instance)
+        except Exception:
+            pass  # what else someone tells of
+    return kind(instance)
 
 
 def _spawn_rate(runner: Any, parsed: Any) -> Any:

@@ -15,7 +15,7 @@ from locust import TaskSet
 from . import internals, once, otel, rows, w3c
 from .current import TASK, place
 from .trace import Task, Tracer
-from .values import name, text
+from .values import kind, name, text
 
 #: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, trace_id, span_id,
 #: sampled, error
@@ -43,7 +43,7 @@ def _wrap_tasks() -> None:
             if task is not None and not _is_set(task):
                 execution = Execution.begin(self.user, lambda: _name(self, task))
         except Exception as error:
-            once.failed("a task without its span", error)
+            once.failed("cannot trace a task", error)
         if execution is None:
             return original(self)
         return execution.run(lambda: original(self))
@@ -63,7 +63,7 @@ def _wrap_pytest_users() -> None:
             # Of this user alone: the class shares its functions.
             self.functions = [_Function(self, function) for function in self.functions]
         except Exception as error:
-            once.failed("test functions without spans", error)
+            once.failed("cannot trace test functions", error)
         return original(self)
 
     run.ltel_original = original  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ class _Function:
         try:
             execution = Execution.begin(self._user, lambda: str(self._function.name))
         except Exception as error:
-            once.failed("a test function without its span", error)
+            once.failed("cannot trace a test function", error)
         call = self._function.obj
         if execution is None:
             return call(*arguments, **keywords)
@@ -97,7 +97,7 @@ class Execution:
 
     def __init__(self, tracer: Tracer, user: Any, label: str) -> None:
         self._tracer = tracer
-        self._user = name(type(user).__name__)
+        self._user = kind(user)
         self._label = name(label)
         self._span = tracer.begin_task()
 
@@ -131,7 +131,7 @@ class Execution:
             try:
                 self._tell(began, duration, error)
             except Exception as failed:
-                once.failed("a task is not told", failed)
+                once.failed("cannot report a task", failed)
 
     def _tell(self, began: float, duration: float, error: tuple[str, str] | None) -> None:
         span, tracer = self._span, self._tracer
@@ -166,12 +166,15 @@ def _is_set(task: Any) -> bool:
 
 def _name(task_set: Any, task: Any) -> str:
     """The function's name, after that of its TaskSet unless it is the user's own task."""
-    label = name(getattr(task, "__name__", None) or type(task).__name__)
+    try:
+        label = name(getattr(task, "__name__", None) or kind(task))
+    except Exception:
+        label = kind(task)
     if not isinstance(task_set, internals.DefaultTaskSet):
-        label = f"{type(task_set).__name__}.{label}"
+        label = f"{kind(task_set)}.{label}"
     return label
 
 
 def _failure(raised: BaseException) -> tuple[str, str]:
     # A false exception is no failure of a request, but it has ended this task.
-    return rows.failure(raised) or (name(type(raised).__name__), text(raised))
+    return rows.failure(raised) or (kind(raised), text(raised))

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from . import otel, w3c
-from .current import HANDED_OUT, PLACE, TASK, place
+from . import current, otel, w3c
+from .current import HANDED_OUT, PLACE, place
 from .values import number
 
 #: adopted spans that are remembered, so that a retry does not become a second span of their id
@@ -174,7 +174,7 @@ class Tracer:
         return span.ids()
 
     def _task(self) -> Task | None:
-        return TASK.get() if self.tasks else None
+        return current.task() if self.tasks else None
 
     def _handed_out(self) -> Span | None:
         """What is handed out and was not taken; one task leaves nothing to the next."""

@@ -1,7 +1,12 @@
-"""Any value of Python as one that the protocol has; None where it cannot be one."""
+"""Any value of Python as one that the protocol has; None where it cannot be one.
+
+Nothing here raises, whatever the value is. Even `isinstance` may: a proxy answers for the object
+it stands for, which may be gone.
+"""
 
 from __future__ import annotations
 
+from itertools import islice
 from math import isfinite
 from typing import Any
 
@@ -16,9 +21,11 @@ INTEGER_LIMIT = 2**63 - 1
 
 def number(value: Any) -> float | None:
     """Any finite number as a float."""
-    if value is None or isinstance(value, (str, bytes, bytearray)):
+    if value is None:
         return None
     try:
+        if isinstance(value, (str, bytes, bytearray)):
+            return None
         result = float(value)
     except Exception:
         return None
@@ -39,7 +46,7 @@ def count(value: Any) -> int | None:
 
 def flag(value: Any) -> bool | None:
     """A truth value."""
-    return value if isinstance(value, bool) else None
+    return value if type(value) is bool else None
 
 
 def text(value: Any, limit: int = TEXT_LIMIT) -> str:
@@ -48,15 +55,23 @@ def text(value: Any, limit: int = TEXT_LIMIT) -> str:
         return value
     try:
         # The content of a str subclass, which is what Locust's statistics are keyed by.
-        result = str.__str__(value) if isinstance(value, str) else str(value)
-        return result[:limit]
+        result = value if isinstance(value, str) else str(value)
+        return str.__str__(result)[:limit]
     except Exception:
-        return f"<unprintable {type(value).__name__[:NAME_LIMIT]}>"
+        return f"<unprintable {kind(value)}>"
 
 
 def name(value: Any) -> str:
     """Any value as a short text."""
     return text(value, NAME_LIMIT)
+
+
+def kind(value: Any) -> str:
+    """The name of a value's class."""
+    try:
+        return name(type(value).__name__)
+    except Exception:
+        return "object"  # its metaclass refuses
 
 
 def names(values: Any) -> list[str]:
@@ -73,22 +88,25 @@ def counts(mapping: Any) -> dict[str, int]:
 
 def attributes(mapping: Any) -> dict[str, Any]:
     """A user's map as texts and scalars, bounded."""
-    return {name(key): scalar(value) for key, value in _items(mapping)[:ENTRIES]}
+    return {name(key): scalar(value) for key, value in _items(mapping, ENTRIES)}
 
 
 def scalar(value: Any) -> Any:
     """A value MessagePack and JSON both know: None, bool, int, float, else its text."""
-    if value is None or isinstance(value, bool):
+    if value is None or type(value) is bool:
         return value
-    if isinstance(value, int):
-        return int(value) if abs(value) <= INTEGER_LIMIT else name(value)
-    if isinstance(value, float):
-        return number(value)
+    try:
+        if isinstance(value, int) and abs(value) <= INTEGER_LIMIT:
+            return int(value)
+        if isinstance(value, float):
+            return number(value)
+    except Exception:
+        pass  # so its text
     return name(value)
 
 
-def _items(mapping: Any) -> list[tuple[Any, Any]]:
+def _items(mapping: Any, limit: int | None = None) -> list[tuple[Any, Any]]:
     try:
-        return [(key, value) for key, value in mapping.items()]
+        return [(key, value) for key, value in islice(mapping.items(), limit)]
     except Exception:
         return []
