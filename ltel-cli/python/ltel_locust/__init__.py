@@ -23,7 +23,10 @@ from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
 
-_sessions: WeakKeyDictionary[Environment, Session | None] = WeakKeyDictionary()
+# On Locust's own class: a test that empties `sys.modules` imports this module twice.
+if not hasattr(Environment, "ltel_sessions"):
+    Environment.ltel_sessions = WeakKeyDictionary()  # type: ignore[attr-defined]
+_sessions: WeakKeyDictionary[Environment, Session | None] = Environment.ltel_sessions  # type: ignore[attr-defined]
 
 
 def attach(environment: Environment) -> None:
@@ -31,9 +34,10 @@ def attach(environment: Environment) -> None:
     if environment in _sessions:
         return
     session = _sessions[environment] = start(environment)
-    if environment.events is locust.events:
-        requests = _early.hand_over()
-        if session is not None and _early.started:
+    early = _early()
+    if environment.events is early.events:
+        requests = early.hand_over()
+        if session is not None and early.started:
             session.catch_up(requests)
 
 
@@ -104,11 +108,16 @@ def _on_init(environment: Environment, **_kwargs: Any) -> None:
 
 def _on_runner(environment: Environment) -> None:
     # Locust's own program fires `init` when all is ready; a library's events are not Locust's.
-    if environment.events is not locust.events:
+    if environment.events is not _early().events:
         attach(environment)
 
 
-_early = Early(attach)
-locust.events.init.add_listener(_on_init)
-locust.events.init_command_line_parser.add_listener(add_options)
-internals.when_runner_is_made(_on_runner)
+def _early() -> Early:
+    return Environment.ltel_early  # type: ignore[attr-defined]
+
+
+if not hasattr(Environment, "ltel_early"):
+    Environment.ltel_early = Early(attach)  # type: ignore[attr-defined]
+    locust.events.init.add_listener(_on_init)
+    locust.events.init_command_line_parser.add_listener(add_options)
+    internals.when_runner_is_made(_on_runner)

@@ -22,20 +22,22 @@ class Early:
 
     def __init__(self, attach: Callable[[Any], None]) -> None:
         self.started = False
+        #: Locust's own, as they are now: a locustfile may put others in their place
+        self.events = locust.events
         self._attach = attach
         self._rows: list[rows.Row] = []
         # Bounded by time: between the runner's first greenlet and `init` nothing waits.
         self._on_request = rows.listener(self._rows, INTEGER_LIMIT, lambda: None, set())
         self._listening = True
-        internals.insert_first(locust.events.test_start, self._on_test_start)
-        locust.events.request.add_listener(self._on_request)
+        internals.insert_first(self.events.test_start, self._on_test_start)
+        self.events.request.add_listener(self._on_request)
 
     def hand_over(self) -> list[rows.Row]:
         """The rows of the run that has begun, if one has; from now on others listen."""
         if self._listening:
             self._listening = False
-            locust.events.test_start.remove_listener(self._on_test_start)
-            locust.events.request.remove_listener(self._on_request)
+            self.events.test_start.remove_listener(self._on_test_start)
+            self.events.request.remove_listener(self._on_request)
         kept = self._rows.copy() if self.started else []
         self._rows.clear()
         return kept
