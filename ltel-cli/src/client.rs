@@ -1,5 +1,7 @@
 //! A client: a Locust process, as the runs know it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ltel_core::Timestamp;
 use ltel_core::event::TestStart;
@@ -9,6 +11,9 @@ use tokio::sync::watch;
 
 // Bounded: frames of a client that belongs to no run yet.
 const HELD_BYTES: usize = 8 << 20;
+
+// What a held frame takes beyond its bytes.
+const OVERHEAD: usize = 64;
 
 /// A client, connected or not. It outlives its connections: frames are numbered per client.
 #[derive(Debug)]
@@ -22,12 +27,14 @@ pub(crate) struct Client {
     pub(crate) local_pid: Option<u32>,
     // The run it is in, and its place among the run's sources.
     pub(crate) member: Option<Member>,
-    // A worker whose run has ended without it, unless another of that id is about to begin: what it sends is held.
+    // The run that its `hello` named, until its first frame: that may begin another, which comes first.
+    pub(crate) said: Option<TestStart>,
+    // The id of the run that a worker waits for, where it is known: what it sends is held.
     pub(crate) awaits: Option<String>,
-    // A worker that has begun a test, and whose master has not said of which run: what it sends is held.
-    pub(crate) began: Option<TestStart>,
-    // Whether it says something even if there is nothing to say.
-    pub(crate) beats: bool,
+    // A worker that has begun a test, and whose master has not: what it sends is held.
+    pub(crate) began: Option<Began>,
+    // It says something at least so often, even if there is nothing to say.
+    pub(crate) beats: Option<Duration>,
     pub(crate) held: Held,
     pub(crate) left_at: Timestamp,
 }
@@ -39,30 +46,44 @@ pub(crate) struct Member {
     pub(crate) index: u32,
 }
 
+/// A test that a worker has begun, and when ltel heard of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Began {
+    pub(crate) start: TestStart,
+    pub(crate) at: Timestamp,
+}
+
 /// What a client has sent that belongs to no run yet.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    frames: Vec<Bytes>,
+    // Each in the encoding of its connection.
+    frames: Vec<(Encoding, Bytes)>,
     bytes: usize,
     since: Timestamp,
 }
 
 impl Held {
     /// Keeps a frame. False if there is no room for it.
-    pub(crate) fn push(&mut self, frame: &Bytes, now: Timestamp) -> bool {
-        if self.bytes + frame.len() > HELD_BYTES {
+    pub(crate) fn push(&mut self, encoding: Encoding, frame: &[u8], now: Timestamp) -> bool {
+        if self.bytes + frame.len() + OVERHEAD > HELD_BYTES {
             return false;
         }
         if self.frames.is_empty() {
             self.since = now;
         }
-        self.bytes += frame.len();
-        self.frames.push(frame.clone());
+        self.bytes += frame.len() + OVERHEAD;
+        // A copy: a frame shares its connection's buffer, which may be far larger.
+        self.frames.push((encoding, Bytes::copy_from_slice(frame)));
         true
     }
 
+    /// What it takes.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes all frames out, and when the first of them came.
-    pub(crate) fn take(&mut self) -> (Vec<Bytes>, Timestamp) {
+    pub(crate) fn take(&mut self) -> (Vec<(Encoding, Bytes)>, Timestamp) {
         let held = std::mem::take(self);
         (held.frames, held.since)
     }

@@ -12,6 +12,9 @@ pub(crate) fn of(ended: &Ended) -> Vec<String> {
     if ended.outcome.runs.is_empty() {
         losses.push("no test was recorded".to_owned());
     }
+    if ended.outcome.incomplete > 0 {
+        losses.push(format!("{} earlier runs: not complete", ended.outcome.incomplete));
+    }
     losses.extend(ended.outcome.runs.iter().filter_map(of_run));
     if ended.outcome.no_run > 0 {
         losses.push(format!("{} requests of sources that belong to no run", ended.outcome.no_run));
@@ -75,7 +78,7 @@ mod tests {
             kind: BackendKind::Summary,
         };
         let ended = Ended {
-            outcome: Outcome { runs, no_run },
+            outcome: Outcome { runs, incomplete: 0, no_run },
             met: true,
             summary: Arc::default(),
             backends: vec![(backend, delivered)],

@@ -2,10 +2,10 @@
 //!
 //! The master's `test_stop` is not the end: its workers still report requests after it. A run is
 //! complete when each of its sources has said that it is done, or has been gone for longer than
-//! the grace period. Once its master is done, a worker that is connected and silent for that long is gone too: it was stopped,
-//! or its host hangs.
+//! the grace period. Once its test is over, a source that is connected and silent for that long is gone too: it was stopped,
+//! or its host hangs. A test is over when its master is done or gone, or when all its workers are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,12 @@ use crate::account::{Account, DropReason, SourceAccount, SourceStatus};
 use crate::clock::Timestamp;
 use crate::source::Source;
 use crate::wire::Done;
+
+/// Locust's own id of every master.
+pub const MASTER: &str = "master";
+
+// Heartbeats that may be late before a source counts as silent, if the grace period is shorter than that.
+const BEATS: u32 = 3;
 
 /// What tells one run from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +94,10 @@ pub enum Progress {
 pub struct Run {
     info: Arc<RunInfo>,
     members: Vec<Member>,
-    // The workers that the master has named, and since when.
-    named: BTreeMap<String, Named>,
+    // Locust's ids of all members.
+    ids: BTreeSet<String>,
+    // The sources that others have named and that have not joined, by Locust's ids.
+    strangers: BTreeMap<String, Named>,
     // Since when no member is at work any more.
     settled_since: Option<Timestamp>,
 }
@@ -105,8 +113,8 @@ struct Member {
     info: Arc<SourceInfo>,
     client_id: String,
     connected: bool,
-    // Whether it says something even if there is nothing to say.
-    beats: bool,
+    // It says something at least so often, even if there is nothing to say.
+    beats: Option<Duration>,
     // When it last said something.
     heard: Timestamp,
     // Connected, and silent for longer than a run waits.
@@ -122,7 +130,7 @@ impl Run {
     /// A run without sources.
     #[must_use]
     pub const fn new(info: Arc<RunInfo>) -> Self {
-        Self { info, members: Vec::new(), named: BTreeMap::new(), settled_since: None }
+        Self { info, members: Vec::new(), ids: BTreeSet::new(), strangers: BTreeMap::new(), settled_since: None }
     }
 
     /// What tells it from others.
@@ -130,14 +138,17 @@ impl Run {
         &self.info
     }
 
-    /// The client takes part from now on, or is back. Its place among the run's sources. `beats`: whether it sends heartbeats.
-    pub fn join(&mut self, client_id: &str, source: &Source, beats: bool, now: Timestamp) -> u32 {
+    /// The client takes part from now on, or is back. Its place among the run's sources. `beats`: how often it says
+    /// something at least, if it sends heartbeats.
+    pub fn join(&mut self, client_id: &str, source: &Source, beats: Option<Duration>, now: Timestamp) -> u32 {
         self.settled_since = None;
-        if let Some(known) = self.members.iter_mut().find(|m| m.client_id == client_id) {
-            known.connected = true;
-            known.heard = now;
-            return known.info.index;
+        if let Some(index) = self.member(client_id) {
+            self.members[index as usize].connected = true;
+            self.heard(index, now);
+            return index;
         }
+        self.strangers.remove(if source.coordinates() { MASTER } else { &source.id });
+        self.ids.insert(source.id.clone());
         let index = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
         self.members.push(Member {
             info: Arc::new(SourceInfo::new(index, source.clone())),
@@ -181,24 +192,24 @@ impl Run {
 
     /// The source has said something.
     pub fn heard(&mut self, index: u32, now: Timestamp) {
-        self.members[index as usize].heard = now;
+        let member = &mut self.members[index as usize];
+        member.heard = now;
+        member.silent = false;
     }
 
-    /// The master says that these workers take part, by Locust's ids.
-    pub fn named(&mut self, workers: &[String], now: Timestamp) {
-        for worker in workers {
-            if !self.named.contains_key(worker) {
-                self.named.insert(worker.clone(), Named { since: now, told: false });
+    /// Another source says that these take part, by Locust's ids: a master its workers, or a worker its master ([`MASTER`]).
+    pub fn named(&mut self, sources: &[String], now: Timestamp) {
+        for id in sources {
+            let joined = self.ids.contains(id) || id == MASTER && self.coordinator().is_some();
+            if !joined && !self.strangers.contains_key(id) {
+                self.strangers.insert(id.clone(), Named { since: now, told: false });
             }
         }
     }
 
-    /// The workers that the master named a grace period ago and that have not joined; each is told once.
+    /// The sources that were named a grace period ago and that have not joined; each is told once.
     pub fn overdue(&mut self, now: Timestamp, grace: Duration) -> Vec<String> {
-        let members = &self.members;
-        let overdue = self.named.iter_mut().filter(|(id, named)| {
-            !named.told && named.since + grace <= now && !members.iter().any(|m| m.info.source.id == **id)
-        });
+        let overdue = self.strangers.iter_mut().filter(|(_, named)| !named.told && named.since + grace <= now);
         overdue
             .map(|(id, named)| {
                 named.told = true;
@@ -209,8 +220,8 @@ impl Run {
 
     /// When the next of them is overdue, if any can be.
     pub fn next_overdue(&self, grace: Duration) -> Option<Timestamp> {
-        let waiting = self.strangers().filter(|(_, named)| !named.told);
-        waiting.map(|(_, named)| named.since + grace).min()
+        let waiting = self.strangers.values().filter(|named| !named.told);
+        waiting.map(|named| named.since + grace).min()
     }
 
     /// Requests of the source reached the recorders.
@@ -232,7 +243,9 @@ impl Run {
 
     /// The source has sent all it has. Said again with higher figures if more came after all.
     pub fn done(&mut self, index: u32, done: Done, now: Timestamp) {
-        self.named(done.sources.as_deref().unwrap_or_default(), now);
+        if self.source(index).source.coordinates() {
+            self.named(done.sources.as_deref().unwrap_or_default(), now);
+        }
         let member = &mut self.members[index as usize];
         member.since = now;
         member.done = Some(done);
@@ -251,15 +264,14 @@ impl Run {
     /// Whether the run is complete.
     pub fn progress(&mut self, now: Timestamp, grace: Duration) -> Progress {
         let mut wait_until = None;
-        let coordinator = self.members.iter().find(|m| m.info.source.coordinates());
-        let over = coordinator.and_then(|m| m.done.is_some().then_some(m.since));
+        let over = self.over(grace);
         for member in &mut self.members {
             if member.done.is_some() {
                 continue;
             }
-            let gone = match over {
+            let gone = match (over, member.beats) {
                 _ if !member.connected => member.since + grace,
-                Some(over) if member.beats => member.heard.max(over) + grace,
+                (Some(over), Some(beats)) => member.heard.max(over) + grace.max(beats.saturating_mul(BEATS)),
                 _ => {
                     self.settled_since = None;
                     return Progress::Running;
@@ -274,25 +286,35 @@ impl Run {
         if self.coordinator().is_none() {
             wait_until = wait_until.max(Some(settled_since + grace));
         }
-        wait_until = wait_until.max(self.strangers().map(|(_, named)| named.since + grace).max());
+        wait_until = wait_until.max(self.strangers.values().map(|named| named.since + grace).max());
         match wait_until {
             Some(until) if until > now => Progress::WaitUntil(until),
             _ => Progress::Complete,
         }
     }
 
-    // The workers that the master named and that have not joined.
-    fn strangers(&self) -> impl Iterator<Item = (&str, &Named)> {
-        let named = self.named.iter().map(|(id, named)| (id.as_str(), named));
-        named.filter(|(id, _)| !self.members.iter().any(|m| m.info.source.id == *id))
+    // Since when the test is over, as far as that can be told: while it runs, a source may be silent for any time.
+    fn over(&self, grace: Duration) -> Option<Timestamp> {
+        let ended = |member: &Member| match member.done {
+            None if member.connected => None,
+            None => Some(member.since + grace),
+            Some(_) => Some(member.since),
+        };
+        let workers = || self.members.iter().filter(|m| !m.info.source.coordinates()).map(ended);
+        match self.members.iter().find(|m| m.info.source.coordinates()) {
+            Some(coordinator) => {
+                ended(coordinator).or_else(|| workers().collect::<Option<Vec<_>>>()?.into_iter().max())
+            }
+            None => workers().flatten().max(),
+        }
     }
 
     /// What became of the run's requests, as far as ltel knows.
     pub fn account(&self) -> Account {
         let mut sources: Vec<_> = self.members.iter().map(Member::account).collect();
-        sources.extend(self.strangers().map(|(id, _)| SourceAccount {
+        sources.extend(self.strangers.keys().map(|id| SourceAccount {
             source: None,
-            label: id.to_owned(),
+            label: id.clone(),
             status: SourceStatus::Missing,
             sent: 0,
             recorded: 0,
@@ -341,6 +363,7 @@ mod tests {
     use crate::source::SourceKind;
 
     const GRACE: Duration = Duration::from_secs(10);
+    const BEATS: Option<Duration> = Some(Duration::from_secs(2));
 
     fn at(secs: u64) -> Timestamp {
         Timestamp::from_nanos(secs * 1_000_000_000)
@@ -362,8 +385,8 @@ mod tests {
     #[test]
     fn the_masters_end_is_not_the_runs_end() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), false, at(0));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), false, at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), None, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), None, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(100), GRACE), Progress::Running);
         run.done(worker, done(0, 0, &[]), at(101));
@@ -372,14 +395,14 @@ mod tests {
 
     #[test]
     fn a_worker_that_says_nothing_is_gone_once_its_master_is_done() {
-        for beats in [true, false] {
+        for beats in [BEATS, None] {
             let mut run = run();
-            let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+            let master = run.join("m", &source(SourceKind::Master, "master"), BEATS, at(0));
             let worker = run.join("w", &source(SourceKind::Worker, "w1"), beats, at(0));
             // While the test runs it may say nothing for as long as it likes.
             assert_eq!(run.progress(at(50), GRACE), Progress::Running);
             run.done(master, done(0, 0, &["w1"]), at(60));
-            if !beats {
+            if beats.is_none() {
                 assert_eq!(run.progress(at(1_000), GRACE), Progress::Running, "an older plugin has no heartbeats");
                 continue;
             }
@@ -392,10 +415,89 @@ mod tests {
     }
 
     #[test]
+    fn a_source_is_not_silent_between_two_heartbeats() {
+        let mut run = run();
+        let master = run.join("m", &source(SourceKind::Master, "master"), BEATS, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), BEATS, at(0));
+        let grace = Duration::from_secs(1);
+        run.done(master, done(0, 0, &["w1"]), at(60));
+        assert_eq!(run.progress(at(61), grace), Progress::WaitUntil(at(66)));
+        assert_eq!(run.progress(at(66), grace), Progress::Complete);
+        // It goes on (SIGCONT) while something else keeps the run.
+        run.heard(worker, at(67));
+        assert_eq!(run.account().sources[1].status, SourceStatus::Open);
+        // Whatever a client says of its heartbeats, time does not overflow.
+        run.join("x", &source(SourceKind::Worker, "w2"), Some(Duration::MAX), at(67));
+        assert!(matches!(run.progress(at(68), grace), Progress::WaitUntil(until) if until > at(1_000_000)));
+    }
+
+    /// Who says nothing any more, while which others are done or gone (without a master as well).
+    #[test]
+    fn silence_counts_once_the_test_is_over() {
+        use SourceKind::{Master, Worker};
+        // What the first source does at 60, what kind it and the silent one are; when the run is complete.
+        for (first, says_done, silent, complete) in [
+            (Some(Master), true, Worker, Some(70)),
+            // Killed: it may be back for a grace period, and the worker silent for another.
+            (Some(Master), false, Worker, Some(80)),
+            // The master is stopped, its workers end without it.
+            (Some(Worker), true, Master, Some(70)),
+            (Some(Worker), false, Master, Some(80)),
+            // Without a master, some worker ends.
+            (Some(Worker), true, Worker, Some(70)),
+            // Nothing tells that the test is over.
+            (None, false, Master, None),
+            (None, false, Worker, None),
+        ] {
+            let mut run = run();
+            run.join("silent", &source(silent, "silent"), BEATS, at(0));
+            if let Some(kind) = first {
+                let first = run.join("first", &source(kind, "first"), BEATS, at(0));
+                assert_eq!(run.progress(at(50), GRACE), Progress::Running);
+                if says_done {
+                    run.done(first, done(0, 0, &[]), at(60));
+                }
+                run.disconnected(first, at(60));
+            }
+            let mut now = at(60);
+            while let Progress::WaitUntil(until) = run.progress(now, GRACE) {
+                now = until;
+            }
+            let case = format!("{first:?} {says_done} {silent:?}");
+            match complete {
+                Some(secs) => assert_eq!((run.progress(now, GRACE), now), (Progress::Complete, at(secs)), "{case}"),
+                None => assert_eq!(run.progress(at(10_000), GRACE), Progress::Running, "{case}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_master_that_its_workers_name_is_waited_for_and_missed() {
+        let mut run = run();
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), BEATS, at(0));
+        run.named(&[MASTER.to_owned()], at(0));
+        run.done(worker, done(3, 0, &[]), at(1));
+        assert_eq!(run.overdue(at(10), GRACE), [MASTER]);
+        assert_eq!(run.account().sources[0].label, MASTER);
+        assert!(!run.account().is_whole());
+        run.join("m", &source(SourceKind::Master, "any id"), BEATS, at(11));
+        run.named(&[MASTER.to_owned()], at(12));
+        assert!(run.account().sources.iter().all(|source| source.source.is_some()));
+    }
+
+    #[test]
+    fn only_a_master_names_workers_at_its_end() {
+        let mut run = run();
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), BEATS, at(0));
+        run.done(worker, done(0, 0, &["w2"]), at(1));
+        assert!(run.account().is_whole());
+    }
+
+    #[test]
     fn a_worker_that_is_named_and_does_not_come_is_told_once() {
         let mut run = run();
-        run.join("m", &source(SourceKind::Master, "master"), true, at(0));
-        run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
+        run.join("m", &source(SourceKind::Master, "master"), BEATS, at(0));
+        run.join("w", &source(SourceKind::Worker, "w1"), BEATS, at(0));
         run.named(&["w1".to_owned(), "w2".to_owned()], at(1));
         run.named(&["w2".to_owned()], at(5));
         assert_eq!(run.next_overdue(GRACE), Some(at(11)));
@@ -407,10 +509,10 @@ mod tests {
     #[test]
     fn a_worker_that_the_master_names_is_waited_for() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), false, at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), None, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), false, at(6));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), None, at(6));
         assert_eq!(run.progress(at(6), GRACE), Progress::Running);
         run.done(worker, done(0, 0, &[]), at(7));
         assert_eq!(run.progress(at(7), GRACE), Progress::Complete);
@@ -419,7 +521,7 @@ mod tests {
     #[test]
     fn one_that_never_comes_is_named() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), BEATS, at(0));
         run.done(master, done(0, 0, &["w1"]), at(5));
         assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
         let account = run.account();
@@ -430,8 +532,8 @@ mod tests {
     #[test]
     fn a_killed_worker_costs_the_grace_period_and_no_more() {
         let mut run = run();
-        let master = run.join("m", &source(SourceKind::Master, "master"), true, at(0));
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
+        let master = run.join("m", &source(SourceKind::Master, "master"), BEATS, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), BEATS, at(0));
         run.recorded(worker, 7);
         assert!(run.disconnected(worker, at(3)));
         run.done(master, done(0, 0, &["w1"]), at(5));
@@ -445,7 +547,7 @@ mod tests {
     #[test]
     fn workers_without_a_master_end_a_grace_period_after_the_last() {
         let mut run = run();
-        let worker = run.join("w", &source(SourceKind::Worker, "w1"), true, at(0));
+        let worker = run.join("w", &source(SourceKind::Worker, "w1"), BEATS, at(0));
         run.done(worker, done(0, 0, &[]), at(5));
         assert_eq!(run.progress(at(5), GRACE), Progress::WaitUntil(at(15)));
         assert_eq!(run.progress(at(15), GRACE), Progress::Complete);
@@ -472,10 +574,10 @@ mod tests {
     #[test]
     fn a_source_that_is_back_is_at_work_again() {
         let mut run = run();
-        let local = run.join("l", &source(SourceKind::Local, "local"), true, at(0));
+        let local = run.join("l", &source(SourceKind::Local, "local"), BEATS, at(0));
         run.disconnected(local, at(1));
         assert_eq!(run.progress(at(2), GRACE), Progress::WaitUntil(at(11)));
-        assert_eq!(run.join("l", &source(SourceKind::Local, "local"), true, at(3)), local);
+        assert_eq!(run.join("l", &source(SourceKind::Local, "local"), BEATS, at(3)), local);
         assert_eq!(run.progress(at(60), GRACE), Progress::Running);
     }
 
@@ -493,7 +595,7 @@ mod tests {
             (12, 0, 10, 0, 0, 0),
         ] {
             let mut run = run();
-            let local = run.join("l", &source(SourceKind::Local, "local"), true, at(0));
+            let local = run.join("l", &source(SourceKind::Local, "local"), BEATS, at(0));
             run.recorded(local, recorded);
             run.dropped(local, DropReason::Invalid, invalid);
             run.done(local, done(sent, plugin, &[]), at(1));

@@ -50,18 +50,24 @@ impl Client {
     pub fn try_unix(path: &Path, encoding: Encoding, id: &str) -> Option<Self> {
         let stream = UnixStream::connect(path).ok()?;
         stream.set_read_timeout(Some(ANSWER)).ok()?;
-        Self::try_greet(Box::new(stream), encoding, id).ok()
+        Self::try_greet(Box::new(stream), encoding, hello(id)).ok()
+    }
+
+    /// Over a Unix socket, with a `hello` of its own. Its frames are numbered from 1, unless it goes [`Client::on_from`].
+    pub fn saying(path: &Path, hello: Hello) -> Self {
+        let stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        stream.set_read_timeout(Some(ANSWER)).expect("a timeout");
+        stream.set_write_timeout(Some(ANSWER)).expect("a timeout");
+        Self::try_greet(Box::new(stream), Encoding::MessagePack, hello).unwrap_or_else(|e| panic!("no welcome: {e}"))
     }
 
     fn greet(stream: Box<dyn Stream>, encoding: Encoding, id: &str) -> Self {
-        Self::try_greet(stream, encoding, id).unwrap_or_else(|e| panic!("no welcome: {e}"))
+        Self::try_greet(stream, encoding, hello(id)).unwrap_or_else(|e| panic!("no welcome: {e}"))
     }
 
-    fn try_greet(stream: Box<dyn Stream>, encoding: Encoding, id: &str) -> io::Result<Self> {
+    fn try_greet(stream: Box<dyn Stream>, encoding: Encoding, hello: Hello) -> io::Result<Self> {
         let splitter = Splitter::new(encoding, 1 << 20);
         let mut client = Self { stream, encoding, splitter, buffer: BytesMut::new(), seq: 0, sent: 0 };
-        let source = Source { kind: SourceKind::Local, id: "local".to_owned(), pid: 1, ..Source::default() };
-        let hello = Hello { protocol: PROTOCOL, client_id: id.to_owned(), source, ..Hello::default() };
         client.write(&Frame { seq: None, message: Message::Hello(hello) })?;
         match client.read()? {
             Reply::Welcome { .. } => Ok(client),
@@ -114,6 +120,13 @@ impl Client {
         self.write(&Frame { seq, message }).expect("room in the socket");
     }
 
+    /// It has sent frames up to this one before.
+    #[must_use]
+    pub const fn on_from(mut self, seq: u64) -> Self {
+        self.seq = seq;
+        self
+    }
+
     /// Takes the number of the next frame, for one that is written as it is.
     pub fn next_seq(&mut self) -> u64 {
         self.seq += 1;
@@ -147,6 +160,18 @@ impl Client {
             self.buffer.extend_from_slice(&chunk[..size]);
         }
     }
+}
+
+/// The `hello` of a local runner with this client id.
+pub fn hello(id: &str) -> Hello {
+    let source = Source { kind: SourceKind::Local, id: "local".to_owned(), pid: 1, ..Source::default() };
+    Hello { protocol: PROTOCOL, client_id: id.to_owned(), source, ..Hello::default() }
+}
+
+/// The `hello` of a master or a worker whose client id is Locust's id of it, too.
+pub fn hello_of(kind: SourceKind, id: &str) -> Hello {
+    let source = Source { kind, id: id.to_owned(), ..Source::default() };
+    Hello { source, ..hello(id) }
 }
 
 /// A request of so many milliseconds.

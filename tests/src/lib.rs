@@ -30,7 +30,7 @@ mod tls;
 
 pub use agent::{TestAgent, otlp_backend};
 pub use certificates::{Authority, Certificate, CertificateFiles};
-pub use client::{Client, row, traced};
+pub use client::{Client, hello, hello_of, row, traced};
 pub use fault_receiver::{Fault, FaultReceiver, Taken};
 pub use figures::{Counted, Endpoint, Figures};
 pub use http::{Response, get, post, request};

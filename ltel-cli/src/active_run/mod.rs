@@ -10,6 +10,7 @@ use ltel_core::account::Account;
 use ltel_core::event::{Event, Request, Task};
 use ltel_core::recorder::{Emitted, Origin};
 use ltel_core::run::{Run, RunInfo};
+use ltel_core::source::SourceKind;
 
 use crate::backends::{Backend, Entry};
 use crate::config::RecorderConfig;
@@ -25,6 +26,8 @@ pub(crate) struct ActiveRun {
     pub(crate) asked_id: String,
     /// The `client_id` of the master or local runner whose run it is, where it is known.
     pub(crate) coordinator: Option<String>,
+    /// Whether one of its sources is in another test by now: who begins a test without saying which one is not in this.
+    pub(crate) left: bool,
     recorders: Vec<AtWork>,
     backends: Arc<[Backend]>,
     // Used again and again: an event that emits nothing costs no allocation.
@@ -46,10 +49,16 @@ impl ActiveRun {
             run: Run::new(info),
             asked_id,
             coordinator: None,
+            left: false,
             recorders,
             backends: Arc::clone(backends),
             out: Emitted::default(),
         }
+    }
+
+    /// Whether workers can be sources of it: a local runner has none.
+    pub(crate) fn takes_workers(&self) -> bool {
+        self.run.coordinator().is_none_or(|coordinator| coordinator.source.kind == SourceKind::Master)
     }
 
     /// Lets the recorders see an event of a source.

@@ -57,7 +57,8 @@ async fn drain(pipeline: &Pipeline, request: Request, signals: &mut Signals, gra
     let most = format_duration(grace);
     tracing::info!("{name}: waiting for {runs} to be complete, for {most} (`grace`) at most; another signal ends this");
     tokio::select! {
-        drained = timeout(grace, pipeline.drained(grace)) => if drained.is_err() {
+        // Clients that stay connected when the runs are complete, as an idle web UI does, are not worth a warning.
+        drained = timeout(grace, pipeline.drained(grace)) => if drained.is_err() && pipeline.status.borrow().active > 0 {
             tracing::warn!("not waiting for {runs} any longer: {most} (`grace`) are over");
         },
         request = signals.next() => tracing::warn!("{}: not waiting any longer", request.name()),

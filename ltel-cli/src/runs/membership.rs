@@ -1,19 +1,37 @@
 //! Which client is in which run: how it joins, leaves, and what becomes of what it sends before it is in any.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use ltel_core::Timestamp;
+use ltel_core::account::SourceStatus;
 use ltel_core::event::TestStart;
-use ltel_core::run::RunInfo;
+use ltel_core::run::{MASTER, RunInfo, SourceInfo};
 use ltel_core::wire::{Done, Message};
 
-use super::Runs;
+use super::{FinishedRun, Outcome, Runs};
 use crate::active_run::ActiveRun;
-use crate::client::{Client, Member};
+use crate::client::{Began, Client, Member};
+use crate::faults::Faults;
+
+/// What is said of a run whose master does not come.
+pub(super) const NO_MASTER: &str = "its master never reached ltel, and what only a master knows is missing: does it load the \
+    plugin, and know the address (LTEL_ADDRESS)?";
+
+// Bounded: frames of all clients that belong to no run yet.
+const HELD_BYTES: usize = 64 << 20;
 
 impl Runs {
     /// A source begins its part of a run: the one it names, or else one that is to be found.
     pub(super) fn test_start(&mut self, id: &str, start: &TestStart, now: Timestamp) {
+        // It has begun another test before, which is over: what is held of that is not to be mixed with this.
+        if self.clients.get(id).is_some_and(|client| client.began.is_some()) {
+            self.begin_without_master(now);
+        }
         if let Some(run_id) = &start.run_id {
+            if self.is_through(id, run_id) {
+                self.leave_former_run(id, 0, now);
+            }
             return self.join(id, run_id.clone(), start, now);
         }
         let coordinates = self.clients.get(id).is_some_and(|client| client.source.coordinates());
@@ -21,48 +39,85 @@ impl Runs {
             return self.join(id, random_id(), start, now);
         }
         self.leave_former_run(id, 0, now);
-        if !self.join_only_run(id, now)
-            && let Some(client) = self.clients.get_mut(id)
-        {
-            client.began = Some(start.clone());
+        if let Some(client) = self.clients.get_mut(id) {
+            client.awaits = None;
+        }
+        if !self.join_only_run(id, now) {
+            self.await_master(id, None, start, now);
         }
     }
 
     /// Takes a client into a run, which begins if it is new.
     pub(super) fn join(&mut self, id: &str, asked_id: String, start: &TestStart, now: Timestamp) {
         let Some(client) = self.clients.get_mut(id) else { return };
-        let coordinator = if client.source.coordinates() { Some(id) } else { start.coordinator.as_deref() };
+        let coordinates = client.source.coordinates();
+        let coordinator = if coordinates { Some(id) } else { start.coordinator.as_deref() };
         // Each local runner or master is a run, whatever it is called.
-        let is_it = |run: &ActiveRun| {
+        let is_it = |number: u64, run: &ActiveRun| {
             let have = run.coordinator.as_deref();
-            run.asked_id == asked_id && (have.is_none() || coordinator.is_none() || have == coordinator)
+            run.asked_id == asked_id
+                && (have.is_none() || coordinator.is_none() || have == coordinator)
+                && if coordinates { run.run.info().coordinated } else { run.takes_workers() }
+                && (coordinator.is_some() || !run.left)
+                // A client that has left a run is not in it again.
+                && (run.run.member(id).is_none() || client.member.is_some_and(|member| member.run == number))
         };
-        let number = self.active.iter().find(|(_, run)| is_it(run)).map(|(number, _)| *number);
+        let number = self.active.iter().find(|(number, run)| is_it(**number, run)).map(|(number, _)| *number);
         // It was in this run to its end, and is back.
         let was_in =
             |member: Member| self.finished.iter().any(|run| run.number == member.run && run.asked_id == asked_id);
         if number.is_none() && client.member.is_some_and(was_in) {
             return;
         }
-        let has_ended = self.finished.iter().any(|run| run.asked_id == asked_id);
-        if number.is_none() && has_ended && !client.source.coordinates() {
-            client.member = None;
-            client.awaits = Some(asked_id);
-            return;
+        if number.is_none() && !coordinates {
+            // A user can give workers a run id (LTEL_RUN_ID) whose master does not have the plugin.
+            if coordinator.is_none() {
+                self.leave_former_run(id, 0, now);
+                return self.await_master(id, Some(asked_id), start, now);
+            }
+            if self.finished.iter().any(|run| run.asked_id == asked_id) {
+                client.member = None;
+                client.awaits = Some(asked_id);
+                return;
+            }
         }
-        client.awaits = None;
         let coordinator = coordinator.map(str::to_owned);
-        let number = number.unwrap_or_else(|| self.begin(asked_id, start, has_ended, now));
+        let number = number.unwrap_or_else(|| self.begin(asked_id, start, true, now));
         self.leave_former_run(id, number, now);
         if let Some(run) = self.active.get_mut(&number) {
+            if coordinator.is_some() {
+                run.run.named(&[MASTER.to_owned()], now);
+            }
             run.coordinator = run.coordinator.take().or(coordinator);
         }
         self.enter(id, number, now);
         self.release_held(now);
     }
 
+    /// Whether a client is in the run that it knows by this id, and has said that it is done.
+    fn is_through(&self, id: &str, asked_id: &str) -> bool {
+        let Some(member) = self.clients.get(id).and_then(|client| client.member) else { return false };
+        if let Some(run) = self.active.get(&member.run) {
+            return run.asked_id == asked_id && run.run.is_done(member.index);
+        }
+        let is_it = |run: &&FinishedRun| run.number == member.run && run.asked_id == asked_id;
+        self.finished.iter().find(is_it).is_some_and(|run| {
+            let is_client = |info: &SourceInfo| info.index == member.index;
+            let mut sources = run.account.sources.iter();
+            sources.any(|s| s.status == SourceStatus::Done && s.source.as_deref().is_some_and(is_client))
+        })
+    }
+
+    /// A worker has begun a test, and its master may be about to say of which run.
+    fn await_master(&mut self, id: &str, asked_id: Option<String>, start: &TestStart, now: Timestamp) {
+        if let Some(client) = self.clients.get_mut(id) {
+            client.awaits = asked_id;
+            client.began = Some(Began { start: start.clone(), at: now });
+        }
+    }
+
     /// Begins a run.
-    fn begin(&mut self, asked_id: String, start: &TestStart, has_ended: bool, now: Timestamp) -> u64 {
+    fn begin(&mut self, asked_id: String, start: &TestStart, coordinated: bool, now: Timestamp) -> u64 {
         let mut run_id = asked_id.clone();
         if self.active.values().any(|run| run.asked_id == asked_id) {
             let taken = |id: &String| self.active.values().any(|run| run.run.info().run_id == *id);
@@ -71,39 +126,42 @@ impl Runs {
                 "two tests at a time call themselves run {asked_id}: this one is told as {run_id}; give each its own \
                  LTEL_RUN_ID, or none"
             );
-        } else if has_ended {
+        } else if self.finished.iter().any(|run| run.asked_id == asked_id) {
             tracing::warn!("a run with the id {asked_id} has ended before; this is another (LTEL_RUN_ID given twice?)");
         }
-        self.begin_as(RunInfo { run_id, testplan: self.testplan(start), begun: now, ..RunInfo::default() }, asked_id)
-    }
-
-    fn begin_as(&mut self, info: RunInfo, asked_id: String) -> u64 {
+        let testplan = [&start.testplan, &self.config.testplan, &start.locustfile].into_iter().flatten().next();
+        let testplan = testplan.cloned().unwrap_or_else(|| "locustfile".to_owned());
+        let info = RunInfo { run_id, testplan, begun: now, coordinated };
         self.next_run += 1;
         let run = ActiveRun::begin(info, asked_id, &self.config.recorders, &self.backends);
         self.active.insert(self.next_run, run);
         self.next_run
     }
 
-    fn testplan(&self, start: &TestStart) -> String {
-        let testplan = [&start.testplan, &self.config.testplan, &start.locustfile].into_iter().flatten().next();
-        testplan.cloned().unwrap_or_else(|| "locustfile".to_owned())
-    }
-
-    /// Makes a client a source of a run at work.
+    /// Makes a client a source of a run at work, with what is held of it.
     fn enter(&mut self, id: &str, number: u64, now: Timestamp) {
         let (Some(client), Some(run)) = (self.clients.get_mut(id), self.active.get_mut(&number)) else { return };
         let index = run.run.join(id, &client.source, client.beats, now);
         client.member = Some(Member { run: number, index });
         client.began = None;
+        client.awaits = None;
+        let is_gone = client.connection.is_none();
+        self.record_held(id, now);
+        if is_gone
+            && let Some(run) = self.active.get_mut(&number)
+            && run.run.disconnected(index, now)
+        {
+            run.source_gone(index);
+        }
     }
 
     /// A client that begins a run has no more to say of another.
     fn leave_former_run(&mut self, id: &str, next: u64, now: Timestamp) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(member) = client.member.take_if(|member| member.run != next) else { return };
-        if let Some(run) = self.active.get_mut(&member.run)
-            && !run.run.is_done(member.index)
-        {
+        let Some(run) = self.active.get_mut(&member.run) else { return };
+        run.left = true;
+        if !run.run.is_done(member.index) {
             run.run.done(member.index, Done::default(), now);
         }
     }
@@ -112,7 +170,10 @@ impl Runs {
     fn join_only_run(&mut self, id: &str, now: Timestamp) -> bool {
         let Some(client) = self.clients.get(id) else { return false };
         let may_be = |run: &ActiveRun| {
-            client.awaits.as_ref().is_none_or(|awaits| run.asked_id == *awaits) && run.run.member(id).is_none()
+            client.awaits.as_ref().is_none_or(|awaits| run.asked_id == *awaits)
+                && run.takes_workers()
+                && !run.left
+                && run.run.member(id).is_none()
         };
         let mut runs = self.active.iter().filter(|(_, run)| may_be(run));
         let (Some((&number, _)), None) = (runs.next(), runs.next()) else { return false };
@@ -127,8 +188,9 @@ impl Runs {
         if client.member.is_some() || !(is_request || client.began.is_some()) || self.join_only_run(id, now) {
             return false;
         }
+        let room = self.clients.values().map(|client| client.held.bytes()).sum::<usize>() < HELD_BYTES;
         let Some(client) = self.clients.get_mut(id) else { return false };
-        if client.held.push(payload, now) {
+        if room && client.held.push(client.encoding, payload, now) {
             return true;
         }
         // There is no more room to wait for a master.
@@ -146,19 +208,16 @@ impl Runs {
     /// Gives what is held to the only run, if there is one now.
     fn release_held(&mut self, now: Timestamp) {
         let waiting = self.clients.iter().filter(|(_, c)| !c.held.is_empty() || c.began.is_some());
-        let waiting: Vec<String> = waiting.map(|(id, _)| id.clone()).collect();
+        let waiting: Vec<String> = waiting.filter(|(_, c)| c.member.is_none()).map(|(id, _)| id.clone()).collect();
         for id in waiting {
-            if self.clients.get(&id).is_some_and(|client| client.member.is_some()) || self.join_only_run(&id, now) {
-                self.record_held(&id, now);
-            }
+            self.join_only_run(&id, now);
         }
     }
 
     fn record_held(&mut self, id: &str, now: Timestamp) {
         let Some(client) = self.clients.get_mut(id) else { return };
-        let encoding = client.encoding;
         let (frames, since) = client.held.take();
-        for payload in frames {
+        for (encoding, payload) in frames {
             if let Ok(decoded) = encoding.decode(&payload, since) {
                 self.record(id, &decoded.frame.message, now);
             }
@@ -169,49 +228,56 @@ impl Runs {
     /// master does not have the plugin.
     pub(super) fn settle_held(&mut self, now: Timestamp) {
         let grace = self.config.grace;
-        let over = |client: &Client| !client.held.is_empty() && client.held.since() + grace <= now;
-        if self.clients.values().any(|client| client.began.is_some() && over(client)) {
+        if self.clients.values().filter_map(|client| client.began.as_ref()).any(|began| began.at + grace <= now) {
             self.begin_without_master(now);
         }
+        self.give_up_held(|client| client.began.is_none() && client.held.since() + grace <= now);
+    }
+
+    /// Counts what is held of these clients as requests of no run.
+    pub(super) fn give_up_held(&mut self, over: impl Fn(&Client) -> bool) {
         #[allow(clippy::iter_over_hash_type)] // each is independent of the others
         for client in self.clients.values_mut().filter(|client| over(client)) {
-            let (frames, since) = client.held.take();
-            for payload in frames {
-                if let Ok(decoded) = client.encoding.decode(&payload, since)
-                    && let Message::Requests(rows) = decoded.frame.message
-                {
-                    self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
-                }
-            }
-            self.faults.count("requests of no run", &client.source.label());
+            give_up(client, &mut self.outcome, &self.faults);
         }
     }
 
-    /// Workers that have begun a test, and whose master has said nothing of it, are a run.
+    /// Workers that have begun a test, and whose master has said nothing of it, are a run; those with an id are one for each.
     pub(super) fn begin_without_master(&mut self, now: Timestamp) {
-        let began = self.clients.iter().filter_map(|(id, client)| Some((id.clone(), client.began.clone()?)));
-        let mut began: Vec<_> = began.collect();
-        began.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let Some((_, start)) = began.first() else { return };
-        let run_id = random_id();
-        let testplan = self.testplan(start);
-        tracing::warn!(
-            "run {run_id}: its master never reached ltel, and what only a master knows is missing: does it load the plugin, \
-             and know the address (LTEL_ADDRESS)?"
-        );
-        let info = RunInfo { run_id: run_id.clone(), testplan, begun: now, coordinated: false };
-        let number = self.begin_as(info, run_id);
-        for (id, _) in began {
-            self.enter(&id, number, now);
-            self.record_held(&id, now);
-            // Gone before its run began.
-            if self.clients.get(&id).is_some_and(|client| client.connection.is_none())
-                && let Some((run, index)) = self.run_of(&id)
-            {
-                run.run.disconnected(index, now);
+        let mut tests: BTreeMap<Option<String>, BTreeMap<String, TestStart>> = BTreeMap::new();
+        #[allow(clippy::iter_over_hash_type)] // they are sorted
+        for (id, client) in &self.clients {
+            if let Some(began) = &client.began {
+                tests.entry(client.awaits.clone()).or_default().insert(id.clone(), began.start.clone());
+            }
+        }
+        for (asked_id, workers) in tests {
+            let Some(start) = workers.values().next() else { continue };
+            let number = self.begin(asked_id.unwrap_or_else(random_id), start, false, now);
+            if let Some(run) = self.active.get(&number) {
+                tracing::warn!("run {}: {NO_MASTER}", run.run.info().run_id);
+            }
+            for id in workers.keys() {
+                self.enter(id, number, now);
             }
         }
     }
+}
+
+/// Counts what is held of a client as requests of no run.
+pub(super) fn give_up(client: &mut Client, outcome: &mut Outcome, faults: &Faults) {
+    if client.held.is_empty() {
+        return;
+    }
+    let (frames, since) = client.held.take();
+    for (encoding, payload) in frames {
+        if let Ok(decoded) = encoding.decode(&payload, since)
+            && let Message::Requests(rows) = decoded.frame.message
+        {
+            outcome.no_run += rows.rows.len() as u64 + rows.invalid;
+        }
+    }
+    faults.count("requests of no run", &client.source.label());
 }
 
 fn random_id() -> String {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ltel_core::Timestamp;
 use ltel_core::account::{Account, DropReason};
 use ltel_core::event::{Event, Task, TestStart};
-use ltel_core::run::{Progress, RunInfo};
+use ltel_core::run::{MASTER, Progress, RunInfo};
 use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Hello, Message, Rows};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
@@ -36,7 +36,7 @@ pub(crate) struct Status {
     pub(crate) connected: usize,
     /// Whether any client has ever connected.
     pub(crate) met: bool,
-    /// Runs at work.
+    /// Runs at work, and those that have begun and wait for their master.
     pub(crate) active: usize,
     /// Runs that are complete.
     pub(crate) finished: u64,
@@ -49,6 +49,8 @@ pub(crate) struct Status {
 pub(crate) struct Outcome {
     /// The last runs and their accounts.
     pub(crate) runs: Vec<FinishedRun>,
+    /// Runs before those that were not complete.
+    pub(crate) incomplete: u64,
     /// Requests that belong to no run.
     pub(crate) no_run: u64,
 }
@@ -141,6 +143,7 @@ impl Runs {
         }
         let now = clock::now();
         self.begin_without_master(now);
+        self.give_up_held(|_| true);
         for (number, run) in std::mem::take(&mut self.active) {
             self.finished.push_back(finish(number, run, now));
         }
@@ -153,7 +156,7 @@ impl Runs {
         let status = Status {
             connected: self.connections.len(),
             met: self.status.borrow().met || !self.connections.is_empty(),
-            active: self.active.len(),
+            active: self.active.len() + usize::from(self.clients.values().any(|client| client.began.is_some())),
             finished: self.outcome.runs.len() as u64 + self.finished.len() as u64,
             recorded: self.active.values().map(|run| run.run.total_recorded()).sum(),
         };
@@ -191,7 +194,12 @@ impl Runs {
         if let Some(former) = known.as_ref().and_then(|client| client.connection) {
             self.connections.remove(&former);
         }
+        let (testplan, locustfile, coordinator) = (hello.testplan, hello.locustfile, hello.coordinator);
+        let start =
+            |run_id| TestStart { run_id: Some(run_id), testplan, locustfile, coordinator, ..TestStart::default() };
         let client = Client {
+            // Who numbers its frames says in their order where it goes: what it has left to send may be of the run before.
+            said: hello.run_id.filter(|_| known.as_ref().is_none_or(|client| client.last_seq == 0)).map(start),
             source: hello.source,
             connection: Some(connection),
             encoding,
@@ -199,9 +207,9 @@ impl Runs {
             acks,
             local_pid: pid,
             member: known.as_ref().and_then(|client| client.member),
-            awaits: None,
+            awaits: known.as_ref().and_then(|client| client.awaits.clone()),
             began: known.as_ref().and_then(|client| client.began.clone()),
-            beats: hello.heartbeat.is_some(),
+            beats: hello.heartbeat.and_then(|secs| Duration::try_from_secs_f64(secs).ok()),
             held: known.map_or_else(Held::default, |client| client.held),
             left_at: now,
         };
@@ -214,23 +222,13 @@ impl Runs {
         if pid.is_some() && self.sampler.is_some() {
             features.usage_interval = None;
         }
-        self.clients.insert(id.clone(), client);
-        match hello.run_id {
-            Some(run_id) => {
-                let (testplan, locustfile) = (hello.testplan, hello.locustfile);
-                let start = TestStart { testplan, locustfile, coordinator: hello.coordinator, ..TestStart::default() };
-                self.join(&id, run_id, &start, now);
-            }
-            // Back, and in the run that it left.
-            None => {
-                if let Some(client) = self.clients.get_mut(&id)
-                    && let Some(member) = client.member
-                    && let Some(run) = self.active.get_mut(&member.run)
-                {
-                    run.run.join(&id, &client.source, client.beats, now);
-                }
-            }
+        // Back, and in the run that it left.
+        if let Some(member) = client.member
+            && let Some(run) = self.active.get_mut(&member.run)
+        {
+            run.run.join(&id, &client.source, client.beats, now);
         }
+        self.clients.insert(id, client);
         Welcome { last_seq, features }
     }
 
@@ -260,6 +258,12 @@ impl Runs {
         }
         self.faults.count_fields(&wrong, &client.source.label());
         let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
+        if let Some(start) = client.said.take_if(|_| !matches!(frame.message, Message::Hello(_)))
+            && let Some(run_id) = start.run_id.clone()
+            && !matches!(frame.message, Message::TestStart(_))
+        {
+            self.join(&id, run_id, &start, now);
+        }
         if let Some((run, index)) = self.run_of(&id) {
             run.run.heard(index, now);
         }
@@ -300,7 +304,9 @@ impl Runs {
             _ => return,
         };
         if let Some((run, index)) = self.run_of(id) {
-            if let Event::Users(users) = &event {
+            if let Event::Users(users) = &event
+                && run.run.source(index).source.coordinates()
+            {
                 run.run.named(&users.sources, now);
             }
             run.record(&event, index, now);
@@ -336,18 +342,27 @@ impl Runs {
                 "requests after the end of their run",
                 &format!("{count} of {} in run {}", client.source.label(), run.info.run_id),
             );
+        } else {
+            // Of a run that ltel has forgotten.
+            self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
+            self.faults.count("requests of no run", &client.source.label());
         }
     }
 
     fn done(&mut self, id: &str, done: &Done, now: Timestamp) {
-        let current = self.clients.get(id).and_then(|client| client.member);
+        let is_it = |run: &ActiveRun| done.run_id.as_ref().is_none_or(|run_id| run.asked_id == *run_id);
+        if let Some((run, index)) = self.run_of(id)
+            && is_it(run)
+        {
+            return run.run.done(index, done.clone(), now);
+        }
         // A correction may come when its source is in the next run already.
-        let run = self.active.iter_mut().find(|(number, run)| match &done.run_id {
-            Some(run_id) => run.asked_id == *run_id && run.run.member(id).is_some(),
-            None => current.is_some_and(|member| member.run == **number),
-        });
-        if let Some((_, run)) = run
-            && let Some(index) = run.run.member(id)
+        if done.run_id.is_some()
+            && let Some((run, index)) = self
+                .active
+                .values_mut()
+                .filter(|run| is_it(run))
+                .find_map(|run| run.run.member(id).map(|index| (run, index)))
         {
             run.run.done(index, done.clone(), now);
         }
@@ -370,8 +385,14 @@ impl Runs {
         }
         if self.clients.len() - self.connections.len() > DISCONNECTED_CLIENTS {
             let gone = self.clients.iter().filter(|(_, client)| client.connection.is_none());
-            let oldest = gone.min_by_key(|(_, client)| client.left_at).map(|(id, _)| id.clone());
-            oldest.and_then(|id| self.clients.remove(&id));
+            // Those that may be expected back stay: what they send again is not to count twice.
+            let at_work = |client: &Client| {
+                !client.held.is_empty() || client.member.is_some_and(|member| self.active.contains_key(&member.run))
+            };
+            let oldest = gone.min_by_key(|(_, client)| (at_work(client), client.left_at)).map(|(id, _)| id.clone());
+            if let Some(mut client) = oldest.and_then(|id| self.clients.remove(&id)) {
+                membership::give_up(&mut client, &mut self.outcome, &self.faults);
+            }
         }
     }
 
@@ -387,11 +408,15 @@ impl Runs {
             if run.next_tick().is_some_and(|due| due <= now) {
                 run.tick(now);
             }
-            for worker in run.run.overdue(now, grace) {
+            for source in run.run.overdue(now, grace) {
+                let run_id = &run.run.info().run_id;
+                if source == MASTER {
+                    tracing::warn!("run {run_id}: {}", membership::NO_MASTER);
+                    continue;
+                }
                 tracing::warn!(
-                    "run {}: worker {worker} never reached ltel, and its requests are missing: does it load the plugin, and \
-                     know the address (LTEL_ADDRESS)?",
-                    run.run.info().run_id
+                    "run {run_id}: worker {source} never reached ltel, and its requests are missing: does it load the plugin, \
+                     and know the address (LTEL_ADDRESS)?"
                 );
             }
             if run.run.progress(now, grace) == Progress::Complete {
@@ -401,8 +426,10 @@ impl Runs {
         for number in complete {
             let Some(run) = self.active.remove(&number) else { continue };
             self.finished.push_back(finish(number, run, now));
-            if self.finished.len() > FINISHED_RUNS {
-                self.finished.pop_front();
+            if self.finished.len() > FINISHED_RUNS
+                && let Some(run) = self.finished.pop_front()
+            {
+                self.outcome.incomplete += u64::from(!run.complete || run.late > 0);
             }
         }
     }
@@ -418,8 +445,11 @@ impl Runs {
                 earlier(until);
             }
         }
-        for client in self.clients.values().filter(|client| !client.held.is_empty()) {
-            earlier(client.held.since() + grace);
+        for client in self.clients.values() {
+            client.began.as_ref().map(|began| began.at + grace).map(&mut earlier);
+            if !client.held.is_empty() {
+                earlier(client.held.since() + grace);
+            }
         }
         deadline.map(|at| at + Duration::from_millis(1))
     }
