@@ -2,8 +2,8 @@
 
 use ltel_core::recorder::Recorder;
 use ltel_core::replay::{
-    Replay, cpu_warning, master, request, reset_stats, spawning_complete, spec, task, test_start, test_stop, usage,
-    user_error, users, worker,
+    Replay, cpu_warning, master, report_to_master, request, reset_stats, spawning_complete, spec, task, test_start,
+    test_stop, usage, user_error, users, worker,
 };
 use ltel_core::trace::TraceContext;
 use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, Users, http};
@@ -170,16 +170,6 @@ fn stats() {
 #[test]
 fn resets() {
     let of = |n: u32, name: &'static str| request("GET", name).took_ms(1.0).from(worker(n));
-    let counted = |replay: Replay| {
-        let out = replay.finish();
-        let mut names = Vec::new();
-        for record in out.records("locust.tl.request.metric.stats") {
-            if record.fields["stats_type"] == "endpoint" {
-                names.push(record.fields["name"].as_str().unwrap().to_owned());
-            }
-        }
-        names
-    };
     let start =
         || Replay::of::<Stats>().event(test_start().from(master())).event(of(0, "before")).event(of(1, "before"));
     // The workers follow the master.
@@ -207,6 +197,122 @@ fn resets() {
         .event(reset_stats())
         .event(request("GET", "after").took_ms(1.0));
     assert_eq!(counted(replay), ["after"]);
+}
+
+/// What the final table counts, by name: `after` or `after 2`.
+fn counted(replay: Replay) -> Vec<String> {
+    let out = replay.finish();
+    let endpoints = out.records("locust.tl.request.metric.stats").filter(|r| r.fields["stats_type"] == "endpoint");
+    let count = |name: &str, n: u64| if n == 1 { name.to_owned() } else { format!("{name} {n}") };
+    let success = endpoints.filter(|r| r.fields["status"] == "success");
+    success.map(|r| count(r.fields["name"].as_str().unwrap(), r.fields["num_requests"].as_u64().unwrap())).collect()
+}
+
+/// Scenario: a master says which reports of its workers it had when its statistics were reset (the web UI's button, or
+/// `--reset-stats`). Guarantees: what counts are the requests of later reports, whatever the order of frames of different
+/// processes; and what the workers' own resets take away before it is reported does not count.
+#[test]
+fn resets_and_reports() {
+    let of = |n: u32, name: &'static str| request("GET", name).took_ms(1.0).from(worker(n)).erased();
+    let report = |n: u32, number| report_to_master(number).from(worker(n)).erased();
+    // A reset of the master, who had these reports.
+    let reset = |reports: &[(&str, u64)]| {
+        let reset = reports.iter().fold(reset_stats(), |reset, (id, number)| reset.after_report(id, *number));
+        // Without a report it says so, too.
+        reset.after_report("another", 9).from(master()).erased()
+    };
+    let own = |n: u32| reset_stats().from(worker(n)).erased();
+    let check = |what: &str, events: Vec<_>, expected: &[&str]| {
+        let replay = Replay::of::<Stats>().event(test_start().from(master()));
+        assert_eq!(counted(replay.events(events)), expected, "{what}");
+    };
+    let one = || ("host_0", 1);
+    check(
+        "before the first report",
+        vec![of(0, "a"), reset(&[]), of(0, "b"), report(0, 1), of(0, "c")],
+        &["a", "b", "c"],
+    );
+    check(
+        "since the last report",
+        vec![of(0, "a"), report(0, 1), of(0, "b"), reset(&[one()]), of(0, "c")],
+        &["b", "c"],
+    );
+    check("a report on its way", vec![of(0, "a"), report(0, 1), of(0, "b"), reset(&[])], &["a", "b"]);
+    check(
+        "the master's frames are there first",
+        vec![of(0, "a"), reset(&[one()]), of(0, "b"), report(0, 1), of(0, "c"), report(0, 2), of(0, "d")],
+        &["c", "d"],
+    );
+    check("all of the worker's frames come later", vec![reset(&[one()]), of(0, "a"), report(0, 1), of(0, "b")], &["b"]);
+    check(
+        "twice",
+        vec![of(0, "a"), report(0, 1), of(0, "b"), reset(&[one()]), reset(&[one()]), of(0, "c")],
+        &["b", "c"],
+    );
+    check(
+        "twice, with a report in between",
+        vec![of(0, "a"), reset(&[]), of(0, "b"), report(0, 1), of(0, "c"), reset(&[one()]), of(0, "d")],
+        &["c", "d"],
+    );
+    check(
+        "each worker by itself",
+        vec![of(0, "a"), of(1, "a"), report(0, 1), of(0, "b"), of(1, "b"), reset(&[one()]), of(0, "c"), of(1, "c")],
+        &["a", "b 2", "c 2"],
+    );
+    // With `--reset-stats` each worker resets, then the master.
+    check(
+        "a report between both",
+        vec![of(0, "a"), own(0), of(0, "b"), report(0, 1), of(0, "c"), reset(&[one()]), of(0, "d")],
+        &["c", "d"],
+    );
+    check(
+        "a report on its way when both reset",
+        vec![of(0, "a"), report(0, 1), of(0, "b"), own(0), of(0, "c"), reset(&[]), of(0, "d")],
+        &["a", "c", "d"],
+    );
+    check(
+        "the master's frames are there before a worker's reset",
+        vec![
+            of(0, "a"),
+            reset(&[one()]),
+            of(0, "b"),
+            report(0, 1),
+            of(0, "c"),
+            own(0),
+            of(0, "d"),
+            report(0, 2),
+            of(0, "e"),
+        ],
+        &["d", "e"],
+    );
+    check(
+        "again, when users are added",
+        vec![own(0), reset(&[]), of(0, "a"), report(0, 1), of(0, "b"), reset(&[one()]), of(0, "c"), own(0), of(0, "d")],
+        &["d"],
+    );
+    // Plugins that do not tell of reports.
+    check(
+        "an older master",
+        vec![of(0, "a"), report(0, 1), of(0, "b"), reset_stats().from(master()).erased(), of(0, "c")],
+        &["c"],
+    );
+}
+
+/// Scenario: a worker whose plugin does not tell of its reports, or that makes more requests than are kept, and a reset.
+/// Guarantees: none of those before the reset count; all after it do.
+#[test]
+fn resets_of_workers_that_keep_nothing() {
+    let of = |name: &'static str| request("GET", name).took_ms(1.0).from(worker(0));
+    let reset = || reset_stats().after_report("another", 1).from(master());
+    let start = || Replay::of::<Stats>().event(test_start().from(master()));
+    let silent = start().event(of("a")).advance("20s").events([of("a"), of("a")]).event(reset()).event(of("b"));
+    assert_eq!(counted(silent), ["b"]);
+    // An error's text takes room as well.
+    let large = || of("a").failed("Error", "x".repeat(1 << 20));
+    let busy = start().events((0..9).map(|_| large())).event(reset()).event(of("b"));
+    assert_eq!(counted(busy), ["b"]);
+    let told = start().events((0..9).map(|_| large())).event(report_to_master(1).from(worker(0)));
+    assert_eq!(counted(told.event(of("b")).event(reset().after_report("host_0", 1)).event(of("c"))), ["b", "c"]);
 }
 
 /// Scenario: workers whose master runs without the plugin. Guarantees: what the master would tell once, they tell, each its

@@ -140,8 +140,11 @@ impl Recorder for Stats {
             Event::SpawningComplete(spawned) if cx.speaks_for_run() => self.users.set(cx, spawned.user_count),
             Event::ResetStats(reset) => self.reset(reset, cx),
             Event::ReportToMaster(report) => {
-                if let Some(source) = cx.source() {
-                    self.recent.reported(source, report.number);
+                if let Some(source) = cx.source()
+                    && self.recent.reported(source, report.number)
+                    && let Some(table) = self.resets.stays(source.index)
+                {
+                    self.table.add(&table);
                 }
             }
             _ => {}
@@ -214,10 +217,16 @@ impl Stats {
         // Without a master, the first worker to reset stands for it.
         if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
             let limit = cx.options().error_limit;
-            self.table = self.resets.master(limit);
+            self.table = Table::new(limit);
             self.begun = Some(reset.time);
+            let early = self.resets.master();
             if worker.is_none() {
-                self.recent.carry_over(reset, &mut self.resets, limit);
+                self.recent.carry_over(reset, &mut self.table, &mut self.resets, limit);
+            }
+            for (worker, table) in early {
+                if !self.recent.has_carried_over(reset, worker) {
+                    self.table.add(&table);
+                }
             }
         }
         if let Some(worker) = worker {

@@ -19,7 +19,7 @@ pub(super) struct Resets {
     // Of workers that have not followed the master's last reset yet: they count unless the worker follows.
     provisional: BTreeMap<u32, Table>,
     // Of workers that were ahead of the master's reset: they count after that as well.
-    early: Option<Table>,
+    early: BTreeMap<u32, Table>,
 }
 
 /// Where a request is counted.
@@ -43,7 +43,9 @@ impl Resets {
             std::cmp::Ordering::Less => {
                 Place::Aside(self.provisional.entry(worker).or_insert_with(|| Table::new(error_limit)))
             }
-            std::cmp::Ordering::Greater => Place::Aside(self.early.get_or_insert_with(|| Table::new(error_limit))),
+            std::cmp::Ordering::Greater => {
+                Place::Aside(self.early.entry(worker).or_insert_with(|| Table::new(error_limit)))
+            }
         }
     }
 
@@ -52,11 +54,18 @@ impl Resets {
         self.workers.get(&worker).copied().unwrap_or(0) >= self.master
     }
 
-    /// The master has reset: the figures that count from now on.
-    pub(super) fn master(&mut self, error_limit: usize) -> Table {
+    /// The master has reset: what workers that were ahead of it have counted since their own resets.
+    pub(super) fn master(&mut self) -> BTreeMap<u32, Table> {
         self.master += 1;
         self.provisional.clear();
-        self.early.take().unwrap_or_else(|| Table::new(error_limit))
+        std::mem::take(&mut self.early)
+    }
+
+    /// A worker has reported to a master that has reset, and has not reset itself: it does not follow. What counts for good.
+    pub(super) fn stays(&mut self, worker: u32) -> Option<Table> {
+        let own = self.workers.entry(worker).or_default();
+        *own = self.master.max(*own);
+        self.provisional.remove(&worker)
     }
 
     /// A worker has reset.
@@ -67,11 +76,14 @@ impl Resets {
 
     /// At the end: the figures beside the main ones that count after all.
     pub(super) fn settle(&mut self) -> Vec<Table> {
-        std::mem::take(&mut self.provisional).into_values().chain(self.early.take()).collect()
+        std::mem::take(&mut self.provisional)
+            .into_values()
+            .chain(std::mem::take(&mut self.early).into_values())
+            .collect()
     }
 
     /// The figures beside the main ones that count as things stand.
     pub(super) fn aside(&self) -> impl Iterator<Item = &Table> {
-        self.provisional.values().chain(&self.early)
+        self.provisional.values().chain(self.early.values())
     }
 }
