@@ -205,7 +205,9 @@ fn counted(replay: Replay) -> Vec<String> {
     let endpoints = out.records("locust.tl.request.metric.stats").filter(|r| r.fields["stats_type"] == "endpoint");
     let count = |name: &str, n: u64| if n == 1 { name.to_owned() } else { format!("{name} {n}") };
     let success = endpoints.filter(|r| r.fields["status"] == "success");
-    success.map(|r| count(r.fields["name"].as_str().unwrap(), r.fields["num_requests"].as_u64().unwrap())).collect()
+    success
+        .map(|r| count(r.fields["name"].as_str().unwrap_or(""), r.fields["num_requests"].as_u64().unwrap_or(0)))
+        .collect()
 }
 
 /// Scenario: a master says which reports of its workers it had when its statistics were reset (the web UI's button, or

@@ -119,6 +119,34 @@ fn a_worker_that_is_stopped() {
     two.signal(Signal::KILL);
 }
 
+/// Scenario: a worker is stopped (SIGSTOP), its master is killed, the other worker ends; when the run is over, the stopped one
+/// goes on (SIGCONT).
+/// Guarantees: the run ends though the worker is still connected, and names both; what the worker says then is counted as late.
+#[test]
+fn a_worker_that_goes_on_after_its_run() {
+    let _turn = Turn::shared();
+    let test = Distributed::new();
+    let mut ltel = test.serve("grace = \"2s\"", &[]);
+    let master = test.master(true, &[&HEADLESS[..], &["-t80s"]].concat());
+    let (mut one, two) = (test.worker("one", true), test.worker("two", true));
+    until("requests of both", SLOW, || {
+        let lines = test.scene.lines_so_far();
+        (lines.stats("current").any(|line| line.count("num_requests") > 20)).then_some(())
+    });
+    two.signal(Signal::STOP);
+    master.signal(Signal::KILL);
+    one.signal(Signal::TERM);
+    assert!(matches!(one.wait(SLOW), Exit::Code(_)));
+    let lines = test.scene.reported(1);
+    let report = lines.report();
+    assert_eq!(report.telemetry["missing"].as_array().unwrap().len(), 2, "{report:?}");
+    two.signal(Signal::CONT);
+    ltel.says("requests after the end of their run", SOON);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(test.scene.lines().reports().len(), 1);
+}
+
 /// Scenario: two tests at the same time with one `LTEL_RUN_ID`.
 /// Guarantees: each is a run of its own, exact; and it is said.
 #[test]
@@ -186,6 +214,36 @@ fn a_reset_from_the_web_ui() {
     assert_eq!(lines.final_record().count("num_requests"), ours);
     assert!(ours < lines.report().count("recorded"), "the reset took something away");
     master.signal(Signal::TERM);
+}
+
+/// Scenario: `--reset-stats` with two workers that have all their users at different times, so that one may report to the master
+/// after its own reset and before the master's.
+/// Guarantees: final figures are Locust's own.
+#[test]
+fn a_reset_of_a_master_and_its_workers() {
+    let _turn = Turn::shared();
+    for _ in 0..3 {
+        let test = Distributed::new();
+        let mut ltel = test.serve("", &["--once"]);
+        let args =
+            ["--headless", "--expect-workers=2", "-u9", "-r1", "-t14s", "--reset-stats", "--json-file", "figures"];
+        let mut master = test.master(true, &args);
+        let workers = ["one", "two"].map(|name| {
+            let args = ["--worker", "--master-host=127.0.0.1", "--master-port", &test.port, "--reset-stats"];
+            test.locust(name, true, &args)
+        });
+        assert_eq!(master.wait(SLOW), Exit::Code(0));
+        assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+        drop(workers);
+        let (lines, locust) = (test.scene.lines(), test.scene.figures());
+        let (ours, all) = (lines.final_record().count("num_requests"), lines.report().count("recorded"));
+        assert!(ours < all, "the reset took something away");
+        // Locust's master waits for its workers' last reports for a limited time.
+        if locust.total().requests >= ours {
+            return lines.check_figures(&locust);
+        }
+    }
+    panic!("Locust's own figures were never whole");
 }
 
 /// Requests in the statistics that Locust's web UI shows.

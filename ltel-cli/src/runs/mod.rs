@@ -445,12 +445,9 @@ impl Runs {
                 earlier(until);
             }
         }
-        for client in self.clients.values() {
-            client.began.as_ref().map(|began| began.at + grace).map(&mut earlier);
-            if !client.held.is_empty() {
-                earlier(client.held.since() + grace);
-            }
-        }
+        let began = self.clients.values().filter_map(|client| Some(client.began.as_ref()?.at));
+        let held = self.clients.values().filter(|client| !client.held.is_empty()).map(|client| client.held.since());
+        began.chain(held).min().map(|since| since + grace).map(&mut earlier);
         deadline.map(|at| at + Duration::from_millis(1))
     }
 
