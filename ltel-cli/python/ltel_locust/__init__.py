@@ -18,7 +18,7 @@ from . import internals, once
 from .early import Early
 from .options import add_options
 from .session import Session, start
-from .trace import Tracer
+from .trace import Tracer, tracer_of
 from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
@@ -92,7 +92,7 @@ def traceparent() -> str | None:
 def _tracer() -> Tracer | None:
     """That of an environment with traces; of several, which may differ in ratio, the first."""
     for environment in list(_sessions):
-        tracer = getattr(environment.events.request, "ltel_tracer", None)
+        tracer = tracer_of(environment.events.request)
         if tracer is not None:
             return tracer
     return None

@@ -15,7 +15,7 @@ from requests import Session
 
 from . import internals, once, otel, w3c
 from .current import place
-from .trace import Span, Tracer
+from .trace import Span, Tracer, tracer_of
 
 Look = Callable[[Any], Any]
 _NAMES = (w3c.NAME, w3c.NAME.encode())
@@ -45,7 +45,7 @@ def _wrap(client: type, request_event: Look) -> None:
     def send(self: Any, method: Any, url: Any, **kwargs: Any) -> Any:
         tracer = span = header = context = None
         try:
-            tracer = getattr(request_event(self), "ltel_tracer", None)
+            tracer = tracer_of(request_event(self))
             if tracer is not None and tracer.propagates:
                 span, header = _prepare(tracer, kwargs, defaults(self))
                 if span is not None:

@@ -18,9 +18,8 @@ from gevent import monkey
 
 from .address import Address
 from .link import Link, LinkError, Refused
+from .once import logger
 from .outbox import Outbox
-
-logger = logging.getLogger("ltel_locust")
 
 #: seconds between two looks at what is to be sent
 INTERVAL = 0.2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import socket
 import time
@@ -34,6 +33,7 @@ from . import (
     tasks,
 )
 from .frames import Piece
+from .once import logger
 from .outbox import Outbox, encode
 from .run import Run
 from .sender import Sender
@@ -43,8 +43,6 @@ from .values import kind, name, number, text
 # The originals: what gevent puts in their place tells greenlets apart, and puts them to sleep.
 _thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
-
-logger = logging.getLogger("ltel_locust")
 
 #: rows of one frame; reaching it packs them at once, since a busy test may starve the sender
 BATCH = 1_000
@@ -381,6 +379,8 @@ class Session:
         events.user_error.add_listener(self._on_user_error)
         events.report_to_master.add_listener(self._on_report_to_master)
         events.worker_report.add_listener(self._on_worker_report)
+        # Before all others: Locust has shown its figures.
+        internals.insert_first(events.quit, self._on_figures_shown)
         events.quit.add_listener(self._on_quit)
 
     @_listener
@@ -396,6 +396,7 @@ class Session:
         # A worker told to stop before its first user had started fires no test_stop.
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
+        self._report_runs()
         environment = self._environment
         runner, parsed = environment.runner, environment.parsed_options
         worker = internals.is_worker(runner)
@@ -444,7 +445,9 @@ class Session:
         except Exception as error:
             once.failed("cannot report the end of the users", error)
         self._put("test_stop", {})
-        self._finish(self._runs[-1])
+        # Its account follows when Locust yields, or ends: the listeners of `quitting` come before
+        # that, and Locust's figures have their requests.
+        self._runs[-1].ended = True
 
     @_listener
     def _on_spawning_complete(self, user_count: Any = None, **_kwargs: Any) -> None:
@@ -493,6 +496,11 @@ class Session:
         if (span := tasks.ended_by(exception)) is not None:
             fields.update(span.ids())
         self._outbox.put_event("user_error", fields)
+
+    @_listener
+    def _on_figures_shown(self, **_kwargs: Any) -> None:
+        self._flush()
+        self._report_runs()
 
     def _on_quit(self, **_kwargs: Any) -> None:
         try:

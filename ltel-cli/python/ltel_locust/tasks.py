@@ -14,7 +14,7 @@ from locust import TaskSet
 
 from . import internals, once, otel, rows, w3c
 from .current import TASK, place
-from .trace import Task, Tracer
+from .trace import Task, Tracer, tracer_of
 from .values import kind, name, text
 
 #: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, trace_id, span_id,
@@ -104,7 +104,7 @@ class Execution:
     @classmethod
     def begin(cls, user: Any, label: Callable[[], str]) -> Execution | None:
         """One of this user, where tasks are traced."""
-        tracer = getattr(user.environment.events.request, "ltel_tracer", None)
+        tracer = tracer_of(user.environment.events.request)
         if tracer is None or not tracer.tasks:
             return None
         return cls(tracer, user, label())

@@ -71,6 +71,13 @@ class Task(Span):
         self.kept = False
 
 
+def tracer_of(hook: Any) -> Tracer | None:
+    """The tracer of the environment whose request event this is, where it has one."""
+    tracer = getattr(hook, "ltel_tracer", None)
+    # A mock of an event has every attribute.
+    return tracer if type(tracer) is Tracer else None
+
+
 class Tracer:
     """Makes spans as the receiver wishes."""
 
