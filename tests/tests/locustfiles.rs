@@ -327,6 +327,30 @@ fn locust_as_a_library() {
     }
 }
 
+/// Scenario: the plugin imported twice, it or Locust reloaded, a log handler that raises, a mock in the place of the request
+/// event, and requests of a listener of `quitting`.
+/// Guarantees: there is one run, exact and with traces, and no request fails of ours.
+#[test]
+fn tests_do_the_unusual() {
+    for (form, name) in [
+        ("imported twice", "own"),
+        ("plugin reloaded", "own"),
+        ("locust reloaded", "own"),
+        ("handler raises", "own"),
+        ("event mocked", "ConnectionError"),
+        ("requests of quitting", "quitting"),
+    ] {
+        let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("unusual.py") };
+        let odd = odd.env("FORM", form).args(["-u2", "-r2", "-t2s"]);
+        let (lines, log) = odd.run();
+        assert_eq!(lines.reports().len(), 1, "{form}: {log}");
+        odd.is_exact(&lines);
+        let names: BTreeSet<_> = odd.scene.figures().0.keys().map(|endpoint| endpoint.name.clone()).collect();
+        assert!(names.contains(name) && !names.contains("no trace"), "{form}: {names:?}");
+        assert!(!names.contains("InvalidHeader"), "{form}: {names:?}");
+    }
+}
+
 /// Scenario: Locust behind `opentelemetry-instrument`, which puts a `sitecustomize` of its own first; and as a module.
 /// Guarantees: the plugin is loaded all the same, and Locust's options know it.
 #[test]

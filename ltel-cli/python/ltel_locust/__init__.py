@@ -18,7 +18,7 @@ from . import internals, once
 from .early import Early
 from .options import add_options
 from .session import Session, start
-from .trace import Tracer, tracer_of
+from .trace import Tracer
 from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
@@ -91,10 +91,9 @@ def traceparent() -> str | None:
 
 def _tracer() -> Tracer | None:
     """That of an environment with traces; of several, which may differ in ratio, the first."""
-    for environment in list(_sessions):
-        tracer = tracer_of(environment.events.request)
-        if tracer is not None:
-            return tracer
+    for session in list(_sessions.values()):
+        if session is not None and session.tracer.on:
+            return session.tracer
     return None
 
 

@@ -102,7 +102,7 @@ class Session:
         self._rows: list[rows.Row] = []
         self._wanted: set[str] = set()
         self._task_rows: list[tasks.Row] = []
-        self._tracer = Tracer(self._on_task)
+        self.tracer = Tracer(self._on_task)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         self._since = time.time()
@@ -215,19 +215,19 @@ class Session:
 
     def _trace(self, features: Any) -> None:
         """Begin or end trace context; Locust is touched only where it is wished for."""
-        self._tracer.configure(features)
+        self.tracer.configure(features)
         hook = self._environment.events.request
-        if not self._tracer.on:
+        if not self.tracer.on:
             self._wanted.discard("trace")
             vars(hook).pop("ltel_tracer", None)
             return
         self._wanted.add("trace")
         # Where the clients and tasks of this environment find it.
-        hook.ltel_tracer = self._tracer
+        hook.ltel_tracer = self.tracer
         current.install()  # a span has its user's class
-        if self._tracer.propagates:
+        if self.tracer.propagates:
             propagate.install()
-        if self._tracer.tasks:
+        if self.tracer.tasks:
             tasks.install()
 
     def _put(self, kind: str, fields: dict[str, Any]) -> None:
@@ -368,7 +368,7 @@ class Session:
         events = self._environment.events
         internals.insert_after_statistics(
             events.request,
-            rows.listener(self._rows, BATCH, self._flush, self._wanted, self._tracer.ids),
+            rows.listener(self._rows, BATCH, self._flush, self._wanted, self.tracer.ids),
         )
         # Before all others: requests that a test_start listener makes belong to the run.
         internals.insert_first(events.test_start, self._on_test_start)

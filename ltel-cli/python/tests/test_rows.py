@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import unittest
+import weakref
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -53,6 +55,42 @@ class RaisingResponse:
 class Path(str):
     def __str__(self) -> str:
         return "another text"
+
+
+class Refuses:
+    """Raises at whatever is asked of it, as a proxy does whose object is gone."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("gone")
+
+
+class Huge(int):
+    def __abs__(self) -> int:
+        raise RuntimeError("no size")
+
+
+class Nameless(type):
+    @property
+    def __name__(cls) -> str:
+        raise RuntimeError("no name")
+
+
+class NamelessError(Exception, metaclass=Nameless):
+    pass
+
+
+class Endless(dict[Any, Any]):
+    def items(self) -> Any:
+        return ((number, "x") for number in itertools.count())
+
+
+def dead() -> Any:
+    """A proxy of an object that is gone: its class cannot be asked for."""
+
+    class Object:
+        pass
+
+    return weakref.proxy(Object())
 
 
 PLAIN: dict[str, Any] = {
@@ -163,6 +201,24 @@ class OddValues(unittest.TestCase):
         for exception in (None, "", 0, FalseError(), NoTruth()):
             self.check(6, None, exception=exception)
         self.assertEqual(len(row_of(exception="x" * 2_000_000)[6][1]), values.TEXT_LIMIT)
+
+    def test_a_value_that_refuses_costs_itself_alone(self) -> None:
+        for value in (dead(), Refuses()):
+            for field in ("request_type", "name", "response_time", "response_length", "start_time"):
+                self.assertEqual(len(row_of(**{field: value})), 8)
+            self.check(3, None, response_time=value)
+            self.check(4, 0, response_length=value)
+            for found in (values.count(value), values.flag(value), values.number(value)):
+                self.assertIsNone(found)
+            context = {"ok": 1, "odd": value}
+            extra = row_of({"url", "context"}, url=value, context=context)[7]
+            self.assertEqual(extra["context"]["ok"], 1)
+            self.assertIn("unprintable", extra["context"]["odd"])
+            self.assertIn("unprintable", extra["url"])
+        self.assertEqual(values.scalar(Huge(5)), "5")
+        nameless = row_of(exception=NamelessError("x"))[6]
+        self.assertEqual((nameless[0], type(nameless[1])), ("object", str))
+        self.assertEqual(len(values.attributes(Endless())), values.ENTRIES)
 
     def test_extras_are_sent_only_where_asked_for(self) -> None:
         fields = {"url": "http://host/a", "context": {"id": 7, "odd": {1}, "nan": math.nan}}

@@ -1,0 +1,67 @@
+"""What a test may do to Python and to Locust around the plugin, by its FORM."""
+
+import importlib
+import logging
+import os
+import sys
+from unittest.mock import MagicMock
+
+import locust
+from locust.clients import HttpSession
+
+import ltel_locust  # noqa: F401
+
+FORM = os.environ["FORM"]
+
+if FORM == "imported twice":
+    for module in [module for module in sys.modules if module.startswith("ltel_locust")]:
+        del sys.modules[module]
+    import ltel_locust
+if FORM == "plugin reloaded":
+    importlib.reload(ltel_locust)
+if FORM == "locust reloaded":
+    importlib.reload(locust)
+if FORM == "handler raises":
+
+    class Raises(logging.Handler):
+        def emit(self, record):
+            raise RuntimeError("a handler of the test's own")
+
+    logging.getLogger("ltel_locust").addHandler(Raises())
+
+from locust import User, constant, events, task  # noqa: E402
+
+
+class Reports(User):
+    wait_time = constant(0.02)
+    host = "http://127.0.0.1:1"
+
+    def report(self, name):
+        fire(self.environment, name)
+
+    @task
+    def reports(self):
+        self.report("task")
+
+    @task
+    def asks(self):
+        self.report("own" if ltel_locust.traceparent() else "no trace")
+
+    @task
+    def mocks(self):
+        if FORM == "event mocked":
+            response = HttpSession("http://127.0.0.1:1", MagicMock(), self).get("/")
+            # Refused by the target that is not there, not by what is sent.
+            self.report(type(response.error).__name__)
+
+
+def fire(environment, name):
+    environment.events.request.fire(
+        request_type="X", name=name, response_time=1.0, response_length=1, exception=None
+    )
+
+
+@events.quitting.add_listener
+def _on_quitting(environment, **_kwargs):
+    if FORM == "requests of quitting":
+        fire(environment, "quitting")
