@@ -107,7 +107,7 @@ def _inherit(spawned: Any) -> None:
 
 
 def _told(hand_in: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that hands jobs to a pool, each of which belongs to whoever has handed it in."""
+    """A method that hands jobs to a pool, where each belongs to whoever has handed it in."""
 
     @wraps(hand_in)
     def told(self: Any, *arguments: Any, **keywords: Any) -> Any:

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import locust
 from locust.clients import HttpSession
 
-import ltel_locust  # noqa: F401
+import ltel_locust
 
 FORM = os.environ["FORM"]
 
