@@ -3,7 +3,7 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
-use ltel_core::event::TestStart;
+use ltel_core::event::{ReportToMaster, TestStart};
 use ltel_core::source::SourceKind::{Master, Worker};
 use ltel_core::wire::{Done, Encoding, Hello, Message};
 use ltel_tests::{Client, Exit, Process, SOON, Scene, check_account, config, hello, hello_of, row, until};
@@ -250,6 +250,25 @@ fn held_requests_at_the_end() {
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     let said = "5 requests of sources that belong to no run: dropped";
     assert!(ltel.stderr().contains(said), "{}", ltel.stderr());
+}
+
+/// Scenario: `--once`; a worker has something to say when its run is complete, as its last report to its master.
+/// Guarantees: it is answered, and ltel ends with its clients; or a grace period after the run, if they stay.
+#[test]
+fn once_with_a_word_after_the_end() {
+    for stays in [false, true] {
+        let scene = Scene::new();
+        let mut ltel = serve(&scene, if stays { "1s" } else { "1h" }, &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("x");
+        done(&mut client, Some("x"), 0);
+        scene.reported(1);
+        client.send(Message::ReportToMaster(ReportToMaster { number: 1, ..ReportToMaster::default() }));
+        client.acknowledged();
+        let stayed = stays.then_some(client);
+        check_ended(&scene, &mut ltel, &[("x", 0, &[])]);
+        drop(stayed);
+    }
 }
 
 /// Scenario: SIGTERM; the run ends within the grace period, and its client stays connected.

@@ -45,9 +45,10 @@ class Early:
     def _on_test_start(self, environment: Any = None, **_kwargs: Any) -> None:
         self.started = True
         self._rows.clear()  # as Locust has just cleared its statistics
-        # A worker's `init` is still to come; nobody else begins a test before it.
+        # A worker's `init` is still to come; nobody else begins a test before it. Its environment
+        # may not even have the runner yet, which waits for its master while it is made.
         runner = getattr(environment, "runner", None)
-        if environment is not None and not internals.is_worker(runner):
+        if runner is not None and not internals.is_worker(runner):
             try:
                 self._attach(environment)
             except Exception as error:

@@ -25,12 +25,11 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
     let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
-    let mut status = pipeline.status.clone();
     let mut no_run = None;
     tokio::select! {
         request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,
         () = signals::wait_for_closed_stdout() => {}
-        _ = status.wait_for(|status| once && status.finished > 0 && status.active == 0) => {}
+        () = over(&pipeline, grace), if once => {}
         why = arrival::never_begins(pipeline.status.clone(), start_timeout, grace), if once => no_run = Some(why),
         never = arrival::warn_if_late(pipeline.status.clone(), LONELY, LONELY_BECAUSE), if once => match never {},
     }
@@ -43,6 +42,13 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
         return Err(Failure::failed("not everything was delivered"));
     }
     Ok(())
+}
+
+/// Waits for the end of all runs, if there has been one. A Locust process may still have a frame on its way when its run is
+/// complete, and would wait for an answer in vain.
+async fn over(pipeline: &Pipeline, grace: Duration) {
+    let _ = pipeline.status.clone().wait_for(|status| status.finished > 0 && status.active == 0).await;
+    pipeline.drained(grace).await;
 }
 
 /// Lets those that are connected finish their run: where a pod is deleted, Locust is told to end at the same moment.
