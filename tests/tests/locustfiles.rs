@@ -339,9 +339,14 @@ fn tests_do_the_unusual() {
         ("handler raises", "own"),
         ("event mocked", "ConnectionError"),
         ("requests of quitting", "quitting"),
+        // Those of the master count, as in Locust.
+        ("requests of quitting with workers", "quitting"),
     ] {
         let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("unusual.py") };
-        let odd = odd.env("FORM", form).args(["-u2", "-r2", "-t2s"]);
+        let mut odd = odd.env("FORM", form).args(["-u2", "-r2", "-t2s"]);
+        if form == "requests of quitting with workers" {
+            odd = odd.args(processes());
+        }
         let (lines, log) = odd.run();
         assert_eq!(lines.reports().len(), 1, "{form}: {log}");
         odd.is_exact(&lines);

@@ -445,9 +445,12 @@ class Session:
         except Exception as error:
             once.failed("cannot report the end of the users", error)
         self._put("test_stop", {})
-        # Its account follows when Locust yields, or ends: the listeners of `quitting` come before
-        # that, and Locust's figures have their requests.
-        self._runs[-1].ended = True
+        if internals.is_worker(self._environment.runner):
+            self._finish(self._runs[-1])  # what comes later does not reach its master either
+        else:
+            # Its account follows when Locust yields, or ends: the listeners of `quitting` come
+            # before that, and Locust's figures have their requests.
+            self._runs[-1].ended = True
 
     @_listener
     def _on_spawning_complete(self, user_count: Any = None, **_kwargs: Any) -> None:

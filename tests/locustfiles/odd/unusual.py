@@ -63,5 +63,5 @@ def fire(environment, name):
 
 @events.quitting.add_listener
 def _on_quitting(environment, **_kwargs):
-    if FORM == "requests of quitting":
+    if FORM.startswith("requests of quitting"):
         fire(environment, "quitting")
