@@ -338,6 +338,7 @@ fn tests_do_the_unusual() {
         ("locust reloaded", "own"),
         ("handler raises", "own"),
         ("event mocked", "ConnectionError"),
+        ("statistics reset", "after the reset"),
         ("requests of quitting", "quitting"),
         // Those of the master count, as in Locust.
         ("requests of quitting with workers", "quitting"),

@@ -8,6 +8,7 @@
 | `TaskSet.execute_next_task`, `._task_queue` | spans of tasks | a list in 2.20, a deque later |
 | `user.task.DefaultTaskSet` | names of tasks | |
 | `users.PytestUser` | spans of its test functions | not in 2.37 and older |
+| `RequestStats.reset_all` of an environment | when its statistics go back to zero | |
 | `EventHook._handlers` | the place of our listeners among others | |
 | `StatsError.parse_error` | the text of a failure | |
 | `MasterRunner.clients`, `.reported_user_classes_count` | the workers of a run, their users | |
@@ -95,6 +96,29 @@ def _heard(original: Callable[..., Any], listener: Callable[[Any], None]) -> Cal
         return runner
 
     return create
+
+
+def when_statistics_reset(environment: Any, listener: Callable[[], None]) -> None:
+    """Call this when Locust's statistics go back to zero, whoever wants it.
+
+    Locust does so with --reset-stats, its web UI after the event `reset_stats`, and locustfiles
+    after they have warmed up, without an event.
+    """
+    statistics = getattr(environment, "stats", None)
+    original = getattr(statistics, "reset_all", None)
+    if original is None:
+        lacks("RequestStats.reset_all", "telemetry of statistics that are reset")
+        return
+
+    @wraps(original)
+    def reset_all(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            listener()
+        except Exception as error:
+            once.failed("cannot report `reset_stats`", error)
+        return original(*arguments, **keywords)
+
+    statistics.reset_all = reset_all
 
 
 def worker_id(runner: Any) -> Any:

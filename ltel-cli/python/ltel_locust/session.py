@@ -374,11 +374,11 @@ class Session:
         internals.insert_first(events.test_start, self._on_test_start)
         events.test_stop.add_listener(self._on_test_stop)
         events.spawning_complete.add_listener(self._on_spawning_complete)
-        events.reset_stats.add_listener(self._on_reset_stats)
         events.cpu_warning.add_listener(self._on_cpu_warning)
         events.user_error.add_listener(self._on_user_error)
         events.report_to_master.add_listener(self._on_report_to_master)
         events.worker_report.add_listener(self._on_worker_report)
+        internals.when_statistics_reset(self._environment, self._on_reset_stats)
         # Before all others: Locust has shown its figures.
         internals.insert_first(events.quit, self._on_figures_shown)
         events.quit.add_listener(self._on_quit)
@@ -455,15 +455,9 @@ class Session:
     @_listener
     def _on_spawning_complete(self, user_count: Any = None, **_kwargs: Any) -> None:
         self._put("spawning_complete", {"user_count": user_count})
-        # With --reset-stats the runner's listener, which came before, has reset its statistics.
-        if getattr(self._environment, "reset_stats", False):
-            self._put_reset()
 
     @_listener
-    def _on_reset_stats(self, **_kwargs: Any) -> None:
-        self._put_reset()
-
-    def _put_reset(self) -> None:
+    def _on_reset_stats(self) -> None:
         # What a worker counts from its last report on is in the next one, and so in the figures
         # after the reset: a master says which reports were there before it.
         self._put("reset_stats", {"reports": self._reports})

@@ -29,12 +29,18 @@ if FORM == "handler raises":
 
     logging.getLogger("ltel_locust").addHandler(Raises())
 
+import gevent  # noqa: E402
 from locust import User, constant, events, task  # noqa: E402
 
 
 class Reports(User):
     wait_time = constant(0.02)
     host = "http://127.0.0.1:1"
+
+    environments = []
+
+    def on_start(self):
+        self.environments.append(self.environment)
 
     def report(self, name):
         fire(self.environment, name)
@@ -59,6 +65,19 @@ def fire(environment, name):
     environment.events.request.fire(
         request_type="X", name=name, response_time=1.0, response_length=1, exception=None
     )
+
+
+@events.spawning_complete.add_listener
+def _on_spawning_complete(**_kwargs):
+    if FORM == "statistics reset":
+        # When all is warm, without an event.
+        gevent.spawn_later(0.7, _reset)
+
+
+def _reset():
+    environment = Reports.environments[0]
+    environment.stats.reset_all()
+    fire(environment, "after the reset")
 
 
 @events.quitting.add_listener
