@@ -69,6 +69,10 @@ mod tests {
     }
 
     fn check(runs: Vec<FinishedRun>, no_run: u64, delivered: Delivered, expected: &[&str]) {
+        check_outcome(Outcome { runs, incomplete: 0, no_run }, delivered, expected);
+    }
+
+    fn check_outcome(outcome: Outcome, delivered: Delivered, expected: &[&str]) {
         let backend = BackendConfig {
             name: "file".to_owned(),
             interval: Duration::MAX,
@@ -78,7 +82,7 @@ mod tests {
             kind: BackendKind::Summary,
         };
         let ended = Ended {
-            outcome: Outcome { runs, incomplete: 0, no_run },
+            outcome,
             met: true,
             summary: Arc::default(),
             backends: vec![(backend, delivered)],
@@ -108,6 +112,8 @@ mod tests {
             &["run one: not complete, 1 requests dropped (invalid), 2 requests dropped (late)"],
         );
         check(vec![run(true, &[], 2)], 0, delivered(), &["run one: 2 requests dropped (late)"]);
+        let after_others = Outcome { runs: whole(), incomplete: 3, no_run: 0 };
+        check_outcome(after_others, delivered(), &["3 earlier runs: not complete"]);
         check(whole(), 5, delivered(), &["5 requests of sources that belong to no run"]);
         let with = |change: &dyn Fn(&mut Delivered)| {
             let mut delivered = delivered();
