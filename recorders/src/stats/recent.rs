@@ -3,7 +3,7 @@
 //! reset, though it was reported before.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use ltel_core::event::{RequestError, ResetStats, ResponseTime};
 use ltel_core::prelude::*;
@@ -26,8 +26,8 @@ const SECONDS: f64 = 15.0;
 /// Requests that a master's statistics may not hold yet.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// By index.
-    workers: HashMap<u32, Worker>,
+    /// By index, which each request looks up.
+    workers: Vec<Option<Worker>>,
     /// Method and name of each endpoint, by its number.
     endpoints: Vec<Option<(Box<str>, Box<str>)>>,
     /// The reports of each worker that the master had at its last reset, where it has said so.
@@ -126,7 +126,8 @@ impl Recent {
 
     /// A worker has reset its own statistics: what it had not reported is in no report.
     pub(super) fn forget(&mut self, worker: u32) {
-        if let Some(window) = self.workers.get_mut(&worker).and_then(|worker| worker.since.back_mut()) {
+        let worker = self.workers.get_mut(worker as usize).and_then(Option::as_mut);
+        if let Some(window) = worker.and_then(|worker| worker.since.back_mut()) {
             window.requests.clear();
             window.bytes = 0;
         }
@@ -138,8 +139,8 @@ impl Recent {
         // From a plugin that does not tell of reports.
         let Some(reports) = &reset.reports else { return };
         self.reset_after = Some(reports.iter().map(|(id, number)| (id.clone(), *number)).collect());
-        #[allow(clippy::iter_over_hash_type)] // they add up in any order
-        for (index, worker) in &mut self.workers {
+        for (index, worker) in (0..).zip(&mut self.workers) {
+            let Some(worker) = worker else { continue };
             let reset_after = reports.get(&worker.id).copied().unwrap_or(0);
             worker.reset_after = Some(reset_after);
             for window in worker.since.iter().filter(|window| window.after >= reset_after) {
@@ -158,7 +159,7 @@ impl Recent {
                             .map(|text| RequestError { class: "".into(), text: text.into() }),
                         ..Request::default()
                     };
-                    let table = match resets.place(*index, error_limit) {
+                    let table = match resets.place(index, error_limit) {
                         Place::Aside(table) if !is_reported => table,
                         _ => &mut *main,
                     };
@@ -170,15 +171,19 @@ impl Recent {
 
     /// Whether this reset has carried over all that counts of a worker.
     pub(super) fn has_carried_over(&self, reset: &ResetStats, worker: u32) -> bool {
-        reset.reports.is_some() && self.workers.get(&worker).is_some_and(|worker| !worker.overflowed)
+        let worker = self.workers.get(worker as usize).and_then(Option::as_ref);
+        reset.reports.is_some() && worker.is_some_and(|worker| !worker.overflowed)
     }
 
     fn worker(&mut self, source: &SourceInfo) -> &mut Worker {
-        let new = || {
+        let index = source.index as usize;
+        if self.workers.len() <= index {
+            self.workers.resize_with(index + 1, || None);
+        }
+        self.workers[index].get_or_insert_with(|| {
             let id = source.source.id.clone();
             let reset_after = self.reset_after.as_ref().map(|reports| reports.get(&id).copied().unwrap_or(0));
             Worker { id, reset_after, ..Worker::default() }
-        };
-        self.workers.entry(source.index).or_insert_with(new)
+        })
     }
 }
