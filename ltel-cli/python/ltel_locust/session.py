@@ -48,7 +48,7 @@ _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 BATCH = 1_000
 #: rows of OS threads that may wait for the thread of Locust's greenlets: beyond them they wait
 FOREIGN_ROWS = 200_000
-#: events of OS threads that may wait for it; beyond them the oldest are dropped
+#: other events of OS threads that may wait for it, likewise
 FOREIGN_EVENTS = 10_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
@@ -81,8 +81,9 @@ def _listener(method: Callable[..., None]) -> Callable[..., None]:
         try:
             if _thread_id() == self._thread:
                 method(self, *arguments, **keywords)
-            else:
+            elif not self._closed:
                 self._foreign.append(lambda: method(self, *arguments, **keywords))
+                self._hold_up()
         except Exception as error:
             once.failed(f"cannot report `{method.__name__.removeprefix('_on_')}`", error)
 
@@ -96,7 +97,7 @@ class Session:
         self._environment = environment
         self._pid = os.getpid()
         self._thread = _thread_id()
-        self._foreign: deque[Callable[[], None]] = deque(maxlen=FOREIGN_EVENTS)
+        self._foreign: deque[Callable[[], None]] = deque()
         self._client_id = uuid.uuid4().hex
         self._closed = False
         self._rows: list[rows.Row] = []
@@ -142,6 +143,7 @@ class Session:
             return
         self._closed = True
         self._thread = _thread_id()  # whichever thread ends the process
+        self._take_foreign()
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
         self._flush()
@@ -276,8 +278,17 @@ class Session:
 
     def _hold_up(self) -> None:
         """Keep an OS thread from running ahead of the one that sends."""
-        if len(self._rows) > FOREIGN_ROWS and not self._closed:
+        ahead = len(self._rows) > FOREIGN_ROWS or len(self._foreign) > FOREIGN_EVENTS
+        if ahead and not self._closed:
             _sleep(0.001)
+
+    def _take_foreign(self) -> None:
+        """Do what events of OS threads have left to be done here."""
+        while self._foreign:
+            try:
+                self._foreign.popleft()()
+            except Exception as error:
+                once.failed("cannot report an event of another thread", error)
 
     def _on_task(self, row: tasks.Row) -> None:
         self._task_rows.append(row)
@@ -286,11 +297,7 @@ class Session:
 
     def _tick(self) -> None:
         """What is due at intervals, just before the sender looks for frames."""
-        while self._foreign:
-            try:
-                self._foreign.popleft()()
-            except Exception as error:
-                once.failed("cannot report an event of another thread", error)
+        self._take_foreign()
         self._flush()
         self._report_runs()
         otel.look()
