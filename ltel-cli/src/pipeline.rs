@@ -8,6 +8,8 @@
 //! Each arrow is a bounded queue, or (to the backends) one that drops and counts. A connection waits for the runs: its
 //! socket's buffers fill, then the plugin's own. The runs wait for nobody.
 
+mod own_metrics;
+
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,19 +20,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::backends::summary::Summary;
-use crate::backends::{self, Delivered, Feed};
 use crate::config::{BackendConfig, BackendKind, Config};
-use crate::faults::Faults;
-use crate::internal::{self, Observed};
-use crate::listen::Listeners;
+use crate::deliver::summary::Summary;
+use crate::deliver::{self, DRAIN, Delivered, Feed};
+use crate::runs::faults::Faults;
+
+use crate::ingest::Listeners;
 use crate::runs::{Outcome, Runs, Status};
+use own_metrics::Observed;
 
 // Frames between the connections and the runs, so that neither waits for the other at each frame.
 const DELIVERIES: usize = 64;
-
-/// How long backends may take to bring out what is left when everything else is over.
-pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 /// How long clients may take to hear that their last frames were recorded. One that does not listen is not waited for.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 struct AtWork {
     config: BackendConfig,
-    account: Arc<backends::Account>,
+    account: Arc<deliver::Account>,
     task: JoinHandle<()>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Ended {
 
 impl Pipeline {
     /// Starts all stages.
-    pub(crate) fn start(config: Config, listeners: Listeners) -> Result<Self, backends::StartError> {
+    pub(crate) fn start(config: Config, listeners: Listeners) -> Result<Self, deliver::StartError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -81,7 +81,7 @@ impl Pipeline {
         let mut at_work = Vec::new();
         let mut handles = Vec::new();
         for backend in &config.backends {
-            let (handle, task) = backends::start(backend, &summary)?;
+            let (handle, task) = deliver::start(backend, &summary)?;
             at_work.push(AtWork { config: backend.clone(), account: Arc::clone(&handle.account), task });
             handles.push(handle);
         }
@@ -98,7 +98,7 @@ impl Pipeline {
         });
         for (backend, _) in handles.iter().zip(&config.backends).filter(|(_, config)| config.internal_metrics) {
             if let Some(settings) = &backend.meter {
-                let collector = internal::metrics(settings, &observed);
+                let collector = own_metrics::metrics(settings, &observed);
                 backend.begin(Feed { run: None, collector, interval: None });
             }
         }

@@ -10,9 +10,9 @@ use ltel_core::run::{MASTER, RunInfo, SourceInfo};
 use ltel_core::wire::{Done, Message};
 
 use super::{FinishedRun, Outcome, Runs};
-use crate::active_run::ActiveRun;
-use crate::client::{Began, Client, Member};
-use crate::faults::Faults;
+use crate::runs::at_work::ActiveRun;
+use crate::runs::client::{Began, Client, Member};
+use crate::runs::faults::Faults;
 
 /// What is said of a run whose master does not come.
 pub(super) const NO_MASTER: &str = "its master never reached ltel, and what only a master knows is missing: does it load the \

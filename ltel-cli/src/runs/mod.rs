@@ -2,6 +2,12 @@
 //! one that touches a run.
 
 mod membership;
+pub(crate) mod client;
+mod at_work;
+mod recorder_at_work;
+mod report;
+mod sampler;
+pub(crate) mod faults;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,14 +22,14 @@ use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Hello, Mes
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
-use crate::active_run::ActiveRun;
-use crate::backends::Backend;
-use crate::client::{Client, Held};
 use crate::clock;
 use crate::config::Config;
-use crate::connection::{Delivery, Welcome};
-use crate::faults::Faults;
-use crate::usage::Sampler;
+use crate::deliver::Backend;
+use crate::ingest::{Delivery, Welcome};
+use crate::runs::at_work::ActiveRun;
+use crate::runs::client::{Client, Held};
+use crate::runs::faults::Faults;
+use crate::runs::sampler::Sampler;
 
 // Bounded: what an ltel that serves for months remembers.
 const FINISHED_RUNS: usize = 64;

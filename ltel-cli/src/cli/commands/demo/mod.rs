@@ -1,0 +1,110 @@
+//! `ltel-cli demo`: real Locust against a small server in this process.
+
+mod target;
+mod venv;
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ltel_core::registry::Registry;
+use tokio::sync::watch;
+
+use super::private_socket::PrivateSocket;
+use super::{Failure, locust, parse_config};
+use crate::cli::args::DemoArgs;
+use crate::cli::signals::Signals;
+use crate::cli::{print, table};
+use crate::clock;
+use crate::runs::Status;
+
+const LOCUSTFILE: &str = include_str!("locustfile.py");
+const SECONDS: u64 = 10;
+
+pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Failure> {
+    let failed = |error: std::io::Error| Failure::failed(error.to_string());
+    let mut signals = Signals::catch().map_err(failed)?;
+    let venv = tokio::select! {
+        venv = venv::locust() => venv.map_err(Failure::failed)?,
+        request = signals.next() => return Err(Failure::failed(format!("{} while installing Locust", request.name()))),
+    };
+
+    let stamp = clock::now().as_nanos() / 1_000_000_000;
+    let telemetry = std::env::temp_dir().join(format!("ltel-demo-{stamp}-{}.jsonl", std::process::id()));
+    let config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
+    let grace = config.grace;
+
+    let socket = PrivateSocket::create()?;
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let locustfile = folder.path().join("demo.py");
+    std::fs::write(&locustfile, LOCUSTFILE).map_err(failed)?;
+    let log = folder.path().join("locust.log");
+    let output = std::fs::File::create(&log).map_err(failed)?;
+
+    let (host, _target) = target::start().await.map_err(failed)?;
+    let command: Vec<_> = [venv.join("bin/locust").into_os_string(), "--headless".into(), "--only-summary".into()]
+        .into_iter()
+        .chain(["-f".into(), locustfile.into_os_string(), "--host".into(), host.into()])
+        .chain(["-u", "20", "-r", "20", "-t"].map(Into::into))
+        .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
+        .collect();
+    let (mut locust, pipeline) = locust::start(config, &socket, &command, locust::Output::File(output)).await?;
+    let progress = tokio::spawn(show_progress(pipeline.status.clone()));
+    let exit = locust.wait(&pipeline, &mut signals).await?;
+    progress.abort();
+    locust.drain(exit, &pipeline, &mut signals, grace).await;
+    let ended = pipeline.end(signals.interruption()).await;
+    if !exit.success() {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); what it said stands above")));
+    }
+    print::stderr(&table::render(&ended));
+    print::stderr(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
+    print::stderr(&format!("\nTelemetry as JSON lines: {}\n", telemetry.display()));
+    Ok(0)
+}
+
+fn configuration(args: &DemoArgs, telemetry: &std::path::Path) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let output = quoted(&telemetry.to_string_lossy());
+    let mut text = format!(
+        "testplan = \"demo\"\n[recorders.lifecycle]\n[recorders.stats]\n[recorders.requests]\n[recorders.users]\n\
+         [recorders.system]\n[backends.file]\ntype = \"json\"\noutput = {output}\n"
+    );
+    if let Some(url) = &args.otlp {
+        let _ = writeln!(text, "[backends.otlp]\nendpoint = {}", quoted(url));
+        if let Some(protocol) = &args.otlp_protocol {
+            let _ = writeln!(text, "protocol = {}", quoted(protocol));
+        }
+    }
+    text
+}
+
+/// Shows how the test goes: a bar at a terminal, a line now and then elsewhere.
+async fn show_progress(status: watch::Receiver<Status>) {
+    let bar = ProgressBar::new(SECONDS);
+    if let Ok(style) = ProgressStyle::with_template("{msg:34} {bar:30} {pos} s of {len} s") {
+        bar.set_style(style);
+    }
+    let at_terminal = std::io::stderr().is_terminal();
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let (mut second, mut before) = (0, 0);
+    loop {
+        every.tick().await;
+        let now = status.borrow().clone();
+        if now.active == 0 {
+            bar.set_message(if now.finished == 0 { "Locust starts" } else { "Locust ends" });
+            continue;
+        }
+        second += 1;
+        let message = format!("{} requests, {}/s", now.recorded, now.recorded.saturating_sub(before));
+        before = now.recorded;
+        if at_terminal {
+            bar.set_message(message);
+            bar.set_position(second.min(SECONDS));
+        } else if second % 2 == 0 {
+            print::stderr(&format!("{} s of {SECONDS} s: {message}\n", second.min(SECONDS)));
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Locust as a child: with the plugin in its way, its signals and its exit code.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use ltel_core::recorder::Factory;
+use ltel_recorders::Stats;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use opentelemetry_sdk::metrics::Temporality;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::group::Group;
+use super::private_socket::PrivateSocket;
+use super::{Failure, arrival, group};
+use crate::cli::python;
+use crate::cli::signals::{Request, Signals};
+use crate::config::{BackendConfig, BackendKind, Config, JsonOutput, RecorderConfig};
+use crate::ingest::{ListenError, Listeners};
+use crate::pipeline::{Ended, Pipeline};
+
+/// A command that runs Locust and has not said so by now has most likely gone wrong.
+const LATE: Duration = Duration::from_secs(10);
+
+/// Why a Python that runs Locust does not have the plugin, and what to do.
+const PLUGIN_MISSED: &str = "the command does not run Locust, or Python is started with -E or -I, or something replaces \
+    PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
+
+/// Adds the table at the end to a configuration: a backend that the `stats` recorder feeds.
+fn add_summary(config: &mut Config) {
+    let index = config.backends.len();
+    config.backends.push(BackendConfig {
+        name: "summary".to_owned(),
+        // Only the final figures: the recorder's own interval stays as it is.
+        interval: Duration::MAX,
+        temporality: Temporality::Cumulative,
+        queue: 100_000,
+        internal_metrics: false,
+        kind: BackendKind::Summary,
+    });
+    let name = <Stats as ltel_core::recorder::Recorder>::SPEC.name;
+    if let Some(stats) = config.recorders.iter_mut().find(|recorder| recorder.spec.name == name) {
+        stats.backends.push(index);
+        return;
+    }
+    config.recorders.push(RecorderConfig {
+        name: "summary".to_owned(),
+        spec: <Stats as ltel_core::recorder::Recorder>::SPEC,
+        factory: Box::new(Factory::<Stats>::new(ltel_recorders::stats::Options::default())),
+        backends: vec![index],
+        interval: None,
+        series_limit: 2_000,
+    });
+}
+
+/// Where Locust's output goes.
+pub(super) enum Output {
+    /// Where ltel's own goes; but stdout is for data, if any backend writes there.
+    Through,
+    /// To a file.
+    File(std::fs::File),
+}
+
+/// Starts a pipeline that listens on the private socket, and on `[listen]` where the file states it, and a Locust command
+/// with the plugin in its way.
+pub(super) async fn start(
+    mut config: Config,
+    socket: &PrivateSocket,
+    command: &[OsString],
+    output: Output,
+) -> Result<(Locust, Pipeline), Failure> {
+    let failed = |error: ListenError| Failure::failed(error.to_string());
+    let mut listeners = Listeners::private(&socket.path(), &config.listen).map_err(failed)?;
+    if config.listen_is_stated {
+        listeners.add(&config.listen).await.map_err(failed)?;
+    }
+    add_summary(&mut config);
+    let token = config.listen.token.clone();
+    let writes_stdout =
+        |backend: &BackendConfig| matches!(&backend.kind, BackendKind::Json(json) if json.output == JsonOutput::Stdout);
+    let stdout_is_data = config.backends.iter().any(writes_stdout);
+    let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
+    let mut environment =
+        vec![("LTEL_ADDRESS", socket.address()), ("LTEL_PARENT_PID", std::process::id().to_string().into())];
+    // It is ours: what a listener demands of strangers, it has.
+    environment.extend(token.map(|token| ("LTEL_TOKEN", token.into())));
+    Ok((spawn(command, environment, stdout_is_data, output)?, pipeline))
+}
+
+fn spawn(
+    command: &[OsString],
+    environment: Vec<(&str, OsString)>,
+    stdout_is_data: bool,
+    output: Output,
+) -> Result<Locust, Failure> {
+    let [program, args @ ..] = command else { return Err(Failure::usage("no command to run")) };
+    let plugin = python::plugin_folder().map_err(Failure::failed)?;
+    let mut child = Command::new(program);
+    child.args(args).envs(environment).env("PYTHONPATH", python::python_path(&plugin).map_err(Failure::failed)?);
+    match output {
+        Output::Through if stdout_is_data => {
+            child.stdout(Stdio::from(std::io::stderr()));
+        }
+        Output::Through => {}
+        Output::File(file) => {
+            let copy = file.try_clone().map_err(|error| Failure::failed(error.to_string()))?;
+            child.stdin(Stdio::null()).stdout(file).stderr(copy);
+        }
+    }
+    // At a terminal Ctrl-C reaches Locust as well, which must get it once: there we stay out of it. Elsewhere Locust has a
+    // group of its own, so that a signal to ours reaches it once, through us.
+    let leads = !std::io::stdin().is_terminal();
+    if leads {
+        group::adopt_orphans();
+        child.process_group(0);
+    }
+    let child = child.spawn().map_err(|error| {
+        let program = program.to_string_lossy();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Failure {
+                code: 127,
+                message: format!(
+                    "`{program}` was not found; is Locust installed and its environment active? (`pip install locust`)"
+                ),
+            },
+            _ => Failure { code: 126, message: format!("cannot run `{program}`: {error}") },
+        }
+    })?;
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+    Ok(Locust { child, pid, group: pid.filter(|_| leads).map(Group::led_by), told: None })
+}
+
+/// A command that runs Locust.
+#[derive(Debug)]
+pub(super) struct Locust {
+    child: Child,
+    pid: Option<Pid>,
+    // Where it has one of its own.
+    group: Option<Group>,
+    // The last signal that it was passed.
+    told: Option<Signal>,
+}
+
+impl Locust {
+    /// Waits for its end and passes on signals meanwhile. Says so if no plugin connects.
+    pub(super) async fn wait(&mut self, pipeline: &Pipeline, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+        let warning = format!(
+            "ltel goes on waiting. Likely causes: {PLUGIN_MISSED}; or the locustfile takes long to load, which does no harm"
+        );
+        tokio::select! {
+            exit = self.exit(signals) => exit,
+            never = arrival::warn_if_late(pipeline.status.clone(), LATE, &warning) => match never {},
+        }
+    }
+
+    async fn exit(&mut self, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+        loop {
+            tokio::select! {
+                status = self.child.wait() => return status.map_err(|error| Failure::failed(format!("Locust: {error}"))),
+                request = signals.next() => self.pass_on(request),
+            }
+        }
+    }
+
+    fn pass_on(&mut self, request: Request) {
+        if request.from_terminal {
+            return;
+        }
+        tracing::info!("{} is passed on to Locust", request.name());
+        if let (Some(pid), Ok(signal)) = (self.pid, Signal::try_from(request.signal)) {
+            self.told = Some(signal);
+            // Fails only if Locust has just ended.
+            let _ = kill(pid, signal);
+        }
+    }
+
+    /// Waits, after the command's end, until every Locust process has delivered what it had: workers can outlive their master.
+    /// If the command was told to end, what it has left of its group is told as well, and waited for.
+    pub(super) async fn drain(&self, exit: ExitStatus, pipeline: &Pipeline, signals: &mut Signals, grace: Duration) {
+        if pipeline.status.borrow().active > 0 {
+            tracing::info!("waiting for the last Locust processes to deliver what they have");
+        }
+        // A command that the signal has killed passed it on to nobody. One that has ended by itself may have told its
+        // processes, and a second signal would disturb them.
+        let killed = exit.signal().is_some();
+        let mut order = self.told.map(|signal| (signal, Instant::now() + if killed { Duration::ZERO } else { grace }));
+        loop {
+            let over = async { tokio::join!(pipeline.drained(grace), self.leave_nothing(order, grace)) };
+            let request = tokio::select! {
+                _ = over => return,
+                request = signals.next() => request,
+            };
+            // The first signal that finds processes of the group is for them.
+            let told = order.is_some_and(|(_, at)| at <= Instant::now());
+            match Signal::try_from(request.signal) {
+                Ok(signal) if !told && self.group.is_some_and(|group| !group.is_empty()) => {
+                    order = Some((signal, Instant::now()));
+                }
+                _ => return tracing::warn!("{}: not waiting any longer", request.name()),
+            }
+        }
+    }
+
+    /// Passes a signal to what is left of the group at that time, and waits for its end.
+    async fn leave_nothing(&self, order: Option<(Signal, Instant)>, grace: Duration) {
+        let (Some(group), Some((signal, at))) = (self.group, order) else { return };
+        tokio::select! {
+            biased;
+            () = group.emptied() => return,
+            () = sleep_until(at) => {}
+        }
+        tracing::info!("{signal} is passed on to the processes that the command has left");
+        group.signal(signal);
+        if timeout(grace, group.emptied()).await.is_err() {
+            tracing::warn!("processes that the command has left are still there after {signal}");
+        }
+    }
+}
+
+/// Why there is no run to report, if there is none.
+pub(super) fn no_run(ended: &Ended, code: u8) -> Option<String> {
+    let why = match (ended.outcome.runs.is_empty(), ended.met, code) {
+        (false, ..) => return None,
+        (_, true, _) => "Locust connected, but no test was started: there is nothing to report".to_owned(),
+        (_, false, 0) => format!("the command ended and no plugin ever connected: {PLUGIN_MISSED}"),
+        (_, false, code) => format!("the command ended with exit code {code}, and no plugin ever connected"),
+    };
+    Some(format!("\nltel: {why}\n"))
+}
+
+/// Locust's exit code, as a shell would give it.
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}

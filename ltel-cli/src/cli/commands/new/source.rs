@@ -1,0 +1,91 @@
+//! Where a new crate gets ltel's crates from: where this binary's own came from.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cli::args::NewArgs;
+use crate::cli::commands::Failure;
+
+/// The folder this crate was compiled in.
+const COMPILED_IN: &str = env!("CARGO_MANIFEST_DIR");
+const CRATES: [(&str, &str); 3] =
+    [("ltel-cli", "ltel-cli"), ("ltel-core", "ltel-core"), ("ltel-recorders", "recorders")];
+
+/// Where the crates come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A checkout of ltel.
+    Path(PathBuf),
+    /// A repository.
+    Git { url: String, rev: Option<String> },
+    /// A registry.
+    Version,
+}
+
+impl Source {
+    /// What the command line says, else what this binary was built from.
+    pub(super) fn find(args: &NewArgs) -> Result<Self, Failure> {
+        if let Some(url) = &args.git {
+            return Ok(Self::Git { url: url.clone(), rev: None });
+        }
+        if let Some(path) = &args.ltel {
+            let root = path.canonicalize().ok().filter(|root| is_checkout(root));
+            return root.map(Self::Path).ok_or_else(|| {
+                Failure::usage(format!("`{}` is no checkout of ltel: it has no `ltel-core`", path.display()))
+            });
+        }
+        let compiled_in = Path::new(COMPILED_IN);
+        let within = |folders: &[&str]| {
+            let parts: Vec<_> = compiled_in.iter().filter_map(|part| part.to_str()).collect();
+            parts.windows(folders.len()).any(|window| window == folders)
+        };
+        if within(&["registry", "src"]) {
+            return Ok(Self::Version);
+        }
+        // `cargo install --git` compiles in a checkout of its own, which it may clean up.
+        if within(&["git", "checkouts"])
+            && let Some(url) = git(compiled_in, &["remote", "get-url", "origin"])
+        {
+            return Ok(Self::Git { url, rev: git(compiled_in, &["rev-parse", "HEAD"]) });
+        }
+        match compiled_in.parent().filter(|root| is_checkout(root)) {
+            Some(root) => Ok(Self::Path(root.to_owned())),
+            None => Err(Failure::usage(
+                "the sources that this ltel-cli was built from are gone; say where ltel's crates are, with `--ltel FOLDER` \
+                 or `--git URL`",
+            )),
+        }
+    }
+
+    /// The lines of the new crate's `[dependencies]`.
+    pub(super) fn dependencies(&self) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let lines = CRATES.map(|(name, folder)| match self {
+            Self::Path(root) => format!("{name} = {{ path = {} }}", quoted(&root.join(folder).to_string_lossy())),
+            Self::Git { url, rev: None } => format!("{name} = {{ git = {} }}", quoted(url)),
+            Self::Git { url, rev: Some(rev) } => format!("{name} = {{ git = {}, rev = {} }}", quoted(url), quoted(rev)),
+            Self::Version => format!("{name} = \"{}\"", env!("CARGO_PKG_VERSION")),
+        });
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(root) => write!(f, "the checkout in `{}`", root.display()),
+            Self::Git { url, .. } => write!(f, "{url}"),
+            Self::Version => write!(f, "the registry, version {}", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}
+
+fn is_checkout(root: &Path) -> bool {
+    CRATES.iter().all(|(_, folder)| root.join(folder).join("Cargo.toml").is_file())
+}
+
+fn git(folder: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(args).output().ok().filter(|o| o.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned()).filter(|text| !text.is_empty())
+}

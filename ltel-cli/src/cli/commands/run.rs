@@ -1,0 +1,30 @@
+//! `ltel-cli run -- locust ...`: a test with telemetry, the locustfile unchanged.
+
+use ltel_core::registry::Registry;
+
+use super::private_socket::PrivateSocket;
+use super::{Failure, load_config, locust};
+use crate::cli::args::RunArgs;
+use crate::cli::signals::Signals;
+use crate::cli::{losses, print, table};
+
+/// Ends with Locust's exit code; where that is 0, telemetry is lost and `--strict` was given, with 1.
+pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
+    let config = load_config(&args.config, registry)?;
+    let grace = config.grace;
+    let socket = PrivateSocket::create()?;
+    let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
+    let (mut locust, pipeline) = locust::start(config, &socket, &args.command, locust::Output::Through).await?;
+    let exit = locust.wait(&pipeline, &mut signals).await?;
+    locust.drain(exit, &pipeline, &mut signals, grace).await;
+    let ended = pipeline.end(signals.interruption()).await;
+    let code = locust::exit_code(exit);
+    print::stderr(&table::render(&ended));
+    print::stderr(&locust::no_run(&ended, code).unwrap_or_default());
+    let losses = losses::of(&ended);
+    if args.strict && !losses.is_empty() {
+        let message = format!("--strict: telemetry was lost: {}", losses.join("; "));
+        return Err(Failure { code: code.max(1), message });
+    }
+    Ok(code)
+}

@@ -1,0 +1,73 @@
+//! `ltel-cli --config F`: serves run after run, until it is told to stop.
+
+use std::time::Duration;
+
+use humantime::format_duration;
+use ltel_core::registry::Registry;
+use tokio::time::timeout;
+
+use super::{Failure, arrival, load_config};
+use crate::cli::args::ServeArgs;
+use crate::cli::signals::{Request, Signals};
+use crate::cli::table;
+use crate::deliver::json::stdout;
+use crate::ingest::Listeners;
+use crate::pipeline::Pipeline;
+
+/// A job that waits for a test which never comes is to be found out about.
+const LONELY: Duration = Duration::from_secs(30);
+
+const LONELY_BECAUSE: &str = "does it load the plugin, and know the address (LTEL_ADDRESS)?";
+
+pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
+    let config = load_config(&args.config, registry)?;
+    let once = args.once || config.exit_after_run;
+    let (grace, start_timeout) = (config.grace, config.start_timeout);
+    let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
+    let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
+    let mut no_run = None;
+    tokio::select! {
+        request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,
+        () = stdout::wait_until_closed() => {}
+        () = over(&pipeline, grace), if once => {}
+        why = arrival::never_begins(pipeline.status.clone(), start_timeout, grace), if once => no_run = Some(why),
+        never = arrival::warn_if_late(pipeline.status.clone(), LONELY, LONELY_BECAUSE), if once => match never {},
+    }
+    let ended = pipeline.end(signals.interruption()).await;
+    table::log(&ended);
+    if let Some(why) = no_run {
+        return Err(Failure::failed(why));
+    }
+    if ended.backends.iter().any(|(_, delivered)| delivered.given_up) {
+        return Err(Failure::failed("not everything was delivered"));
+    }
+    Ok(())
+}
+
+/// Waits for the end of all runs, if there has been one. A Locust process may still have a frame on its way when its run is
+/// complete, and would wait for an answer in vain.
+async fn over(pipeline: &Pipeline, grace: Duration) {
+    let _ = pipeline.status.clone().wait_for(|status| status.finished > 0 && status.active == 0).await;
+    pipeline.drained(grace).await;
+}
+
+/// Lets those that are connected finish their run: where a pod is deleted, Locust is told to end at the same moment.
+async fn drain(pipeline: &Pipeline, request: Request, signals: &mut Signals, grace: Duration) {
+    pipeline.close();
+    let name = request.name();
+    let runs = match pipeline.status.borrow().active {
+        0 => return tracing::info!("{name}: ending, no run is at work"),
+        1 => "the run at work".to_owned(),
+        more => format!("the {more} runs at work"),
+    };
+    let most = format_duration(grace);
+    tracing::info!("{name}: waiting for {runs} to be complete, for {most} (`grace`) at most; another signal ends this");
+    tokio::select! {
+        // Clients that stay connected when the runs are complete, as an idle web UI does, are not worth a warning.
+        drained = timeout(grace, pipeline.drained(grace)) => if drained.is_err() && pipeline.status.borrow().active > 0 {
+            tracing::warn!("not waiting for {runs} any longer: {most} (`grace`) are over");
+        },
+        request = signals.next() => tracing::warn!("{}: not waiting any longer", request.name()),
+    }
+}

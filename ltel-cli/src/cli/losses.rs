@@ -1,0 +1,132 @@
+//! What of a test's telemetry did not arrive.
+
+use ltel_core::account::DropReason;
+
+use crate::cli::table;
+use crate::pipeline::Ended;
+use crate::runs::FinishedRun;
+
+/// Everything that is lost, in words; nothing if all that Locust reported was recorded, and is where it was to go.
+pub(crate) fn of(ended: &Ended) -> Vec<String> {
+    let mut losses = Vec::new();
+    if ended.outcome.runs.is_empty() {
+        losses.push("no test was recorded".to_owned());
+    }
+    if ended.outcome.incomplete > 0 {
+        losses.push(format!("{} earlier runs: not complete", ended.outcome.incomplete));
+    }
+    losses.extend(ended.outcome.runs.iter().filter_map(of_run));
+    if ended.outcome.no_run > 0 {
+        losses.push(format!("{} requests of sources that belong to no run", ended.outcome.no_run));
+    }
+    let lossy = ended.backends.iter().filter(|(_, delivered)| !delivered.is_whole());
+    losses.extend(
+        lossy.map(|(backend, delivered)| format!("backend `{}`: {}", backend.name, table::delivery(delivered))),
+    );
+    losses
+}
+
+fn of_run(run: &FinishedRun) -> Option<String> {
+    let mut dropped = run.account.dropped();
+    if run.late > 0 {
+        *dropped.entry(DropReason::Late).or_default() += run.late;
+    }
+    if run.complete && dropped.is_empty() {
+        return None;
+    }
+    let dropped = dropped.iter().map(|(why, count)| format!("{count} requests dropped ({})", why.as_str()));
+    let incomplete = (!run.complete).then(|| "not complete".to_owned());
+    let all: Vec<_> = incomplete.into_iter().chain(dropped).collect();
+    Some(format!("run {}: {}", run.info.run_id, all.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ltel_core::account::{Account, SourceAccount, SourceStatus};
+    use ltel_core::run::RunInfo;
+    use opentelemetry_sdk::metrics::Temporality;
+
+    use super::*;
+    use crate::config::{BackendConfig, BackendKind, Signal};
+    use crate::deliver::Delivered;
+    use crate::runs::Outcome;
+
+    fn run(complete: bool, dropped: &[(DropReason, u64)], late: u64) -> FinishedRun {
+        let source = SourceAccount {
+            source: None,
+            label: "local".to_owned(),
+            status: SourceStatus::Done,
+            sent: 10,
+            recorded: 10,
+            dropped: dropped.iter().copied().collect(),
+        };
+        let info = RunInfo { run_id: "one".to_owned(), ..RunInfo::default() };
+        let (info, account) = (Arc::new(info), Account { sources: vec![source] });
+        FinishedRun { info, account, complete, late, number: 0, asked_id: String::new() }
+    }
+
+    fn check(runs: Vec<FinishedRun>, no_run: u64, delivered: Delivered, expected: &[&str]) {
+        check_outcome(Outcome { runs, incomplete: 0, no_run }, delivered, expected);
+    }
+
+    fn check_outcome(outcome: Outcome, delivered: Delivered, expected: &[&str]) {
+        let backend = BackendConfig {
+            name: "file".to_owned(),
+            interval: Duration::MAX,
+            temporality: Temporality::Cumulative,
+            queue: 1,
+            internal_metrics: false,
+            kind: BackendKind::Summary,
+        };
+        let ended = Ended {
+            outcome,
+            met: true,
+            summary: Arc::default(),
+            backends: vec![(backend, delivered)],
+            faults: Arc::default(),
+        };
+        assert_eq!(of(&ended), expected);
+    }
+
+    #[test]
+    fn each_loss_is_named() {
+        use DropReason::{BufferFull, Invalid, NotReceived};
+        let whole = || vec![run(true, &[], 0)];
+        let delivered = Delivered::default;
+        check(whole(), 0, delivered(), &[]);
+        check(vec![], 0, delivered(), &["no test was recorded"]);
+        check(vec![run(false, &[], 0)], 0, delivered(), &["run one: not complete"]);
+        check(
+            vec![run(false, &[(BufferFull, 3), (NotReceived, 4)], 0), run(true, &[], 0)],
+            0,
+            delivered(),
+            &["run one: not complete, 3 requests dropped (buffer_full), 4 requests dropped (not_received)"],
+        );
+        check(
+            vec![run(false, &[(Invalid, 1)], 2)],
+            0,
+            delivered(),
+            &["run one: not complete, 1 requests dropped (invalid), 2 requests dropped (late)"],
+        );
+        check(vec![run(true, &[], 2)], 0, delivered(), &["run one: 2 requests dropped (late)"]);
+        let after_others = Outcome { runs: whole(), incomplete: 3, no_run: 0 };
+        check_outcome(after_others, delivered(), &["3 earlier runs: not complete"]);
+        check(whole(), 5, delivered(), &["5 requests of sources that belong to no run"]);
+        let with = |change: &dyn Fn(&mut Delivered)| {
+            let mut delivered = delivered();
+            change(&mut delivered);
+            delivered
+        };
+        let dropped = with(&|delivered| delivered.of_mut(Signal::Traces).dropped = 6);
+        check(whole(), 0, dropped, &["backend `file`: 6 spans dropped, the queue was full"]);
+        let refused = with(&|delivered| delivered.of_mut(Signal::Logs).rejected = 7);
+        check(whole(), 0, refused, &["backend `file`: 7 records rejected by the receiver"]);
+        let final_points = with(&|delivered| delivered.lost_final_points = 8);
+        check(whole(), 0, final_points, &["backend `file`: final figures NOT delivered (8 points)"]);
+        let given_up = with(&|delivered| delivered.given_up = true);
+        check(whole(), 0, given_up, &["backend `file`: did not finish: what it held is NOT delivered"]);
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line: what is typed, what is printed, and the signals that end it.
+
+mod args;
+mod commands;
+mod losses;
+mod print;
+mod python;
+mod signals;
+mod table;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use ltel_core::registry::Registry;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::deliver::otlp::exporter_log;
+use args::{Cli, Command};
+use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
+
+/// Runs ltel's command line with these recorders. The exit code is for `main` to return.
+#[must_use]
+#[allow(clippy::needless_pass_by_value)] // `run(registry().with::<Mine>())` reads best
+pub fn run(registry: Registry) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    log_to_stderr();
+    match execute(cli, &registry) {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure { code, message }) => {
+            print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
+    match cli.command {
+        None => in_runtime(async { serve::serve(&cli.serve, registry).await.map(|()| 0) }),
+        Some(Command::Run(args)) => in_runtime(run::run(&args, registry)),
+        Some(Command::Demo(args)) => in_runtime(demo::demo(&args, registry)),
+        Some(Command::Check(args)) => check::check(&args, registry).map(|()| 0),
+        Some(Command::Recorders(args)) => recorders::recorders(&args, registry).map(|()| 0),
+        Some(Command::New(args)) => new::new(&args).map(|()| 0),
+        Some(Command::PluginPath) => plugin_path::plugin_path().map(|()| 0),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(work);
+    // A write to a stdout that nobody reads must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+fn log_to_stderr() {
+    // What the exporters warn of, the backends say in words of their own, once.
+    let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color);
+    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
+    // Fails only if the program that embeds us logs already.
+    let _ = log.try_init();
+}

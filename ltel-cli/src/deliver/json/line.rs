@@ -1,0 +1,211 @@
+//! One line: the envelope, the context, and the fields of a point or a record.
+
+use std::fmt::Write as _;
+
+use ltel_core::Timestamp;
+use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::trace::SpanData;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanId, Status};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::deliver::{Collected, Entry, Spans, message};
+
+/// The logger's name in the envelope.
+const LOGGER: &str = "ltel";
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    time: String,
+    level: &'a str,
+    name: &'a str,
+    message: String,
+    telemetry: &'a Map<String, Value>,
+}
+
+/// Appends a whole line.
+fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, telemetry: &Map<String, Value>) {
+    let message = message(kind, name);
+    let envelope = Envelope { time: at.to_string(), level, name: LOGGER, message, telemetry };
+    let begin = out.len();
+    match serde_json::to_writer(&mut *out, &envelope) {
+        Ok(()) => out.push(b'\n'),
+        // Cannot happen with these types; half a line must not stay in any case.
+        Err(error) => {
+            out.truncate(begin);
+            tracing::error!("a JSON line cannot be written: {error}");
+        }
+    }
+}
+
+/// Appends a record's line.
+pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
+    let kind = record.kind.as_str();
+    let mut telemetry = context(kind, &record.name, Some(run));
+    if let Some(source) = &record.source {
+        add_source(&mut telemetry, source);
+    }
+    if let Some(trace) = &record.trace {
+        telemetry.insert("trace_id".to_owned(), trace.trace_id.to_string().into());
+        telemetry.insert("span_id".to_owned(), trace.span_id.to_string().into());
+    }
+    telemetry.extend(record.fields.iter().map(|(name, value)| (name.clone().into_owned(), value.clone())));
+    write(out, record.time, record.severity.as_str(), kind, &record.name, &telemetry);
+}
+
+/// Appends a span's line: the span's own parts under the names of OpenTelemetry's data model in snake case, its attributes
+/// and events as maps.
+pub(super) fn write_span(out: &mut Vec<u8>, Spans { run, source, .. }: &Spans, span: &SpanData) {
+    let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
+    let mut telemetry = context("span", &span.name, Some(run));
+    if let Some(source) = source {
+        add_source(&mut telemetry, source);
+    }
+    let mut add = |name: &str, value: Value| {
+        telemetry.insert(name.to_owned(), value);
+    };
+    add("trace_id", span.span_context.trace_id().to_string().into());
+    add("span_id", span.span_context.span_id().to_string().into());
+    if span.parent_span_id != SpanId::INVALID {
+        add("parent_span_id", span.parent_span_id.to_string().into());
+    }
+    add("sampled", span.span_context.is_sampled().into());
+    add("kind", format!("{:?}", span.span_kind).to_lowercase().into());
+    add("start_time", start.to_string().into());
+    // Whole microseconds, which is what the times are.
+    add("duration_ms", (end.since(start).as_micros() as f64 / 1e3).into());
+    match &span.status {
+        Status::Error { description } => {
+            add("status", "error".into());
+            add("status_description", description.as_ref().into());
+        }
+        Status::Ok => add("status", "ok".into()),
+        Status::Unset => add("status", "unset".into()),
+    }
+    add("attributes", attributes(&span.attributes));
+    if !span.events.is_empty() {
+        let event = |event: &opentelemetry::trace::Event| {
+            let time = Timestamp::from(event.timestamp).to_string();
+            serde_json::json!({"time": time, "name": event.name, "attributes": attributes(&event.attributes)})
+        };
+        add("events", span.events.iter().map(event).collect());
+    }
+    let failed = matches!(span.status, Status::Error { .. });
+    write(out, end, if failed { "ERROR" } else { "INFO" }, "span", &span.name, &telemetry);
+}
+
+fn add_source(telemetry: &mut Map<String, Value>, source: &SourceInfo) {
+    telemetry.insert("source".to_owned(), source.source.runner().into());
+    telemetry.insert("source_id".to_owned(), source.label.as_str().into());
+}
+
+fn attributes(attributes: &[KeyValue]) -> Value {
+    attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))).collect::<Map<_, _>>().into()
+}
+
+/// A point, as the inner part of a line.
+pub(super) struct Point<'a> {
+    name: &'a str,
+    telemetry: Map<String, Value>,
+    /// What tells its series apart.
+    pub(super) series: String,
+    /// What it says: if that is as last time, there is no need to say it again.
+    pub(super) figures: String,
+    /// A gauge is shown each time, changed or not.
+    pub(super) always: bool,
+}
+
+impl Point<'_> {
+    /// Appends its line.
+    pub(super) fn write(&self, out: &mut Vec<u8>, at: Timestamp) {
+        write(out, at, "INFO", "metrics", self.name, &self.telemetry);
+    }
+}
+
+/// All points of a collection.
+pub(super) fn points(collected: &Collected) -> Vec<Point<'_>> {
+    let mut points = Vec::new();
+    for metric in collected.metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics) {
+        match metric.data() {
+            AggregatedMetrics::F64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
+            AggregatedMetrics::U64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
+            AggregatedMetrics::I64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
+        }
+    }
+    points
+}
+
+fn metric_points<'a, T: Copy + Into<Value>>(
+    metric: &'a Metric,
+    data: &MetricData<T>,
+    run: Option<&RunInfo>,
+    points: &mut Vec<Point<'a>>,
+) {
+    let mut add = |attributes: Vec<&KeyValue>, always: bool, figures: Vec<(&str, Value)>| {
+        let mut telemetry = context("metrics", metric.name(), run);
+        telemetry.insert("unit".to_owned(), metric.unit().into());
+        // Run and test plan stand in the context already; inserting them again changes nothing.
+        telemetry.extend(attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))));
+        let series = series(metric.name(), &attributes);
+        let said = Value::Array(figures.iter().map(|(_, value)| value.clone()).collect()).to_string();
+        telemetry.extend(figures.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        points.push(Point { name: metric.name(), telemetry, series, figures: said, always });
+    };
+    match data {
+        MetricData::Gauge(gauge) => {
+            for point in gauge.data_points() {
+                add(point.attributes().collect(), true, vec![("value", point.value().into())]);
+            }
+        }
+        MetricData::Sum(sum) => {
+            for point in sum.data_points() {
+                add(point.attributes().collect(), false, vec![("value", point.value().into())]);
+            }
+        }
+        MetricData::Histogram(histogram) => {
+            for point in histogram.data_points() {
+                let figures = vec![
+                    ("count", point.count().into()),
+                    ("sum", point.sum().into()),
+                    ("min", point.min().map_or(Value::Null, Into::into)),
+                    ("max", point.max().map_or(Value::Null, Into::into)),
+                    ("bounds", point.bounds().collect::<Vec<_>>().into()),
+                    ("bucket_counts", point.bucket_counts().collect::<Vec<_>>().into()),
+                ];
+                add(point.attributes().collect(), false, figures);
+            }
+        }
+        // A JSON backend never asks for these buckets: `MeterSettings::exponential`.
+        MetricData::ExponentialHistogram(_) => {}
+    }
+}
+
+fn context(kind: &str, name: &str, run: Option<&RunInfo>) -> Map<String, Value> {
+    let mut fields = vec![("telemetry_type", kind), ("telemetry_name", name)];
+    // What ltel says of itself belongs to no run.
+    if let Some(run) = run {
+        fields.extend([("run_id", &*run.run_id), ("testplan", &*run.testplan)]);
+    }
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+fn label(value: &opentelemetry::Value) -> Value {
+    match value {
+        opentelemetry::Value::Bool(b) => (*b).into(),
+        opentelemetry::Value::I64(n) => (*n).into(),
+        opentelemetry::Value::F64(n) => (*n).into(),
+        other => other.as_str().into_owned().into(),
+    }
+}
+
+fn series(name: &str, attributes: &[&KeyValue]) -> String {
+    let mut attributes: Vec<_> = attributes.iter().map(|kv| (kv.key.as_str(), &kv.value)).collect();
+    attributes.sort_by_key(|(key, _)| *key);
+    let mut series = name.to_owned();
+    for (key, value) in attributes {
+        let _ = write!(series, "\u{0}{key}\u{0}{value:?}");
+    }
+    series
+}

@@ -1,0 +1,332 @@
+//! The exports of one signal of one backend: they run in the background, and each is booked when it ends.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::observed::{Observed, PartialSuccess, observe, say};
+use super::words::Words;
+use crate::config::{Signal, SignalConfig};
+use crate::deliver::Account;
+
+/// What HTTP/2 makes of the answer of a server that does not speak it.
+const NO_HTTP2: &str = "frame with invalid size";
+
+/// For an export to a receiver that is out of order, when others wait for its end: those of the same collection, or people,
+/// when ltel is about to end.
+const LAST_TRY: Duration = Duration::from_secs(1);
+
+/// The exports of one signal of one backend.
+#[derive(Debug)]
+pub(super) struct Exports {
+    books: Arc<Books>,
+    running: JoinSet<()>,
+    /// How many may run at a time. More would only wait at the receiver, and cost memory here.
+    at_once: usize,
+    /// Whether ltel is about to end.
+    ending: bool,
+}
+
+/// What an export carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// How many points, spans or records.
+    pub(super) items: u64,
+    /// Whether they are final figures.
+    pub(super) last: bool,
+    /// Whether it is of the same collection as the one before it, and was waiting for that.
+    pub(super) follows: bool,
+}
+
+impl Exports {
+    pub(super) fn new(books: Books, at_once: usize) -> Self {
+        Self { books: Arc::new(books), running: JoinSet::new(), at_once, ending: false }
+    }
+
+    /// ltel is about to end.
+    pub(super) fn ending(&mut self) {
+        self.ending = true;
+    }
+
+    /// Starts an export; waits for an earlier one first if too many run already. `attempt` may be called again.
+    pub(super) async fn start<F>(&mut self, load: Load, attempt: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = OTelSdkResult> + Send,
+    {
+        while self.running.len() >= self.at_once {
+            ended(self.running.join_next().await);
+        }
+        // Those that have ended by now are let go.
+        while let Some(result) = self.running.try_join_next() {
+            ended(Some(result));
+        }
+        let books = Arc::clone(&self.books);
+        let hopeless = (self.ending || load.follows) && books.hanging.load(Ordering::Relaxed);
+        let limit = if hopeless { books.timeout.min(LAST_TRY) } else { books.timeout };
+        self.running.spawn(async move {
+            let begun = Instant::now();
+            let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
+            let result = match result {
+                Ok(result) => result.map_err(|error| match &observed.failure {
+                    Some(failure) => failure.clone(),
+                    None => books.refused(why(error), observed.refusal.as_deref()),
+                }),
+                // The exporter starts no attempt after the timeout, but does not end one either.
+                Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
+            };
+            // A refusal that comes at once keeps nobody waiting.
+            let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
+            books.hanging.store(hangs, Ordering::Relaxed);
+            books.book(load, result, observed);
+        });
+    }
+
+    /// Waits until all have ended.
+    pub(super) async fn finish(&mut self) {
+        while let Some(result) = self.running.join_next().await {
+            ended(Some(result));
+        }
+    }
+}
+
+/// Exports again what a connection took down with it. The exporter repeats what a receiver refuses for the moment, but over
+/// gRPC it takes the end of a connection for an answer, and for a final one: `Unknown`.
+async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -> F) -> OTelSdkResult {
+    // As the exporters wait between their own attempts.
+    let mut delay = Duration::from_millis(100);
+    loop {
+        match attempt().await {
+            Err(OTelSdkError::InternalFailure(message))
+                if message.contains("Unknown: transport error") && !message.contains(NO_HTTP2) =>
+            {
+                say(|observed| observed.broken = Some(message));
+                sleep(delay).await;
+                delay = (delay * 2).min(Duration::from_millis(1_600));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What may be wrong, by what the libraries below say. A text that they change costs people a hint, and nothing else.
+fn hint(error: &str) -> &'static str {
+    let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
+    if says(&["gRPC code: Unimplemented", "status code: 404"]) {
+        "; is the path right? `signals` says what a backend is sent"
+    } else if says(&["invalid HTTP version parsed"]) {
+        "; a gRPC receiver wants `protocol = \"grpc\"`"
+    } else if says(&[NO_HTTP2]) {
+        "; an HTTP receiver wants `protocol = \"http/protobuf\"`"
+    } else if says(&["InvalidContentType"]) {
+        "; a receiver without TLS wants http://, or `OTEL_EXPORTER_OTLP_INSECURE=true` where the variable of the endpoint has no \
+         scheme"
+    } else if says(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
+        "; `ca_file` has to hold the authority that signed the receiver's certificate"
+    } else {
+        ""
+    }
+}
+
+fn hung(limit: Duration, last: Option<&String>) -> String {
+    let last = last.map_or(String::new(), |last| format!("; the last attempt: {last}"));
+    format!("no success within {}{last}", humantime::format_duration(limit))
+}
+
+fn why(error: OTelSdkError) -> String {
+    match error {
+        OTelSdkError::InternalFailure(message) => message,
+        other => other.to_string(),
+    }
+}
+
+fn ended(result: Option<Result<(), JoinError>>) {
+    if let Some(Err(error)) = result {
+        tracing::error!("an export ended badly: {error}");
+    }
+}
+
+/// Where the outcome of exports goes.
+#[derive(Debug)]
+pub(super) struct Books {
+    backend: String,
+    signal: Signal,
+    endpoint: http::Uri,
+    words: Words,
+    account: Arc<Account>,
+    /// For one export with all its attempts.
+    timeout: Duration,
+    /// Whether people have been told of a partial success.
+    told: AtomicBool,
+    /// Whether the last export failed, and took its time over it.
+    hanging: AtomicBool,
+}
+
+impl Books {
+    pub(super) fn new(backend: &str, signal: Signal, config: &SignalConfig, account: &Arc<Account>) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            signal,
+            endpoint: config.endpoint.clone(),
+            words: Words::new(&config.headers),
+            account: Arc::clone(account),
+            timeout: config.timeout,
+            told: AtomicBool::default(),
+            hanging: AtomicBool::default(),
+        }
+    }
+
+    /// Adds the receiver's words to a status.
+    fn refused(&self, error: String, refusal: Option<&str>) -> String {
+        match refusal.and_then(|words| self.words.shown(words)) {
+            // What did not come from the receiver, the error has said already.
+            Some(words) if !error.contains(&words) => format!("{error}: {words}"),
+            _ => error,
+        }
+    }
+
+    fn book(&self, load: Load, result: Result<(), String>, observed: Observed) {
+        let Load { items, last, .. } = load;
+        let (backend, signal) = (&self.backend, self.signal);
+        match result {
+            Ok(()) => {
+                let rejected = match observed.partial_success {
+                    Some(partial) => self.partial_success(items, &partial),
+                    None => 0,
+                };
+                self.account.update(|account| {
+                    let figures = account.of_mut(signal);
+                    figures.delivered += items - rejected;
+                    figures.rejected += rejected;
+                });
+            }
+            Err(error) => self.account.update(|account| {
+                let figures = account.of_mut(signal);
+                if figures.failed_exports == 0 {
+                    let (signal, endpoint, hint) = (signal.as_str(), &self.endpoint, hint(&error));
+                    tracing::warn!(
+                        "backend `{backend}`: export of {signal} to {endpoint} failed: {error}{hint} (further failures \
+                         are counted)"
+                    );
+                }
+                figures.failed_exports += 1;
+                figures.failed += items;
+                account.lost_final_points += if last { items } else { 0 };
+                account.last_error = Some(error);
+            }),
+        }
+    }
+
+    /// Tells people of the first partial success. How many items were refused.
+    fn partial_success(&self, items: u64, partial: &PartialSuccess) -> u64 {
+        // A receiver may not refuse more than there was.
+        let rejected = partial.rejected.min(items);
+        let (backend, what) = (&self.backend, self.signal.items());
+        let message = self.words.shown(&partial.message).unwrap_or_else(|| "no reason given".to_owned());
+        if rejected > 0 {
+            self.account.update(|account| account.last_error = Some(message.clone()));
+        }
+        if !self.told.swap(true, Ordering::Relaxed) {
+            if rejected > 0 {
+                tracing::warn!(
+                    "backend `{backend}`: the receiver refused {rejected} of {items} {what}: {message} (what it refuses \
+                     is counted)"
+                );
+            } else {
+                tracing::warn!("backend `{backend}`: the receiver took all {what}, and says: {message}");
+            }
+        }
+        rejected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::config::{OtlpProtocol, Tls};
+    use crate::deliver::account::Figures;
+
+    fn exports(account: &Arc<Account>, timeout: Duration) -> Exports {
+        let config = SignalConfig {
+            protocol: OtlpProtocol::Grpc,
+            endpoint: http::Uri::from_static("http://collector"),
+            headers: http::HeaderMap::new(),
+            timeout,
+            gzip: false,
+            tls: Tls::default(),
+        };
+        Exports::new(Books::new("collector", Signal::Traces, &config, account), 2)
+    }
+
+    /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.
+    #[tokio::test]
+    async fn each_item_is_booked_once() {
+        let account = Arc::<Account>::default();
+        let mut exports = exports(&account, Duration::from_millis(50));
+        let load = |items| Load { items, last: false, follows: false };
+        exports.start(load(10), || async { Ok(()) }).await;
+        let partly = || async {
+            say(|said| said.partial_success = Some(PartialSuccess { rejected: 4, message: "too old".to_owned() }));
+            Ok(())
+        };
+        exports.start(load(10), partly).await;
+        let more_than_all = || async {
+            say(|said| said.partial_success = Some(PartialSuccess { rejected: 9, message: "all".to_owned() }));
+            Ok(())
+        };
+        exports.start(load(5), more_than_all).await;
+        exports.start(load(3), || async { Err(OTelSdkError::InternalFailure("no".to_owned())) }).await;
+        exports.start(Load { items: 2, last: true, follows: false }, std::future::pending).await;
+        exports.finish().await;
+        let delivered = account.delivered();
+        let expected = Figures { delivered: 16, failed: 5, rejected: 9, failed_exports: 2, ..Figures::default() };
+        assert_eq!(*delivered.of(Signal::Traces), expected);
+        assert_eq!((delivered.lost_final_points, delivered.last_error.as_deref()), (2, Some("no success within 50ms")));
+    }
+
+    /// Scenario: more exports than may run at a time. Guarantees: the next one waits for one that ends.
+    #[tokio::test]
+    async fn no_more_run_than_may() {
+        let account = Arc::<Account>::default();
+        let mut exports = exports(&account, Duration::from_secs(10));
+        let (go, gone) = tokio::sync::watch::channel(false);
+        let load = Load { items: 1, last: false, follows: false };
+        for _ in 0..2 {
+            let gone = gone.clone();
+            let attempt = move || {
+                let mut gone = gone.clone();
+                async move { gone.wait_for(|go| *go).await.map(|_| ()).map_err(|_| OTelSdkError::AlreadyShutdown) }
+            };
+            exports.start(load, attempt).await;
+        }
+        let third = timeout(Duration::from_millis(20), exports.start(load, || async { Ok(()) })).await;
+        assert!(third.is_err(), "a third export ran beside two");
+        go.send_replace(true);
+        exports.start(load, || async { Ok(()) }).await;
+        exports.finish().await;
+        assert_eq!(account.delivered().of(Signal::Traces).delivered, 3);
+    }
+
+    /// Scenario: a gRPC connection that breaks under an export. Guarantees: the export is made again.
+    #[tokio::test]
+    async fn what_a_connection_took_down_is_sent_again() {
+        let account = Arc::<Account>::default();
+        let mut exports = exports(&account, Duration::from_secs(10));
+        let attempts = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&attempts);
+        let attempt = move || {
+            let broken = counted.fetch_add(1, Ordering::Relaxed) < 3;
+            let message = "TonicTracesClient export failed with gRPC code: Unknown: transport error: broken pipe";
+            async move { if broken { Err(OTelSdkError::InternalFailure(message.to_owned())) } else { Ok(()) } }
+        };
+        exports.start(Load { items: 7, last: false, follows: false }, attempt).await;
+        exports.finish().await;
+        assert_eq!((attempts.load(Ordering::Relaxed), account.delivered().of(Signal::Traces).delivered), (4, 7));
+    }
+}

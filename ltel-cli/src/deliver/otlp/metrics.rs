@@ -1,0 +1,59 @@
+//! Points to an OTLP receiver: a request per recorder, as they are collected.
+
+use std::sync::Arc;
+
+use opentelemetry_otlp::MetricExporter;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+
+use super::exports::{Exports, Load};
+use super::size;
+use crate::deliver::{Collected, Sink};
+
+/// What gRPC servers take in one request by default, in bytes.
+const LIMIT: usize = 4 << 20;
+
+/// Sends points by OTLP.
+pub(in crate::deliver) struct MetricsSink {
+    pub(super) backend: String,
+    pub(super) exporter: Arc<MetricExporter>,
+    pub(super) exports: Exports,
+    /// Whether people have been told of a request that is too large.
+    pub(super) told: bool,
+}
+
+impl Sink for MetricsSink {
+    fn ending(&mut self) {
+        self.exports.ending();
+    }
+
+    async fn metrics(&mut self, batch: Vec<Collected>) {
+        // One request per recorder, so that each stays small. They were collected one after the other, and leave so.
+        let mut follows = false;
+        for collected in batch {
+            let (items, bytes) = size::points(&collected.metrics);
+            if items == 0 {
+                continue;
+            }
+            if bytes > LIMIT && !self.told {
+                self.told = true;
+                // Points cannot be parted: the SDK's collections can be read, but not built.
+                tracing::warn!(
+                    "backend `{}`: a request of {items} points takes about {} MiB, and many receivers refuse more than 4 \
+                     MiB: a lower `series_limit` or fewer `buckets` make it smaller",
+                    self.backend,
+                    bytes >> 20
+                );
+            }
+            let load = Load { items, last: collected.last, follows };
+            let (exporter, metrics) = (Arc::clone(&self.exporter), Arc::new(collected.metrics));
+            let attempt = move || {
+                let (exporter, metrics) = (Arc::clone(&exporter), Arc::clone(&metrics));
+                async move { exporter.export(&metrics).await }
+            };
+            self.exports.start(load, attempt).await;
+            follows = true;
+        }
+        // The next collection is made when this one has arrived: so no point overtakes an older one.
+        self.exports.finish().await;
+    }
+}

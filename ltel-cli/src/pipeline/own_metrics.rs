@@ -1,0 +1,132 @@
+//! Metrics of ltel itself (`ltel.*`): whether its backends keep up, who is connected, what went wrong at the edges. They
+//! belong to the process and to no run.
+
+use std::sync::Arc;
+
+use ltel_core::meter::{self, Collector, MeterSettings};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+use tokio::sync::watch;
+
+use crate::config::Signal;
+use crate::deliver::Watch;
+use crate::runs::Status;
+use crate::runs::faults::Faults;
+
+// Enough for more backends than anybody has, by signal and reason.
+const SERIES: usize = 500;
+
+/// What there is to be observed.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) backends: Vec<Watch>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) status: watch::Receiver<Status>,
+}
+
+/// The metrics of this process, for one backend.
+pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Collector {
+    let (meter, collector) = meter::meter(settings, "ltel", SERIES);
+    let new = Observer { meter: &meter, observed };
+    new.gauge("ltel.backend.queue.size", "{item}", "Items that wait for a backend.", |observed, gauge| {
+        for (watch, signal) in observed.signals() {
+            if let Some((waiting, _)) = watch.queue(signal) {
+                gauge.observe(waiting, &labels(watch, signal));
+            }
+        }
+    });
+    new.gauge("ltel.backend.queue.capacity", "{item}", "Items that may wait for a backend.", |observed, gauge| {
+        for (watch, signal) in observed.signals() {
+            if let Some((_, limit)) = watch.queue(signal) {
+                gauge.observe(limit, &labels(watch, signal));
+            }
+        }
+    });
+    new.counter(
+        "ltel.backend.sent",
+        "{item}",
+        "Points, records and spans that a backend took.",
+        |observed, counter| {
+            for (watch, signal) in observed.signals() {
+                counter.observe(watch.account.delivered().of(signal).delivered, &labels(watch, signal));
+            }
+        },
+    );
+    new.counter(
+        "ltel.backend.lost",
+        "{item}",
+        "Those that it did not: its queue was full, an export failed, or the receiver refused them.",
+        |observed, counter| {
+            for (watch, signal) in observed.signals() {
+                let delivered = watch.account.delivered();
+                let figures = delivered.of(signal);
+                for (reason, count) in
+                    [("queue_full", figures.dropped), ("export_failed", figures.failed), ("rejected", figures.rejected)]
+                {
+                    let mut labels = labels(watch, signal).to_vec();
+                    labels.push(KeyValue::new("reason", reason));
+                    counter.observe(count, &labels);
+                }
+            }
+        },
+    );
+    new.counter("ltel.backend.exports.failed", "{export}", "Exports that failed.", |observed, counter| {
+        for (watch, signal) in observed.signals() {
+            counter.observe(watch.account.delivered().of(signal).failed_exports, &labels(watch, signal));
+        }
+    });
+    new.gauge("ltel.clients", "{client}", "Locust processes that are connected.", |observed, gauge| {
+        gauge.observe(observed.status.borrow().connected as u64, &[]);
+    });
+    new.gauge("ltel.runs", "{run}", "Runs at work.", |observed, gauge| {
+        gauge.observe(observed.status.borrow().active as u64, &[]);
+    });
+    new.counter("ltel.faults", "{fault}", "What clients did wrong, by kind.", |observed, counter| {
+        for (kind, count) in observed.faults.counts() {
+            counter.observe(count, &[KeyValue::new("kind", kind)]);
+        }
+    });
+    collector
+}
+
+impl Observed {
+    fn signals(&self) -> impl Iterator<Item = (&Watch, Signal)> {
+        self.backends.iter().flat_map(|watch| watch.signals().map(move |signal| (watch, signal)))
+    }
+}
+
+fn labels(watch: &Watch, signal: Signal) -> [KeyValue; 2] {
+    [KeyValue::new("backend", watch.name.clone()), KeyValue::new("signal", signal.as_str())]
+}
+
+/// Builds observable instruments over one [`Observed`].
+struct Observer<'a> {
+    meter: &'a Meter,
+    observed: &'a Arc<Observed>,
+}
+
+impl Observer<'_> {
+    fn gauge(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        observe: impl Fn(&Observed, &dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+    ) {
+        let observed = Arc::clone(self.observed);
+        let builder = self.meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
+        builder.with_callback(move |gauge| observe(&observed, gauge)).build();
+    }
+
+    fn counter(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        observe: impl Fn(&Observed, &dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+    ) {
+        let observed = Arc::clone(self.observed);
+        let builder = self.meter.u64_observable_counter(name).with_unit(unit).with_description(description);
+        builder.with_callback(move |counter| observe(&observed, counter)).build();
+    }
+}

@@ -1,0 +1,150 @@
+//! A recorder instance at work in a run, and what becomes of the run when it panics: the others go on.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ltel_core::Timestamp;
+use ltel_core::meter;
+use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
+use ltel_core::run::{Run, RunInfo};
+
+use crate::config::RecorderConfig;
+use crate::deliver::{Backend, Entry, Feed, Spans};
+
+/// A recorder instance at work.
+#[derive(Debug)]
+pub(super) struct AtWork {
+    name: String,
+    state: State,
+    routes: Vec<usize>,
+    every: Duration,
+    next_tick: Timestamp,
+}
+
+/// A panic leaves a recorder in a state that nobody knows, so it is not asked again.
+#[derive(Debug)]
+enum State {
+    Working(Box<dyn AnyRecorder>),
+    Panicked { message: String, overflowed: u64 },
+}
+
+impl AtWork {
+    /// Builds the recorder for a run, with a meter for each backend that it is routed to.
+    pub(super) fn begin(config: &RecorderConfig, run: &Arc<RunInfo>, backends: &[Backend]) -> Self {
+        let mut meters = Vec::new();
+        if !config.spec.instruments.is_empty() {
+            for backend in config.backends.iter().map(|&index| &backends[index]) {
+                let Some(settings) = &backend.meter else { continue };
+                let (meter, collector) = meter::meter(settings, config.spec.scope, config.series_limit);
+                meters.push(meter);
+                backend.begin(Feed { run: Some(Arc::clone(run)), collector, interval: config.interval });
+            }
+        }
+        let every = config.backends.iter().map(|&index| config.interval.unwrap_or(backends[index].interval)).min();
+        let every = every.or(config.interval).unwrap_or(Duration::from_secs(3));
+        Self {
+            name: config.name.clone(),
+            state: build(config, run, &meters),
+            routes: config.backends.clone(),
+            every,
+            next_tick: run.begun + every,
+        }
+    }
+
+    /// Lets the recorder act, and brings what it emits to the backends.
+    pub(super) fn act(
+        &mut self,
+        run: &Run,
+        backends: &[Backend],
+        origin: Origin<'_>,
+        out: &mut Emitted,
+        act: impl FnOnce(&mut dyn AnyRecorder, &mut Emitted),
+    ) {
+        let State::Working(recorder) = &mut self.state else { return };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| act(&mut **recorder, out))) {
+            // Its gauges would stand still, which is worse than none.
+            for source in run.sources() {
+                recorder.source_gone(source.index);
+            }
+            let overflowed = recorder.overflowed();
+            self.state = State::Panicked { message: told(&self.name, run.info(), &*payload), overflowed };
+        }
+        self.send(run.info(), backends, origin, out);
+    }
+
+    /// A source is gone before it was done: what stood for it ends.
+    pub(super) fn source_gone(&mut self, source: u32) {
+        if let State::Working(recorder) = &mut self.state {
+            recorder.source_gone(source);
+        }
+    }
+
+    /// When its interval ends, while it works.
+    pub(super) fn next_tick(&self) -> Option<Timestamp> {
+        matches!(self.state, State::Working(_)).then_some(self.next_tick)
+    }
+
+    /// Whether its interval has ended; if so, the next one begins.
+    pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.next_tick <= now;
+        if due {
+            self.next_tick = now + self.every;
+        }
+        due
+    }
+
+    /// The name of the instance.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many events found its series limit reached.
+    pub(super) fn overflowed(&self) -> u64 {
+        match &self.state {
+            State::Working(recorder) => recorder.overflowed(),
+            State::Panicked { overflowed, .. } => *overflowed,
+        }
+    }
+
+    /// What it panicked with.
+    pub(super) fn panicked(&self) -> Option<&str> {
+        match &self.state {
+            State::Working(_) => None,
+            State::Panicked { message, .. } => Some(message),
+        }
+    }
+
+    fn send(&self, run: &Arc<RunInfo>, backends: &[Backend], origin: Origin<'_>, out: &mut Emitted) {
+        for record in out.records.drain(..) {
+            let record = Arc::new(record);
+            for &index in &self.routes {
+                backends[index].record(Entry { run: Arc::clone(run), record: Arc::clone(&record) });
+            }
+        }
+        if !out.spans.is_empty() {
+            let spans = Arc::new(std::mem::take(&mut out.spans));
+            for &index in &self.routes {
+                let source = origin.source.cloned();
+                backends[index].spans(Spans { run: Arc::clone(run), source, data: Arc::clone(&spans) });
+            }
+        }
+    }
+}
+
+fn build(config: &RecorderConfig, run: &Arc<RunInfo>, meters: &[opentelemetry::metrics::Meter]) -> State {
+    let build = || config.factory.build(&config.name, Arc::clone(run), meters, config.series_limit);
+    match catch_unwind(AssertUnwindSafe(build)) {
+        Ok(recorder) => State::Working(recorder),
+        Err(payload) => State::Panicked { message: told(&config.name, run, &*payload), overflowed: 0 },
+    }
+}
+
+/// Tells people of a panic, and gives its message. Where it happened, the panic itself has said.
+fn told(recorder: &str, run: &RunInfo, payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    tracing::error!("recorder `{recorder}` panicked, and records nothing more of run {}: {text}", run.run_id);
+    text.to_owned()
+}

@@ -1,0 +1,248 @@
+//! Configurations that are wrong: each file in `cases/config` and all that ltel says of it.
+
+use ltel_cli::config::{BackendKind, Environment, OtlpProtocol, Signal, load};
+
+/// Scenario: a configuration with one kind of mistake, or several. Guarantees: every mistake is found at once, each with
+/// file, line, column, the text that is wrong and what would be right; the words are the snapshot's.
+#[test]
+fn every_mistake_is_shown_where_it_is() {
+    insta::glob!("../../cases/config", "*.toml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy();
+        let errors = load(&name, &text, &ltel_recorders::registry(), &Environment::default()).unwrap_err();
+        insta::assert_snapshot!(errors.render(false));
+    });
+}
+
+/// Scenario: a variable of the environment is wrong. Guarantees: it is an error like the file's own, and names the variable.
+#[test]
+fn a_wrong_variable_is_an_error_too() {
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "10s"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "nonsense"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "key=value,nonsense"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "3s"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "exponential"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "127.0.0.1:4318/v1/logs"),
+    ] {
+        let env: Environment = [(name, value)].into_iter().collect();
+        let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+        let [error] = errors.errors() else { panic!("{name}: one error, got {:?}", errors.errors()) };
+        // What may be a key is not shown.
+        let is_list = name.ends_with("HEADERS") || name.ends_with("ATTRIBUTES");
+        let shown = if is_list { "is not `key=value`" } else { value };
+        assert!(error.message.contains(name) && error.message.contains(shown), "{name}: {}", error.message);
+    }
+}
+
+/// Scenario: an endpoint of the environment without a scheme, for HTTP. Guarantees: an error that says what is right.
+#[test]
+fn an_endpoint_without_a_scheme_is_not_for_http() {
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
+    let env: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")].into_iter().collect();
+    let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+    insta::assert_snapshot!(errors.render(false));
+}
+
+/// What recorders do, and what people are told, in an environment.
+fn warned(text: &str, env: &[(&str, &str)]) -> (String, Vec<String>) {
+    let env: Environment = env.iter().copied().collect();
+    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).expect("valid");
+    let recorders = config.recorders.iter().map(|recorder| {
+        let trace = recorder.factory.needs().trace;
+        format!("{}{}", recorder.name, trace.map_or(String::new(), |trace| format!(" {}", trace.ratio)))
+    });
+    (recorders.collect::<Vec<_>>().join(", "), config.warnings)
+}
+
+/// Scenario: OpenTelemetry's sampler, beside a file that says a ratio or does not. Guarantees: the file's ratio wins; what the
+/// sampler says is a ratio; what is not supported is said, and ignored.
+#[test]
+fn a_sampler_of_the_environment_is_a_ratio() {
+    let jaeger = "OTEL_TRACES_SAMPLER: `jaeger_remote` is not supported, ignored; supported: `always_off`, `always_on`, \
+                  `parentbased_always_off`, `parentbased_always_on`, `parentbased_traceidratio` and `traceidratio`";
+    let arg = "OTEL_TRACES_SAMPLER_ARG: `10%` is not a number from 0 to 1, ignored";
+    for (keys, sampler, argument, recorders, warnings) in [
+        ("", "", "0.5", "spans 1", &[][..]),
+        ("", "always_off", "", "spans 0", &[]),
+        ("", "parentbased_always_on", "0.5", "spans 1", &[]),
+        ("", "traceidratio", "0.25", "spans 0.25", &[]),
+        ("", "parentbased_traceidratio", "0.00001", "spans 0.00001", &[]),
+        ("tasks = true", "traceidratio", "", "spans 1", &[]),
+        ("ratio = 0.1", "traceidratio", "0.25", "spans 0.1", &[]),
+        ("", "traceidratio", "10%", "spans 1", &[arg]),
+        ("", "jaeger_remote", "", "spans 1", &[jaeger]),
+    ] {
+        let text = format!("[backends.json]\nspans = true\n[recorders.spans]\n{keys}\n");
+        let env = [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", argument)];
+        let expected = (recorders.to_owned(), warnings.iter().map(ToString::to_string).collect());
+        assert_eq!(warned(&text, &env), expected, "{keys} {sampler} {argument}");
+    }
+}
+
+/// Scenario: an environment that turns off what recorders go to. Guarantees: they are left out, which is said, and is not an
+/// error of the file; those that go on elsewhere do.
+#[test]
+fn recorders_that_the_environment_leaves_nothing_for() {
+    let left_out = |name: &str, what: &str| {
+        format!("[recorders.{name}]: left out, as the environment turns off every backend that takes its {what}")
+    };
+    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing".to_owned();
+    let no = |signal: &str| {
+        let name = signal.to_uppercase();
+        format!("OTEL_{name}_EXPORTER: `none`, so backends of type `otlp` whose `signals` are open send no {signal}")
+    };
+    let recorders = "[recorders.spans]\n[recorders.users]\n[recorders.lifecycle]\n[backends.otlp]\n";
+    let json = format!("{recorders}[backends.json]\n");
+    for (text, variable, left, warnings) in [
+        (
+            recorders,
+            ("OTEL_TRACES_EXPORTER", "none"),
+            "users, lifecycle",
+            vec![no("traces"), left_out("spans", "spans")],
+        ),
+        (
+            recorders,
+            ("OTEL_METRICS_EXPORTER", "none"),
+            "spans 1, lifecycle",
+            vec![no("metrics"), left_out("users", "points")],
+        ),
+        (recorders, ("OTEL_LOGS_EXPORTER", "none"), "spans 1, users, lifecycle", vec![no("logs")]),
+        (
+            recorders,
+            ("OTEL_SDK_DISABLED", "true"),
+            "",
+            vec![
+                off.clone(),
+                left_out("spans", "spans"),
+                left_out("users", "points"),
+                left_out("lifecycle", "points and records"),
+            ],
+        ),
+        (&json, ("OTEL_SDK_DISABLED", "true"), "users, lifecycle", vec![off, left_out("spans", "spans")]),
+    ] {
+        assert_eq!(warned(text, &[variable]), (left.to_owned(), warnings), "{variable:?}");
+    }
+}
+
+/// Scenario: variables that ltel does not follow. Guarantees: they are said where they concern what the file selects.
+#[test]
+fn variables_that_concern_nothing_are_not_spoken_of() {
+    let env = [("OTEL_BSP_SCHEDULE_DELAY", "1"), ("OTEL_PROPAGATORS", "b3"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "9000")];
+    let said = |text: &str| -> Vec<_> {
+        let (_, warnings) = warned(text, &env);
+        warnings.iter().map(|warning| warning.split(':').next().unwrap().to_owned()).collect()
+    };
+    assert!(said("[recorders.stats]\n[backends.json]\n").is_empty());
+    assert_eq!(said("[recorders.stats]\n[backends.otlp]\n"), ["OTEL_BSP_SCHEDULE_DELAY"]);
+    assert_eq!(said("[recorders.spans]\n[backends.json]\nspans = true\n"), ["OTEL_PROPAGATORS"]);
+    assert_eq!(said("[recorders.users]\n[backends.prometheus]\n"), ["OTEL_EXPORTER_PROMETHEUS_PORT"]);
+}
+
+/// Scenario: files of TLS that the environment names, and that are not there or not whole. Guarantees: an error that names the
+/// variable, once, however many signals it concerns.
+#[test]
+fn certificates_of_the_environment_are_checked_too() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com");
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
+    for (name, expected) in [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read `/nope.pem`"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE: cannot read `/nope.pem`"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "`OTEL_EXPORTER_OTLP_CLIENT_KEY` stands without its certificate"),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+            "`OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE` stands without its private key",
+        ),
+    ] {
+        let env: Environment = [endpoint, (name, "/nope.pem")].into_iter().collect();
+        let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+        let [error] = errors.errors() else { panic!("{name}: one error, got {:?}", errors.errors()) };
+        assert!(error.message.starts_with(expected), "{}", error.message);
+    }
+}
+
+/// Scenario: the file asks for no compression where the environment asks for it. Guarantees: an error, since the exporter
+/// would compress all the same; none where the signal's own variable says `none`.
+#[test]
+fn compression_that_cannot_be_undone() {
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\ncompression = \"none\"\n\
+                signals = [\"logs\"]\n";
+    let all = ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+    let env: Environment = [all].into_iter().collect();
+    let errors = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap_err();
+    insta::assert_snapshot!(errors.render(false));
+    let env: Environment = [all, ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "none")].into_iter().collect();
+    load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap();
+}
+
+/// Scenario: certificates and keys for mTLS, right ones and one of somebody else's. Guarantees: what belongs together is taken,
+/// at the backend's level or a signal's; a key that is not the certificate's is an error.
+#[test]
+fn a_certificate_and_its_key() {
+    let scene = ltel_tests::Scene::new();
+    let pair = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let certificate = scene.write(&format!("{name}.pem"), &made.cert.pem());
+        (certificate, scene.write(&format!("{name}.key"), &made.signing_key.serialize_pem()))
+    };
+    let ((ours, our_key), (_, other_key)) = (pair("ours"), pair("other"));
+    let config = |key: &std::path::Path| {
+        let text = format!(
+            "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\nendpoint = \"https://localhost\"\n\
+             tls = {{ ca_file = '{ours}' }}\n[backends.collector.traces]\n\
+             tls = {{ ca_file = '{ours}', cert_file = '{ours}', key_file = '{}' }}\n",
+            key.display(),
+            ours = ours.display(),
+        );
+        load("telemetry.toml", &text, &ltel_recorders::registry(), &Environment::default())
+    };
+    let right = config(&our_key).unwrap();
+    let BackendKind::Otlp(otlp) = &right.backends[0].kind else { panic!("it is OTLP") };
+    let tls = |signal| &otlp.signal(signal).unwrap().tls;
+    assert!(tls(Signal::Metrics).ca.is_some() && tls(Signal::Metrics).identity.is_none());
+    assert!(tls(Signal::Traces).ca.is_some() && tls(Signal::Traces).identity.is_some());
+    let errors = config(&other_key).unwrap_err();
+    let [error] = errors.errors() else { panic!("one error, got {:?}", errors.errors()) };
+    assert!(error.message.contains("other.key` is not the key of `"), "{}", error.message);
+}
+
+/// Scenario: two collectors, one named by the file and one by the environment. Guarantees: the environment fills what the
+/// file leaves open, and its key goes to its own endpoint only.
+#[test]
+fn the_environment_fills_what_is_open_and_no_more() {
+    let text = "[recorders.stats]\n[backends.ours]\ntype = \"otlp\"\n[backends.theirs]\ntype = \"otlp\"\n\
+                endpoint = \"http://theirs:4317\"\ntimeout = \"1s\"\n";
+    let env: Environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ours:4318/base/"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+    ]
+    .into_iter()
+    .collect();
+    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).unwrap();
+    let otlp: Vec<_> = config
+        .backends
+        .iter()
+        .map(|backend| match &backend.kind {
+            BackendKind::Otlp(otlp) => otlp.metrics.as_ref().unwrap(),
+            other => panic!("both are OTLP, not {other:?}"),
+        })
+        .collect();
+    let [ours, theirs] = otlp[..] else { panic!("two backends") };
+    assert_eq!(
+        (ours.endpoint.to_string().as_str(), ours.protocol),
+        ("http://ours:4318/base/v1/metrics", OtlpProtocol::HttpProtobuf)
+    );
+    assert_eq!((theirs.endpoint.to_string().as_str(), theirs.protocol), ("http://theirs:4317/", OtlpProtocol::Grpc));
+    assert_eq!((ours.timeout.as_millis(), theirs.timeout.as_millis()), (2500, 1000));
+    assert!(ours.gzip && theirs.gzip);
+    assert_eq!(ours.headers.get("api-key").unwrap(), "secret");
+    assert!(theirs.headers.is_empty(), "a key reached another endpoint");
+}

@@ -1,0 +1,266 @@
+//! What becomes of points, spans and log records on a receiver's bad day, over gRPC and over HTTP.
+
+use ltel_core::event::UserError;
+use ltel_core::wire::{Encoding, Message};
+use ltel_tests::{
+    Client, Exit, Fault, FaultReceiver, SLOW, SOON, Scene, Span, Taken, config, free_port, ids, otlp_backend, traced,
+};
+
+const PROTOCOLS: [&str; 2] = ["grpc", "http"];
+
+/// The signals, and the items of each that are sent at the end of a run of ten requests: a histogram's point, the spans, the
+/// run report.
+const SIGNALS: [(&str, u64); 3] = [("metrics", 2), ("traces", 10), ("logs", 1)];
+
+/// What became of the one request that a run has for a receiver.
+struct Outcome {
+    /// What the receiver was sent, attempt by attempt, the same each time.
+    attempts: Vec<Taken>,
+    /// What ltel said.
+    said: String,
+}
+
+impl Outcome {
+    fn answers(&self) -> Vec<&str> {
+        self.attempts.iter().map(|taken| taken.answer.as_str()).collect()
+    }
+
+    /// Seconds from each attempt to the next.
+    fn waited(&self) -> Vec<f64> {
+        self.attempts.windows(2).map(|pair| pair[1].time - pair[0].time).collect()
+    }
+}
+
+/// A run of ten requests whose first `times` attempts to deliver meet a fault, for each signal by each protocol.
+fn each(fault: Fault<'_>, times: u32, check: impl Fn(&str, &str, Outcome)) {
+    each_with("", fault, times, check);
+}
+
+/// The same with more options of the backend.
+fn each_with(options: &str, fault: Fault<'_>, times: u32, check: impl Fn(&str, &str, Outcome)) {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    for protocol in PROTOCOLS {
+        for (signal, items) in SIGNALS {
+            let before = receiver.requests().len();
+            receiver.fault(fault, signal, times);
+            let said = run(&receiver, protocol, signal, options);
+            let attempts = receiver.requests().split_off(before);
+            for taken in &attempts {
+                let seen = (taken.signal.as_str(), taken.protocol.as_str(), taken.items, &taken.digest);
+                assert_eq!(seen, (signal, protocol, items, &attempts[0].digest), "one request: {said}");
+                assert!(taken.violations.is_empty(), "{:?}", taken.violations);
+            }
+            check(protocol, signal, Outcome { attempts, said });
+        }
+    }
+}
+
+fn run(receiver: &FaultReceiver, protocol: &str, signal: &str, options: &str) -> String {
+    let scene = Scene::new();
+    let backend = receiver.backend(protocol).replace("\"1s\"", "\"1h\"");
+    let config = config(&scene, "", &format!("{backend}signals = [\"{signal}\"]\ninternal_metrics = false\n{options}"));
+    // One recorder with points, one with spans, none with records: those are sent as they come.
+    let config = ["lifecycle", "stats", "users", "system"]
+        .iter()
+        .fold(config + "[recorders.spans]\n", |config, name| config.replace(&format!("[recorders.{name}]\n"), ""))
+        .replace("[backends.file]", "[backends.file]\nspans = true");
+    let mut ltel = scene.serve(&config, &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests((1..=10).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(scene.lines().report().count("recorded"), 10);
+    ltel.stderr()
+}
+
+/// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and says that a second later is early enough.
+/// Guarantees: ltel waits for so long, and sends the same again, once.
+#[test]
+fn throttled() {
+    each(Fault::Throttle(1), 1, |protocol, signal, outcome| {
+        assert_eq!(outcome.answers(), ["throttle", "accept"], "{protocol}, {signal}: {}", outcome.said);
+        let waited = outcome.waited()[0];
+        assert!((1.0..4.0).contains(&waited), "{protocol}, {signal}: tried again after {waited} s");
+        assert!(!outcome.said.contains("WARN"), "{protocol}, {signal}: {}", outcome.said);
+    });
+}
+
+/// Scenario: the receiver says that a minute later is early enough, and the timeout for all attempts is eight seconds.
+/// Guarantees: ltel does not wait for what cannot be, and says what was lost.
+#[test]
+fn throttled_for_too_long() {
+    each_with("timeout = \"8s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
+        let said = &outcome.said;
+        assert_eq!(outcome.answers(), ["throttle"], "{protocol}, {signal}: {said}");
+        assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
+    });
+}
+
+/// Scenario: the receiver answers 503, or `UNAVAILABLE`, three times, without a word on when it will be better.
+/// Guarantees: ltel waits longer from attempt to attempt, and sends the same again until it is taken.
+#[test]
+fn unavailable_for_a_while() {
+    each(Fault::Unavailable, 3, |protocol, signal, outcome| {
+        let expected = ["unavailable", "unavailable", "unavailable", "accept"];
+        assert_eq!(outcome.answers(), expected, "{protocol}, {signal}: {}", outcome.said);
+        let waited = outcome.waited();
+        // Doubled each time, with a jitter of a tenth of a second.
+        assert!(waited[0] >= 0.1 && waited[1] >= 0.2 && waited[2] >= 0.4, "{protocol}, {signal}: {waited:?}");
+        assert!(!outcome.said.contains("WARN"), "{protocol}, {signal}: {}", outcome.said);
+    });
+}
+
+/// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`, and why.
+/// Guarantees: ltel does not try that again, and says what was lost, and why, in the receiver's own words.
+#[test]
+fn refused_for_good() {
+    each(Fault::Reject("no-such-tenant"), 1, |protocol, signal, outcome| {
+        let said = &outcome.said;
+        assert_eq!(outcome.answers(), ["reject"], "{protocol}, {signal}: {said}");
+        let why = if protocol == "grpc" { "InvalidArgument: no-such-tenant" } else { "400: no-such-tenant" };
+        assert!(said.contains(&format!("export of {signal} to http://127.0.0.1:")) && said.contains(why), "{said}");
+        assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
+    });
+}
+
+/// Scenario: the receiver takes all but one, and says why.
+/// Guarantees: ltel sends nothing again, and says how many were refused, and why.
+#[test]
+fn taken_in_part() {
+    each(Fault::Partial(1, "too-old"), 1, |protocol, signal, outcome| {
+        let said = &outcome.said;
+        assert_eq!(outcome.answers(), ["partial"], "{protocol}, {signal}: {said}");
+        assert!(said.contains(&format!("the receiver refused 1 of {}: too-old", items(signal))), "{said}");
+        assert!(said.contains("rejected by the receiver"), "{said}");
+    });
+}
+
+/// Scenario: the receiver closes the connection without an answer, twice.
+/// Guarantees: ltel connects again, and sends the same until it is taken.
+#[test]
+fn connections_that_are_closed() {
+    each(Fault::Close, 2, |protocol, signal, outcome| {
+        assert_eq!(outcome.answers(), ["close", "close", "accept"], "{protocol}, {signal}: {}", outcome.said);
+        assert!(!outcome.said.contains("WARN"), "{protocol}, {signal}: {}", outcome.said);
+    });
+}
+
+/// As ltel counts them.
+fn items(signal: &str) -> &'static str {
+    match signal {
+        "metrics" => "2 points",
+        "traces" => "10 spans",
+        _ => "1 records",
+    }
+}
+
+/// Scenario: six hundred spans with urls of 10 kB, and six hundred records with tracebacks of 8 kB: 11 MB in all.
+/// Guarantees: all of them arrive as they are, in requests that are smaller than the 4 MiB that receivers take.
+#[test]
+fn requests_are_of_a_bounded_size() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    let backends = receiver.backend("grpc") + &receiver.backend("http") + "compression = \"gzip\"\n";
+    let config = config(&scene, "", &format!("[recorders.spans]\n[recorders.failures]\n{backends}"));
+    let mut ltel = scene.serve(&config, &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    let url = format!("http://127.0.0.1/{}", "long".repeat(2_500));
+    for first in (1..600).step_by(100) {
+        client.requests((first..first + 100).map(|number| traced(number, &url)).collect());
+        client.acknowledged();
+    }
+    for number in 0..300 {
+        let (user, error) = ("User".to_owned(), format!("Exception: {number}"));
+        let traceback = "line\n".repeat(1_600);
+        client.send(Message::UserError(UserError {
+            time: 1_700_000_000.0,
+            user,
+            error,
+            traceback,
+            ..UserError::default()
+        }));
+    }
+    client.acknowledged();
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let said = ltel.stderr();
+    assert!(!said.contains("WARN"), "{said}");
+    let requests = receiver.requests();
+    for protocol in PROTOCOLS {
+        let spans = receiver.spans(protocol);
+        assert_eq!(ids(&spans).len(), 600, "{protocol}");
+        assert!(spans.iter().all(|span| span.attribute("url.full") == url), "{protocol}");
+        let records = receiver.log_records(protocol);
+        let of_users = records.iter().filter(|log| log.event_name == "locust.tl.event.user.error");
+        // When it is first seen, and at the end.
+        assert_eq!(of_users.count(), 600, "{protocol}");
+        for (signal, smallest) in [("traces", 6_000_000), ("logs", 4_800_000)] {
+            let sizes: Vec<_> = requests
+                .iter()
+                .filter(|taken| taken.protocol == protocol && taken.signal == signal)
+                .map(|taken| taken.size)
+                .collect();
+            assert!(sizes.iter().sum::<u64>() > smallest, "{protocol}, {signal}: {sizes:?}");
+            assert!(sizes.iter().all(|size| *size < 4 << 20), "{protocol}, {signal}: {sizes:?}");
+        }
+    }
+}
+
+/// Scenario: a receiver that takes two seconds for each answer, and three thousand spans at once for a backend in whose
+/// queue there is room for a hundred.
+/// Guarantees: what has no room is dropped and counted: spans that were delivered and those that were dropped are all
+/// there were. The JSON file beside it has all.
+#[test]
+fn more_spans_than_there_is_room_for() {
+    for protocol in PROTOCOLS {
+        let scene = Scene::new();
+        let receiver = FaultReceiver::start(&scene);
+        receiver.fault(Fault::Slow(2.0), "traces", 100);
+        let backend = receiver.backend(protocol) + "queue = 100\n[recorders.spans]\n";
+        let config = config(&scene, "", &backend).replace("[backends.file]", "[backends.file]\nspans = true");
+        let mut ltel = scene.serve(&config, &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("run");
+        for first in (1..3_000).step_by(50) {
+            client.requests((first..first + 50).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+        }
+        client.finish();
+        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        let said = ltel.stderr();
+        assert_eq!(ids(&Span::of_lines(&scene.lines())).len(), 3_000, "{said}");
+        let dropped: usize = said
+            .split_once(" spans dropped, the queue was full")
+            .and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok())
+            .unwrap_or_else(|| panic!("no count of what was dropped: {said}"));
+        let delivered = ids(&receiver.spans(protocol)).len();
+        assert_eq!((dropped > 0, delivered + dropped), (true, 3_000), "{protocol}: {said}");
+    }
+}
+
+/// Scenario: a receiver that refuses connections, and more spans than its backend's queue holds, when ltel is to end.
+/// Guarantees: ltel does not try each of them for as long as a single one; every span is counted as failed or dropped.
+#[test]
+fn a_full_queue_for_nobody() {
+    let scene = Scene::new();
+    let backend = otlp_backend("dead", "grpc", free_port());
+    let backend = format!("{backend}timeout = \"8s\"\nsignals = [\"traces\"]\n[recorders.spans]\n");
+    let mut ltel = scene.serve(&config(&scene, "", &backend), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    for first in (1..30_000).step_by(1_000) {
+        client.requests((first..first + 1_000).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+    }
+    client.finish();
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    let said = ltel.stderr();
+    assert!(!said.contains("given up"), "{said}");
+    let count = |before: &str, after: &str| -> u64 {
+        let count = said.split_once(after).and_then(|(text, _)| text.rsplit(before).next());
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count before `{after}`: {said}"))
+    };
+    let (failed, dropped) = (count("(", " spans)"), count(" ", " spans dropped, the queue was full"));
+    assert_eq!((failed > 0, failed + dropped), (true, 30_000), "{said}");
+}

@@ -1,0 +1,33 @@
+//! End to end: real Locust, real receivers, the binary as people run it. One module for each part of what ltel promises.
+
+// A test fails by panicking, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+mod backends;
+mod cli;
+mod collectors;
+mod config;
+mod demo;
+mod ends;
+mod exact;
+mod faults;
+mod foreign;
+mod hostile;
+mod internal;
+mod locustfiles;
+mod membership;
+mod new;
+mod otlp;
+mod panics;
+mod plugin;
+mod prometheus;
+mod protocol;
+mod python;
+mod rate;
+mod receivers;
+mod runs;
+mod signals;
+mod tls;
+mod traces;
+mod versions;
+mod workers;

@@ -1,0 +1,172 @@
+//! Clients of ltel's own protocol: what comes through counts once, and what does not is accounted for.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use ltel_core::wire::{Done, Encoding, Message};
+use ltel_tests::{Client, Exit, SOON, Scene, check_account, config, row};
+use rustix::process::Signal;
+
+/// Scenario: a client loses its connection before it hears an acknowledgement, and sends everything again.
+/// Guarantees: each request is recorded once.
+#[test]
+fn frames_that_are_sent_again() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    for connection in 1..=3 {
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "same");
+        client.start("run");
+        for n in 0..10 {
+            client.requests(vec![row("some", f64::from(n), false); 10]);
+        }
+        if connection == 3 {
+            client.finish();
+        }
+    }
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let lines = scene.lines();
+    let report = lines.report();
+    assert_eq!((report.count("sent"), report.count("recorded")), (100, 100), "{report:?}");
+    assert_eq!(lines.final_record().count("num_requests"), 100);
+}
+
+/// Scenario: frames that never arrive: their numbers are missing, and `done` counts their requests.
+/// Guarantees: they are dropped as not received.
+#[test]
+fn frames_that_never_arrive() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "gap");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.next_seq();
+    client.count_as_sent(7);
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let lines = scene.lines();
+    let report = lines.report();
+    assert_eq!((report.count("sent"), report.count("recorded")), (27, 20), "{report:?}");
+    assert_eq!(report.telemetry["dropped_by_reason"]["not_received"], 7);
+    assert_eq!(report.telemetry["complete"], false);
+}
+
+/// Scenario: a client goes away in mid-run without a word; the grace period is a second.
+/// Guarantees: the run ends after that, and its report names the client.
+#[test]
+fn a_client_that_goes_without_a_word() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "grace = \"1s\"", ""), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.acknowledged();
+    drop(client);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let lines = scene.lines();
+    let report = lines.report();
+    assert_eq!(report.telemetry["missing"], serde_json::json!(["local"]), "{report:?}");
+    assert_eq!((report.count("recorded"), lines.final_record().count("num_requests")), (10, 10));
+}
+
+/// Scenario: several runs at the same time, in either encoding, their requests interleaved.
+/// Guarantees: each has its own figures.
+#[test]
+fn runs_at_the_same_time() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    let ids = ["a", "b", "c", "d"];
+    let mut clients: Vec<_> = (0..)
+        .zip(ids)
+        .map(|(n, id)| {
+            let encoding = if n % 2 == 0 { Encoding::MessagePack } else { Encoding::JsonLines };
+            let mut client = Client::unix(&scene.socket(), encoding, id);
+            client.start(id);
+            client
+        })
+        .collect();
+    for _ in 0..20 {
+        for (n, client) in (1..).zip(&mut clients) {
+            client.requests(vec![row(ids[n - 1], 1.0, n == 1); n]);
+        }
+    }
+    clients.into_iter().for_each(Client::finish);
+    scene.reported(4);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let lines = scene.lines();
+    for (n, id) in (1..).zip(ids) {
+        let of_run = lines.of_run(id);
+        check_account(of_run.report());
+        let endpoints: Vec<_> = of_run.stats("endpoint").filter(|line| line.is("status", "success")).collect();
+        assert_eq!(endpoints.len(), 1, "{endpoints:?}");
+        assert_eq!((endpoints[0].text("name"), endpoints[0].count("num_requests")), (id, 20 * n));
+        assert_eq!(of_run.final_record().count("num_failures"), if n == 1 { 20 } else { 0 });
+    }
+}
+
+/// Scenario: requests of a run that is complete already.
+/// Guarantees: they are in no figure, and the log counts them.
+#[test]
+fn requests_after_the_end_of_their_run() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "punctual");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.send(Message::Done(Done { sent: 10, ..Done::default() }));
+    scene.reported(1);
+    client.requests(vec![row("some", 1.0, false); 5]);
+    client.acknowledged();
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let lines = scene.lines();
+    assert_eq!((lines.report().count("recorded"), lines.final_record().count("num_requests")), (10, 10));
+    assert!(ltel.stderr().contains("requests after the end of their run: 5 of local in run run"), "{}", ltel.stderr());
+}
+
+/// Scenario: a person types JSON: no client id, no numbers, one request at a time, the least of fields.
+/// Guarantees: it is a run like any other.
+#[test]
+fn lines_typed_by_hand() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    let mut stream = UnixStream::connect(scene.socket()).unwrap();
+    for line in [
+        r#"{"type":"hello","protocol":1}"#,
+        "",
+        r#"{"type":"test_start","run_id":"typed","testplan":"by hand"}"#,
+        r#"{"type":"request","start_time":1700000000.5,"request_type":"GET","name":"/a","response_time":12.5}"#,
+        r#"{"type":"request","start_time":1700000001,"request_type":"GET","name":"/a","response_time":null,"error":["E","no"]}"#,
+        r#"{"type":"test_stop"}"#,
+        r#"{"type":"done","sent":2}"#,
+    ] {
+        writeln!(stream, "{line}").unwrap();
+    }
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let lines = scene.lines();
+    assert_eq!(lines.report().text("testplan"), "by hand");
+    let total = lines.final_record();
+    assert_eq!((total.count("num_requests"), total.count("num_failures")), (2, 1));
+    assert!((total.number("avg_response_time") - 12.5).abs() < 0.01);
+}
+
+/// Scenario: two tests one after the other say the same run id (`LTEL_RUN_ID` in a pipeline that runs Locust twice).
+/// Guarantees: each is a run of its own with its own figures, and ltel says that the id was given twice.
+#[test]
+fn the_same_run_id_twice() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    for (n, requests) in [(1, 10), (2, 3)] {
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, &format!("client-{n}"));
+        client.start("build-7");
+        client.requests(vec![row("some", 1.0, false); requests]);
+        client.finish();
+        scene.reported(n);
+    }
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let recorded: Vec<_> = scene.lines().reports().iter().map(|report| report.count("recorded")).collect();
+    assert_eq!(recorded, [10, 3]);
+    assert!(ltel.stderr().contains("LTEL_RUN_ID given twice"), "{}", ltel.stderr());
+}
