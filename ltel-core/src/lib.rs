@@ -11,6 +11,7 @@ pub mod event;
 pub mod wire;
 pub mod run;
 pub mod account;
+pub mod text;
 pub mod label;
 pub mod number;
 pub mod field;

@@ -1,0 +1,80 @@
+//! Text from outside, for people. What a client sent may hold escape sequences, line breaks and marks that turn the
+//! direction of text: on a terminal or in a log it is shown, and does nothing.
+
+use std::fmt::{self, Write};
+
+/// Shows text on one line: what does not print is escaped, as Rust writes it (`\u{1b}`, `\n`).
+///
+/// ```
+/// use ltel_core::text::printable;
+///
+/// assert_eq!(printable("café \u{1b}[31mred\r\n").to_string(), "café \\u{1b}[31mred\\r\\n");
+/// ```
+#[must_use]
+pub const fn printable(text: &str) -> Printable<'_> {
+    Printable { text, most: usize::MAX }
+}
+
+/// Like [`printable`], and no longer than so many characters: a longer text ends with `…`.
+#[must_use]
+pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
+    Printable { text, most }
+}
+
+/// Text as people may see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Printable<'a> {
+    text: &'a str,
+    most: usize,
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, c) in self.text.chars().enumerate() {
+            if index == self.most {
+                return f.write_char('…');
+            }
+            match c {
+                '"' | '\'' | '\\' => f.write_char(c)?,
+                // A mark that joins the letter before it, such as an accent, is part of that.
+                _ if index > 0 && is_mark(c) => f.write_char(c)?,
+                _ => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+// The standard library escapes such marks only where nothing stands before them.
+fn is_mark(c: char) -> bool {
+    let mut buffer = [b'a', 0, 0, 0, 0];
+    let length = c.encode_utf8(&mut buffer[1..]).len();
+    std::str::from_utf8(&buffer[..=length]).is_ok_and(|text| text.escape_debug().count() == 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_print_is_escaped() {
+        for (text, shown) in [
+            ("GET /search?q=\"a\" \\ 'b'", "GET /search?q=\"a\" \\ 'b'"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("a\r\nb\tc", "a\\r\\nb\\tc"),
+            ("\u{9b}31m \u{85}", "\\u{9b}31m \\u{85}"),
+            ("\u{202e}abc\u{2066}\u{200f}", "\\u{202e}abc\\u{2066}\\u{200f}"),
+            ("a\u{2028}b\u{2029}c\u{feff}", "a\\u{2028}b\\u{2029}c\\u{feff}"),
+            ("e\u{301} 日本語 🦀", "e\u{301} 日本語 🦀"),
+            ("\u{301}", "\\u{301}"),
+        ] {
+            assert_eq!(printable(text).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_long_text_ends_with_an_ellipsis() {
+        assert_eq!(shortened("abcdef", 3).to_string(), "abc…");
+        assert_eq!(shortened("abc", 3).to_string(), "abc");
+    }
+}
