@@ -1,6 +1,5 @@
 //! From the file's text to a [`Config`], or to everything that is wrong with it.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -15,14 +14,13 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, ConfigErrors, did_you_mean};
 use super::section::{Section, list};
-use super::values::{Interval, Secret};
+use super::values::Interval;
 use super::{
-    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, Listen, RecorderConfig, Signal, agreement,
-    environment, otlp, prometheus, unsupported,
+    BackendConfig, BackendKind, Config, Environment, JsonConfig, JsonOutput, RecorderConfig, Signal, agreement,
+    environment, listen, otlp, prometheus, unsupported,
 };
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
-const DEFAULT_TCP: &str = "127.0.0.1:4327";
 
 #[derive(Deserialize)]
 struct RawTop {
@@ -31,15 +29,6 @@ struct RawTop {
     #[serde(default)]
     exit_after_run: bool,
     start_timeout: Option<Interval>,
-}
-
-#[derive(Deserialize)]
-struct RawListen {
-    unix: Option<Spanned<PathBuf>>,
-    tcp: Option<Spanned<String>>,
-    max_connections: Option<usize>,
-    max_frame_bytes: Option<ByteSize>,
-    token: Option<Spanned<Secret>>,
 }
 
 #[derive(Deserialize)]
@@ -158,8 +147,8 @@ impl Loader<'_> {
         }
         let top = file.read::<RawTop>(&["listen", "recorders", "backends"], &mut self.errors);
         let listen = match listen {
-            Some(section) => self.listen(section),
-            None => Some(self.default_listen()),
+            Some(section) => listen::read(section, self.env, &mut self.errors),
+            None => Some(listen::default(self.env)),
         };
         if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
             self.taken.push((tcp, "[listen]".to_owned()));
@@ -182,60 +171,6 @@ impl Loader<'_> {
             backends,
             warnings: Vec::new(),
         })
-    }
-
-    fn default_listen(&self) -> Listen {
-        let runtime_dir = self.env.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-        Listen {
-            unix: runtime_dir.map(|dir| dir.join("ltel.sock")),
-            tcp: DEFAULT_TCP.parse().ok(),
-            max_connections: 1_024,
-            max_frame_bytes: 8 << 20,
-            token: None,
-        }
-    }
-
-    fn listen(&mut self, section: Section<'_>) -> Option<Listen> {
-        let header = section.header.clone();
-        let before = self.errors.len();
-        let raw = section.read::<RawListen>(&[], &mut self.errors)?;
-        if self.errors.len() == before && raw.unix.is_none() && raw.tcp.is_none() {
-            self.errors.push(
-                ConfigError::new("[listen] names no address", header)
-                    .help(format!("give `unix = \"/path/ltel.sock\"`, `tcp = \"{DEFAULT_TCP}\"`, or both")),
-            );
-        }
-        let tcp = raw.tcp.and_then(|tcp| match tcp.get_ref().parse::<SocketAddr>() {
-            Ok(address) => Some(address),
-            Err(_) => {
-                self.errors.push(
-                    ConfigError::new(format!("`{}` is no address and port", tcp.get_ref()), tcp.span())
-                        .help(format!("such as `{DEFAULT_TCP}` or `[::1]:4327`")),
-                );
-                None
-            }
-        });
-        let token = raw.token.and_then(|secret| self.secret(&secret));
-        if let Some(unix) = &raw.unix {
-            let folder = unix.get_ref().parent().filter(|folder| !folder.as_os_str().is_empty());
-            if folder.is_some_and(|folder| !folder.is_dir()) {
-                let message = format!("`{}` is in a folder that does not exist", unix.get_ref().display());
-                self.errors.push(ConfigError::new(message, unix.span()).help("give a path in an existing folder"));
-            }
-        }
-        Some(Listen {
-            unix: raw.unix.map(Spanned::into_inner),
-            tcp,
-            max_connections: raw.max_connections.unwrap_or(1_024),
-            max_frame_bytes: raw
-                .max_frame_bytes
-                .map_or(8 << 20, |size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX)),
-            token,
-        })
-    }
-
-    fn secret(&mut self, secret: &Spanned<Secret>) -> Option<String> {
-        secret.get_ref().resolve(self.env).map_err(|why| self.errors.push(ConfigError::new(why, secret.span()))).ok()
     }
 
     // The names of all backends, wrong ones included, and those that are right.

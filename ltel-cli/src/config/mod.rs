@@ -5,6 +5,7 @@ mod section;
 mod values;
 mod environment;
 mod unsupported;
+mod listen;
 mod otlp;
 mod prometheus;
 mod agreement;
@@ -21,6 +22,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors};
+pub use listen::Listen;
 pub use load::load;
 
 /// What ltel does without a configuration file.
@@ -68,21 +70,6 @@ impl Config {
             })
             .min()
     }
-}
-
-/// Where Locust's side can reach ltel, and how much of it.
-#[derive(Clone, Debug)]
-pub struct Listen {
-    /// A Unix socket.
-    pub unix: Option<PathBuf>,
-    /// A TCP address.
-    pub tcp: Option<SocketAddr>,
-    /// Connections at a time.
-    pub max_connections: usize,
-    /// Bytes of one frame.
-    pub max_frame_bytes: usize,
-    /// What each client must know.
-    pub token: Option<String>,
 }
 
 /// One recorder to run.

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ltel_core::wire::{Decoded, Encoding, Features, Frame, Hello, Message, PROTOCOL, Reply, Splitter};
+use ltel_core::wire::{Decoded, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Splitter};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::delivery::{Delivery, Welcome};
 use crate::clock;
 use crate::runs::faults::Faults;
 
@@ -30,33 +31,6 @@ pub(crate) struct Settings {
     pub(crate) places: Arc<Semaphore>,
     /// What is still to be said to clients, for whoever ends ltel.
     pub(crate) answers: TaskTracker,
-}
-
-/// What a connection delivers, in the order in which it came.
-#[derive(Debug)]
-pub(crate) enum Delivery {
-    /// A client is there.
-    Hello {
-        connection: u64,
-        encoding: Encoding,
-        hello: Box<Hello>,
-        /// Its pid, if the kernel vouches for it.
-        pid: Option<u32>,
-        /// Takes the number of the last frame that was processed.
-        acks: watch::Sender<u64>,
-        welcome: oneshot::Sender<Welcome>,
-    },
-    /// It said something.
-    Frame { connection: u64, payload: Bytes },
-    /// It is gone.
-    Closed { connection: u64 },
-}
-
-/// The answer to a hello.
-#[derive(Debug)]
-pub(crate) struct Welcome {
-    pub(crate) last_seq: u64,
-    pub(crate) features: Features,
 }
 
 /// Why a connection ends before the client ends it.

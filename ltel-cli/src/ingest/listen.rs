@@ -15,7 +15,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Delivery};
+use super::connection;
+use super::delivery::Delivery;
 use crate::config::Listen;
 use crate::runs::faults::Faults;
 

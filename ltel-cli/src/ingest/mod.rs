@@ -1,7 +1,8 @@
 //! From a client's bytes to frames: where Locust's side connects, and each of its connections.
 
-mod connection;
 mod listen;
+mod connection;
+mod delivery;
 
-pub(crate) use connection::{Delivery, Welcome};
+pub(crate) use delivery::{Delivery, Welcome};
 pub(crate) use listen::{ListenError, Listeners};
