@@ -22,6 +22,7 @@ pub mod trace;
 pub mod recorder;
 pub mod moment;
 pub mod meter;
+pub mod points;
 pub mod registry;
 pub mod replay;
 #[doc(hidden)]

@@ -1,5 +1,5 @@
 //! Replays events through a recorder and shows what comes out, for tests: no sockets, no wall clock, no hash order. The
-//! output is a text ([`Output`]'s `Display`) and a `Serialize`, so it suits `insta`'s `assert_snapshot!`,
+//! output is a text ([`ReplayOutput`]'s `Display`) and a `Serialize`, so it suits `insta`'s `assert_snapshot!`,
 //! `assert_json_snapshot!` and `assert_yaml_snapshot!`.
 //!
 //! ```
@@ -27,6 +27,7 @@
 
 mod given;
 mod output;
+mod display;
 mod sheet;
 
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub use self::given::{
     Given, HappensToBe, cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task,
     test_start, test_stop, usage, user_error, users,
 };
-pub use self::output::{Output, Point, PointValue, RecordOut, SpanOut};
+pub use self::output::{PointOut, RecordOut, ReplayOutput, SpanOut};
 pub use self::sheet::{SpecSheet, spec};
 
 /// When a replay begins: 2026-01-01T00:00:00Z. Its output shows times as seconds from here.
@@ -248,7 +249,7 @@ impl Replay {
     /// If the recorder does not take its options. [`Replay::try_finish`] says so in a value.
     #[must_use]
     #[track_caller]
-    pub fn finish(self) -> Output {
+    pub fn finish(self) -> ReplayOutput {
         let name = self.name.clone();
         match self.try_finish() {
             Ok(output) => output,
@@ -257,7 +258,7 @@ impl Replay {
     }
 
     /// Like [`Replay::finish`]; an error is what is wrong with the options.
-    pub fn try_finish(self) -> Result<Output, toml::de::Error> {
+    pub fn try_finish(self) -> Result<ReplayOutput, toml::de::Error> {
         let factory = (self.configure)(&self.options)?;
         let settings = MeterSettings {
             resource: Resource::builder_empty().build(),
@@ -290,7 +291,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn play(mut self, steps: Vec<Step>, collector: &Collector) -> Output {
+    fn play(mut self, steps: Vec<Step>, collector: &Collector) -> ReplayOutput {
         for step in steps {
             match step {
                 Step::Happens(given, source) => {
@@ -308,7 +309,7 @@ impl Stage {
         let source = self.coordinator();
         let origin = Origin { source: source.as_ref(), now: self.now };
         self.recorder.finish(origin, &mut self.out);
-        Output::new(collector, &self.out, self.recorder.overflowed())
+        ReplayOutput::new(collector, &self.out, self.recorder.overflowed())
     }
 
     fn meet(&mut self, source: Source) -> Arc<SourceInfo> {

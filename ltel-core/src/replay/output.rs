@@ -1,27 +1,26 @@
-//! What came of a replay, in an order of its own.
+//! What a replay gives: points by name and labels, records and spans in the order in which they came.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use opentelemetry::KeyValue;
 use opentelemetry::Value as LabelValue;
 use opentelemetry::trace::{SpanId, Status};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData, ScopeMetrics};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::BEGIN;
 use crate::clock::Timestamp;
 use crate::meter::Collector;
+use crate::points::{self, Metric, Point, PointValue};
 use crate::record::Record;
 use crate::recorder::Emitted;
 use crate::trace::SpanData;
 
 /// All points as they stand at the end of a replay, by name and labels, and all records in the order in which they came.
 #[derive(Clone, Debug, Serialize)]
-pub struct Output {
+pub struct ReplayOutput {
     /// The points of all instruments.
-    pub points: Vec<Point>,
+    pub points: Vec<PointOut>,
     /// The structured events.
     pub records: Vec<RecordOut>,
     /// The spans.
@@ -39,7 +38,7 @@ const fn is_zero(n: &u64) -> bool {
 
 /// One point of one instrument.
 #[derive(Clone, Debug, Serialize)]
-pub struct Point {
+pub struct PointOut {
     /// The metric's name.
     pub name: String,
     /// Its instrument, in words.
@@ -51,32 +50,6 @@ pub struct Point {
     /// What it holds.
     #[serde(flatten)]
     pub value: PointValue,
-}
-
-/// What a point holds.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub enum PointValue {
-    /// Of a counter or a gauge.
-    Number {
-        /// The sum, or the last value.
-        value: Value,
-    },
-    /// Of a histogram.
-    Distribution {
-        /// How many values.
-        count: u64,
-        /// Their sum.
-        sum: f64,
-        /// The least.
-        min: Option<f64>,
-        /// The greatest.
-        max: Option<f64>,
-        /// Upper bounds.
-        bounds: Vec<f64>,
-        /// How many values in each bucket; one more than bounds.
-        bucket_counts: Vec<u64>,
-    },
 }
 
 /// One structured event.
@@ -129,12 +102,13 @@ pub struct SpanOut {
     pub events: Vec<(String, BTreeMap<String, Value>)>,
 }
 
-impl Output {
+impl ReplayOutput {
     pub(super) fn new(collector: &Collector, emitted: &Emitted, overflowed: u64) -> Self {
         // A reader of our own that nothing has shut down.
         let metrics = collector.collect().unwrap_or_default();
-        let mut points: Vec<Point> =
-            metrics.scope_metrics().flat_map(ScopeMetrics::metrics).flat_map(points_of).collect();
+        let mut points: Vec<PointOut> = points::metrics(&metrics)
+            .flat_map(|metric| metric.points().map(move |point| PointOut::new(&metric, point)))
+            .collect();
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
         let records = emitted.records.iter().map(RecordOut::new).collect();
         let spans = emitted.spans.iter().map(SpanOut::new).collect();
@@ -149,8 +123,8 @@ impl Output {
     #[track_caller]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         match &self.point(name, labels).value {
-            PointValue::Number { value } => value.as_f64().unwrap_or(f64::NAN),
-            PointValue::Distribution { sum, .. } => *sum,
+            PointValue::Number { value } => value.as_f64(),
+            PointValue::Histogram { sum, .. } | PointValue::ExponentialHistogram { sum, .. } => *sum,
         }
     }
 
@@ -161,8 +135,8 @@ impl Output {
     #[track_caller]
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         match &self.point(name, labels).value {
-            PointValue::Distribution { count, .. } => *count,
-            PointValue::Number { .. } => panic!("`{name}` is no histogram: it has a value and no count"),
+            PointValue::Histogram { count, .. } | PointValue::ExponentialHistogram { count, .. } => *count,
+            PointValue::Number { .. } => panic!("`{name}` is not a histogram: it has a value but no count"),
         }
     }
 
@@ -171,8 +145,8 @@ impl Output {
     /// # Panics
     /// If there is no such point, or more than one; the message lists what there is.
     #[track_caller]
-    pub fn point(&self, name: &str, labels: &[(&str, &str)]) -> &Point {
-        let fits = |point: &&Point| {
+    pub fn point(&self, name: &str, labels: &[(&str, &str)]) -> &PointOut {
+        let fits = |point: &&PointOut| {
             point.name == name
                 && labels.iter().all(|(label, value)| {
                     point.labels.get(*label).is_some_and(|have| match have {
@@ -181,7 +155,7 @@ impl Output {
                     })
                 })
         };
-        let found: Vec<&Point> = self.points.iter().filter(fits).collect();
+        let found: Vec<&PointOut> = self.points.iter().filter(fits).collect();
         match found.as_slice() {
             [point] => point,
             found => {
@@ -197,16 +171,15 @@ impl Output {
     }
 }
 
-impl Point {
-    // The run is the replay's own, and `source` follows from `source_id`.
-    fn shown_labels(&self, all: bool) -> String {
-        let mut shown = Vec::new();
-        for (name, value) in &self.labels {
-            if all || !["run_id", "testplan", "source"].contains(&name.as_str()) {
-                shown.push(format!("{name}={}", Word(value)));
-            }
+impl PointOut {
+    fn new(metric: &Metric<'_>, point: Point<'_>) -> Self {
+        Self {
+            name: metric.name.to_owned(),
+            instrument: metric.kind.instrument().as_str(),
+            unit: metric.unit.to_owned(),
+            labels: point.attributes.iter().map(|kv| (kv.key.to_string(), json(&kv.value))).collect(),
+            value: point.value,
         }
-        if shown.is_empty() { "-".to_owned() } else { shown.join(" ") }
     }
 }
 
@@ -249,195 +222,11 @@ impl SpanOut {
     }
 }
 
-/// Text without quotes where it can do without.
-struct Word<'a>(&'a Value);
-
-impl fmt::Display for Word<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::String(text)
-                if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"=".contains(c)) =>
-            {
-                f.write_str(text)
-            }
-            // `50` and not `50.0`: what a figure is, its instrument says.
-            Value::Number(number) if number.is_f64() => write!(f, "{}", number.as_f64().unwrap_or(f64::NAN)),
-            other => write!(f, "{other}"),
-        }
-    }
-}
-
-/// One paragraph per metric, one line per point; then one line per record.
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut metric = "";
-        for point in &self.points {
-            if point.name != metric {
-                if !metric.is_empty() {
-                    writeln!(f)?;
-                }
-                metric = &point.name;
-                writeln!(f, "{metric} ({}, {})", point.instrument, point.unit)?;
-            }
-            writeln!(f, "  {}  {}", point.shown_labels(false), point.value)?;
-        }
-        if !self.records.is_empty() {
-            if !metric.is_empty() {
-                writeln!(f)?;
-            }
-            writeln!(f, "records")?;
-        }
-        for record in &self.records {
-            write!(f, "  {}s {} {} {}", record.at, record.severity, record.telemetry_type, record.telemetry_name)?;
-            if let Some(source_id) = &record.source_id {
-                write!(f, " source_id={source_id}")?;
-            }
-            if let Some(span) = &record.span {
-                write!(f, " span={span}")?;
-            }
-            for (name, value) in &record.fields {
-                write!(f, " {name}={}", Word(value))?;
-            }
-            writeln!(f)?;
-        }
-        if !self.spans.is_empty() {
-            if !(metric.is_empty() && self.records.is_empty()) {
-                writeln!(f)?;
-            }
-            writeln!(f, "spans")?;
-        }
-        for span in &self.spans {
-            span.fmt(f)?;
-        }
-        if self.overflowed > 0 {
-            writeln!(f, "\n{} events beyond the series limit", self.overflowed)?;
-        }
-        if self.points.is_empty() && self.records.is_empty() && self.spans.is_empty() {
-            writeln!(f, "(nothing)")?;
-        }
-        Ok(())
-    }
-}
-
-/// Ids, then one line per attribute and event.
-impl fmt::Display for SpanOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, duration_ms, name, kind, trace_id, span_id, sampled, status, .. } = self;
-        writeln!(f, "  {start}s {duration_ms}ms {kind} {name:?} {status}")?;
-        write!(f, "    trace={trace_id} span={span_id}")?;
-        if let Some(parent) = &self.parent_span_id {
-            write!(f, " parent={parent}")?;
-        }
-        writeln!(f, " sampled={sampled}")?;
-        for (name, value) in &self.attributes {
-            writeln!(f, "    {name}={}", Word(value))?;
-        }
-        for (event, attributes) in &self.events {
-            write!(f, "    event {event}")?;
-            for (name, value) in attributes {
-                write!(f, " {name}={}", Word(value))?;
-            }
-            writeln!(f)?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for PointValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, sum, min, max, bounds, bucket_counts) = match self {
-            Self::Number { value } => return Word(value).fmt(f),
-            Self::Distribution { count, sum, min, max, bounds, bucket_counts } => {
-                (count, sum, min, max, bounds, bucket_counts)
-            }
-        };
-        write!(f, "count={count} sum={sum}")?;
-        if let (Some(min), Some(max)) = (min, max) {
-            write!(f, " min={min} max={max}")?;
-        }
-        // Empty buckets say nothing that the spec does not.
-        let bounds = bounds.iter().map(|bound| format!("<={bound}")).chain(["more".to_owned()]);
-        for (bound, count) in bounds.zip(bucket_counts).filter(|(_, count)| **count > 0) {
-            write!(f, " {bound}:{count}")?;
-        }
-        Ok(())
-    }
-}
-
-fn points_of(metric: &Metric) -> Vec<Point> {
-    match metric.data() {
-        AggregatedMetrics::F64(data) => of_numbers(metric, data),
-        AggregatedMetrics::U64(data) => of_numbers(metric, data),
-        AggregatedMetrics::I64(data) => of_numbers(metric, data),
-    }
-}
-
-fn of_numbers<T: Copy + Into<serde_json::Value> + AsF64>(metric: &Metric, data: &MetricData<T>) -> Vec<Point> {
-    let point = |instrument, attributes: &mut dyn Iterator<Item = &KeyValue>, value| Point {
-        name: metric.name().to_owned(),
-        instrument,
-        unit: metric.unit().to_owned(),
-        labels: attributes.map(|kv| (kv.key.to_string(), json(&kv.value))).collect(),
-        value,
-    };
-    match data {
-        MetricData::Gauge(gauge) => gauge
-            .data_points()
-            .map(|p| point("gauge", &mut p.attributes(), PointValue::Number { value: p.value().into() }))
-            .collect(),
-        MetricData::Sum(sum) => {
-            let instrument = if sum.is_monotonic() { "counter" } else { "up-down counter" };
-            sum.data_points()
-                .map(|p| point(instrument, &mut p.attributes(), PointValue::Number { value: p.value().into() }))
-                .collect()
-        }
-        MetricData::Histogram(histogram) => histogram
-            .data_points()
-            .map(|p| {
-                let value = PointValue::Distribution {
-                    count: p.count(),
-                    sum: p.sum().as_f64(),
-                    min: p.min().map(AsF64::as_f64),
-                    max: p.max().map(AsF64::as_f64),
-                    bounds: p.bounds().collect(),
-                    bucket_counts: p.bucket_counts().collect(),
-                };
-                point("histogram", &mut p.attributes(), value)
-            })
-            .collect(),
-        // The meter of a replay has none.
-        MetricData::ExponentialHistogram(_) => Vec::new(),
-    }
-}
-
 fn json(value: &LabelValue) -> Value {
     match value {
         LabelValue::Bool(b) => (*b).into(),
         LabelValue::I64(n) => (*n).into(),
         LabelValue::F64(n) => (*n).into(),
         other => other.to_string().into(),
-    }
-}
-
-trait AsF64 {
-    #[allow(clippy::wrong_self_convention)] // they are `Copy`
-    fn as_f64(self) -> f64;
-}
-
-impl AsF64 for f64 {
-    fn as_f64(self) -> f64 {
-        self
-    }
-}
-
-impl AsF64 for u64 {
-    fn as_f64(self) -> f64 {
-        self as f64
-    }
-}
-
-impl AsF64 for i64 {
-    fn as_f64(self) -> f64 {
-        self as f64
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use ltel_core::Timestamp;
+use ltel_core::points::{self, Metric, MetricKind, PointValue};
 use ltel_core::run::{RunInfo, SourceInfo};
 use ltel_core::trace::SpanData;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, Status};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -117,7 +117,32 @@ pub(super) struct Point<'a> {
     pub(super) always: bool,
 }
 
-impl Point<'_> {
+impl<'a> Point<'a> {
+    fn new(metric: &Metric<'a>, point: &points::Point<'_>, run: Option<&RunInfo>) -> Option<Self> {
+        let figures: Vec<(&str, Value)> = match &point.value {
+            PointValue::Number { value } => vec![("value", (*value).into())],
+            PointValue::Histogram { count, sum, min, max, bounds, bucket_counts } => vec![
+                ("count", (*count).into()),
+                ("sum", (*sum).into()),
+                ("min", (*min).into()),
+                ("max", (*max).into()),
+                ("bounds", bounds.as_slice().into()),
+                ("bucket_counts", bucket_counts.as_slice().into()),
+            ],
+            // A JSON backend never asks for these buckets: `MeterSettings::exponential`.
+            PointValue::ExponentialHistogram { .. } => return None,
+        };
+        let mut telemetry = context("metrics", metric.name, run);
+        telemetry.insert("unit".to_owned(), metric.unit.into());
+        // Run and test plan stand in the context already; inserting them again changes nothing.
+        telemetry.extend(point.attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))));
+        let series = series(metric.name, &point.attributes);
+        let said = Value::Array(figures.iter().map(|(_, value)| value.clone()).collect()).to_string();
+        telemetry.extend(figures.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let always = metric.kind == MetricKind::Gauge;
+        Some(Self { name: metric.name, telemetry, series, figures: said, always })
+    }
+
     /// Appends its line.
     pub(super) fn write(&self, out: &mut Vec<u8>, at: Timestamp) {
         write(out, at, "INFO", "metrics", self.name, &self.telemetry);
@@ -126,60 +151,11 @@ impl Point<'_> {
 
 /// All points of a collection.
 pub(super) fn points(collected: &Collected) -> Vec<Point<'_>> {
-    let mut points = Vec::new();
-    for metric in collected.metrics.scope_metrics().flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics) {
-        match metric.data() {
-            AggregatedMetrics::F64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
-            AggregatedMetrics::U64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
-            AggregatedMetrics::I64(data) => metric_points(metric, data, collected.run.as_deref(), &mut points),
-        }
+    let mut all = Vec::new();
+    for metric in points::metrics(&collected.metrics) {
+        all.extend(metric.points().filter_map(|point| Point::new(&metric, &point, collected.run.as_deref())));
     }
-    points
-}
-
-fn metric_points<'a, T: Copy + Into<Value>>(
-    metric: &'a Metric,
-    data: &MetricData<T>,
-    run: Option<&RunInfo>,
-    points: &mut Vec<Point<'a>>,
-) {
-    let mut add = |attributes: Vec<&KeyValue>, always: bool, figures: Vec<(&str, Value)>| {
-        let mut telemetry = context("metrics", metric.name(), run);
-        telemetry.insert("unit".to_owned(), metric.unit().into());
-        // Run and test plan stand in the context already; inserting them again changes nothing.
-        telemetry.extend(attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))));
-        let series = series(metric.name(), &attributes);
-        let said = Value::Array(figures.iter().map(|(_, value)| value.clone()).collect()).to_string();
-        telemetry.extend(figures.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        points.push(Point { name: metric.name(), telemetry, series, figures: said, always });
-    };
-    match data {
-        MetricData::Gauge(gauge) => {
-            for point in gauge.data_points() {
-                add(point.attributes().collect(), true, vec![("value", point.value().into())]);
-            }
-        }
-        MetricData::Sum(sum) => {
-            for point in sum.data_points() {
-                add(point.attributes().collect(), false, vec![("value", point.value().into())]);
-            }
-        }
-        MetricData::Histogram(histogram) => {
-            for point in histogram.data_points() {
-                let figures = vec![
-                    ("count", point.count().into()),
-                    ("sum", point.sum().into()),
-                    ("min", point.min().map_or(Value::Null, Into::into)),
-                    ("max", point.max().map_or(Value::Null, Into::into)),
-                    ("bounds", point.bounds().collect::<Vec<_>>().into()),
-                    ("bucket_counts", point.bucket_counts().collect::<Vec<_>>().into()),
-                ];
-                add(point.attributes().collect(), false, figures);
-            }
-        }
-        // A JSON backend never asks for these buckets: `MeterSettings::exponential`.
-        MetricData::ExponentialHistogram(_) => {}
-    }
+    all
 }
 
 fn context(kind: &str, name: &str, run: Option<&RunInfo>) -> Map<String, Value> {

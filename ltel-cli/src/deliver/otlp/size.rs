@@ -1,11 +1,10 @@
 //! About how many bytes an item takes in an OTLP request (protobuf, not compressed): rather too many than too few.
 
+use ltel_core::points::{self, Point, PointValue};
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::logs::SdkLogRecord;
-use opentelemetry_sdk::metrics::data::{
-    AggregatedMetrics, ExponentialBucket, MetricData, ResourceMetrics, ScopeMetrics,
-};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::trace::SpanData;
 
 /// Tags, lengths and numbers around a key and a value.
@@ -29,38 +28,26 @@ pub(super) fn log(record: &SdkLogRecord) -> usize {
 }
 
 /// The points of a collection: how many, and about how many bytes they take.
-pub(super) fn points(metrics: &ResourceMetrics) -> (u64, usize) {
-    let metrics = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
-    metrics.fold((0, 0), |(points, bytes), metric| {
-        let (more, size) = match metric.data() {
-            AggregatedMetrics::F64(data) => of_metric(data),
-            AggregatedMetrics::U64(data) => of_metric(data),
-            AggregatedMetrics::I64(data) => of_metric(data),
-        };
-        (points + more, bytes + size + 128 + metric.name().len() + metric.description().len())
+pub(super) fn points(collected: &ResourceMetrics) -> (u64, usize) {
+    points::metrics(collected).fold((0, 0), |(points, bytes), metric| {
+        let sizes = metric.points().map(|of| point(&of));
+        let (more, size) = sizes.fold((0, 0), |(points, bytes), size| (points + 1, bytes + size));
+        (points + more, bytes + size + 128 + metric.name.len() + metric.description.len())
     })
 }
 
-fn of_metric<T>(data: &MetricData<T>) -> (u64, usize) {
-    fn sum(sizes: impl Iterator<Item = usize>) -> (u64, usize) {
-        sizes.fold((0, 0), |(points, bytes), size| (points + 1, bytes + size))
-    }
-    fn labels<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> usize {
-        attributes.map(pair).sum()
-    }
-    match data {
-        MetricData::Gauge(gauge) => sum(gauge.data_points().map(|point| 40 + labels(point.attributes()))),
-        MetricData::Sum(all) => sum(all.data_points().map(|point| 40 + labels(point.attributes()))),
-        MetricData::Histogram(histogram) => sum(histogram.data_points().map(|point| {
+fn point(point: &Point<'_>) -> usize {
+    let labels: usize = point.attributes.iter().copied().map(pair).sum();
+    labels
+        + match &point.value {
+            PointValue::Number { .. } => 40,
             // Bounds and counts are 8 bytes each.
-            96 + 16 * (point.bounds().count() + 1) + labels(point.attributes())
-        })),
-        MetricData::ExponentialHistogram(histogram) => sum(histogram.data_points().map(|point| {
-            let buckets = [point.positive_bucket(), point.negative_bucket()];
-            let counts = buckets.into_iter().flat_map(ExponentialBucket::counts).map(varint);
-            128 + counts.sum::<usize>() + labels(point.attributes())
-        })),
-    }
+            PointValue::Histogram { bounds, .. } => 96 + 16 * (bounds.len() + 1),
+            PointValue::ExponentialHistogram { positive, negative, .. } => {
+                let counts = [positive, negative].into_iter().flat_map(|buckets| &buckets.counts);
+                128 + counts.map(|count| varint(*count)).sum::<usize>()
+            }
+        }
 }
 
 /// Protobuf writes a number in groups of 7 bits.

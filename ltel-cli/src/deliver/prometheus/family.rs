@@ -3,12 +3,12 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::SystemTime;
 
 use ltel_core::Timestamp;
+use ltel_core::points::{self, Metric, MetricKind, PointValue};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, HistogramDataPoint, Metric, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 
 use super::name::{self, Suffix};
 
@@ -93,14 +93,8 @@ impl Families {
     /// Adds a collection. Of two samples of the same series, the one that was added first stays: begin with the newest run.
     /// `ended` is whether the run is over: a gauge says how things are, and they are no longer so.
     pub(super) fn collect(&mut self, metrics: &ResourceMetrics, ended: bool) {
-        for scope in metrics.scope_metrics() {
-            for metric in scope.metrics() {
-                match metric.data() {
-                    AggregatedMetrics::F64(data) => self.metric(scope.scope(), metric, data, ended),
-                    AggregatedMetrics::U64(data) => self.metric(scope.scope(), metric, data, ended),
-                    AggregatedMetrics::I64(data) => self.metric(scope.scope(), metric, data, ended),
-                }
-            }
+        for metric in points::metrics(metrics) {
+            self.metric(&metric, ended);
         }
         self.collections += 1;
     }
@@ -110,43 +104,29 @@ impl Families {
         (self.all, self.clashes)
     }
 
-    fn metric<T: Number>(&mut self, scope: &InstrumentationScope, metric: &Metric, data: &MetricData<T>, ended: bool) {
-        let sample = |attributes: Vec<&KeyValue>, kind: Kind, value: Value, start: Option<SystemTime>| Sample {
-            labels: self.labels(scope, &attributes, kind),
-            value,
-            created: start.map(|start| Timestamp::from(start).as_secs()),
-            collection: Some(self.collections),
-        };
-        let number = |value: T| Value::Number(value.number());
-        let (kind, suffix, samples): (_, _, Vec<_>) = match data {
-            MetricData::Gauge(_) if ended => return,
-            MetricData::Gauge(gauge) => {
-                let samples =
-                    gauge.data_points().map(|p| sample(p.attributes().collect(), Kind::Gauge, number(p.value()), None));
-                (Kind::Gauge, Suffix::Ratio, samples.collect())
-            }
-            MetricData::Sum(sum) => {
-                let (kind, suffix) =
-                    if sum.is_monotonic() { (Kind::Counter, Suffix::Total) } else { (Kind::Gauge, Suffix::No) };
-                let start = sum.is_monotonic().then(|| sum.start_time());
-                let samples =
-                    sum.data_points().map(|p| sample(p.attributes().collect(), kind, number(p.value()), start));
-                (kind, suffix, samples.collect())
-            }
-            MetricData::Histogram(histogram) => {
-                let start = Some(histogram.start_time());
-                let samples = histogram
-                    .data_points()
-                    .map(|p| sample(p.attributes().collect(), Kind::Histogram, buckets(p), start));
-                (Kind::Histogram, Suffix::No, samples.collect())
-            }
+    fn metric(&mut self, metric: &Metric<'_>, ended: bool) {
+        let (kind, suffix) = match metric.kind {
+            MetricKind::Gauge if ended => return,
+            MetricKind::Gauge => (Kind::Gauge, Suffix::Ratio),
+            MetricKind::Sum { monotonic: true, .. } => (Kind::Counter, Suffix::Total),
+            MetricKind::Sum { monotonic: false, .. } => (Kind::Gauge, Suffix::No),
+            MetricKind::Histogram(_) => (Kind::Histogram, Suffix::No),
             // This backend asks for none.
-            MetricData::ExponentialHistogram(_) => return,
+            MetricKind::ExponentialHistogram(_) => return,
         };
-        let (name, unit) = name::family(metric.name(), metric.unit(), suffix);
-        let about = About { name, kind, unit, help: metric.description() };
+        let samples = metric.points().filter_map(|point| {
+            Some(Sample {
+                labels: self.labels(metric.scope, &point.attributes, kind),
+                created: point.start.filter(|_| kind.counts()).map(|start| Timestamp::from(start).as_secs()),
+                value: value(point.value)?,
+                collection: Some(self.collections),
+            })
+        });
+        let samples = samples.collect();
+        let (name, unit) = name::family(metric.name, metric.unit, suffix);
+        let about = About { name, kind, unit, help: metric.description };
         if !self.add(about, samples) {
-            self.clashes.push(metric.name().to_owned());
+            self.clashes.push(metric.name.to_owned());
         }
     }
 
@@ -254,10 +234,15 @@ fn labels<'a>(attributes: impl Iterator<Item = (&'a str, &'a opentelemetry::Valu
     labels.into_iter().collect()
 }
 
-fn buckets<T: Number>(point: &HistogramDataPoint<T>) -> Value {
+fn value(value: PointValue) -> Option<Value> {
+    let (bounds, bucket_counts, count, sum) = match value {
+        PointValue::Number { value } => return Some(Value::Number(value.as_f64())),
+        PointValue::Histogram { bounds, bucket_counts, count, sum, .. } => (bounds, bucket_counts, count, sum),
+        PointValue::ExponentialHistogram { .. } => return None,
+    };
     let mut below = 0;
     let mut buckets: Vec<(f64, u64)> = Vec::new();
-    for (bound, count) in point.bounds().zip(point.bucket_counts()) {
+    for (bound, count) in bounds.into_iter().zip(bucket_counts) {
         below += count;
         match buckets.last_mut() {
             Some((last, all)) if last.to_bits() == bound.to_bits() => *all = below,
@@ -266,28 +251,5 @@ fn buckets<T: Number>(point: &HistogramDataPoint<T>) -> Value {
             _ => {}
         }
     }
-    Value::Histogram { buckets, count: point.count(), sum: point.sum().number() }
-}
-
-/// A number of the SDK's. Prometheus has f64 only.
-trait Number: Copy {
-    fn number(self) -> f64;
-}
-
-impl Number for f64 {
-    fn number(self) -> f64 {
-        self
-    }
-}
-
-impl Number for u64 {
-    fn number(self) -> f64 {
-        self as f64
-    }
-}
-
-impl Number for i64 {
-    fn number(self) -> f64 {
-        self as f64
-    }
+    Some(Value::Histogram { buckets, count, sum })
 }
