@@ -18,6 +18,7 @@ pub mod field;
 mod series;
 pub mod instrument;
 pub mod record;
+pub mod figures;
 pub mod trace;
 pub mod recorder;
 pub mod moment;
@@ -40,6 +41,7 @@ pub mod prelude {
     pub use ltel_macros::Recorder;
 
     pub use crate::event::{Event, Request};
+    pub use crate::figures::RunFigures;
     pub use crate::instrument::{Counter, Gauge, Histogram, Instruments, UpDownCounter};
     pub use crate::label::{AsLabel, Label};
     pub use crate::moment::Moment;

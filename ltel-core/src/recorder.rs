@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Request};
+use crate::figures::RunFigures;
 use crate::instrument::{ForgetSource, Instruments};
 use crate::label::Label;
 use crate::record::Record;
@@ -301,6 +302,11 @@ impl<'a, O> Context<'a, O> {
     pub fn emit_span(&mut self, span: SpanData) {
         self.out.spans.push(span);
     }
+
+    /// Emits the figures of the run, for people.
+    pub fn emit_figures(&mut self, figures: RunFigures) {
+        self.out.figures.push(figures);
+    }
 }
 
 /// What recorders emit besides the points of their instruments.
@@ -310,6 +316,8 @@ pub struct Emitted {
     pub records: Vec<Record>,
     /// Spans.
     pub spans: Vec<SpanData>,
+    /// The figures of the run, for people.
+    pub figures: Vec<RunFigures>,
 }
 
 /// Where and when an event happened.

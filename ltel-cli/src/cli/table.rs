@@ -5,16 +5,20 @@ use std::fmt::Write as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use ltel_core::account::{DropReason, SourceAccount};
-use ltel_core::record::Record;
+use ltel_core::figures::{EndpointFigures, RunFigures};
+use ltel_core::text;
 
 use crate::config::{BackendConfig, BackendKind, Signal};
 use crate::deliver::Delivered;
-use crate::deliver::summary::RunFigures;
 use crate::pipeline::Ended;
 use crate::runs::FinishedRun;
 
 // Wide enough for the figures; long texts go on in the next line.
 const WIDTH: u16 = 140;
+
+// In characters.
+const LONGEST_NAME: usize = 60;
+const LONGEST_ERROR: usize = 80;
 
 /// A table without lines, as tools of a terminal print it.
 pub(crate) fn plain(header: &[&str]) -> Table {
@@ -26,13 +30,12 @@ pub(crate) fn plain(header: &[&str]) -> Table {
 /// The end of `run` and `demo`: each run's figures, then what became of every request and of every export.
 pub(crate) fn render(ended: &Ended) -> String {
     let mut out = String::new();
-    let figures = ended.summary.runs();
     for run in &ended.outcome.runs {
         let _ = writeln!(out, "\nRun {} of testplan {}", run.info.run_id, run.info.testplan);
-        if let Some(figures) = figures.iter().find(|figures| figures.run.run_id == run.info.run_id) {
-            let _ = writeln!(out, "\n{}", endpoints(figures));
+        if let Some(figures) = ended.summary.figures(&run.info) {
+            let _ = writeln!(out, "\n{}", endpoints(&figures));
             if !figures.errors.is_empty() {
-                let _ = writeln!(out, "\n{}", errors(figures));
+                let _ = writeln!(out, "\n{}", errors(&figures));
             }
         }
         let _ = writeln!(out, "\n{}", account(run));
@@ -61,37 +64,39 @@ pub(crate) fn log(ended: &Ended) {
 fn endpoints(figures: &RunFigures) -> Table {
     let mut table = plain(&["Method", "Name", "Requests", "Failures", "p50 ms", "p95 ms", "p99 ms", "Max ms", "Req/s"]);
     right(&mut table, 2..9);
-    for record in figures.endpoints.iter().chain(&figures.total) {
-        let count = |field| record.get(field).map_or_else(String::new, ToString::to_string);
-        let number = |field| number(record, field);
-        table.add_row([
-            text(record, "method"),
-            text(record, "name"),
-            count("num_requests"),
-            count("num_failures"),
-            number("percentile_50"),
-            number("percentile_95"),
-            number("percentile_99"),
-            number("max_response_time"),
-            number("total_rps"),
-        ]);
+    for endpoint in figures.endpoints.iter().chain([&figures.total]) {
+        table.add_row(row(endpoint));
     }
     table
+}
+
+fn row(endpoint: &EndpointFigures) -> [String; 9] {
+    let percentile = |percent| number(endpoint.percentile(percent));
+    [
+        one_line(&endpoint.method, LONGEST_NAME),
+        one_line(&endpoint.name, LONGEST_NAME),
+        endpoint.requests.to_string(),
+        endpoint.failures.to_string(),
+        percentile(50.0),
+        percentile(95.0),
+        percentile(99.0),
+        number(endpoint.max_ms),
+        number(Some(endpoint.rate)),
+    ]
 }
 
 fn errors(figures: &RunFigures) -> Table {
     const SHOWN: usize = 10;
     let mut table = plain(&["Times", "Error", "At"]);
     right(&mut table, 0..1);
-    let times = |record: &Record| record.get("occurrences").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let mut errors = figures.errors.clone();
-    errors.sort_by_key(|record| std::cmp::Reverse(times(record)));
-    for record in errors.iter().take(SHOWN) {
-        let at = format!("{} {}", text(record, "method"), text(record, "name"));
-        table.add_row([times(record).to_string(), shortened(&text(record, "error"), 80), at]);
+    let mut errors: Vec<_> = figures.errors.iter().collect();
+    errors.sort_by_key(|error| std::cmp::Reverse(error.occurrences));
+    for error in errors.iter().take(SHOWN) {
+        let at = format!("{} {}", one_line(&error.method, LONGEST_NAME), one_line(&error.name, LONGEST_NAME));
+        table.add_row([error.occurrences.to_string(), one_line(&error.error, LONGEST_ERROR), at]);
     }
     if errors.len() > SHOWN {
-        let rest: u64 = errors[SHOWN..].iter().map(|record| times(record)).sum();
+        let rest: u64 = errors[SHOWN..].iter().map(|error| error.occurrences).sum();
         table.add_row([rest.to_string(), format!("{} more kinds of errors", errors.len() - SHOWN), String::new()]);
     }
     table
@@ -184,35 +189,69 @@ fn right(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-/// A field as text that stays on its line, whatever it holds.
-fn text(record: &Record, field: &str) -> String {
-    let text = record.get(field).and_then(|value| value.as_str()).unwrap_or_default();
-    shortened(text, 60)
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    let mut short: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() > most {
-        short.push('…');
-    }
-    short
+fn one_line(text: &str, most: usize) -> String {
+    text::shortened(text, most).to_string()
 }
 
 /// What an error is about stands at its beginning, and why it came at its end.
 fn without_its_middle(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
-        return shortened(text, most);
+        return text::printable(text).to_string();
     }
     let (head, tail) = (most / 3, most - most / 3);
     let end: String = text.chars().skip(length - tail).collect();
-    format!("{}{}", shortened(text, head), shortened(&end, tail))
+    format!("{}{}", text::shortened(text, head), text::printable(&end))
 }
 
-fn number(record: &Record, field: &str) -> String {
-    match record.get(field).and_then(serde_json::Value::as_f64) {
+fn number(number: Option<f64>) -> String {
+    match number {
         Some(number) if number.abs() < 10.0 => format!("{number:.2}"),
         Some(number) => format!("{number:.1}"),
         None => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ltel_core::figures::{ErrorFigures, Percentile, Stage};
+
+    use super::*;
+
+    fn figures() -> RunFigures {
+        let endpoint = |method: &str, name: &str, percentiles: &[(f64, f64)]| EndpointFigures {
+            method: method.to_owned(),
+            name: name.to_owned(),
+            requests: 12,
+            failures: 3,
+            max_ms: (!percentiles.is_empty()).then_some(1234.5),
+            percentiles: percentiles.iter().map(|&(percent, ms)| Percentile { percent, ms }).collect(),
+            rate: 0.5,
+            ..EndpointFigures::default()
+        };
+        let error = |n: u64, text: &str| ErrorFigures {
+            method: "GET".to_owned(),
+            name: "/".to_owned(),
+            error: text.to_owned(),
+            occurrences: n,
+            first: ltel_core::Timestamp::default(),
+            last: ltel_core::Timestamp::default(),
+        };
+        RunFigures {
+            time: ltel_core::Timestamp::default(),
+            stage: Stage::Final { complete: true },
+            users: 1,
+            total: endpoint("", "Aggregated", &[(50.0, 1.0), (95.0, 20.0), (99.0, 30.0)]),
+            endpoints: vec![endpoint("GET", "/a\u{1b}[31m", &[(50.0, 1.0), (99.0, 30.0)]), endpoint("", "untimed", &[])],
+            errors: (1..=12).map(|n| error(n, if n == 12 { "two\nlines" } else { "one" })).collect(),
+        }
+    }
+
+    /// Scenario: the figures of a run whose names hold escape sequences, with percentiles that were not computed and an endpoint
+    /// without response times. Guarantees: each figure is in its column, `-` stands where there is none, the most frequent
+    /// errors come first, and nothing that a client sent reaches the terminal raw.
+    #[test]
+    fn figures_are_shown() {
+        insta::assert_snapshot!(format!("{}\n\n{}", endpoints(&figures()), errors(&figures())));
     }
 }

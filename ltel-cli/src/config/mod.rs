@@ -163,7 +163,7 @@ impl BackendKind {
             Self::Json(json) => json.spans || !matches!(signal, Signal::Traces),
             Self::Otlp(otlp) => otlp.signal(signal).is_some(),
             Self::Prometheus(_) => matches!(signal, Signal::Metrics),
-            Self::Summary => matches!(signal, Signal::Logs),
+            Self::Summary => false,
         }
     }
 

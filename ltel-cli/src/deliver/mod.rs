@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Timestamp;
+use ltel_core::figures::RunFigures;
 use ltel_core::meter::{Collector, MeterSettings};
 use ltel_core::record::Record;
 use ltel_core::run::{RunInfo, SourceInfo};
@@ -42,6 +43,10 @@ trait Sink: Send + 'static {
     }
     /// Takes spans.
     fn spans(&mut self, _batch: Vec<Spans>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+    /// Takes the figures of a run.
+    fn figures(&mut self, _run: Arc<RunInfo>, _figures: Arc<RunFigures>) -> impl Future<Output = ()> + Send {
         async {}
     }
     /// ltel is about to end: what comes now is the last.
@@ -105,6 +110,10 @@ enum Command {
     Begin(Feed),
     Record(Entry),
     Spans(Spans),
+    Figures {
+        run: Arc<RunInfo>,
+        figures: Arc<RunFigures>,
+    },
     /// The report is for the queue that takes structured events.
     End {
         run: Arc<RunInfo>,
@@ -120,6 +129,7 @@ pub(crate) struct Backend {
     /// How it wants metrics; absent if it takes none.
     pub(crate) meter: Option<MeterSettings>,
     pub(crate) account: Arc<Account>,
+    takes_figures: bool,
     queues: Vec<Queue>,
 }
 
@@ -140,6 +150,15 @@ impl Backend {
     pub(crate) fn spans(&self, spans: Spans) {
         let items = spans.data.len();
         self.offer(Command::Spans(spans), Signal::Traces, items);
+    }
+
+    /// The figures of a run, for a backend that shows them to people.
+    pub(crate) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
+        if self.takes_figures {
+            for queue in &self.queues {
+                queue.send(Command::Figures { run: Arc::clone(run), figures: Arc::clone(figures) });
+            }
+        }
     }
 
     fn offer(&self, command: Command, signal: Signal, items: usize) {
@@ -220,11 +239,12 @@ pub(crate) fn start(
             (Some(settings(resource, false)), task)
         }
         BackendKind::Summary => {
-            let sink = summary::SummarySink::new(Arc::clone(summary), Arc::clone(&account));
-            (None, tokio::spawn(Work::new(config, queue(&[Signal::Logs])).run(sink)))
+            let sink = summary::SummarySink::new(Arc::clone(summary));
+            (None, tokio::spawn(Work::new(config, queue(&[])).run(sink)))
         }
     };
-    Ok((Backend { name: config.name.clone(), interval: config.interval, meter, account, queues }, task))
+    let takes_figures = matches!(config.kind, BackendKind::Summary);
+    Ok((Backend { name: config.name.clone(), interval: config.interval, meter, account, takes_figures, queues }, task))
 }
 
 /// A backend's task: what it has to collect, and when.
@@ -327,6 +347,7 @@ impl Work {
                     self.feeds.push(Scheduled { id: self.next_feed, feed, every, due: Instant::now() + every });
                     self.next_feed += 1;
                 }
+                Command::Figures { run, figures } => sink.figures(run, figures).await,
                 Command::End { run, report } => {
                     taken.give_to(sink, &self.queue).await;
                     self.end(&run, report, sink).await;

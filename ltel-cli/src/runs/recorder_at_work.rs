@@ -123,6 +123,12 @@ impl AtWork {
                 backends[index].record(Entry { run: Arc::clone(run), record: Arc::clone(&record) });
             }
         }
+        for figures in out.figures.drain(..) {
+            let figures = Arc::new(figures);
+            for &index in &self.routes {
+                backends[index].figures(run, &figures);
+            }
+        }
         if !out.spans.is_empty() {
             let spans = Arc::new(std::mem::take(&mut out.spans));
             for &index in &self.routes {

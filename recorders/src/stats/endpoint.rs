@@ -1,8 +1,8 @@
 //! The figures of one endpoint, or of all.
 
 use hdrhistogram::Histogram;
+use ltel_core::figures::{EndpointFigures, Percentile};
 use ltel_core::prelude::*;
-use serde_json::Value;
 
 use super::Window;
 use super::errors::Errors;
@@ -109,33 +109,32 @@ impl Endpoint {
         other.seconds.iter().for_each(|&second| self.add_second(second));
     }
 
-    /// Adds the figures to a record.
-    pub(super) fn describe(&self, record: Record, window: Window, percentiles: &[f64]) -> Record {
+    /// The figures, with rates over this window.
+    pub(super) fn figures(&self, window: Window, percentiles: &[f64]) -> EndpointFigures {
         let timed = self.requests - self.untimed;
         let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
-        let (current_rps, current_fail_per_sec) = self.current_rates(window);
+        let (current_rate, current_failure_rate) = self.current_rates(window);
         let duration = window.last - window.begun;
         let rate = |count: u64| if duration > 0.0 { count as f64 / duration } else { 0.0 };
-        let mut record = record
-            .field("method", &*self.method)
-            .field("name", &*self.name)
-            .field("num_requests", self.requests)
-            .field("num_failures", self.failures)
-            .field("min_response_time", if timed == 0 { Value::Null } else { self.min_ms.into() })
-            .field("max_response_time", if timed == 0 { Value::Null } else { self.max_ms.into() })
-            .field("current_rps", current_rps)
-            .field("current_fail_per_sec", current_fail_per_sec)
-            .field("avg_response_time", mean(self.total_ms, timed))
-            .field("median_response_time", self.percentile(50.0))
-            .field("total_rps", rate(self.requests))
-            .field("total_fail_per_sec", rate(self.failures))
-            .field("avg_content_length", mean(self.content as f64, self.requests));
-        for &percentile in percentiles {
-            // 99.9 is percentile_999: a field's name holds no dot.
-            let name = format!("percentile_{percentile}").replace('.', "");
-            record = record.field(name, self.percentile(percentile));
+        EndpointFigures {
+            method: self.method.to_string(),
+            name: self.name.to_string(),
+            requests: self.requests,
+            failures: self.failures,
+            min_ms: (timed > 0).then_some(self.min_ms),
+            max_ms: (timed > 0).then_some(self.max_ms),
+            mean_ms: mean(self.total_ms, timed),
+            median_ms: self.percentile(50.0),
+            percentiles: percentiles
+                .iter()
+                .map(|&percent| Percentile { percent, ms: self.percentile(percent) })
+                .collect(),
+            mean_length: mean(self.content as f64, self.requests),
+            rate: rate(self.requests),
+            failure_rate: rate(self.failures),
+            current_rate,
+            current_failure_rate,
         }
-        record
     }
 
     /// In milliseconds.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ltel_core::Timestamp;
-use ltel_core::prelude::*;
+use ltel_core::figures::ErrorFigures;
 
 /// Distinct errors, by the text that Locust's own statistics show.
 #[derive(Clone, Debug, Default)]
@@ -28,15 +28,15 @@ impl Seen {
         self.last = self.last.max(more.last);
     }
 
-    pub(super) fn describe(&self, record: Record, method: &str, name: &str, error: &str) -> Record {
-        record
-            .field("status", "error")
-            .field("method", method)
-            .field("name", name)
-            .field("error", error)
-            .field("occurrences", self.occurrences)
-            .field("first_seen", self.first.to_string())
-            .field("last_seen", self.last.to_string())
+    pub(super) fn figures(&self, method: &str, name: &str, error: &str) -> ErrorFigures {
+        ErrorFigures {
+            method: method.to_owned(),
+            name: name.to_owned(),
+            error: error.to_owned(),
+            occurrences: self.occurrences,
+            first: self.first,
+            last: self.last,
+        }
     }
 }
 

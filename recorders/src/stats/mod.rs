@@ -9,15 +9,19 @@ mod endpoint;
 mod errors;
 mod resets;
 mod recent;
+mod records;
 
 use std::collections::BTreeMap;
 
+use ltel_core::Timestamp;
 use ltel_core::event;
+use ltel_core::figures::Stage;
 use ltel_core::prelude::*;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use recent::Recent;
+use records::{describe_endpoint, describe_error};
 use resets::{Place, Resets};
 use table::Table;
 
@@ -152,28 +156,33 @@ impl Recorder for Stats {
     }
 
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        let users = self.users.now.values().sum();
-        self.emit_total("current", users, cx);
+        let figures = self.figures(Stage::Running, self.users.now.values().sum(), cx);
+        cx.emit(total_record("current", &figures));
+        cx.emit_figures(figures);
     }
 
     fn finish(&mut self, cx: &mut Context<'_, Options>) {
         for table in self.resets.settle() {
             self.table.add(&table);
         }
-        let users = self.users.before_stop.values().sum();
-        let window = self.emit_total("final", users, cx);
-        for endpoint in self.table.endpoints() {
-            let record = stats_record("endpoint", cx).field("status", "success");
-            cx.emit(endpoint.describe(record, window, &cx.options().percentiles));
+        let figures = self.figures(Stage::Final { complete: true }, self.users.before_stop.values().sum(), cx);
+        cx.emit(total_record("final", &figures));
+        for endpoint in &figures.endpoints {
+            cx.emit(describe_endpoint(stats_record("endpoint", cx.now()).field("status", "success"), endpoint));
         }
-        for record in self.table.describe_errors(&stats_record("endpoint", cx)) {
-            cx.emit(record);
+        for error in &figures.errors {
+            cx.emit(describe_error(stats_record("endpoint", cx.now()), error));
         }
+        cx.emit_figures(figures);
     }
 }
 
-fn stats_record(stats_type: &'static str, cx: &Context<'_, Options>) -> Record {
-    Record::new(RecordKind::Metrics, NAME, cx.now()).field("stats_type", stats_type)
+fn total_record(stats_type: &'static str, figures: &RunFigures) -> Record {
+    describe_endpoint(stats_record(stats_type, figures.time).field("user_count", figures.users), &figures.total)
+}
+
+fn stats_record(stats_type: &'static str, time: Timestamp) -> Record {
+    Record::new(RecordKind::Metrics, NAME, time).field("stats_type", stats_type)
 }
 
 /// The times that rates are computed over, in seconds since the epoch.
@@ -235,15 +244,21 @@ impl Stats {
         }
     }
 
-    /// Emits the total as things stand.
-    fn emit_total(&self, stats_type: &'static str, users: u64, cx: &mut Context<'_, Options>) -> Window {
+    /// The figures as things stand; those of endpoints and errors at the end only.
+    fn figures(&self, stage: Stage, users: u64, cx: &Context<'_, Options>) -> RunFigures {
         let mut total = self.table.total();
         for table in self.resets.aside() {
             total.add(&table.total());
         }
         let window = Window { begun: self.begun.unwrap_or_else(|| cx.run().begun.as_secs()), last: total.last };
-        let record = stats_record(stats_type, cx).field("user_count", users);
-        cx.emit(total.describe(record, window, &cx.options().percentiles));
-        window
+        let percentiles = &cx.options().percentiles;
+        let (endpoints, errors) = match stage {
+            Stage::Running => (Vec::new(), Vec::new()),
+            Stage::Final { .. } => (
+                self.table.endpoints().into_iter().map(|endpoint| endpoint.figures(window, percentiles)).collect(),
+                self.table.errors(),
+            ),
+        };
+        RunFigures { time: cx.now(), stage, users, total: total.figures(window, percentiles), endpoints, errors }
     }
 }

@@ -1,6 +1,7 @@
 //! A table of figures: every endpoint and every error.
 
 use ltel_core::Timestamp;
+use ltel_core::figures::ErrorFigures;
 use ltel_core::prelude::*;
 
 use super::endpoint::Endpoint;
@@ -71,16 +72,15 @@ impl Table {
         endpoints
     }
 
-    /// A record for each error, by endpoint.
-    pub(super) fn describe_errors(&self, template: &Record) -> Vec<Record> {
-        let mut records = Vec::new();
+    /// Each error, by endpoint; at last those beyond the limit.
+    pub(super) fn errors(&self) -> Vec<ErrorFigures> {
+        let mut errors = Vec::new();
         for endpoint in self.endpoints() {
-            for (text, seen) in endpoint.errors.sorted() {
-                records.push(seen.describe(template.clone(), &endpoint.method, &endpoint.name, text));
-            }
+            let of = endpoint.errors.sorted();
+            errors.extend(of.into_iter().map(|(text, seen)| seen.figures(&endpoint.method, &endpoint.name, text)));
         }
-        records.extend(self.other_errors.map(|seen| seen.describe(template.clone(), "", "", "other errors")));
-        records
+        errors.extend(self.other_errors.map(|seen| seen.figures("", "", "other errors")));
+        errors
     }
 
     /// All endpoints in one.

@@ -67,7 +67,7 @@ impl Prometheus {
                         self.server.shelf.begin(run, collector, Instant::now());
                     }
                     // It has a queue for metrics alone.
-                    Some(Command::Record(_) | Command::Spans(_)) => {}
+                    Some(Command::Record(_) | Command::Spans(_) | Command::Figures { .. }) => {}
                     Some(Command::End { run, .. }) => {
                         self.server.shelf.end(&run, shelf::until(Instant::now(), self.keep));
                     }
