@@ -10,13 +10,16 @@
 
 mod own_metrics;
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use ltel_core::wire::PROTOCOL;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -45,14 +48,15 @@ pub(crate) struct Pipeline {
     pub(crate) summary: Arc<Summary>,
     stop: watch::Sender<bool>,
     faults: Arc<Faults>,
-    listening: JoinHandle<()>,
+    listening: JoinHandle<Option<()>>,
     answers: TaskTracker,
-    runs: JoinHandle<Outcome>,
-    backends: Vec<AtWork>,
+    runs: JoinHandle<Option<Outcome>>,
+    backends: Vec<RunningBackend>,
+    failures: Failures,
 }
 
 #[derive(Debug)]
-struct AtWork {
+struct RunningBackend {
     config: BackendConfig,
     account: Arc<deliver::Account>,
     task: JoinHandle<()>,
@@ -67,6 +71,43 @@ pub(crate) struct Ended {
     pub(crate) summary: Arc<Summary>,
     pub(crate) backends: Vec<(BackendConfig, Delivered)>,
     pub(crate) faults: Arc<Faults>,
+    /// The stages that ended by a panic, or did not end in time.
+    pub(crate) failures: Vec<String>,
+}
+
+/// Which stages ended badly. Told to people at once, and part of the exit code.
+#[derive(Clone, Debug)]
+struct Failures(Arc<watch::Sender<Vec<String>>>);
+
+impl Failures {
+    fn add(&self, failure: String) {
+        tracing::error!("{failure}");
+        self.0.send_modify(|failures| failures.push(failure));
+    }
+
+    /// Runs a stage in a task of its own. Without a value where it panicked.
+    fn watch<T: Send + 'static>(
+        &self,
+        stage: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<Option<T>> {
+        let failures = self.clone();
+        tokio::spawn(async move {
+            match AssertUnwindSafe(work).catch_unwind().await {
+                Ok(value) => Some(value),
+                Err(panic) => {
+                    failures.add(format!("{stage} panicked, which is a bug of ltel: {}", panic_text(&*panic)));
+                    None
+                }
+            }
+        })
+    }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 impl Pipeline {
@@ -82,7 +123,7 @@ impl Pipeline {
         let mut handles = Vec::new();
         for backend in &config.backends {
             let (handle, task) = deliver::start(backend, &summary)?;
-            at_work.push(AtWork { config: backend.clone(), account: Arc::clone(&handle.account), task });
+            at_work.push(RunningBackend { config: backend.clone(), account: Arc::clone(&handle.account), task });
             handles.push(handle);
         }
 
@@ -103,19 +144,26 @@ impl Pipeline {
             }
         }
         let runs = Runs::new(Arc::new(config), handles.into(), Arc::clone(&faults), status_sender);
-        let runs = tokio::spawn(runs.work(deliveries, stopped));
+        let failures = Failures(Arc::new(watch::channel(Vec::new()).0));
+        let runs = failures.watch("the task of the runs", runs.work(deliveries, stopped));
 
         for address in listeners.addresses() {
             tracing::info!("listening on {address} (protocol {PROTOCOL})");
         }
         let answers = TaskTracker::new();
-        let listening = tokio::spawn(listeners.serve(deliver, Arc::clone(&faults), answers.clone()));
-        Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work })
+        let listening = listeners.serve(deliver, Arc::clone(&faults), answers.clone());
+        let listening = failures.watch("the task that listens", listening);
+        Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work, failures })
     }
 
     /// Takes no more connections. Those that are open stay.
     pub(crate) fn close(&self) {
         self.listening.abort();
+    }
+
+    /// Waits until a stage has failed without which ltel is of no use.
+    pub(crate) async fn failed(&self) {
+        let _ = self.failures.0.subscribe().wait_for(|failures| !failures.is_empty()).await;
     }
 
     /// Waits until no run is at work. Clients that are still connected may have something left for a run that is over, so they
@@ -129,26 +177,34 @@ impl Pipeline {
         let _ = status.wait_for(at_rest).await;
     }
 
-    /// Ends all stages in order: no more connections, open runs completed, backends drained. Whoever is in a hurry interrupts:
-    /// what backends still hold then is given up, and counted.
-    pub(crate) async fn end(self, interrupted: impl Future<Output = ()>) -> Ended {
+    /// Ends all stages in order: nothing more comes in, open runs are completed, backends deliver what they have. All of it takes
+    /// [`DRAIN`] at most, and no longer than until `interrupted`: what backends still hold then is given up, and counted.
+    pub(crate) async fn end(mut self, interrupted: impl Future<Output = ()>) -> Ended {
         self.close();
         self.stop.send_replace(true);
-        let outcome = self.runs.await.unwrap_or_else(|error| {
-            tracing::error!("the runs ended badly: {error}");
-            Outcome::default()
-        });
-        // The runs held the backends' queues: now each brings out what it has, and ends.
-        let begun = Instant::now();
-        let mut patience = Patience { tell: Some(begun + TELL_AFTER), end: begun + DRAIN };
         let mut interrupted = pin!(interrupted);
+        let mut patience = Patience::begin();
+        let outcome = match patience.wait(&mut self.runs, "the last events to be recorded", interrupted.as_mut()).await
+        {
+            Some(outcome) => outcome.ok().flatten(),
+            None => {
+                self.failures.add("the last events were not recorded in time".to_owned());
+                // It holds the backends' queues: none of them would come to its end.
+                patience.give_up();
+                None
+            }
+        };
         let mut accounts = Vec::new();
         for mut backend in self.backends {
-            let ended = patience.wait(&backend.config.name, &mut backend.task, interrupted.as_mut()).await;
-            if !ended {
-                backend.task.abort();
-                let _ = backend.task.await;
-                backend.account.given_up();
+            let what = format!("backend `{}` to deliver what it has", backend.config.name);
+            match patience.wait(&mut backend.task, &what, interrupted.as_mut()).await {
+                Some(_) => {}
+                None => {
+                    tracing::warn!("backend `{}` did not finish: what it held is lost", backend.config.name);
+                    backend.task.abort();
+                    let _ = backend.task.await;
+                    backend.account.given_up();
+                }
             }
             accounts.push((backend.config, backend.account.delivered()));
         }
@@ -156,11 +212,19 @@ impl Pipeline {
         self.answers.close();
         let _ = timeout(ANSWER, self.answers.wait()).await;
         let met = self.status.borrow().met;
-        Ended { outcome, met, summary: self.summary, backends: accounts, faults: self.faults }
+        let failures = self.failures.0.borrow().clone();
+        Ended {
+            outcome: outcome.unwrap_or_default(),
+            met,
+            summary: self.summary,
+            backends: accounts,
+            faults: self.faults,
+            failures,
+        }
     }
 }
 
-/// How long backends are waited for.
+/// How long stages are waited for.
 struct Patience {
     // When people are told what they wait for, if they have not been.
     tell: Option<Instant>,
@@ -168,32 +232,36 @@ struct Patience {
 }
 
 impl Patience {
-    /// Whether a backend has ended.
-    async fn wait(
+    fn begin() -> Self {
+        let begun = Instant::now();
+        Self { tell: Some(begun + TELL_AFTER), end: begun + DRAIN }
+    }
+
+    /// Waits no longer.
+    fn give_up(&mut self) {
+        self.end = Instant::now();
+        self.tell = None;
+    }
+
+    /// Waits for the end of a task. Nothing if it did not end in time.
+    async fn wait<T>(
         &mut self,
-        name: &str,
-        task: &mut JoinHandle<()>,
+        task: &mut JoinHandle<T>,
+        what: &str,
         mut interrupted: Pin<&mut impl Future<Output = ()>>,
-    ) -> bool {
+    ) -> Option<Result<T, JoinError>> {
         loop {
             tokio::select! {
                 biased;
-                _ = &mut *task => return true,
-                () = sleep_until(self.end) => {
-                    tracing::warn!("backend `{name}` did not finish: given up");
-                    return false;
-                }
+                result = &mut *task => return Some(result),
+                () = sleep_until(self.end) => return None,
                 () = interrupted.as_mut(), if self.end > Instant::now() => {
-                    tracing::warn!("interrupted: what backends have not brought out is given up");
-                    self.end = Instant::now();
-                    return false;
+                    self.give_up();
+                    return None;
                 }
                 () = sleep_until(self.tell.unwrap_or(self.end)), if self.tell.is_some() => {
                     self.tell = None;
-                    tracing::info!(
-                        "waiting for backend `{name}` to bring out what it has, for {} s at most; another signal gives it up",
-                        DRAIN.as_secs()
-                    );
+                    tracing::info!("waiting for {what}, for {} s at most; another signal ends this", DRAIN.as_secs());
                 }
             }
         }

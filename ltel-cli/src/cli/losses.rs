@@ -6,12 +6,9 @@ use crate::cli::table;
 use crate::pipeline::Ended;
 use crate::runs::FinishedRun;
 
-/// Everything that is lost, in words; nothing if all that Locust reported was recorded, and is where it was to go.
+/// Everything that is lost, in words; nothing if all that Locust reported was recorded and delivered.
 pub(crate) fn of(ended: &Ended) -> Vec<String> {
-    let mut losses = Vec::new();
-    if ended.outcome.runs.is_empty() {
-        losses.push("no test was recorded".to_owned());
-    }
+    let mut losses = ended.failures.clone();
     if ended.outcome.incomplete > 0 {
         losses.push(format!("{} earlier runs: not complete", ended.outcome.incomplete));
     }
@@ -24,6 +21,12 @@ pub(crate) fn of(ended: &Ended) -> Vec<String> {
         lossy.map(|(backend, delivered)| format!("backend `{}`: {}", backend.name, table::delivery(delivered))),
     );
     losses
+}
+
+/// The same of a command that was to run a test.
+pub(crate) fn of_test(ended: &Ended) -> Vec<String> {
+    let none = ended.outcome.runs.is_empty().then(|| "no test was recorded".to_owned());
+    none.into_iter().chain(of(ended)).collect()
 }
 
 fn of_run(run: &FinishedRun) -> Option<String> {
@@ -87,8 +90,9 @@ mod tests {
             summary: Arc::default(),
             backends: vec![(backend, delivered)],
             faults: Arc::default(),
+            failures: Vec::new(),
         };
-        assert_eq!(of(&ended), expected);
+        assert_eq!(of_test(&ended), expected);
     }
 
     #[test]

@@ -2,23 +2,19 @@
 
 mod args;
 mod commands;
+mod log;
 mod losses;
 mod print;
 mod python;
 mod signals;
 mod table;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use ltel_core::registry::Registry;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::deliver::otlp::exporter_log;
 use args::{Cli, Command};
 use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
 
@@ -33,7 +29,7 @@ pub fn run(registry: Registry) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    log_to_stderr();
+    log::start();
     match execute(cli, &registry) {
         Ok(code) => ExitCode::from(code),
         Err(Failure { code, message }) => {
@@ -62,15 +58,4 @@ fn in_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Fai
     // A write to a stdout that nobody reads must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
-}
-
-fn log_to_stderr() {
-    // What the exporters warn of, the backends say in words of their own, once.
-    let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color);
-    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
-    // Fails only if the program that embeds us logs already.
-    let _ = log.try_init();
 }

@@ -1,59 +1,104 @@
-//! The signals that ask ltel to end.
+//! The signals that ask ltel to end, or to open its files again.
 
 use std::io;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// A request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// The signal's number.
     pub(crate) signal: i32,
-    /// Whether a terminal's key sent it: then it went to every process of the group.
+    /// Whether the terminal sent it (Ctrl-C, or it was closed): then it went to every process of the group.
     pub(crate) from_terminal: bool,
 }
 
 impl Request {
     /// The signal's name.
     pub(crate) const fn name(self) -> &'static str {
-        if self.signal == SIGINT { "SIGINT" } else { "SIGTERM" }
+        match self.signal {
+            SIGINT => "SIGINT",
+            SIGHUP => "SIGHUP",
+            _ => "SIGTERM",
+        }
     }
 }
 
-/// The signals that ask a process to end.
+/// The signals that this process takes.
+///
+/// SIGINT and SIGTERM ask it to end. SIGHUP has two meanings, told apart by who sent it: a process (`kill -HUP`, logrotate) wants
+/// files to be opened again; a terminal that was closed wants everything in it to end.
 #[derive(Debug)]
-pub(crate) struct Signals(mpsc::UnboundedReceiver<Request>);
+pub(crate) struct Signals {
+    ends: mpsc::UnboundedReceiver<Request>,
+    #[allow(dead_code)] // until backends can open their files again
+    reopens: watch::Receiver<u64>,
+}
 
 impl Signals {
-    /// Takes them over. From now on they do not end the process by themselves.
+    /// Takes them over. From now on they do not end the process by themselves. SIGHUP stays ignored where it is, as `nohup`
+    /// has it.
     pub(crate) fn catch() -> io::Result<Self> {
-        let mut signals = SignalsInfo::<WithOrigin>::new([SIGINT, SIGTERM])?;
-        let (send, receive) = mpsc::unbounded_channel();
+        let taken: &[i32] = if ignores(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
+        let mut signals = SignalsInfo::<WithOrigin>::new(taken)?;
+        let (send, ends) = mpsc::unbounded_channel();
+        let (reopen, reopens) = watch::channel(0);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for origin in &mut signals {
                 let from_terminal = matches!(origin.cause, Cause::Kernel);
-                if send.send(Request { signal: origin.signal, from_terminal }).is_err() {
+                if origin.signal == SIGHUP && !from_terminal {
+                    reopen.send_modify(|times| *times += 1);
+                } else if send.send(Request { signal: origin.signal, from_terminal }).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self(receive))
+        Ok(Self { ends, reopens })
     }
 
-    /// Waits until somebody is in a hurry.
+    /// Waits for a signal that cuts short what ltel waits for.
     pub(crate) async fn interruption(&mut self) {
-        self.next().await;
+        let request = self.next().await;
+        tracing::warn!("{}: not waiting any longer", request.name());
     }
 
-    /// Waits for the next.
+    /// Waits for the next request to end.
     pub(crate) async fn next(&mut self) -> Request {
-        match self.0.recv().await {
+        match self.ends.recv().await {
             Some(request) => request,
             None => std::future::pending().await,
         }
     }
+
+    /// The requests to open files again.
+    #[allow(dead_code)]
+    pub(crate) fn reopens(&self) -> Reopens {
+        Reopens(self.reopens.clone())
+    }
+}
+
+/// Requests to open files again.
+#[derive(Debug)]
+#[allow(dead_code)]
+pub(crate) struct Reopens(watch::Receiver<u64>);
+
+#[allow(dead_code)]
+impl Reopens {
+    /// Waits for the next.
+    pub(crate) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+// The standard library has no safe way to ask, the kernel's file system has.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -52,7 +52,7 @@ fn a_run_that_does_not_end() {
             client.acknowledged();
             ltel.signal(Signal::TERM);
         }
-        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        assert_eq!(ltel.wait(SOON), Exit::Code(1));
         assert!(ltel.stderr().contains(said), "{}", ltel.stderr());
         let lines = scene.lines();
         let report = lines.report();

@@ -8,7 +8,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::signals::Signals;
 use crate::cli::{losses, print, table};
 
-/// Ends with Locust's exit code; where that is 0, telemetry is lost and `--strict` was given, with 1.
+/// Ends with Locust's exit code. Where that is 0: with 1 if a part of ltel failed, or with `--strict` if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
     let config = load_config(&args.config, registry)?;
     let grace = config.grace;
@@ -21,10 +21,14 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let code = locust::exit_code(exit);
     print::stderr(&table::render(&ended));
     print::stderr(&locust::no_run(&ended, code).unwrap_or_default());
-    let losses = losses::of(&ended);
+    let losses = losses::of_test(&ended);
     if args.strict && !losses.is_empty() {
         let message = format!("--strict: telemetry was lost: {}", losses.join("; "));
         return Err(Failure { code: code.max(1), message });
+    }
+    // Loss is a matter of degree, and `--strict` decides. A part of ltel that broke is not.
+    if !ended.failures.is_empty() {
+        return Err(Failure { code: code.max(1), message: ended.failures.join("; ") });
     }
     Ok(code)
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Failure, arrival, load_config};
 use crate::cli::args::ServeArgs;
 use crate::cli::signals::{Request, Signals};
-use crate::cli::table;
+use crate::cli::{losses, table};
 use crate::deliver::json::stdout;
 use crate::ingest::Listeners;
 use crate::pipeline::Pipeline;
@@ -19,6 +19,7 @@ const LONELY: Duration = Duration::from_secs(30);
 
 const LONELY_BECAUSE: &str = "does it load the plugin, and know the address (LTEL_ADDRESS)?";
 
+/// Ends with an error if telemetry was lost.
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
     let config = load_config(&args.config, registry)?;
     let once = args.once || config.exit_after_run;
@@ -26,10 +27,11 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
     let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
-    let mut no_run = None;
+    let (mut no_run, mut reader_gone) = (None, false);
     tokio::select! {
         request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,
-        () = stdout::wait_until_closed() => {}
+        () = stdout::wait_until_closed() => reader_gone = true,
+        () = pipeline.failed() => {}
         () = over(&pipeline, grace), if once => {}
         why = arrival::never_begins(pipeline.status.clone(), start_timeout, grace), if once => no_run = Some(why),
         never = arrival::warn_if_late(pipeline.status.clone(), LONELY, LONELY_BECAUSE), if once => match never {},
@@ -39,10 +41,12 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     if let Some(why) = no_run {
         return Err(Failure::failed(why));
     }
-    if ended.backends.iter().any(|(_, delivered)| delivered.given_up) {
-        return Err(Failure::failed("not everything was delivered"));
+    match losses::of(&ended) {
+        losses if losses.is_empty() => Ok(()),
+        // It has what it wanted, as with `| head`.
+        _ if reader_gone => Ok(()),
+        losses => Err(Failure::failed(format!("telemetry was lost: {}", losses.join("; ")))),
     }
-    Ok(())
 }
 
 /// Waits for the end of all runs, if there has been one. A Locust process may still have a frame on its way when its run is
@@ -68,6 +72,6 @@ async fn drain(pipeline: &Pipeline, request: Request, signals: &mut Signals, gra
         drained = timeout(grace, pipeline.drained(grace)) => if drained.is_err() && pipeline.status.borrow().active > 0 {
             tracing::warn!("not waiting for {runs} any longer: {most} (`grace`) are over");
         },
-        request = signals.next() => tracing::warn!("{}: not waiting any longer", request.name()),
+        () = signals.interruption() => {}
     }
 }

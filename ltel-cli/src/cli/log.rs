@@ -1,0 +1,54 @@
+//! The log on stderr, one line for each event. What comes from outside cannot add lines to it, nor command the terminal.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+
+use ltel_core::text::printable;
+use tracing::field::Field;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::print;
+use crate::deliver::otlp::exporter_log;
+
+/// Begins to log. `RUST_LOG` says what; colors follow `NO_COLOR` and whether stderr is a terminal.
+pub(super) fn start() {
+    // What the exporters warn of, the backends say in their own words, once.
+    let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(color)
+        .fmt_fields(debug_fn(field));
+    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
+    // Fails only if the program that embeds ltel logs already.
+    if log.try_init().is_ok() {
+        std::panic::set_hook(Box::new(panicked));
+    }
+}
+
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug) -> std::fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", printable(&text)),
+        name => write!(writer, " {name}={}", printable(&text)),
+    }
+}
+
+// As the standard library's, but what a client sent may be part of the message.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map_or_else(String::new, |location| format!(" at {location}"));
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    print::stderr(&format!("thread '{thread}' panicked{place}: {}\n", printable(message)));
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        print::stderr(&format!("{backtrace}\n"));
+    }
+}
