@@ -58,7 +58,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 struct RunningBackend {
     config: BackendConfig,
-    account: Arc<deliver::Account>,
+    account: Arc<deliver::DeliveryAccount>,
     task: JoinHandle<()>,
 }
 

@@ -242,7 +242,10 @@ mod tests {
             stage: Stage::Final { complete: true },
             users: 1,
             total: endpoint("", "Aggregated", &[(50.0, 1.0), (95.0, 20.0), (99.0, 30.0)]),
-            endpoints: vec![endpoint("GET", "/a\u{1b}[31m", &[(50.0, 1.0), (99.0, 30.0)]), endpoint("", "untimed", &[])],
+            endpoints: vec![
+                endpoint("GET", "/a\u{1b}[31m", &[(50.0, 1.0), (99.0, 30.0)]),
+                endpoint("", "untimed", &[]),
+            ],
             errors: (1..=12).map(|n| error(n, if n == 12 { "two\nlines" } else { "one" })).collect(),
         }
     }

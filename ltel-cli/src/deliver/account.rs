@@ -6,7 +6,7 @@ use crate::config::Signal;
 
 /// One backend's account, shared with whoever shows it.
 #[derive(Debug, Default)]
-pub(crate) struct Account(Mutex<Delivered>);
+pub(crate) struct DeliveryAccount(Mutex<Delivered>);
 
 /// Figures of a backend since its start.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,7 @@ impl Delivered {
     }
 }
 
-impl Account {
+impl DeliveryAccount {
     pub(crate) fn delivered(&self) -> Delivered {
         self.lock().clone()
     }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_a_backend_held_when_it_was_given_up_has_failed() {
-        let account = Account::default();
+        let account = DeliveryAccount::default();
         account.admitted(Signal::Traces, 100);
         account.dropped("collector", Signal::Traces, 7);
         account.update(|account| {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::clock;
 use crate::config::{BackendConfig, BackendKind, Signal};
-pub(crate) use account::{Account, Delivered};
+pub(crate) use account::{Delivered, DeliveryAccount};
 pub(crate) use queue::Watch;
 use queue::{Intake, Queue};
 
@@ -34,15 +34,15 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 /// What takes telemetry somewhere. Counts what it delivered and what it could not. It gets the signals of its queue only.
 trait Sink: Send + 'static {
     /// Takes the points of one or more recorders.
-    fn metrics(&mut self, _batch: Vec<Collected>) -> impl Future<Output = ()> + Send {
+    fn metrics(&mut self, _batch: Vec<CollectedPoints>) -> impl Future<Output = ()> + Send {
         async {}
     }
     /// Takes structured events.
-    fn records(&mut self, _batch: Vec<Entry>) -> impl Future<Output = ()> + Send {
+    fn records(&mut self, _batch: Vec<RunRecord>) -> impl Future<Output = ()> + Send {
         async {}
     }
     /// Takes spans.
-    fn spans(&mut self, _batch: Vec<Spans>) -> impl Future<Output = ()> + Send {
+    fn spans(&mut self, _batch: Vec<SpanBatch>) -> impl Future<Output = ()> + Send {
         async {}
     }
     /// Takes the figures of a run.
@@ -68,7 +68,7 @@ fn message(kind: &str, name: &str) -> String {
 
 /// The points of one recorder in one run.
 #[derive(Debug)]
-struct Collected {
+struct CollectedPoints {
     run: Option<Arc<RunInfo>>,
     /// Tells the feeds of a backend apart.
     feed: u64,
@@ -80,14 +80,14 @@ struct Collected {
 
 /// A structured event and the run it belongs to.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct RunRecord {
     pub(crate) run: Arc<RunInfo>,
     pub(crate) record: Arc<Record>,
 }
 
 /// Spans and the run they belong to.
 #[derive(Clone, Debug)]
-pub(crate) struct Spans {
+pub(crate) struct SpanBatch {
     pub(crate) run: Arc<RunInfo>,
     /// The Locust process they are from.
     pub(crate) source: Option<Arc<SourceInfo>>,
@@ -106,10 +106,10 @@ pub(crate) struct Feed {
 }
 
 #[derive(Debug)]
-enum Command {
+enum Job {
     Begin(Feed),
-    Record(Entry),
-    Spans(Spans),
+    Record(RunRecord),
+    Spans(SpanBatch),
     Figures {
         run: Arc<RunInfo>,
         figures: Arc<RunFigures>,
@@ -117,64 +117,64 @@ enum Command {
     /// The report is for the queue that takes structured events.
     End {
         run: Arc<RunInfo>,
-        report: Option<Entry>,
+        report: Option<RunRecord>,
     },
 }
 
 /// A backend at work.
 #[derive(Debug)]
-pub(crate) struct Backend {
+pub(crate) struct BackendHandle {
     pub(crate) name: String,
     pub(crate) interval: Duration,
     /// How it wants metrics; absent if it takes none.
     pub(crate) meter: Option<MeterSettings>,
-    pub(crate) account: Arc<Account>,
+    pub(crate) account: Arc<DeliveryAccount>,
     takes_figures: bool,
     queues: Vec<Queue>,
 }
 
-impl Backend {
+impl BackendHandle {
     /// A run's recorder begins: its metrics are there to be collected.
     pub(crate) fn begin(&self, feed: Feed) {
         if let Some(queue) = self.queue(Signal::Metrics) {
-            queue.send(Command::Begin(feed));
+            queue.send(Job::Begin(feed));
         }
     }
 
     /// A structured event. Dropped and counted if too many wait already.
-    pub(crate) fn record(&self, entry: Entry) {
-        self.offer(Command::Record(entry), Signal::Logs, 1);
+    pub(crate) fn record(&self, entry: RunRecord) {
+        self.offer(Job::Record(entry), Signal::Logs, 1);
     }
 
     /// Spans. Dropped and counted if too many wait already.
-    pub(crate) fn spans(&self, spans: Spans) {
+    pub(crate) fn spans(&self, spans: SpanBatch) {
         let items = spans.data.len();
-        self.offer(Command::Spans(spans), Signal::Traces, items);
+        self.offer(Job::Spans(spans), Signal::Traces, items);
     }
 
     /// The figures of a run, for a backend that shows them to people.
     pub(crate) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
         if self.takes_figures {
             for queue in &self.queues {
-                queue.send(Command::Figures { run: Arc::clone(run), figures: Arc::clone(figures) });
+                queue.send(Job::Figures { run: Arc::clone(run), figures: Arc::clone(figures) });
             }
         }
     }
 
-    fn offer(&self, command: Command, signal: Signal, items: usize) {
+    fn offer(&self, command: Job, signal: Signal, items: usize) {
         if let Some(queue) = self.queue(signal) {
             queue.offer(command, signal, items, &self.name, &self.account);
         }
     }
 
     /// A run is over: collect its metrics a last time, and bring out everything. The report is the last record of its run.
-    pub(crate) fn end(&self, report: &Entry) {
+    pub(crate) fn end(&self, report: &RunRecord) {
         for queue in &self.queues {
             let report_here = queue.signals.contains(&Signal::Logs).then(|| report.clone());
             if report_here.is_some() {
                 self.account.admitted(Signal::Logs, 1);
             }
-            queue.send(Command::End { run: Arc::clone(&report.run), report: report_here });
+            queue.send(Job::End { run: Arc::clone(&report.run), report: report_here });
         }
     }
 
@@ -191,12 +191,12 @@ impl Backend {
 /// Why a backend cannot start.
 pub(crate) type StartError = String;
 
-/// Starts a backend. Its task ends when the [`Backend`] is dropped and everything has been brought out.
+/// Starts a backend. Its task ends when the [`BackendHandle`] is dropped and everything has been brought out.
 pub(crate) fn start(
     config: &BackendConfig,
     summary: &Arc<summary::Summary>,
-) -> Result<(Backend, JoinHandle<()>), StartError> {
-    let account = Arc::new(Account::default());
+) -> Result<(BackendHandle, JoinHandle<()>), StartError> {
+    let account = Arc::new(DeliveryAccount::default());
     let mut queues = Vec::new();
     let mut queue = |signals| {
         let (queue, waited) = Queue::new(signals, config.queue);
@@ -244,7 +244,10 @@ pub(crate) fn start(
         }
     };
     let takes_figures = matches!(config.kind, BackendKind::Summary);
-    Ok((Backend { name: config.name.clone(), interval: config.interval, meter, account, takes_figures, queues }, task))
+    Ok((
+        BackendHandle { name: config.name.clone(), interval: config.interval, meter, account, takes_figures, queues },
+        task,
+    ))
 }
 
 /// A backend's task: what it has to collect, and when.
@@ -257,12 +260,12 @@ struct Work {
 
 /// What was taken from the queue at once.
 #[derive(Default)]
-struct Taken {
-    records: Vec<Entry>,
-    spans: Vec<Spans>,
+struct Batch {
+    records: Vec<RunRecord>,
+    spans: Vec<SpanBatch>,
 }
 
-impl Taken {
+impl Batch {
     fn items(&self) -> usize {
         self.records.len() + self.spans.iter().map(|spans| spans.data.len()).sum::<usize>()
     }
@@ -331,24 +334,24 @@ impl Work {
         sink.finish().await;
     }
 
-    async fn command(&mut self, command: Command, sink: &mut impl Sink) {
+    async fn command(&mut self, command: Job, sink: &mut impl Sink) {
         if self.queue.commands.is_closed() {
             sink.ending();
         }
-        let mut taken = Taken::default();
+        let mut taken = Batch::default();
         let mut next = Some(command);
         // Whatever waits already, in one go.
         while let Some(command) = next.take() {
             match command {
-                Command::Record(entry) => taken.records.push(entry),
-                Command::Spans(spans) => taken.spans.push(spans),
-                Command::Begin(feed) => {
+                Job::Record(entry) => taken.records.push(entry),
+                Job::Spans(spans) => taken.spans.push(spans),
+                Job::Begin(feed) => {
                     let every = feed.interval.unwrap_or(self.interval);
                     self.feeds.push(Scheduled { id: self.next_feed, feed, every, due: Instant::now() + every });
                     self.next_feed += 1;
                 }
-                Command::Figures { run, figures } => sink.figures(run, figures).await,
-                Command::End { run, report } => {
+                Job::Figures { run, figures } => sink.figures(run, figures).await,
+                Job::End { run, report } => {
                     taken.give_to(sink, &self.queue).await;
                     self.end(&run, report, sink).await;
                 }
@@ -377,7 +380,7 @@ impl Work {
         }
     }
 
-    async fn end(&mut self, run: &Arc<RunInfo>, report: Option<Entry>, sink: &mut impl Sink) {
+    async fn end(&mut self, run: &Arc<RunInfo>, report: Option<RunRecord>, sink: &mut impl Sink) {
         let (ended, rest) = std::mem::take(&mut self.feeds)
             .into_iter()
             .partition(|s| s.feed.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)));
@@ -394,11 +397,15 @@ impl Work {
     }
 }
 
-fn collect(scheduled: &Scheduled, last: bool) -> Option<Collected> {
+fn collect(scheduled: &Scheduled, last: bool) -> Option<CollectedPoints> {
     match scheduled.feed.collector.collect() {
-        Ok(metrics) => {
-            Some(Collected { run: scheduled.feed.run.clone(), feed: scheduled.id, metrics, at: clock::now(), last })
-        }
+        Ok(metrics) => Some(CollectedPoints {
+            run: scheduled.feed.run.clone(),
+            feed: scheduled.id,
+            metrics,
+            at: clock::now(),
+            last,
+        }),
         Err(error) => {
             tracing::error!("metrics cannot be collected: {error}");
             None

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Account, Command};
+use super::{DeliveryAccount, Job};
 use crate::config::Signal;
 
 /// The way into a backend, or into a part of it that works on its own.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) signals: &'static [Signal],
-    commands: UnboundedSender<Command>,
+    commands: UnboundedSender<Job>,
     waiting: Arc<Waiting>,
     limit: usize,
 }
@@ -21,7 +21,7 @@ pub(super) struct Queue {
 /// The other end.
 #[derive(Debug)]
 pub(super) struct Intake {
-    pub(super) commands: UnboundedReceiver<Command>,
+    pub(super) commands: UnboundedReceiver<Job>,
     waiting: Arc<Waiting>,
 }
 
@@ -43,13 +43,13 @@ impl Queue {
     }
 
     /// Sends what needs no room.
-    pub(super) fn send(&self, command: Command) {
+    pub(super) fn send(&self, command: Job) {
         // Fails only when the backend's task has ended: then ltel is stopping, or stdout is closed.
         let _ = self.commands.send(command);
     }
 
     /// Sends so many items of a signal, if there is room.
-    pub(super) fn offer(&self, command: Command, signal: Signal, items: usize, backend: &str, account: &Account) {
+    pub(super) fn offer(&self, command: Job, signal: Signal, items: usize, backend: &str, account: &DeliveryAccount) {
         let waiting = self.waiting.of(signal);
         if waiting.load(Ordering::Relaxed) >= self.limit {
             account.dropped(backend, signal, items as u64);
@@ -72,12 +72,12 @@ impl Intake {
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) name: String,
-    pub(crate) account: Arc<Account>,
+    pub(crate) account: Arc<DeliveryAccount>,
     queues: Vec<(&'static [Signal], Arc<Waiting>, usize)>,
 }
 
 impl Watch {
-    pub(super) fn new(name: &str, account: &Arc<Account>, queues: &[Queue]) -> Self {
+    pub(super) fn new(name: &str, account: &Arc<DeliveryAccount>, queues: &[Queue]) -> Self {
         let queue = |queue: &Queue| (queue.signals, Arc::clone(&queue.waiting), queue.limit);
         let queues = queues.iter().map(queue).collect();
         Self { name: name.to_owned(), account: Arc::clone(account), queues }

@@ -11,7 +11,7 @@ use ltel_core::run::{Run, RunInfo};
 use ltel_core::source::SourceKind;
 
 use crate::config::RecorderConfig;
-use crate::deliver::{Backend, Entry};
+use crate::deliver::{BackendHandle, RunRecord};
 use crate::runs::report::Report;
 
 use super::recorder_at_work::AtWork;
@@ -27,7 +27,7 @@ pub(crate) struct ActiveRun {
     /// Whether one of its sources is in another test by now: who begins a test without saying which one is not in this.
     pub(crate) left: bool,
     recorders: Vec<AtWork>,
-    backends: Arc<[Backend]>,
+    backends: Arc<[BackendHandle]>,
     // Used again and again: an event that emits nothing costs no allocation.
     out: Emitted,
 }
@@ -38,7 +38,7 @@ impl ActiveRun {
         info: RunInfo,
         asked_id: String,
         recorders: &[RecorderConfig],
-        backends: &Arc<[Backend]>,
+        backends: &Arc<[BackendHandle]>,
     ) -> Self {
         tracing::info!("run {} of testplan `{}` begins", info.run_id, info.testplan);
         let info = Arc::new(info);
@@ -125,7 +125,7 @@ impl ActiveRun {
             panicked: self.recorders.iter().filter_map(|at_work| Some((at_work.name(), at_work.panicked()?))).collect(),
         };
         report.log(self.run.info());
-        let entry = Entry { run: Arc::clone(self.run.info()), record: Arc::new(report.record(&self.run, now)) };
+        let entry = RunRecord { run: Arc::clone(self.run.info()), record: Arc::new(report.record(&self.run, now)) };
         for backend in &*self.backends {
             backend.end(&entry);
         }

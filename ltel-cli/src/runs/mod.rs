@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::Config;
-use crate::deliver::Backend;
+use crate::deliver::BackendHandle;
 use crate::ingest::{Delivery, Welcome};
 use crate::runs::at_work::ActiveRun;
 use crate::runs::client::{Client, Held};
@@ -80,7 +80,7 @@ pub(crate) struct FinishedRun {
 pub(crate) struct Runs {
     config: Arc<Config>,
     features: Features,
-    backends: Arc<[Backend]>,
+    backends: Arc<[BackendHandle]>,
     faults: Arc<Faults>,
     status: watch::Sender<Status>,
     sampler: Option<Sampler>,
@@ -97,7 +97,7 @@ pub(crate) struct Runs {
 impl Runs {
     pub(crate) fn new(
         config: Arc<Config>,
-        backends: Arc<[Backend]>,
+        backends: Arc<[BackendHandle]>,
         faults: Arc<Faults>,
         status: watch::Sender<Status>,
     ) -> Self {

@@ -11,7 +11,7 @@ use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
 use ltel_core::run::{Run, RunInfo};
 
 use crate::config::RecorderConfig;
-use crate::deliver::{Backend, Entry, Feed, Spans};
+use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
 
 /// A recorder instance at work.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ enum State {
 
 impl AtWork {
     /// Builds the recorder for a run, with a meter for each backend that it is routed to.
-    pub(super) fn begin(config: &RecorderConfig, run: &Arc<RunInfo>, backends: &[Backend]) -> Self {
+    pub(super) fn begin(config: &RecorderConfig, run: &Arc<RunInfo>, backends: &[BackendHandle]) -> Self {
         let mut meters = Vec::new();
         if !config.spec.instruments.is_empty() {
             for backend in config.backends.iter().map(|&index| &backends[index]) {
@@ -57,7 +57,7 @@ impl AtWork {
     pub(super) fn act(
         &mut self,
         run: &Run,
-        backends: &[Backend],
+        backends: &[BackendHandle],
         origin: Origin<'_>,
         out: &mut Emitted,
         act: impl FnOnce(&mut dyn AnyRecorder, &mut Emitted),
@@ -116,11 +116,11 @@ impl AtWork {
         }
     }
 
-    fn send(&self, run: &Arc<RunInfo>, backends: &[Backend], origin: Origin<'_>, out: &mut Emitted) {
+    fn send(&self, run: &Arc<RunInfo>, backends: &[BackendHandle], origin: Origin<'_>, out: &mut Emitted) {
         for record in out.records.drain(..) {
             let record = Arc::new(record);
             for &index in &self.routes {
-                backends[index].record(Entry { run: Arc::clone(run), record: Arc::clone(&record) });
+                backends[index].record(RunRecord { run: Arc::clone(run), record: Arc::clone(&record) });
             }
         }
         for figures in out.figures.drain(..) {
@@ -133,7 +133,7 @@ impl AtWork {
             let spans = Arc::new(std::mem::take(&mut out.spans));
             for &index in &self.routes {
                 let source = origin.source.cloned();
-                backends[index].spans(Spans { run: Arc::clone(run), source, data: Arc::clone(&spans) });
+                backends[index].spans(SpanBatch { run: Arc::clone(run), source, data: Arc::clone(&spans) });
             }
         }
     }

@@ -11,7 +11,7 @@ use opentelemetry::trace::{SpanId, Status};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::deliver::{Collected, Entry, Spans, message};
+use crate::deliver::{CollectedPoints, RunRecord, SpanBatch, message};
 
 /// The logger's name in the envelope.
 const LOGGER: &str = "ltel";
@@ -41,7 +41,7 @@ fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, 
 }
 
 /// Appends a record's line.
-pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
+pub(super) fn write_record(out: &mut Vec<u8>, RunRecord { run, record }: &RunRecord) {
     let kind = record.kind.as_str();
     let mut telemetry = context(kind, &record.name, Some(run));
     if let Some(source) = &record.source {
@@ -57,7 +57,7 @@ pub(super) fn write_record(out: &mut Vec<u8>, Entry { run, record }: &Entry) {
 
 /// Appends a span's line: the span's own parts under the names of OpenTelemetry's data model in snake case, its attributes
 /// and events as maps.
-pub(super) fn write_span(out: &mut Vec<u8>, Spans { run, source, .. }: &Spans, span: &SpanData) {
+pub(super) fn write_span(out: &mut Vec<u8>, SpanBatch { run, source, .. }: &SpanBatch, span: &SpanData) {
     let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
     let mut telemetry = context("span", &span.name, Some(run));
     if let Some(source) = source {
@@ -150,7 +150,7 @@ impl<'a> Point<'a> {
 }
 
 /// All points of a collection.
-pub(super) fn points(collected: &Collected) -> Vec<Point<'_>> {
+pub(super) fn points(collected: &CollectedPoints) -> Vec<Point<'_>> {
     let mut all = Vec::new();
     for metric in points::metrics(&collected.metrics) {
         all.extend(metric.points().filter_map(|point| Point::new(&metric, &point, collected.run.as_deref())));

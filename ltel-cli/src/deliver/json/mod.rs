@@ -1,7 +1,7 @@
 //! JSON lines: one object per line, in the envelope that existing pipelines parse.
 
 mod line;
-mod output;
+mod writer;
 pub(crate) mod stdout;
 
 use std::collections::HashMap;
@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::{Account, Collected, Entry, Sink, Spans};
+use super::{CollectedPoints, DeliveryAccount, RunRecord, Sink, SpanBatch};
 use crate::config::{JsonConfig, Signal};
-use output::Output;
+use writer::LineWriter;
 
 // Enough for a batch of lines; more is written at once.
 const BUFFER: usize = 64 << 10;
 
 /// Writes JSON lines to stdout or a file.
 pub(super) struct JsonSink {
-    output: Output,
-    account: Arc<Account>,
+    output: LineWriter,
+    account: Arc<DeliveryAccount>,
     buffer: Vec<u8>,
     // What is in the buffer, for the account.
     points: u64,
@@ -35,9 +35,13 @@ pub(super) struct JsonSink {
 
 impl JsonSink {
     /// Opens the output.
-    pub(super) fn open(config: &JsonConfig, temporality: Temporality, account: Arc<Account>) -> Result<Self, String> {
+    pub(super) fn open(
+        config: &JsonConfig,
+        temporality: Temporality,
+        account: Arc<DeliveryAccount>,
+    ) -> Result<Self, String> {
         Ok(Self {
-            output: Output::open(&config.output)?,
+            output: LineWriter::open(&config.output)?,
             account,
             delta: temporality != Temporality::Cumulative,
             buffer: Vec::with_capacity(2 * BUFFER),
@@ -61,7 +65,7 @@ impl JsonSink {
         self.account.update(|account| match result {
             Ok(()) => written.iter().for_each(|&(signal, count)| account.of_mut(signal).delivered += count),
             Err(error) => {
-                if account.last_error.is_none() && !output::is_closed(&error) {
+                if account.last_error.is_none() && !writer::is_closed(&error) {
                     tracing::error!("JSON lines cannot be written: {error} (further failures are counted, not logged)");
                 }
                 for (signal, count) in written.into_iter().filter(|(_, count)| *count > 0) {
@@ -76,7 +80,7 @@ impl JsonSink {
 }
 
 impl Sink for JsonSink {
-    async fn metrics(&mut self, batch: Vec<Collected>) {
+    async fn metrics(&mut self, batch: Vec<CollectedPoints>) {
         for collected in batch {
             let written = self.written.entry(collected.feed).or_default();
             for point in line::points(&collected) {
@@ -97,7 +101,7 @@ impl Sink for JsonSink {
         }
     }
 
-    async fn records(&mut self, batch: Vec<Entry>) {
+    async fn records(&mut self, batch: Vec<RunRecord>) {
         for entry in batch {
             line::write_record(&mut self.buffer, &entry);
             self.records += 1;
@@ -107,7 +111,7 @@ impl Sink for JsonSink {
         }
     }
 
-    async fn spans(&mut self, batch: Vec<Spans>) {
+    async fn spans(&mut self, batch: Vec<SpanBatch>) {
         for batch in batch {
             for span in batch.data.iter() {
                 line::write_span(&mut self.buffer, &batch, span);

@@ -9,7 +9,7 @@ use opentelemetry_http::{Bytes, HttpError};
 use prost::Message as _;
 use tonic_types::Status;
 
-use super::observed::say;
+use super::outcome::say;
 use crate::config::{Identity, SignalConfig};
 
 /// Why the client cannot be set up.

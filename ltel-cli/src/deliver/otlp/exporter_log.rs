@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::observed::{PartialSuccess, say};
+use super::outcome::{PartialSuccess, say};
 
 /// As the OTLP messages of metrics, traces and logs call them.
 const REJECTED: [&str; 3] = ["rejected_data_points", "rejected_spans", "rejected_log_records"];
@@ -72,7 +72,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::deliver::otlp::observed::{Observed, observe};
+    use crate::deliver::otlp::outcome::{ExportOutcome, observe};
 
     /// Scenario: the exporters' log, while people are shown nothing. Guarantees: each event is of the export in whose task it
     /// was said; what is neither partial success nor refusal is of none.
@@ -88,15 +88,15 @@ mod tests {
                 name = "TonicTracesClient.PartialSuccess", rejected_spans = 3_i64, error_message = "too old");
         })
         .await;
-        assert_eq!(said, Observed { partial_success: Some(refused(3, "too old")), ..Observed::default() });
+        assert_eq!(said, ExportOutcome { partial_success: Some(refused(3, "too old")), ..ExportOutcome::default() });
         let ((), said) =
             observe(async { tracing::warn!(rejected_data_points = 0_i64, error_message = "slow down") }).await;
         assert_eq!(said.partial_success, Some(refused(0, "slow down")));
         let ((), said) = observe(async { tracing::warn!(rejected_log_records = 1_i64, error_message = "") }).await;
         assert_eq!(said.partial_success, Some(refused(1, "")));
         let ((), said) = observe(async { tracing::debug!(grpc_code = "Internal", grpc_message = "no disk") }).await;
-        assert_eq!(said, Observed { refusal: Some("no disk".to_owned()), ..Observed::default() });
+        assert_eq!(said, ExportOutcome { refusal: Some("no disk".to_owned()), ..ExportOutcome::default() });
         let ((), said) = observe(async { tracing::warn!(error_message = "another") }).await;
-        assert_eq!(said, Observed::default());
+        assert_eq!(said, ExportOutcome::default());
     }
 }

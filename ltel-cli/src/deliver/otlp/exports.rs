@@ -9,10 +9,10 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::observed::{Observed, PartialSuccess, observe, say};
-use super::words::Words;
+use super::outcome::{ExportOutcome, PartialSuccess, observe, say};
+use super::receiver_text::ReceiverText;
 use crate::config::{Signal, SignalConfig};
-use crate::deliver::Account;
+use crate::deliver::DeliveryAccount;
 
 /// What HTTP/2 makes of the answer of a server that does not speak it.
 const NO_HTTP2: &str = "frame with invalid size";
@@ -156,8 +156,8 @@ pub(super) struct Books {
     backend: String,
     signal: Signal,
     endpoint: http::Uri,
-    words: Words,
-    account: Arc<Account>,
+    words: ReceiverText,
+    account: Arc<DeliveryAccount>,
     /// For one export with all its attempts.
     timeout: Duration,
     /// Whether people have been told of a partial success.
@@ -167,12 +167,12 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(backend: &str, signal: Signal, config: &SignalConfig, account: &Arc<Account>) -> Self {
+    pub(super) fn new(backend: &str, signal: Signal, config: &SignalConfig, account: &Arc<DeliveryAccount>) -> Self {
         Self {
             backend: backend.to_owned(),
             signal,
             endpoint: config.endpoint.clone(),
-            words: Words::new(&config.headers),
+            words: ReceiverText::new(&config.headers),
             account: Arc::clone(account),
             timeout: config.timeout,
             told: AtomicBool::default(),
@@ -189,7 +189,7 @@ impl Books {
         }
     }
 
-    fn book(&self, load: Load, result: Result<(), String>, observed: Observed) {
+    fn book(&self, load: Load, result: Result<(), String>, observed: ExportOutcome) {
         let Load { items, last, .. } = load;
         let (backend, signal) = (&self.backend, self.signal);
         match result {
@@ -252,7 +252,7 @@ mod tests {
     use crate::config::{OtlpProtocol, Tls};
     use crate::deliver::account::Figures;
 
-    fn exports(account: &Arc<Account>, timeout: Duration) -> Exports {
+    fn exports(account: &Arc<DeliveryAccount>, timeout: Duration) -> Exports {
         let config = SignalConfig {
             protocol: OtlpProtocol::Grpc,
             endpoint: http::Uri::from_static("http://collector"),
@@ -267,7 +267,7 @@ mod tests {
     /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.
     #[tokio::test]
     async fn each_item_is_booked_once() {
-        let account = Arc::<Account>::default();
+        let account = Arc::<DeliveryAccount>::default();
         let mut exports = exports(&account, Duration::from_millis(50));
         let load = |items| Load { items, last: false, follows: false };
         exports.start(load(10), || async { Ok(()) }).await;
@@ -293,7 +293,7 @@ mod tests {
     /// Scenario: more exports than may run at a time. Guarantees: the next one waits for one that ends.
     #[tokio::test]
     async fn no_more_run_than_may() {
-        let account = Arc::<Account>::default();
+        let account = Arc::<DeliveryAccount>::default();
         let mut exports = exports(&account, Duration::from_secs(10));
         let (go, gone) = tokio::sync::watch::channel(false);
         let load = Load { items: 1, last: false, follows: false };
@@ -316,7 +316,7 @@ mod tests {
     /// Scenario: a gRPC connection that breaks under an export. Guarantees: the export is made again.
     #[tokio::test]
     async fn what_a_connection_took_down_is_sent_again() {
-        let account = Arc::<Account>::default();
+        let account = Arc::<DeliveryAccount>::default();
         let mut exports = exports(&account, Duration::from_secs(10));
         let attempts = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&attempts);

@@ -10,7 +10,7 @@ use opentelemetry::{Key, TraceFlags};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 use serde_json::Value;
 
-use crate::deliver::{Entry, message};
+use crate::deliver::{RunRecord, message};
 
 /// Makes log records. They have no constructor, so a logger makes them that logs nothing.
 pub(super) struct Blank(SdkLogger);
@@ -21,7 +21,7 @@ impl Blank {
     }
 
     /// The log record of a structured event. Its attributes are the fields of the event's JSON line.
-    pub(super) fn fill(&self, Entry { run, record }: &Entry, observed: Timestamp) -> SdkLogRecord {
+    pub(super) fn fill(&self, RunRecord { run, record }: &RunRecord, observed: Timestamp) -> SdkLogRecord {
         let mut log = self.0.create_log_record();
         log.set_timestamp(record.time.into());
         log.set_observed_timestamp(observed.into());
@@ -111,7 +111,8 @@ mod tests {
             begun: Timestamp::from_secs(BEGUN),
             ..RunInfo::default()
         };
-        Blank::new().fill(&Entry { run: Arc::new(run), record: Arc::new(record) }, Timestamp::from_secs(BEGUN + 1.0))
+        Blank::new()
+            .fill(&RunRecord { run: Arc::new(run), record: Arc::new(record) }, Timestamp::from_secs(BEGUN + 1.0))
     }
 
     fn attributes(log: &SdkLogRecord) -> BTreeMap<String, AnyValue> {

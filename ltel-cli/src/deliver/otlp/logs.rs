@@ -11,7 +11,7 @@ use super::exports::{Exports, Load};
 use super::log_record::Blank;
 use super::size;
 use crate::clock;
-use crate::deliver::{Entry, Sink};
+use crate::deliver::{RunRecord, Sink};
 
 /// Sends structured events by OTLP.
 pub(in crate::deliver) struct LogsSink {
@@ -39,7 +39,7 @@ impl LogsSink {
 }
 
 impl Sink for LogsSink {
-    async fn records(&mut self, batch: Vec<Entry>) {
+    async fn records(&mut self, batch: Vec<RunRecord>) {
         for entry in &batch {
             let record = self.blank.fill(entry, clock::now());
             let bytes = size::log(&record);

@@ -7,7 +7,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use super::exports::{Exports, Load};
 use super::size;
-use crate::deliver::{Collected, Sink};
+use crate::deliver::{CollectedPoints, Sink};
 
 /// What gRPC servers take in one request by default, in bytes.
 const LIMIT: usize = 4 << 20;
@@ -26,7 +26,7 @@ impl Sink for MetricsSink {
         self.exports.ending();
     }
 
-    async fn metrics(&mut self, batch: Vec<Collected>) {
+    async fn metrics(&mut self, batch: Vec<CollectedPoints>) {
         // One request per recorder, so that each stays small. They were collected one after the other, and leave so.
         let mut follows = false;
         for collected in batch {

@@ -11,8 +11,8 @@ mod log_record;
 mod batch;
 mod size;
 mod exports;
-mod observed;
-mod words;
+mod outcome;
+mod receiver_text;
 pub(crate) mod exporter_log;
 mod exporter;
 mod client;
@@ -24,7 +24,7 @@ use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
-use super::Account;
+use super::DeliveryAccount;
 use crate::config::{OtlpConfig, Signal, SignalConfig};
 use batch::Batch;
 use exporter::SetupError;
@@ -50,7 +50,7 @@ impl Sinks {
         name: &str,
         config: &OtlpConfig,
         temporality: Temporality,
-        account: &Arc<Account>,
+        account: &Arc<DeliveryAccount>,
     ) -> Result<Self, String> {
         let wrong = |error: SetupError| format!("backend `{name}`: {error}");
         let exports =

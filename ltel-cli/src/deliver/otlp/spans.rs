@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::SpanExporter as _;
 use super::batch::Batch;
 use super::exports::{Exports, Load};
 use super::size;
-use crate::deliver::{Sink, Spans};
+use crate::deliver::{Sink, SpanBatch};
 
 /// Sends spans by OTLP.
 pub(in crate::deliver) struct SpansSink {
@@ -32,7 +32,7 @@ impl SpansSink {
 }
 
 impl Sink for SpansSink {
-    async fn spans(&mut self, batch: Vec<Spans>) {
+    async fn spans(&mut self, batch: Vec<SpanBatch>) {
         for span in batch.into_iter().flat_map(|spans| Arc::unwrap_or_clone(spans.data)) {
             let bytes = size::span(&span);
             let full = self.batch.push(span, bytes);

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Account, Command, DRAIN, Feed};
+use super::{DRAIN, DeliveryAccount, Feed, Job};
 use crate::config::PrometheusConfig;
 use server::Server;
 use shelf::{Shelf, Unseen};
@@ -41,7 +41,7 @@ impl Drop for Prometheus {
 
 impl Prometheus {
     /// Binds the address and begins to serve. To be called within a tokio runtime.
-    pub(super) fn start(name: &str, config: &PrometheusConfig, account: Arc<Account>) -> Result<Self, String> {
+    pub(super) fn start(name: &str, config: &PrometheusConfig, account: Arc<DeliveryAccount>) -> Result<Self, String> {
         let (listener, address) = server::bind(config.listen)
             .map_err(|error| format!("backend `{name}`: cannot listen on `{}`: {error}", config.listen))?;
         tracing::info!("backend `{name}`: metrics are at http://{address}/metrics");
@@ -52,7 +52,7 @@ impl Prometheus {
     }
 
     /// Takes runs in and out until there is nobody left to tell of any.
-    pub(super) async fn run(self, mut commands: UnboundedReceiver<Command>) {
+    pub(super) async fn run(self, mut commands: UnboundedReceiver<Job>) {
         loop {
             let end = self.server.shelf.next_end();
             let end = async move {
@@ -63,12 +63,12 @@ impl Prometheus {
             };
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(Command::Begin(Feed { run, collector, .. })) => {
+                    Some(Job::Begin(Feed { run, collector, .. })) => {
                         self.server.shelf.begin(run, collector, Instant::now());
                     }
                     // It has a queue for metrics alone.
-                    Some(Command::Record(_) | Command::Spans(_) | Command::Figures { .. }) => {}
-                    Some(Command::End { run, .. }) => {
+                    Some(Job::Record(_) | Job::Spans(_) | Job::Figures { .. }) => {}
+                    Some(Job::End { run, .. }) => {
                         self.server.shelf.end(&run, shelf::until(Instant::now(), self.keep));
                     }
                     None => break,

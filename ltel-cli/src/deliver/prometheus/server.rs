@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
-use super::Account;
+use super::DeliveryAccount;
 use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) shelf: Arc<Shelf>,
-    pub(super) account: Arc<Account>,
+    pub(super) account: Arc<DeliveryAccount>,
     /// Counts the scrapes that arrived.
     pub(super) scrapes: watch::Sender<u64>,
     // One page at a time: scrapers that come in crowds cost no more than one of them.
@@ -43,7 +43,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(shelf: Arc<Shelf>, account: Arc<Account>) -> Self {
+    pub(super) fn new(shelf: Arc<Shelf>, account: Arc<DeliveryAccount>) -> Self {
         Self { shelf, account, scrapes: watch::Sender::new(0), turn: tokio::sync::Mutex::default() }
     }
 

@@ -10,11 +10,11 @@ const SECRET: usize = 6;
 
 /// Makes a receiver's words fit to be shown.
 #[derive(Debug)]
-pub(super) struct Words {
+pub(super) struct ReceiverText {
     secrets: Vec<String>,
 }
 
-impl Words {
+impl ReceiverText {
     /// A receiver may repeat what it was sent in these headers.
     pub(super) fn new(headers: &HeaderMap) -> Self {
         let values = headers.values().filter_map(|value| value.to_str().ok());
@@ -50,7 +50,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer eyJhbGciOi"));
         headers.insert(ACCEPT, HeaderValue::from_static("a"));
-        let words = Words::new(&headers);
+        let words = ReceiverText::new(&headers);
         for (said, shown) in [
             ("", None),
             (" \r\n", None),

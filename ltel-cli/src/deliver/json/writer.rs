@@ -10,14 +10,14 @@ use super::stdout;
 use crate::config::JsonOutput;
 
 /// An open output.
-pub(super) enum Output {
+pub(super) enum LineWriter {
     Stdout(Stdout),
     File(LogFile),
     /// Stdout, after its reader has gone. That is the reader's right.
     Closed,
 }
 
-impl Output {
+impl LineWriter {
     pub(super) fn open(config: &JsonOutput) -> Result<Self, String> {
         match config {
             JsonOutput::Stdout => Ok(Self::Stdout(tokio::io::stdout())),

@@ -6,7 +6,7 @@ use std::future::Future;
 
 /// What was said during an export.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Observed {
+pub(super) struct ExportOutcome {
     /// What the receiver said beside its thanks.
     pub(super) partial_success: Option<PartialSuccess>,
     /// Why the last request failed on its way. The exporter says no more than "network error".
@@ -27,11 +27,11 @@ pub(super) struct PartialSuccess {
 }
 
 tokio::task_local! {
-    static OBSERVED: RefCell<Observed>;
+    static OBSERVED: RefCell<ExportOutcome>;
 }
 
 /// Awaits an export, and what is said of it meanwhile.
-pub(super) async fn observe<F: Future>(export: F) -> (F::Output, Observed) {
+pub(super) async fn observe<F: Future>(export: F) -> (F::Output, ExportOutcome) {
     let export = async {
         let output = export.await;
         (output, OBSERVED.with(RefCell::take))
@@ -40,7 +40,7 @@ pub(super) async fn observe<F: Future>(export: F) -> (F::Output, Observed) {
 }
 
 /// Says something of the export at whose work we are, if we are.
-pub(super) fn say(what: impl FnOnce(&mut Observed)) {
+pub(super) fn say(what: impl FnOnce(&mut ExportOutcome)) {
     // Fails outside of an export only: then it is of no export that anybody counts.
     let _ = OBSERVED.try_with(|observed| what(&mut observed.borrow_mut()));
 }
