@@ -1,8 +1,29 @@
 //! The time, for those parts that meet the outside world.
 
-use ltel_core::{Clock, Timestamp};
+use ltel_core::{Clock, Now, Timestamp};
+use tokio::time::Instant;
 
-/// The time now.
+/// The wall-clock time now, for stamps.
 pub(crate) fn now() -> Timestamp {
     Clock::System.now()
+}
+
+/// Both clocks, as the runs read them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clocks {
+    // tokio's, which tests can pause.
+    start: Instant,
+    wall: fn() -> Timestamp,
+}
+
+impl Clocks {
+    /// The steady time begins now.
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now(), wall: now }
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Now {
+        Now { wall: (self.wall)(), steady: self.start.elapsed() }
+    }
 }

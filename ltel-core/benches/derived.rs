@@ -5,13 +5,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ltel_core::Timestamp;
+use ltel_core::Now;
 use ltel_core::event::{RequestError, ResponseTime};
 use ltel_core::meter::{MeterSettings, meter};
 use ltel_core::prelude::*;
 use ltel_core::recorder::{Emitted, Factory, Origin, RecorderFactory};
 use ltel_core::replay::local;
-use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::runs::{RunInfo, SourceInfo};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
@@ -131,7 +131,7 @@ fn bench(c: &mut Criterion) {
         let mut out = Emitted::default();
         group.bench_function(name, |b| {
             b.iter(|| {
-                let origin = Origin { source: Some(&source), now: Timestamp::default() };
+                let origin = Origin { source: Some(&source), now: Now::default() };
                 recorder.record_requests(black_box(&rows), origin, &mut out);
             });
         });

@@ -73,7 +73,31 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the time comes from.
+/// A moment, by both clocks. The wall clock may jump, in either direction and by any time: it gives stamps, and nothing is
+/// waited for or measured by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// For stamps.
+    pub wall: Timestamp,
+    /// The time since ltel started, by a clock that never jumps: for whatever waits or measures.
+    pub steady: Duration,
+}
+
+impl Now {
+    /// So much later.
+    #[must_use]
+    pub fn later(self, time: Duration) -> Self {
+        Self { wall: self.wall + time, steady: self.steady.saturating_add(time) }
+    }
+
+    /// The steady time from `earlier` to this moment; zero if that lies in the future.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.steady.saturating_sub(earlier.steady)
+    }
+}
+
+/// Where the wall-clock time comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
     /// The system's clock.

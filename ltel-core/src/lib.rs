@@ -1,7 +1,7 @@
 //! The core of ltel, the telemetry of [Locust](https://locust.io) load tests: events, the protocol that carries them,
 //! and the recorders that turn them into OpenTelemetry instruments and structured records.
 //!
-//! In the order in which an event passes: [`wire`] decodes a frame into an [`event`], [`run`] knows the run and the source
+//! In the order in which an event passes: [`wire`] decodes a frame into an [`event`], [`runs`] know the run and the source
 //! it belongs to, a [`recorder`] sees it and writes to its [`instrument`]s and [`record`]s, and a backend reads those
 //! through a [`meter`]. There are no sockets here and no async runtime.
 
@@ -9,8 +9,7 @@ pub mod clock;
 pub mod source;
 pub mod event;
 pub mod wire;
-pub mod run;
-pub mod account;
+pub mod runs;
 pub mod text;
 pub mod label;
 pub mod number;
@@ -31,7 +30,7 @@ pub mod replay;
 #[allow(missing_docs, clippy::inline_always)] // closures are called where they stand
 pub mod __private;
 
-pub use clock::{Clock, Timestamp};
+pub use clock::{Clock, Now, Timestamp};
 pub use ltel_macros::Recorder;
 pub use recorder::Recorder;
 pub use series::Series;

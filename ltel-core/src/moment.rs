@@ -1,8 +1,10 @@
 //! The moment of an event, for the closures of a derived recorder.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::recorder::Context;
-use crate::run::{RunInfo, SourceInfo};
+use crate::runs::{RunInfo, SourceInfo};
 
 /// When and where an event is seen, and what the recorder has kept: the third argument of a closure.
 ///
@@ -35,13 +37,14 @@ pub struct Moment<'a, S> {
     run: &'a RunInfo,
     source: Option<&'a SourceInfo>,
     now: Timestamp,
+    elapsed: Duration,
 }
 
 impl<'a, S> Moment<'a, S> {
     #[doc(hidden)]
     #[inline]
     pub fn new<O>(cx: &Context<'a, O>, state: &'a mut S) -> Self {
-        Self { state, run: cx.run(), source: cx.source(), now: cx.now() }
+        Self { state, run: cx.run(), source: cx.source(), now: cx.now(), elapsed: cx.elapsed() }
     }
 
     /// The run.
@@ -60,8 +63,13 @@ impl<'a, S> Moment<'a, S> {
         self.run.is_told_by(self.source)
     }
 
-    /// The time now. An event's own time is in the event.
+    /// The time now by the wall clock, for stamps: it may jump. An event's own time is in the event.
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// How long ltel has known the run, by a clock that never jumps: for what measures.
+    pub const fn elapsed(&self) -> Duration {
+        self.elapsed
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::run::SourceInfo;
+use crate::runs::SourceInfo;
 use crate::trace::TraceContext;
 
 /// What a record's line calls itself (`telemetry_type`), as existing pipelines index it.

@@ -11,13 +11,13 @@ use opentelemetry::metrics::Meter;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::Timestamp;
+use crate::clock::{Now, Timestamp};
 use crate::event::{Event, Request};
 use crate::figures::RunFigures;
 use crate::instrument::{ForgetSource, Instruments};
 use crate::label::Label;
 use crate::record::Record;
-use crate::run::{RunInfo, SourceInfo};
+use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
 use crate::trace::SpanData;
 use crate::wire::{Features, TraceFeatures};
@@ -47,7 +47,7 @@ pub trait Recorder: Sized + Send + 'static {
     /// Called once per interval of the recorder while the run lasts.
     fn tick(&mut self, _cx: &mut Context<'_, Self::Options>) {}
 
-    /// Called once, when the run is complete and every event has been seen.
+    /// Called once, when the run is over and every event has been seen ([`Context::is_complete`]).
     fn finish(&mut self, _cx: &mut Context<'_, Self::Options>) {}
 }
 
@@ -234,7 +234,8 @@ pub struct SpanSpec {
 pub struct Context<'a, O> {
     run: &'a RunInfo,
     source: Option<&'a Arc<SourceInfo>>,
-    now: Timestamp,
+    now: Now,
+    complete: bool,
     options: &'a O,
     per: Per,
     series: &'a mut SeriesTable,
@@ -260,9 +261,21 @@ impl<'a, O> Context<'a, O> {
         self.run.is_told_by(self.source())
     }
 
-    /// The time now. An event's own time is [`Event::time`].
+    /// The time now by the wall clock, for stamps: it may jump. An event's own time is [`Event::time`].
     pub const fn now(&self) -> Timestamp {
-        self.now
+        self.now.wall
+    }
+
+    /// How long ltel has known the run, by a clock that never jumps: for what measures.
+    pub const fn elapsed(&self) -> Duration {
+        self.now.since(self.run.begun)
+    }
+
+    /// In `finish`, whether nothing of the run is missing: each of its sources has said that it is done, and each request was
+    /// recorded. False before that. What a recorder emits in `finish` of a run that is not complete carries `complete: false`
+    /// without its doing.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// The recorder's options.
@@ -326,7 +339,7 @@ pub struct Origin<'a> {
     /// The source, where there is one.
     pub source: Option<&'a Arc<SourceInfo>>,
     /// The time now.
-    pub now: Timestamp,
+    pub now: Now,
 }
 
 /// A recorder instance at work in one run, whatever its type.
@@ -337,8 +350,8 @@ pub trait AnyRecorder: Send + fmt::Debug {
     fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted);
     /// An interval has passed.
     fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted);
-    /// The run is complete.
-    fn finish(&mut self, origin: Origin<'_>, out: &mut Emitted);
+    /// The run is over; `complete` if nothing of it is missing.
+    fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted);
     /// The source with this index is gone: its gauges end.
     fn source_gone(&mut self, source: u32);
     /// How many events found the series limit reached.
@@ -403,6 +416,7 @@ impl<R: Recorder> Instance<R> {
             run: &self.run,
             source: origin.source,
             now: origin.now,
+            complete: false,
             options: &*self.options,
             per: R::SPEC.per,
             series: &mut self.series,
@@ -440,8 +454,9 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         recorder.tick(&mut cx);
     }
 
-    fn finish(&mut self, origin: Origin<'_>, out: &mut Emitted) {
+    fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted) {
         let (recorder, mut cx) = self.parts(origin, out);
+        cx.complete = complete;
         recorder.finish(&mut cx);
     }
 

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use opentelemetry::KeyValue;
 
 use crate::label::{Label, OwnedLabel};
-use crate::run::{RunInfo, SourceInfo};
+use crate::runs::{RunInfo, SourceInfo};
 
 // Stands for no source at all, and for the overflow series.
 const NO_SOURCE: u32 = u32::MAX;

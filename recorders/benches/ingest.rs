@@ -5,13 +5,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ltel_core::Timestamp;
 use ltel_core::event::{Request, RequestError, ResponseTime};
 use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
-use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::{Decoded, Encoding, Frame, Message, Rows};
+use ltel_core::{Now, Timestamp};
 use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
@@ -52,8 +52,9 @@ fn recorder<R: Recorder>(options: R::Options, backends: usize) -> (Box<dyn AnyRe
 fn ingest(c: &mut Criterion) {
     let payload = frame();
     let source = Arc::new(SourceInfo::new(0, Source::default()));
-    let origin = Origin { source: Some(&source), now: Timestamp::from_secs(1_700_000_001.0) };
-    let decode = |payload| match Encoding::MessagePack.decode(payload, origin.now) {
+    let origin =
+        Origin { source: Some(&source), now: Now { wall: Timestamp::from_secs(1_700_000_001.0), ..Now::default() } };
+    let decode = |payload| match Encoding::MessagePack.decode(payload, origin.now.wall) {
         Ok(Decoded { frame: Frame { message: Message::Requests(rows), .. }, .. }) => rows,
         other => panic!("a batch of requests, not {other:?}"),
     };

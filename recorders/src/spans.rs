@@ -310,7 +310,7 @@ impl Ids {
         self.0 += 1;
         let part = |which: u8| {
             let mut hasher = DefaultHasher::new();
-            (&cx.run().run_id, cx.run().begun.as_nanos(), self.0, which).hash(&mut hasher);
+            (&cx.run().run_id, cx.run().begun.wall.as_nanos(), self.0, which).hash(&mut hasher);
             // No id is zero.
             hasher.finish().max(1)
         };

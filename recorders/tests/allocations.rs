@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ltel_core::Timestamp;
 use ltel_core::event::{Request, RequestError, ResponseTime};
 use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
-use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
+use ltel_core::{Now, Timestamp};
 use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
@@ -41,7 +41,8 @@ fn rows() -> Vec<Request<'static>> {
 fn what_is_known_costs_no_allocation() {
     let rows = rows();
     let source = Arc::new(SourceInfo::new(0, Source::default()));
-    let origin = Origin { source: Some(&source), now: Timestamp::from_secs(1_700_000_001.0) };
+    let origin =
+        Origin { source: Some(&source), now: Now { wall: Timestamp::from_secs(1_700_000_001.0), ..Now::default() } };
     for (name, (mut recorder, _collectors)) in [
         ("requests", recorder::<Requests>(requests::Options::default())),
         ("http", recorder::<Http>(http::Options::default())),

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use ltel_core::Timestamp;
 use ltel_core::event::{Event, TestStart};
 use ltel_core::record::Record;
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
-use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::{Encoding, Message};
+use ltel_core::{Now, Timestamp};
 use ltel_recorders::{Failures, Stats, failures, stats};
 use serde_json::Value;
 
@@ -22,7 +22,10 @@ const BEGUN: f64 = 1_700_000_000.0;
 fn records(mut recorder: Box<dyn AnyRecorder>, start: impl Fn(f64) -> String, packed: bool) -> Vec<Value> {
     let source = Arc::new(SourceInfo::new(0, Source::default()));
     let mut out = Emitted::default();
-    let at = |time| Origin { source: Some(&source), now: Timestamp::from_secs(time) };
+    let at = |time| {
+        let now = Now { wall: Timestamp::from_secs(time), ..Now::default() };
+        Origin { source: Some(&source), now }
+    };
     recorder.record(&Event::TestStart(&TestStart { time: BEGUN, ..TestStart::default() }), at(BEGUN), &mut out);
     for second in 0..20 {
         let since = BEGUN + f64::from(second);
@@ -34,13 +37,13 @@ fn records(mut recorder: Box<dyn AnyRecorder>, start: impl Fn(f64) -> String, pa
         let times = if packed { format!(r#""time":{},"since":{since},"#, since + 1.0) } else { String::new() };
         let line = format!(r#"{{"type":"requests",{times}"rows":[{}]}}"#, rows.join(","));
         let now = at(since + 1.0);
-        let Message::Requests(batch) = Encoding::JsonLines.decode(line.as_bytes(), now.now).unwrap().frame.message
+        let Message::Requests(batch) = Encoding::JsonLines.decode(line.as_bytes(), now.now.wall).unwrap().frame.message
         else {
             panic!("requests")
         };
         recorder.record_requests(&batch.rows, now, &mut out);
     }
-    recorder.finish(at(BEGUN + 20.0), &mut out);
+    recorder.finish(true, at(BEGUN + 20.0), &mut out);
     let fields = |record: Record| record.fields.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
     out.records.into_iter().map(fields).collect()
 }

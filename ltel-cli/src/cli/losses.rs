@@ -1,6 +1,6 @@
 //! What of a test's telemetry did not arrive.
 
-use ltel_core::account::DropReason;
+use ltel_core::runs::DropReason;
 
 use crate::cli::table;
 use crate::pipeline::Ended;
@@ -48,8 +48,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use ltel_core::account::{Account, SourceAccount, SourceStatus};
-    use ltel_core::run::RunInfo;
+    use ltel_core::runs::RunInfo;
+    use ltel_core::runs::{RunAccount, SourceAccount, SourceStatus};
     use opentelemetry_sdk::metrics::Temporality;
 
     use super::*;
@@ -67,7 +67,7 @@ mod tests {
             dropped: dropped.iter().copied().collect(),
         };
         let info = RunInfo { run_id: "one".to_owned(), ..RunInfo::default() };
-        let (info, account) = (Arc::new(info), Account { sources: vec![source] });
+        let (info, account) = (Arc::new(info), RunAccount { sources: vec![source] });
         FinishedRun { info, account, complete, late, number: 0, asked_id: String::new() }
     }
 

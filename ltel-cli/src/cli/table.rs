@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use ltel_core::account::{DropReason, SourceAccount};
 use ltel_core::figures::{EndpointFigures, RunFigures};
+use ltel_core::runs::{DropReason, SourceAccount};
 use ltel_core::text;
 
 use crate::config::{BackendConfig, BackendKind, Signal};

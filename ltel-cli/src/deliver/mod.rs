@@ -16,7 +16,7 @@ use ltel_core::Timestamp;
 use ltel_core::figures::RunFigures;
 use ltel_core::meter::{Collector, MeterSettings};
 use ltel_core::record::Record;
-use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::trace::SpanData;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::task::{JoinHandle, JoinSet};

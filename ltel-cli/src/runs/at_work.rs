@@ -2,12 +2,13 @@
 //! belongs to it ends with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ltel_core::Timestamp;
-use ltel_core::account::Account;
+use ltel_core::Now;
 use ltel_core::event::{Event, Request, Task};
 use ltel_core::recorder::{Emitted, Origin};
-use ltel_core::run::{Run, RunInfo};
+use ltel_core::runs::RunAccount;
+use ltel_core::runs::{Run, RunInfo};
 use ltel_core::source::SourceKind;
 
 use crate::config::RecorderConfig;
@@ -60,7 +61,7 @@ impl ActiveRun {
     }
 
     /// Lets the recorders see an event of a source.
-    pub(crate) fn record(&mut self, event: &Event<'_>, source: u32, now: Timestamp) {
+    pub(crate) fn record(&mut self, event: &Event<'_>, source: u32, now: Now) {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
             at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| {
@@ -70,7 +71,7 @@ impl ActiveRun {
     }
 
     /// Lets the recorders see a batch of requests of a source.
-    pub(crate) fn record_requests(&mut self, rows: &[Request<'_>], source: u32, now: Timestamp) {
+    pub(crate) fn record_requests(&mut self, rows: &[Request<'_>], source: u32, now: Now) {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
             at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| {
@@ -81,7 +82,7 @@ impl ActiveRun {
     }
 
     /// Lets the recorders see a batch of tasks of a source.
-    pub(crate) fn record_tasks(&mut self, tasks: &[Task<'_>], source: u32, now: Timestamp) {
+    pub(crate) fn record_tasks(&mut self, tasks: &[Task<'_>], source: u32, now: Now) {
         let origin = Origin { source: Some(self.run.source(source)), now };
         for at_work in &mut self.recorders {
             at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| {
@@ -100,12 +101,12 @@ impl ActiveRun {
     }
 
     /// When the next recorder's interval ends.
-    pub(crate) fn next_tick(&self) -> Option<Timestamp> {
+    pub(crate) fn next_tick(&self) -> Option<Duration> {
         self.recorders.iter().filter_map(AtWork::next_tick).min()
     }
 
     /// Lets those recorders act whose interval has ended.
-    pub(crate) fn tick(&mut self, now: Timestamp) {
+    pub(crate) fn tick(&mut self, now: Now) {
         let origin = Origin { source: self.run.coordinator(), now };
         for at_work in self.recorders.iter_mut().filter_map(|at_work| at_work.is_due(now).then_some(at_work)) {
             at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| recorder.tick(origin, out));
@@ -114,10 +115,14 @@ impl ActiveRun {
 
     /// Ends the run: final figures, the report, and the last collection by each backend. Its account, and whether nothing is
     /// missing.
-    pub(crate) fn finish(mut self, now: Timestamp) -> (Account, bool) {
+    pub(crate) fn finish(mut self, now: Now) -> (RunAccount, bool) {
         let origin = Origin { source: self.run.coordinator(), now };
+        let complete =
+            self.run.account().is_whole() && self.recorders.iter().all(|at_work| at_work.panicked().is_none());
         for at_work in &mut self.recorders {
-            at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| recorder.finish(origin, out));
+            at_work.act(&self.run, &self.backends, origin, &mut self.out, |recorder, out| {
+                recorder.finish(complete, origin, out);
+            });
         }
         let report = Report {
             account: self.run.account(),

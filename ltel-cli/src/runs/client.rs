@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ltel_core::Timestamp;
+use ltel_core::Now;
 use ltel_core::event::TestStart;
 use ltel_core::source::Source;
 use ltel_core::wire::Encoding;
@@ -36,7 +36,7 @@ pub(crate) struct Client {
     // It says something at least so often, even if there is nothing to say.
     pub(crate) beats: Option<Duration>,
     pub(crate) held: Held,
-    pub(crate) left_at: Timestamp,
+    pub(crate) left_at: Duration,
 }
 
 /// A client's place in a run.
@@ -50,7 +50,7 @@ pub(crate) struct Member {
 #[derive(Clone, Debug)]
 pub(crate) struct Began {
     pub(crate) start: TestStart,
-    pub(crate) at: Timestamp,
+    pub(crate) at: Duration,
 }
 
 /// What a client has sent that belongs to no run yet.
@@ -59,12 +59,12 @@ pub(crate) struct Held {
     // Each in the encoding of its connection.
     frames: Vec<(Encoding, Bytes)>,
     bytes: usize,
-    since: Timestamp,
+    since: Now,
 }
 
 impl Held {
     /// Keeps a frame. False if there is no room for it.
-    pub(crate) fn push(&mut self, encoding: Encoding, frame: &[u8], now: Timestamp) -> bool {
+    pub(crate) fn push(&mut self, encoding: Encoding, frame: &[u8], now: Now) -> bool {
         if self.bytes + frame.len() + OVERHEAD > HELD_BYTES {
             return false;
         }
@@ -83,7 +83,7 @@ impl Held {
     }
 
     /// Takes all frames out, and when the first of them came.
-    pub(crate) fn take(&mut self) -> (Vec<(Encoding, Bytes)>, Timestamp) {
+    pub(crate) fn take(&mut self) -> (Vec<(Encoding, Bytes)>, Now) {
         let held = std::mem::take(self);
         (held.frames, held.since)
     }
@@ -93,7 +93,7 @@ impl Held {
     }
 
     /// When the first of them came.
-    pub(crate) const fn since(&self) -> Timestamp {
+    pub(crate) const fn since(&self) -> Now {
         self.since
     }
 }

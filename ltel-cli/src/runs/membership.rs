@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use ltel_core::Timestamp;
-use ltel_core::account::SourceStatus;
+use ltel_core::Now;
 use ltel_core::event::TestStart;
-use ltel_core::run::{MASTER, RunInfo, SourceInfo};
+use ltel_core::runs::SourceStatus;
+use ltel_core::runs::{MASTER, RunInfo, SourceInfo};
 use ltel_core::wire::{Done, Message};
 
 use super::{FinishedRun, Outcome, Runs};
@@ -23,7 +23,7 @@ const HELD_BYTES: usize = 64 << 20;
 
 impl Runs {
     /// A source begins its part of a run: the one it names, or else one that is to be found.
-    pub(super) fn test_start(&mut self, id: &str, start: &TestStart, now: Timestamp) {
+    pub(super) fn test_start(&mut self, id: &str, start: &TestStart, now: Now) {
         // It has begun another test before, which is over: what is held of that is not to be mixed with this.
         if self.clients.get(id).is_some_and(|client| client.began.is_some()) {
             self.begin_without_master(now);
@@ -48,7 +48,7 @@ impl Runs {
     }
 
     /// Takes a client into a run, which begins if it is new.
-    pub(super) fn join(&mut self, id: &str, asked_id: String, start: &TestStart, now: Timestamp) {
+    pub(super) fn join(&mut self, id: &str, asked_id: String, start: &TestStart, now: Now) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let coordinates = client.source.coordinates();
         let coordinator = if coordinates { Some(id) } else { start.coordinator.as_deref() };
@@ -86,7 +86,7 @@ impl Runs {
         self.leave_former_run(id, number, now);
         if let Some(run) = self.active.get_mut(&number) {
             if coordinator.is_some() {
-                run.run.named(&[MASTER.to_owned()], now);
+                run.run.named(&[MASTER.to_owned()], now.steady);
             }
             run.coordinator = run.coordinator.take().or(coordinator);
         }
@@ -109,15 +109,15 @@ impl Runs {
     }
 
     /// A worker has begun a test, and its master may be about to say of which run.
-    fn await_master(&mut self, id: &str, asked_id: Option<String>, start: &TestStart, now: Timestamp) {
+    fn await_master(&mut self, id: &str, asked_id: Option<String>, start: &TestStart, now: Now) {
         if let Some(client) = self.clients.get_mut(id) {
             client.awaits = asked_id;
-            client.began = Some(Began { start: start.clone(), at: now });
+            client.began = Some(Began { start: start.clone(), at: now.steady });
         }
     }
 
     /// Begins a run.
-    fn begin(&mut self, asked_id: String, start: &TestStart, coordinated: bool, now: Timestamp) -> u64 {
+    fn begin(&mut self, asked_id: String, start: &TestStart, coordinated: bool, now: Now) -> u64 {
         let mut run_id = asked_id.clone();
         if self.active.values().any(|run| run.asked_id == asked_id) {
             let taken = |id: &String| self.active.values().any(|run| run.run.info().run_id == *id);
@@ -131,7 +131,7 @@ impl Runs {
         }
         let testplan = [&start.testplan, &self.config.testplan, &start.locustfile].into_iter().flatten().next();
         let testplan = testplan.cloned().unwrap_or_else(|| "locustfile".to_owned());
-        let info = RunInfo { run_id, testplan, begun: now, coordinated };
+        let info = RunInfo { run_id, testplan, begun: now, started: None, coordinated };
         self.next_run += 1;
         let run = ActiveRun::begin(info, asked_id, &self.config.recorders, &self.backends);
         self.active.insert(self.next_run, run);
@@ -139,9 +139,9 @@ impl Runs {
     }
 
     /// Makes a client a source of a run at work, with what is held of it.
-    fn enter(&mut self, id: &str, number: u64, now: Timestamp) {
+    fn enter(&mut self, id: &str, number: u64, now: Now) {
         let (Some(client), Some(run)) = (self.clients.get_mut(id), self.active.get_mut(&number)) else { return };
-        let index = run.run.join(id, &client.source, client.beats, now);
+        let index = run.run.join(id, &client.source, client.beats, now.steady);
         client.member = Some(Member { run: number, index });
         client.began = None;
         client.awaits = None;
@@ -149,25 +149,25 @@ impl Runs {
         self.record_held(id, now);
         if is_gone
             && let Some(run) = self.active.get_mut(&number)
-            && run.run.disconnected(index, now)
+            && run.run.disconnected(index, now.steady)
         {
             run.source_gone(index);
         }
     }
 
     /// A client that begins a run has no more to say of another.
-    fn leave_former_run(&mut self, id: &str, next: u64, now: Timestamp) {
+    fn leave_former_run(&mut self, id: &str, next: u64, now: Now) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(member) = client.member.take_if(|member| member.run != next) else { return };
         let Some(run) = self.active.get_mut(&member.run) else { return };
         run.left = true;
         if !run.run.is_done(member.index) {
-            run.run.done(member.index, Done::default(), now);
+            run.run.done(member.index, Done::default(), now.steady);
         }
     }
 
     /// A client without a run id belongs to the only run there is, unless it has been in that already.
-    fn join_only_run(&mut self, id: &str, now: Timestamp) -> bool {
+    fn join_only_run(&mut self, id: &str, now: Now) -> bool {
         let Some(client) = self.clients.get(id) else { return false };
         let may_be = |run: &ActiveRun| {
             client.awaits.as_ref().is_none_or(|awaits| run.asked_id == *awaits)
@@ -182,7 +182,7 @@ impl Runs {
     }
 
     /// Whether what a client says is kept until it is known which run it belongs to.
-    pub(super) fn holds(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Timestamp) -> bool {
+    pub(super) fn holds(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Now) -> bool {
         let is_request = matches!(message, Message::Requests(_));
         let Some(client) = self.clients.get(id) else { return false };
         if client.member.is_some() || !(is_request || client.began.is_some()) || self.join_only_run(id, now) {
@@ -206,7 +206,7 @@ impl Runs {
     }
 
     /// Gives what is held to the only run, if there is one now.
-    fn release_held(&mut self, now: Timestamp) {
+    fn release_held(&mut self, now: Now) {
         let waiting = self.clients.iter().filter(|(_, c)| !c.held.is_empty() || c.began.is_some());
         let waiting: Vec<String> = waiting.filter(|(_, c)| c.member.is_none()).map(|(id, _)| id.clone()).collect();
         for id in waiting {
@@ -214,11 +214,11 @@ impl Runs {
         }
     }
 
-    fn record_held(&mut self, id: &str, now: Timestamp) {
+    fn record_held(&mut self, id: &str, now: Now) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let (frames, since) = client.held.take();
         for (encoding, payload) in frames {
-            if let Ok(decoded) = encoding.decode(&payload, since) {
+            if let Ok(decoded) = encoding.decode(&payload, since.wall) {
                 self.record(id, &decoded.frame.message, now);
             }
         }
@@ -226,12 +226,19 @@ impl Runs {
 
     /// Gives up waiting for a run that what is held belongs to. Workers that have begun a test are a run of their own: their
     /// master does not have the plugin.
-    pub(super) fn settle_held(&mut self, now: Timestamp) {
+    pub(super) fn settle_held(&mut self, now: Now) {
         let grace = self.config.grace;
-        if self.clients.values().filter_map(|client| client.began.as_ref()).any(|began| began.at + grace <= now) {
+        if self
+            .clients
+            .values()
+            .filter_map(|client| client.began.as_ref())
+            .any(|began| began.at.saturating_add(grace) <= now.steady)
+        {
             self.begin_without_master(now);
         }
-        self.give_up_held(|client| client.began.is_none() && client.held.since() + grace <= now);
+        self.give_up_held(|client| {
+            client.began.is_none() && client.held.since().steady.saturating_add(grace) <= now.steady
+        });
     }
 
     /// Counts what is held of these clients as requests of no run.
@@ -243,7 +250,7 @@ impl Runs {
     }
 
     /// Workers that have begun a test, and whose master has said nothing of it, are a run; those with an id are one for each.
-    pub(super) fn begin_without_master(&mut self, now: Timestamp) {
+    pub(super) fn begin_without_master(&mut self, now: Now) {
         let mut tests: BTreeMap<Option<String>, BTreeMap<String, TestStart>> = BTreeMap::new();
         #[allow(clippy::iter_over_hash_type)] // they are sorted
         for (id, client) in &self.clients {
@@ -271,7 +278,7 @@ pub(super) fn give_up(client: &mut Client, outcome: &mut Outcome, faults: &Fault
     }
     let (frames, since) = client.held.take();
     for (encoding, payload) in frames {
-        if let Ok(decoded) = encoding.decode(&payload, since)
+        if let Ok(decoded) = encoding.decode(&payload, since.wall)
             && let Message::Requests(rows) = decoded.frame.message
         {
             outcome.no_run += rows.rows.len() as u64 + rows.invalid;

@@ -14,15 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ltel_core::Timestamp;
-use ltel_core::account::{Account, DropReason};
+use ltel_core::Now;
 use ltel_core::event::{Event, Task, TestStart};
-use ltel_core::run::{MASTER, Progress, RunInfo};
+use ltel_core::runs::{DropReason, RunAccount};
+use ltel_core::runs::{MASTER, Progress, RunInfo};
 use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Hello, Message, Rows};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::watch;
 
-use crate::clock;
+use crate::clock::Clocks;
 use crate::config::Config;
 use crate::deliver::BackendHandle;
 use crate::ingest::{Delivery, Welcome};
@@ -65,7 +65,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct FinishedRun {
     pub(crate) info: Arc<RunInfo>,
-    pub(crate) account: Account,
+    pub(crate) account: RunAccount,
     /// Whether its report says that nothing is missing.
     pub(crate) complete: bool,
     /// Requests that came too late.
@@ -79,6 +79,7 @@ pub(crate) struct FinishedRun {
 #[derive(Debug)]
 pub(crate) struct Runs {
     config: Arc<Config>,
+    clocks: Clocks,
     features: Features,
     backends: Arc<[BackendHandle]>,
     faults: Arc<Faults>,
@@ -108,6 +109,7 @@ impl Runs {
             // Where this host shows nothing of its processes, they report it themselves.
             sampler: usage_interval.and_then(|every| Sampler::new(every).ok()),
             config,
+            clocks: Clocks::start(),
             features,
             backends,
             faults,
@@ -124,7 +126,7 @@ impl Runs {
     /// Works until it is told to stop, then completes what is open.
     pub(crate) async fn work(mut self, mut deliveries: Receiver<Delivery>, mut stop: watch::Receiver<bool>) -> Outcome {
         loop {
-            let due = self.next_deadline().map(|at| at.since(clock::now()));
+            let due = self.next_deadline().map(|at| at.saturating_sub(self.clocks.now().steady));
             let due = async move {
                 match due {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -135,19 +137,19 @@ impl Runs {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 delivery = deliveries.recv() => match delivery {
-                    Some(delivery) => self.deliver(delivery, clock::now()),
+                    Some(delivery) => self.deliver(delivery, self.clocks.now()),
                     None => break,
                 },
                 () = due => {}
             }
-            self.tick(clock::now());
+            self.tick(self.clocks.now());
             self.tell_status();
         }
         // What has come through the sockets is not given up.
         while let Ok(delivery) = deliveries.try_recv() {
-            self.deliver(delivery, clock::now());
+            self.deliver(delivery, self.clocks.now());
         }
-        let now = clock::now();
+        let now = self.clocks.now();
         self.begin_without_master(now);
         self.give_up_held(|_| true);
         for (number, run) in std::mem::take(&mut self.active) {
@@ -173,7 +175,7 @@ impl Runs {
         });
     }
 
-    fn deliver(&mut self, delivery: Delivery, now: Timestamp) {
+    fn deliver(&mut self, delivery: Delivery, now: Now) {
         match delivery {
             Delivery::Hello { connection, encoding, hello, pid, acks, welcome } => {
                 let welcomed = self.hello(connection, encoding, *hello, pid, acks, now);
@@ -192,7 +194,7 @@ impl Runs {
         hello: Hello,
         pid: Option<u32>,
         acks: watch::Sender<u64>,
-        now: Timestamp,
+        now: Now,
     ) -> Welcome {
         // People who type JSON need no id.
         let id = if hello.client_id.is_empty() { format!("connection-{connection}") } else { hello.client_id };
@@ -217,7 +219,7 @@ impl Runs {
             began: known.as_ref().and_then(|client| client.began.clone()),
             beats: hello.heartbeat.and_then(|secs| Duration::try_from_secs_f64(secs).ok()),
             held: known.map_or_else(Held::default, |client| client.held),
-            left_at: now,
+            left_at: now.steady,
         };
         let last_seq = client.last_seq;
         self.connections.insert(connection, id.clone());
@@ -232,16 +234,16 @@ impl Runs {
         if let Some(member) = client.member
             && let Some(run) = self.active.get_mut(&member.run)
         {
-            run.run.join(&id, &client.source, client.beats, now);
+            run.run.join(&id, &client.source, client.beats, now.steady);
         }
         self.clients.insert(id, client);
         Welcome { last_seq, features }
     }
 
-    fn frame(&mut self, connection: u64, payload: &Bytes, now: Timestamp) {
+    fn frame(&mut self, connection: u64, payload: &Bytes, now: Now) {
         let Some(id) = self.connections.get(&connection).cloned() else { return };
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let Decoded { frame, wrong } = match client.encoding.decode(payload, now) {
+        let Decoded { frame, wrong } = match client.encoding.decode(payload, now.wall) {
             Ok(decoded) => decoded,
             // Requests in it show up as not received when the source says how many it sent.
             Err(error) => {
@@ -271,7 +273,7 @@ impl Runs {
             self.join(&id, run_id, &start, now);
         }
         if let Some((run, index)) = self.run_of(&id) {
-            run.run.heard(index, now);
+            run.run.heard(index, now.steady);
         }
         self.message(&id, &frame.message, payload, now);
         if let Some((seq, acks)) = acks {
@@ -279,7 +281,7 @@ impl Runs {
         }
     }
 
-    fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Timestamp) {
+    fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Now) {
         match message {
             Message::Hello(_) => return self.faults.count("frame not understood", &"a second `hello`"),
             Message::Heartbeat => return,
@@ -292,7 +294,7 @@ impl Runs {
     }
 
     /// Brings what a client says to the run that it is in.
-    fn record(&mut self, id: &str, message: &Message<'_>, now: Timestamp) {
+    fn record(&mut self, id: &str, message: &Message<'_>, now: Now) {
         let event = match message {
             Message::Requests(rows) => return self.requests(id, rows, now),
             Message::Done(done) => return self.done(id, done, now),
@@ -313,13 +315,13 @@ impl Runs {
             if let Event::Users(users) = &event
                 && run.run.source(index).source.coordinates()
             {
-                run.run.named(&users.sources, now);
+                run.run.named(&users.sources, now.steady);
             }
             run.record(&event, index, now);
         }
     }
 
-    fn tasks(&mut self, id: &str, tasks: &[Task<'_>], now: Timestamp) {
+    fn tasks(&mut self, id: &str, tasks: &[Task<'_>], now: Now) {
         let Some((run, index)) = self.run_of(id) else {
             return self.faults.count("tasks of no run at work", &format!("{} of them", tasks.len()));
         };
@@ -332,7 +334,7 @@ impl Runs {
         Some((self.active.get_mut(&member.run)?, member.index))
     }
 
-    fn requests(&mut self, id: &str, rows: &Rows<'_>, now: Timestamp) {
+    fn requests(&mut self, id: &str, rows: &Rows<'_>, now: Now) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let Some(member) = &client.member else { return };
         if let Some(run) = self.active.get_mut(&member.run) {
@@ -355,12 +357,12 @@ impl Runs {
         }
     }
 
-    fn done(&mut self, id: &str, done: &Done, now: Timestamp) {
+    fn done(&mut self, id: &str, done: &Done, now: Now) {
         let is_it = |run: &ActiveRun| done.run_id.as_ref().is_none_or(|run_id| run.asked_id == *run_id);
         if let Some((run, index)) = self.run_of(id)
             && is_it(run)
         {
-            return run.run.done(index, done.clone(), now);
+            return run.run.done(index, done.clone(), now.steady);
         }
         // A correction may come when its source is in the next run already.
         if done.run_id.is_some()
@@ -370,21 +372,21 @@ impl Runs {
                 .filter(|run| is_it(run))
                 .find_map(|run| run.run.member(id).map(|index| (run, index)))
         {
-            run.run.done(index, done.clone(), now);
+            run.run.done(index, done.clone(), now.steady);
         }
     }
 
-    fn closed(&mut self, connection: u64, now: Timestamp) {
+    fn closed(&mut self, connection: u64, now: Now) {
         let Some(id) = self.connections.remove(&connection) else { return };
         let Some(client) = self.clients.get_mut(&id) else { return };
         client.connection = None;
         client.local_pid = None;
-        client.left_at = now;
+        client.left_at = now.steady;
         // Lets go of the connection's writer.
         client.acks = watch::channel(0).0;
         for run in self.active.values_mut() {
             if let Some(index) = run.run.member(&id)
-                && run.run.disconnected(index, now)
+                && run.run.disconnected(index, now.steady)
             {
                 run.source_gone(index);
             }
@@ -403,18 +405,18 @@ impl Runs {
     }
 
     /// Does what is due: recorders' intervals, usage samples, ends of runs.
-    fn tick(&mut self, now: Timestamp) {
-        if self.sampler.as_ref().and_then(Sampler::due).is_some_and(|due| due <= now) {
+    fn tick(&mut self, now: Now) {
+        if self.sampler.as_ref().and_then(Sampler::due).is_some_and(|due| due <= now.steady) {
             self.sample_usage(now);
         }
         self.settle_held(now);
         let grace = self.config.grace;
         let mut complete = Vec::new();
         for (number, run) in &mut self.active {
-            if run.next_tick().is_some_and(|due| due <= now) {
+            if run.next_tick().is_some_and(|due| due <= now.steady) {
                 run.tick(now);
             }
-            for source in run.run.overdue(now, grace) {
+            for source in run.run.overdue(now.steady, grace) {
                 let run_id = &run.run.info().run_id;
                 if source == MASTER {
                     tracing::warn!("run {run_id}: {}", membership::NO_MASTER);
@@ -425,7 +427,7 @@ impl Runs {
                      and know the address (LTEL_ADDRESS)?"
                 );
             }
-            if run.run.progress(now, grace) == Progress::Complete {
+            if run.run.progress(now.steady, grace) == Progress::Complete {
                 complete.push(*number);
             }
         }
@@ -440,24 +442,25 @@ impl Runs {
         }
     }
 
-    fn next_deadline(&mut self) -> Option<Timestamp> {
+    fn next_deadline(&mut self) -> Option<Duration> {
         let grace = self.config.grace;
         let mut deadline = self.sampler.as_ref().and_then(Sampler::due);
-        let mut earlier = |at: Timestamp| deadline = Some(deadline.map_or(at, |have| have.min(at)));
+        let mut earlier = |at: Duration| deadline = Some(deadline.map_or(at, |have| have.min(at)));
         for run in self.active.values_mut() {
             run.next_tick().map(&mut earlier);
             run.run.next_overdue(grace).map(&mut earlier);
-            if let Progress::WaitUntil(until) = run.run.progress(clock::now(), grace) {
+            if let Progress::WaitUntil(until) = run.run.progress(self.clocks.now().steady, grace) {
                 earlier(until);
             }
         }
         let began = self.clients.values().filter_map(|client| Some(client.began.as_ref()?.at));
-        let held = self.clients.values().filter(|client| !client.held.is_empty()).map(|client| client.held.since());
-        began.chain(held).min().map(|since| since + grace).map(&mut earlier);
-        deadline.map(|at| at + Duration::from_millis(1))
+        let held =
+            self.clients.values().filter(|client| !client.held.is_empty()).map(|client| client.held.since().steady);
+        began.chain(held).min().map(|since| since.saturating_add(grace)).map(&mut earlier);
+        deadline.map(|at| at.saturating_add(Duration::from_millis(1)))
     }
 
-    fn sample_usage(&mut self, now: Timestamp) {
+    fn sample_usage(&mut self, now: Now) {
         let Some(sampler) = &mut self.sampler else { return };
         let pids: Vec<u32> = self.clients.values().filter_map(|client| client.local_pid).collect();
         for (pid, usage) in sampler.sample(&pids, now) {
@@ -472,7 +475,7 @@ impl Runs {
     }
 }
 
-fn finish(number: u64, run: ActiveRun, now: Timestamp) -> FinishedRun {
+fn finish(number: u64, run: ActiveRun, now: Now) -> FinishedRun {
     let info = Arc::clone(run.run.info());
     let asked_id = run.asked_id.clone();
     let (account, complete) = run.finish(now);

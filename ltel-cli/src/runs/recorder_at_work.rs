@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::Timestamp;
+use ltel_core::Now;
 use ltel_core::meter;
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
-use ltel_core::run::{Run, RunInfo};
+use ltel_core::runs::{Run, RunInfo};
 
 use crate::config::RecorderConfig;
 use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
@@ -20,7 +20,7 @@ pub(super) struct AtWork {
     state: State,
     routes: Vec<usize>,
     every: Duration,
-    next_tick: Timestamp,
+    next_tick: Duration,
 }
 
 /// A panic leaves a recorder in a state that nobody knows, so it is not asked again.
@@ -49,7 +49,7 @@ impl AtWork {
             state: build(config, run, &meters),
             routes: config.backends.clone(),
             every,
-            next_tick: run.begun + every,
+            next_tick: run.begun.steady.saturating_add(every),
         }
     }
 
@@ -82,15 +82,15 @@ impl AtWork {
     }
 
     /// When its interval ends, while it works.
-    pub(super) fn next_tick(&self) -> Option<Timestamp> {
+    pub(super) fn next_tick(&self) -> Option<Duration> {
         matches!(self.state, State::Working(_)).then_some(self.next_tick)
     }
 
     /// Whether its interval has ended; if so, the next one begins.
-    pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
-        let due = self.next_tick <= now;
+    pub(super) fn is_due(&mut self, now: Now) -> bool {
+        let due = self.next_tick <= now.steady;
         if due {
-            self.next_tick = now + self.every;
+            self.next_tick = now.steady.saturating_add(self.every);
         }
         due
     }

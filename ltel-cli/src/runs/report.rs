@@ -1,9 +1,9 @@
 //! The run report: what became of every request of a run. A record for machines, a log line for people.
 
-use ltel_core::Timestamp;
-use ltel_core::account::{Account, SourceStatus};
+use ltel_core::Now;
 use ltel_core::record::{Record, RecordKind, Severity};
-use ltel_core::run::{Run, RunInfo};
+use ltel_core::runs::{Run, RunInfo};
+use ltel_core::runs::{RunAccount, SourceStatus};
 use serde_json::{Map, Value, json};
 
 /// The name of the report's record.
@@ -12,7 +12,7 @@ pub(crate) const NAME: &str = "ltel.run.report";
 /// What there is to say of a run that is over.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    pub(crate) account: Account,
+    pub(crate) account: RunAccount,
     /// By recorder, how many events found its series limit reached.
     pub(crate) overflowed: Vec<(&'a str, u64)>,
     /// The recorders that panicked, and with what.
@@ -26,7 +26,7 @@ impl Report<'_> {
     }
 
     /// The report as a record.
-    pub(crate) fn record(&self, run: &Run, now: Timestamp) -> Record {
+    pub(crate) fn record(&self, run: &Run, now: Now) -> Record {
         let account = &self.account;
         let sources: Vec<Value> = account
             .sources
@@ -49,7 +49,7 @@ impl Report<'_> {
         let overflowed: Map<_, _> = overflowed.map(|&(name, count)| (name.to_owned(), count.into())).collect();
         let panicked: Map<_, _> = self.panicked.iter().map(|&(name, why)| (name.to_owned(), why.into())).collect();
         let severity = if self.is_whole() { Severity::Info } else { Severity::Warning };
-        let mut record = Record::new(RecordKind::Event, NAME, now)
+        let mut record = Record::new(RecordKind::Event, NAME, now.wall)
             .severity(severity)
             .field("complete", self.is_whole())
             .field("duration_seconds", now.since(run.info().begun).as_secs_f64())
@@ -92,6 +92,6 @@ impl Report<'_> {
     }
 }
 
-fn labels(account: &Account, status: SourceStatus) -> Vec<String> {
+fn labels(account: &RunAccount, status: SourceStatus) -> Vec<String> {
     account.sources.iter().filter(|source| source.status == status).map(|source| source.label.clone()).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ltel_core::Timestamp;
+use ltel_core::Now;
 use ltel_core::event::Usage;
 use sysinfo::{Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -10,7 +10,7 @@ use sysinfo::{Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 #[derive(Debug)]
 pub(crate) struct Sampler {
     every: Duration,
-    next: Option<Timestamp>,
+    next: Option<Duration>,
     system: System,
     networks: Networks,
 }
@@ -22,19 +22,19 @@ impl Sampler {
     }
 
     /// When the next samples are due, if there is anything to sample.
-    pub(crate) fn due(&self) -> Option<Timestamp> {
+    pub(crate) fn due(&self) -> Option<Duration> {
         self.next
     }
 
     /// Begins to watch a process. CPU is a difference over time: without this the first sample would have none.
-    pub(crate) fn watch(&mut self, pid: u32, now: Timestamp) {
+    pub(crate) fn watch(&mut self, pid: u32, now: Now) {
         self.refresh(&[pid]);
-        self.next.get_or_insert(now + self.every);
+        self.next.get_or_insert(now.steady.saturating_add(self.every));
     }
 
     /// The usage of these processes; a process that is gone has none.
-    pub(crate) fn sample(&mut self, pids: &[u32], now: Timestamp) -> Vec<(u32, Usage)> {
-        self.next = (!pids.is_empty()).then(|| now + self.every);
+    pub(crate) fn sample(&mut self, pids: &[u32], now: Now) -> Vec<(u32, Usage)> {
+        self.next = (!pids.is_empty()).then(|| now.steady.saturating_add(self.every));
         self.refresh(pids);
         self.networks.refresh(true);
         let sent = self.networks.values().map(sysinfo::NetworkData::total_transmitted).sum();
@@ -43,7 +43,7 @@ impl Sampler {
             .filter_map(|&pid| {
                 let process = self.system.process(Pid::from_u32(pid))?;
                 let usage = Usage {
-                    time: now.as_secs(),
+                    time: now.wall.as_secs(),
                     cpu_percent: f64::from(process.cpu_usage()),
                     memory_bytes: process.memory(),
                     net_sent_bytes: sent,

@@ -37,10 +37,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Now, Timestamp};
 use crate::meter::{Collector, MeterSettings, meter};
 use crate::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, Spec};
-use crate::run::{RunInfo, SourceInfo};
+use crate::runs::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
 
 pub use self::given::{
@@ -117,7 +117,7 @@ impl Replay {
             run: RunInfo {
                 run_id: "replay".to_owned(),
                 testplan: "replay".to_owned(),
-                begun: BEGIN,
+                begun: Now { wall: BEGIN, steady: Duration::ZERO },
                 ..RunInfo::default()
             },
             series_limit: DEFAULT_SERIES_LIMIT,
@@ -273,6 +273,11 @@ impl Replay {
     }
 }
 
+// In a replay both clocks go on alike.
+fn at(wall: Timestamp) -> Now {
+    Now { wall, steady: wall.since(BEGIN) }
+}
+
 // A duration is read as the configuration reads it.
 #[track_caller]
 fn duration(text: &str) -> Duration {
@@ -296,7 +301,7 @@ impl Stage {
             match step {
                 Step::Happens(given, source) => {
                     let source = self.meet(source);
-                    let origin = Origin { source: Some(&source), now: self.now };
+                    let origin = Origin { source: Some(&source), now: at(self.now) };
                     given.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.out));
                 }
                 Step::Advance(time) => self.advance(self.now + time),
@@ -307,8 +312,8 @@ impl Stage {
             }
         }
         let source = self.coordinator();
-        let origin = Origin { source: source.as_ref(), now: self.now };
-        self.recorder.finish(origin, &mut self.out);
+        let origin = Origin { source: source.as_ref(), now: at(self.now) };
+        self.recorder.finish(true, origin, &mut self.out);
         ReplayOutput::new(collector, &self.out, self.recorder.overflowed())
     }
 
@@ -334,7 +339,7 @@ impl Stage {
             let every = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
             let mut next = BEGIN + Duration::from_nanos((passed + 1).saturating_mul(every));
             while next <= until {
-                let origin = Origin { source: source.as_ref(), now: next };
+                let origin = Origin { source: source.as_ref(), now: at(next) };
                 self.recorder.tick(origin, &mut self.out);
                 next = next + Duration::from_nanos(every);
             }

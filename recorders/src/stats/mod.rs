@@ -165,7 +165,7 @@ impl Recorder for Stats {
         for table in self.resets.settle() {
             self.table.add(&table);
         }
-        let figures = self.figures(Stage::Final { complete: true }, self.users.before_stop.values().sum(), cx);
+        let figures = self.figures(Stage::Final { complete: cx.is_complete() }, self.users.before_stop.values().sum(), cx);
         cx.emit(total_record("final", &figures));
         for endpoint in &figures.endpoints {
             cx.emit(describe_endpoint(stats_record("endpoint", cx.now()).field("status", "success"), endpoint));
@@ -250,7 +250,9 @@ impl Stats {
         for table in self.resets.aside() {
             total.add(&table.total());
         }
-        let window = Window { begun: self.begun.unwrap_or_else(|| cx.run().begun.as_secs()), last: total.last };
+        // Where no `test_start` came, ltel was started in mid-run, and may have had requests of before that.
+        let begun = self.begun.or(cx.run().started).unwrap_or_else(|| cx.run().begun.wall.as_secs());
+        let window = Window { begun, last: total.last };
         let percentiles = &cx.options().percentiles;
         let (endpoints, errors) = match stage {
             Stage::Running => (Vec::new(), Vec::new()),

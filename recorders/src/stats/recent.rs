@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ltel_core::event::{RequestError, ResetStats, ResponseTime};
 use ltel_core::prelude::*;
-use ltel_core::run::SourceInfo;
+use ltel_core::runs::SourceInfo;
 
 use super::resets::{Place, Resets};
 use super::table::Table;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ltel_core::Timestamp;
 use ltel_core::points::{self, Metric, MetricKind, PointValue};
-use ltel_core::run::{RunInfo, SourceInfo};
+use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::trace::SpanData;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, Status};

@@ -93,8 +93,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use ltel_core::Now;
     use ltel_core::record::{Record, RecordKind};
-    use ltel_core::run::{RunInfo, SourceInfo};
+    use ltel_core::runs::{RunInfo, SourceInfo};
     use ltel_core::source::Source;
     use ltel_core::trace::TraceContext;
     use opentelemetry::{SpanId, TraceId};
@@ -108,7 +109,7 @@ mod tests {
         let run = RunInfo {
             run_id: "12345678".to_owned(),
             testplan: "plan".to_owned(),
-            begun: Timestamp::from_secs(BEGUN),
+            begun: Now { wall: Timestamp::from_secs(BEGUN), ..Now::default() },
             ..RunInfo::default()
         };
         Blank::new()

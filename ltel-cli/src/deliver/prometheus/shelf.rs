@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ltel_core::meter::Collector;
-use ltel_core::run::RunInfo;
+use ltel_core::runs::RunInfo;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::time::Instant;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::meter::{self, MeterSettings};
-use ltel_core::run::RunInfo;
-use ltel_core::{Clock, Timestamp};
+use ltel_core::runs::RunInfo;
+use ltel_core::{Clock, Now, Timestamp};
 use opentelemetry::metrics::Meter;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
@@ -37,7 +37,7 @@ impl Runs {
         let run = Arc::new(RunInfo {
             run_id: run_id.to_owned(),
             testplan: "plan".to_owned(),
-            begun: Timestamp::from_secs(1_700_000_000.0),
+            begun: Now { wall: Timestamp::from_secs(1_700_000_000.0), ..Now::default() },
             ..RunInfo::default()
         });
         let settings = MeterSettings {

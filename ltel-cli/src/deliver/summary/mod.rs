@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ltel_core::figures::RunFigures;
-use ltel_core::run::RunInfo;
+use ltel_core::runs::RunInfo;
 
 use super::Sink;
 

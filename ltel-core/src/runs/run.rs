@@ -9,10 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
-
-use crate::account::{Account, DropReason, SourceAccount, SourceStatus};
-use crate::clock::Timestamp;
+use super::account::{DropReason, RunAccount, SourceAccount, SourceStatus};
+use super::info::{RunInfo, SourceInfo};
 use crate::source::Source;
 use crate::wire::Done;
 
@@ -22,69 +20,13 @@ pub const MASTER: &str = "master";
 // Heartbeats that may be late before a source counts as silent, if the grace period is shorter than that.
 const BEATS: u32 = 3;
 
-/// What tells one run from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunInfo {
-    /// One per run, the same on all nodes.
-    pub run_id: String,
-    /// The name of the test plan.
-    pub testplan: String,
-    /// When ltel first heard of it.
-    pub begun: Timestamp,
-    /// Whether a master or a local runner speaks for it. A run whose master has no plugin has only its workers.
-    pub coordinated: bool,
-}
-
-impl Default for RunInfo {
-    fn default() -> Self {
-        Self { run_id: String::new(), testplan: String::new(), begun: Timestamp::default(), coordinated: true }
-    }
-}
-
-impl RunInfo {
-    /// Whether what this source says is said for the run: it is the master or the only process, or the run has neither,
-    /// so that each worker speaks for its part. True without a source.
-    #[must_use]
-    pub fn is_told_by(&self, source: Option<&SourceInfo>) -> bool {
-        !self.coordinated || source.is_none_or(|source| source.source.coordinates())
-    }
-
-    pub(crate) fn labels(&self) -> [KeyValue; 2] {
-        [KeyValue::new("run_id", self.run_id.clone()), KeyValue::new("testplan", self.testplan.clone())]
-    }
-}
-
-/// A source as a member of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceInfo {
-    /// Its place among the run's sources, from 0.
-    pub index: u32,
-    /// The Locust process.
-    pub source: Source,
-    /// The label `source_id`.
-    pub label: String,
-}
-
-impl SourceInfo {
-    /// The source with this place in its run.
-    #[must_use]
-    pub fn new(index: u32, source: Source) -> Self {
-        let label = source.label();
-        Self { index, source, label }
-    }
-
-    pub(crate) fn labels(&self) -> [KeyValue; 2] {
-        [KeyValue::new("source", self.source.runner()), KeyValue::new("source_id", self.label.clone())]
-    }
-}
-
 /// Whether a run is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It is.
     Complete,
     /// Not before this time, whatever happens; earlier only if a source speaks.
-    WaitUntil(Timestamp),
+    WaitUntil(Duration),
     /// Some source is still connected and at work.
     Running,
 }
@@ -99,12 +41,12 @@ pub struct Run {
     // The sources that others have named and that have not joined, by Locust's ids.
     strangers: BTreeMap<String, Named>,
     // Since when no member is at work any more.
-    settled_since: Option<Timestamp>,
+    settled_since: Option<Duration>,
 }
 
 #[derive(Debug)]
 struct Named {
-    since: Timestamp,
+    since: Duration,
     told: bool,
 }
 
@@ -116,11 +58,11 @@ struct Member {
     // It says something at least so often, even if there is nothing to say.
     beats: Option<Duration>,
     // When it last said something.
-    heard: Timestamp,
+    heard: Duration,
     // Connected, and silent for longer than a run waits.
     silent: bool,
     // When it last disconnected, or said that it was done.
-    since: Timestamp,
+    since: Duration,
     done: Option<Done>,
     recorded: u64,
     dropped: BTreeMap<DropReason, u64>,
@@ -140,7 +82,7 @@ impl Run {
 
     /// The client takes part from now on, or is back. Its place among the run's sources. `beats`: how often it says
     /// something at least, if it sends heartbeats.
-    pub fn join(&mut self, client_id: &str, source: &Source, beats: Option<Duration>, now: Timestamp) -> u32 {
+    pub fn join(&mut self, client_id: &str, source: &Source, beats: Option<Duration>, now: Duration) -> u32 {
         self.settled_since = None;
         if let Some(index) = self.member(client_id) {
             self.members[index as usize].connected = true;
@@ -191,14 +133,14 @@ impl Run {
     }
 
     /// The source has said something.
-    pub fn heard(&mut self, index: u32, now: Timestamp) {
+    pub fn heard(&mut self, index: u32, now: Duration) {
         let member = &mut self.members[index as usize];
         member.heard = now;
         member.silent = false;
     }
 
     /// Another source says that these take part, by Locust's ids: a master its workers, or a worker its master ([`MASTER`]).
-    pub fn named(&mut self, sources: &[String], now: Timestamp) {
+    pub fn named(&mut self, sources: &[String], now: Duration) {
         for id in sources {
             let joined = self.ids.contains(id) || id == MASTER && self.coordinator().is_some();
             if !joined && !self.strangers.contains_key(id) {
@@ -208,8 +150,9 @@ impl Run {
     }
 
     /// The sources that were named a grace period ago and that have not joined; each is told once.
-    pub fn overdue(&mut self, now: Timestamp, grace: Duration) -> Vec<String> {
-        let overdue = self.strangers.iter_mut().filter(|(_, named)| !named.told && named.since + grace <= now);
+    pub fn overdue(&mut self, now: Duration, grace: Duration) -> Vec<String> {
+        let overdue =
+            self.strangers.iter_mut().filter(|(_, named)| !named.told && named.since.saturating_add(grace) <= now);
         overdue
             .map(|(id, named)| {
                 named.told = true;
@@ -219,9 +162,9 @@ impl Run {
     }
 
     /// When the next of them is overdue, if any can be.
-    pub fn next_overdue(&self, grace: Duration) -> Option<Timestamp> {
+    pub fn next_overdue(&self, grace: Duration) -> Option<Duration> {
         let waiting = self.strangers.values().filter(|named| !named.told);
-        waiting.map(|named| named.since + grace).min()
+        waiting.map(|named| named.since.saturating_add(grace)).min()
     }
 
     /// Requests of the source reached the recorders.
@@ -242,7 +185,7 @@ impl Run {
     }
 
     /// The source has sent all it has. Said again with higher figures if more came after all.
-    pub fn done(&mut self, index: u32, done: Done, now: Timestamp) {
+    pub fn done(&mut self, index: u32, done: Done, now: Duration) {
         if self.source(index).source.coordinates() {
             self.named(done.sources.as_deref().unwrap_or_default(), now);
         }
@@ -252,7 +195,7 @@ impl Run {
     }
 
     /// The source's connection is closed. True if that ends its part before it was done.
-    pub fn disconnected(&mut self, index: u32, now: Timestamp) -> bool {
+    pub fn disconnected(&mut self, index: u32, now: Duration) -> bool {
         let member = &mut self.members[index as usize];
         member.connected = false;
         if member.done.is_none() {
@@ -262,7 +205,7 @@ impl Run {
     }
 
     /// Whether the run is complete.
-    pub fn progress(&mut self, now: Timestamp, grace: Duration) -> Progress {
+    pub fn progress(&mut self, now: Duration, grace: Duration) -> Progress {
         let mut wait_until = None;
         let over = self.over(grace);
         for member in &mut self.members {
@@ -270,8 +213,10 @@ impl Run {
                 continue;
             }
             let gone = match (over, member.beats) {
-                _ if !member.connected => member.since + grace,
-                (Some(over), Some(beats)) => member.heard.max(over) + grace.max(beats.saturating_mul(BEATS)),
+                _ if !member.connected => member.since.saturating_add(grace),
+                (Some(over), Some(beats)) => {
+                    member.heard.max(over).saturating_add(grace.max(beats.saturating_mul(BEATS)))
+                }
                 _ => {
                     self.settled_since = None;
                     return Progress::Running;
@@ -284,9 +229,9 @@ impl Run {
         // Without its master a run has no end of its own: more workers may be on their way. And a worker that the master
         // names may have its first connection before it.
         if self.coordinator().is_none() {
-            wait_until = wait_until.max(Some(settled_since + grace));
+            wait_until = wait_until.max(Some(settled_since.saturating_add(grace)));
         }
-        wait_until = wait_until.max(self.strangers.values().map(|named| named.since + grace).max());
+        wait_until = wait_until.max(self.strangers.values().map(|named| named.since.saturating_add(grace)).max());
         match wait_until {
             Some(until) if until > now => Progress::WaitUntil(until),
             _ => Progress::Complete,
@@ -294,10 +239,10 @@ impl Run {
     }
 
     // Since when the test is over, as far as that can be told: while it runs, a source may be silent for any time.
-    fn over(&self, grace: Duration) -> Option<Timestamp> {
+    fn over(&self, grace: Duration) -> Option<Duration> {
         let ended = |member: &Member| match member.done {
             None if member.connected => None,
-            None => Some(member.since + grace),
+            None => Some(member.since.saturating_add(grace)),
             Some(_) => Some(member.since),
         };
         let workers = || self.members.iter().filter(|m| !m.info.source.coordinates()).map(ended);
@@ -310,7 +255,7 @@ impl Run {
     }
 
     /// What became of the run's requests, as far as ltel knows.
-    pub fn account(&self) -> Account {
+    pub fn account(&self) -> RunAccount {
         let mut sources: Vec<_> = self.members.iter().map(Member::account).collect();
         sources.extend(self.strangers.keys().map(|id| SourceAccount {
             source: None,
@@ -321,7 +266,7 @@ impl Run {
             dropped: BTreeMap::new(),
         }));
         sources.sort_by(|a, b| a.label.cmp(&b.label));
-        Account { sources }
+        RunAccount { sources }
     }
 }
 
@@ -365,8 +310,8 @@ mod tests {
     const GRACE: Duration = Duration::from_secs(10);
     const BEATS: Option<Duration> = Some(Duration::from_secs(2));
 
-    fn at(secs: u64) -> Timestamp {
-        Timestamp::from_nanos(secs * 1_000_000_000)
+    fn at(secs: u64) -> Duration {
+        Duration::from_secs(secs)
     }
 
     fn source(kind: SourceKind, id: &str) -> Source {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::run::SourceInfo;
+use super::info::SourceInfo;
 
 /// Why a request is missing from the figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,12 +77,12 @@ pub struct SourceAccount {
 
 /// What became of a run's requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct RunAccount {
     /// By source.
     pub sources: Vec<SourceAccount>,
 }
 
-impl Account {
+impl RunAccount {
     /// Requests that all sources reported.
     pub fn sent(&self) -> u64 {
         self.sources.iter().map(|s| s.sent).sum()

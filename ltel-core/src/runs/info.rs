@@ -1,0 +1,65 @@
+//! What tells runs from one another, and the sources of a run.
+
+use opentelemetry::KeyValue;
+
+use crate::clock::Now;
+use crate::source::Source;
+
+/// What tells one run from another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunInfo {
+    /// One per run, the same on all nodes.
+    pub run_id: String,
+    /// The name of the test plan.
+    pub testplan: String,
+    /// When ltel first heard of it.
+    pub begun: Now,
+    /// When its test started, in seconds since the epoch by the clock of the source that said so, where one has. It lies before
+    /// `begun` if ltel was started while the test was running.
+    pub started: Option<f64>,
+    /// Whether a master or a local runner speaks for it. A run whose master has no plugin has only its workers.
+    pub coordinated: bool,
+}
+
+impl Default for RunInfo {
+    fn default() -> Self {
+        Self { run_id: String::new(), testplan: String::new(), begun: Now::default(), started: None, coordinated: true }
+    }
+}
+
+impl RunInfo {
+    /// Whether what this source says is said for the run: it is the master or the only process, or the run has neither,
+    /// so that each worker speaks for its part. True without a source.
+    #[must_use]
+    pub fn is_told_by(&self, source: Option<&SourceInfo>) -> bool {
+        !self.coordinated || source.is_none_or(|source| source.source.coordinates())
+    }
+
+    pub(crate) fn labels(&self) -> [KeyValue; 2] {
+        [KeyValue::new("run_id", self.run_id.clone()), KeyValue::new("testplan", self.testplan.clone())]
+    }
+}
+
+/// A source as a member of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// Its place among the run's sources, from 0.
+    pub index: u32,
+    /// The Locust process.
+    pub source: Source,
+    /// The label `source_id`.
+    pub label: String,
+}
+
+impl SourceInfo {
+    /// The source with this place in its run.
+    #[must_use]
+    pub fn new(index: u32, source: Source) -> Self {
+        let label = source.label();
+        Self { index, source, label }
+    }
+
+    pub(crate) fn labels(&self) -> [KeyValue; 2] {
+        [KeyValue::new("source", self.source.runner()), KeyValue::new("source_id", self.label.clone())]
+    }
+}
