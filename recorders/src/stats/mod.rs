@@ -165,7 +165,8 @@ impl Recorder for Stats {
         for table in self.resets.settle() {
             self.table.add(&table);
         }
-        let figures = self.figures(Stage::Final { complete: cx.is_complete() }, self.users.before_stop.values().sum(), cx);
+        let figures =
+            self.figures(Stage::Final { complete: cx.is_complete() }, self.users.before_stop.values().sum(), cx);
         cx.emit(total_record("final", &figures));
         for endpoint in &figures.endpoints {
             cx.emit(describe_endpoint(stats_record("endpoint", cx.now()).field("status", "success"), endpoint));
