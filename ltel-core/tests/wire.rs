@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use ltel_core::Timestamp;
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task, TestStart,
-    TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Extra, Request, RequestError, ResetStats, ResponseTime, SingleEvent, SpawningComplete, Task,
+    TestStart, TestStop, Usage, UserError, Users,
 };
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::trace::TraceContext;
@@ -134,38 +134,37 @@ fn message() -> impl Strategy<Value = Message<'static>> {
     let start = (number(), of(text()), of(text()), of(any::<u64>()), of(number()), vec(text(), 0..3)).prop_map(
         |(time, run_id, testplan, users, spawn_rate, user_classes)| {
             let start = TestStart { time, run_id, testplan, users, spawn_rate, user_classes, ..TestStart::default() };
-            Message::TestStart(start)
+            Message::from(start)
         },
     );
     let usage = (number(), number(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(
         |(time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes)| {
-            Message::Usage(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes })
+            Message::from(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes })
         },
     );
     let user_error = (number(), text(), text(), text(), of(text()), of(text()), any::<bool>()).prop_map(
         |(time, user, error, traceback, trace_id, span_id, sampled)| {
-            Message::UserError(UserError { time, user, error, traceback, trace_id, span_id, sampled })
+            Message::from(UserError { time, user, error, traceback, trace_id, span_id, sampled })
         },
     );
     let custom = (number(), text(), attributes(), of(number()))
-        .prop_map(|(time, name, attributes, value)| Message::Custom(Custom { time, name, attributes, value }));
+        .prop_map(|(time, name, attributes, value)| Message::from(Custom { time, name, attributes, value }));
     let done = (number(), of(text()), any::<u64>(), any::<u64>(), of(vec(text(), 0..3))).prop_map(
         |(time, run_id, sent, dropped, sources)| Message::Done(Done { time, run_id, sent, dropped, sources }),
     );
     prop_oneof![
         hello,
         start,
-        number().prop_map(|time| Message::TestStop(TestStop { time })),
-        (number(), any::<u64>())
-            .prop_map(|(time, user_count)| Message::SpawningComplete(SpawningComplete { time, user_count })),
-        (number(), btree_map(text(), any::<u64>(), 0..3)).prop_map(|(time, counts)| Message::Users(Users {
+        number().prop_map(|time| Message::from(TestStop { time })),
+        (number(), any::<u64>()).prop_map(|(time, user_count)| Message::from(SpawningComplete { time, user_count })),
+        (number(), btree_map(text(), any::<u64>(), 0..3)).prop_map(|(time, counts)| Message::from(Users {
             time,
             counts,
             sources: Vec::new()
         })),
-        (number(), number()).prop_map(|(time, cpu_usage)| Message::CpuWarning(CpuWarning { time, cpu_usage })),
+        (number(), number()).prop_map(|(time, cpu_usage)| Message::from(CpuWarning { time, cpu_usage })),
         usage,
-        number().prop_map(|time| Message::ResetStats(ResetStats { time, reports: Some([("w".to_owned(), 7)].into()) })),
+        number().prop_map(|time| Message::from(ResetStats { time, reports: Some([("w".to_owned(), 7)].into()) })),
         user_error,
         custom,
         vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, ..Rows::default() })),
@@ -578,13 +577,15 @@ fn a_count_may_come_as_a_float_and_a_text_as_bytes() {
             let wrong: Vec<_> = decoded.wrong.iter().collect();
             let host = Some("h".to_owned());
             let start = TestStart { time: NOW.as_secs(), users: expected, host, ..TestStart::default() };
-            assert_eq!(decoded.frame.message, Message::TestStart(start), "{value}");
+            assert_eq!(decoded.frame.message, Message::from(start), "{value}");
             assert_eq!(wrong, if expected.is_none() { vec![("test_start.users", 1)] } else { vec![] }, "{value}");
         }
     }
     // {bin "type": bin "test_start", "host": bin "h"}
     let packed = b"\x82\xc4\x04type\xc4\x0atest_start\xa4host\xc4\x01h";
-    let Message::TestStart(start) = decode(Encoding::MessagePack, packed).unwrap().message else { panic!("a start") };
+    let Message::Event(SingleEvent::TestStart(start)) = decode(Encoding::MessagePack, packed).unwrap().message else {
+        panic!("a start")
+    };
     assert_eq!(start.host.as_deref(), Some("h"));
 }
 
@@ -597,7 +598,7 @@ fn many_wrong_values_of_one_frame() {
     counts.reverse();
     let line = format!("{{\"type\":\"users\",\"time\":5,\"counts\":{{{}}}}}", counts.join(","));
     let decoded = Encoding::JsonLines.decode(line.as_bytes(), NOW).unwrap();
-    assert_eq!(decoded.frame.message, Message::Users(Users { time: 5.0, ..Users::default() }));
+    assert_eq!(decoded.frame.message, Message::from(Users { time: 5.0, ..Users::default() }));
     let wrong: Vec<_> = decoded.wrong.iter().map(|(name, _)| name).collect();
     assert!((3..30).contains(&wrong.len()), "{wrong:?}");
     assert!(wrong.contains(&"users.counts") && wrong.iter().all(|name| name.starts_with("users.counts")), "{wrong:?}");

@@ -131,6 +131,17 @@ fn an_error_leaves_a_stub() {
     insta::assert_snapshot!(expansion);
 }
 
+/// Scenario: an event is new, in this crate or in `ltel-core`. Guarantees: both know the same events; of their fields
+/// `tests/events.rs` says the same.
+#[test]
+fn the_events_are_those_of_the_core() {
+    let mut known: Vec<_> = crate::event::EVENTS.iter().map(|kind| kind.name).collect();
+    let mut core = ltel_core::event::Event::NAMES.to_vec();
+    known.sort_unstable();
+    core.sort_unstable();
+    assert_eq!(known, core);
+}
+
 #[test]
 fn names_become_snake_case() {
     for (name, snake) in [

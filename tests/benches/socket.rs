@@ -37,7 +37,7 @@ fn send(client: &mut Client, frame: &[u8], batches: u64) {
     for _ in 0..batches {
         client.raw(frame).expect("room in the socket");
     }
-    client.send(Message::Users(Users::default()));
+    client.send(Message::from(Users::default()));
     client.acknowledged();
 }
 

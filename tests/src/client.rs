@@ -78,7 +78,7 @@ impl Client {
     /// Begins a run.
     pub fn start(&mut self, run_id: &str) {
         let (run_id, testplan) = (Some(run_id.to_owned()), Some("client".to_owned()));
-        self.send(Message::TestStart(TestStart { time: START, run_id, testplan, ..TestStart::default() }));
+        self.send(Message::from(TestStart { time: START, run_id, testplan, ..TestStart::default() }));
     }
 
     /// Sends requests.
@@ -89,7 +89,7 @@ impl Client {
 
     /// Ends the run, and waits until all is acknowledged.
     pub fn finish(mut self) {
-        self.send(Message::TestStop(TestStop { time: START + 10.0 }));
+        self.send(Message::from(TestStop { time: START + 10.0 }));
         self.send(Message::Done(Done { time: START + 10.0, sent: self.sent, ..Done::default() }));
         self.acknowledged();
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ltel_core::Now;
-use ltel_core::event::{Event, Task, TestStart};
+use ltel_core::event::{Event, SingleEvent, Task, TestStart};
 use ltel_core::runs::{DropReason, RunAccount};
 use ltel_core::runs::{MASTER, Progress, RunInfo};
 use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Hello, Message, Rows};
@@ -268,7 +268,7 @@ impl Runs {
         let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
         if let Some(start) = client.said.take_if(|_| !matches!(frame.message, Message::Hello(_)))
             && let Some(run_id) = start.run_id.clone()
-            && !matches!(frame.message, Message::TestStart(_))
+            && !matches!(frame.message, Message::Event(SingleEvent::TestStart(_)))
         {
             self.join(&id, run_id, &start, now);
         }
@@ -285,7 +285,7 @@ impl Runs {
         match message {
             Message::Hello(_) => return self.faults.count("frame not understood", &"a second `hello`"),
             Message::Heartbeat => return,
-            Message::TestStart(start) => self.test_start(id, start, now),
+            Message::Event(SingleEvent::TestStart(start)) => self.test_start(id, start, now),
             _ => {}
         }
         if !self.holds(id, message, payload, now) {
@@ -298,16 +298,7 @@ impl Runs {
         let event = match message {
             Message::Requests(rows) => return self.requests(id, rows, now),
             Message::Done(done) => return self.done(id, done, now),
-            Message::TestStart(e) => Event::TestStart(e),
-            Message::TestStop(e) => Event::TestStop(e),
-            Message::SpawningComplete(e) => Event::SpawningComplete(e),
-            Message::Users(e) => Event::Users(e),
-            Message::CpuWarning(e) => Event::CpuWarning(e),
-            Message::Usage(e) => Event::Usage(e),
-            Message::ResetStats(e) => Event::ResetStats(e),
-            Message::ReportToMaster(e) => Event::ReportToMaster(e),
-            Message::UserError(e) => Event::UserError(e),
-            Message::Custom(e) => Event::Custom(e),
+            Message::Event(event) => event.as_event(),
             Message::Tasks(tasks) => return self.tasks(id, tasks, now),
             _ => return,
         };

@@ -25,10 +25,11 @@
 //! ");
 //! ```
 
-mod given;
+mod builders;
+mod event;
 mod output;
 mod display;
-mod sheet;
+mod spec;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,12 +44,13 @@ use crate::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderF
 use crate::runs::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
 
-pub use self::given::{
-    Given, HappensToBe, cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task,
-    test_start, test_stop, usage, user_error, users,
+pub use self::builders::{
+    cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task, test_start, test_stop, usage,
+    user_error, users,
 };
+pub use self::event::{OwnedEvent, ReplayEvent};
 pub use self::output::{PointOut, RecordOut, ReplayOutput, SpanOut};
-pub use self::sheet::{SpecSheet, spec};
+pub use self::spec::{SpecSnapshot, spec};
 
 /// When a replay begins: 2026-01-01T00:00:00Z. Its output shows times as seconds from here.
 pub const BEGIN: Timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000);
@@ -95,7 +97,7 @@ pub struct Replay {
 
 #[derive(Debug)]
 enum Step {
-    Happens(Box<Given>, Source),
+    Event(Box<ReplayEvent>, Source),
     Advance(Duration),
     Gone(Source),
 }
@@ -183,7 +185,7 @@ impl Replay {
         self
     }
 
-    /// The Locust process that the events from here on are from. One event can name its own ([`Given::from`]).
+    /// The Locust process that the events from here on are from. One event can name its own ([`ReplayEvent::from`]).
     ///
     /// ```
     /// # use ltel_core::prelude::*;
@@ -212,17 +214,17 @@ impl Replay {
 
     /// This happens now.
     #[must_use]
-    pub fn event<E: HappensToBe>(mut self, given: Given<E>) -> Self {
-        let given = given.erased();
-        let source = given.source().unwrap_or(&self.source).clone();
-        self.steps.push(Step::Happens(Box::new(given), source));
+    pub fn event<E: Into<OwnedEvent>>(mut self, event: ReplayEvent<E>) -> Self {
+        let event = event.erased();
+        let source = event.source().unwrap_or(&self.source).clone();
+        self.steps.push(Step::Event(Box::new(event), source));
         self
     }
 
     /// All these happen now.
     #[must_use]
-    pub fn events<E: HappensToBe>(self, given: impl IntoIterator<Item = Given<E>>) -> Self {
-        given.into_iter().fold(self, Self::event)
+    pub fn events<E: Into<OwnedEvent>>(self, events: impl IntoIterator<Item = ReplayEvent<E>>) -> Self {
+        events.into_iter().fold(self, Self::event)
     }
 
     /// Time passes, such as `"10s"`. The recorder ticks whenever its interval is over.
@@ -299,10 +301,10 @@ impl Stage {
     fn play(mut self, steps: Vec<Step>, collector: &Collector) -> ReplayOutput {
         for step in steps {
             match step {
-                Step::Happens(given, source) => {
+                Step::Event(event, source) => {
                     let source = self.meet(source);
                     let origin = Origin { source: Some(&source), now: at(self.now) };
-                    given.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.out));
+                    event.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.out));
                 }
                 Step::Advance(time) => self.advance(self.now + time),
                 Step::Gone(source) => {

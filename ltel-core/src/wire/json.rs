@@ -11,7 +11,7 @@ use super::value::Value;
 use super::wrong::WrongFields;
 use super::{DecodeError, Decoded, EncodeError, Frame, Message, Rows, message};
 use crate::clock::Timestamp;
-use crate::event::{Extra, Request, Task};
+use crate::event::{Extra, Request, SingleEvent, Task};
 
 /// A row as it stands in `rows`, shared with the MessagePack encoder.
 #[derive(Serialize)]
@@ -167,16 +167,7 @@ pub(super) struct Tagged<'a> {
 #[serde(untagged)]
 enum Body<'a> {
     Hello(&'a super::Hello),
-    TestStart(&'a crate::event::TestStart),
-    TestStop(&'a crate::event::TestStop),
-    SpawningComplete(&'a crate::event::SpawningComplete),
-    Users(&'a crate::event::Users),
-    CpuWarning(&'a crate::event::CpuWarning),
-    Usage(&'a crate::event::Usage),
-    ResetStats(&'a crate::event::ResetStats),
-    ReportToMaster(&'a crate::event::ReportToMaster),
-    UserError(&'a crate::event::UserError),
-    Custom(&'a crate::event::Custom),
+    Event(&'a SingleEvent),
     Requests {
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<f64>,
@@ -195,16 +186,7 @@ impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
     fn from(frame: &'a Frame<'_>) -> Self {
         let body = match &frame.message {
             Message::Hello(m) => Body::Hello(m),
-            Message::TestStart(m) => Body::TestStart(m),
-            Message::TestStop(m) => Body::TestStop(m),
-            Message::SpawningComplete(m) => Body::SpawningComplete(m),
-            Message::Users(m) => Body::Users(m),
-            Message::CpuWarning(m) => Body::CpuWarning(m),
-            Message::Usage(m) => Body::Usage(m),
-            Message::ResetStats(m) => Body::ResetStats(m),
-            Message::ReportToMaster(m) => Body::ReportToMaster(m),
-            Message::UserError(m) => Body::UserError(m),
-            Message::Custom(m) => Body::Custom(m),
+            Message::Event(m) => Body::Event(m),
             Message::Requests(m) => {
                 Body::Requests { time: m.time, since: m.since, rows: m.rows.iter().map(Row::from).collect() }
             }

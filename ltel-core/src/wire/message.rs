@@ -9,6 +9,7 @@ use super::value::{Number, Value};
 use super::wrong::WrongFields;
 use super::{DecodeError, Message};
 use crate::clock::Timestamp;
+use crate::event::{SingleEvent, single_events};
 
 // Bounded: each wrong value has all fields read again. Beyond it, whatever a wrong value is in goes with it.
 const READ_AGAIN: usize = 16;
@@ -28,22 +29,18 @@ pub(super) struct Fields<'a, 'f> {
 impl Fields<'_, '_> {
     /// What they say, in a frame of a kind other than those of rows. An event without a time happens `now`.
     pub(super) fn message(self, now: Timestamp) -> Result<Message<'static>, DecodeError> {
-        Ok(match self.kind {
-            "hello" => Message::Hello(self.read()),
-            "test_start" => Message::TestStart(self.event(now)),
-            "test_stop" => Message::TestStop(self.event(now)),
-            "spawning_complete" => Message::SpawningComplete(self.event(now)),
-            "users" => Message::Users(self.event(now)),
-            "cpu_warning" => Message::CpuWarning(self.event(now)),
-            "usage" => Message::Usage(self.event(now)),
-            "reset_stats" => Message::ResetStats(self.event(now)),
-            "report_to_master" => Message::ReportToMaster(self.event(now)),
-            "user_error" => Message::UserError(self.event(now)),
-            "custom" => Message::Custom(self.event(now)),
-            "done" => Message::Done(self.event(now)),
-            "heartbeat" => Message::Heartbeat,
-            kind => return Err(DecodeError::UnknownType { kind: kind.to_owned(), seq: self.seq }),
-        })
+        macro_rules! read {
+            ($($name:ident $type:literal $doc:literal)*) => {
+                match self.kind {
+                    $($type => Message::Event(SingleEvent::$name(self.event(now))),)*
+                    "hello" => Message::Hello(self.read()),
+                    "done" => Message::Done(self.event(now)),
+                    "heartbeat" => Message::Heartbeat,
+                    kind => return Err(DecodeError::UnknownType { kind: kind.to_owned(), seq: self.seq }),
+                }
+            };
+        }
+        Ok(single_events!(read))
     }
 
     fn event<T: DeserializeOwned + Default>(mut self, now: Timestamp) -> T {

@@ -22,10 +22,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::Timestamp;
-use crate::event::{
-    CpuWarning, Custom, ReportToMaster, Request, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage,
-    UserError, Users,
-};
+use crate::event::{self, Request, SingleEvent, Task, single_events};
 use crate::source::Source;
 
 use value::Value;
@@ -155,26 +152,8 @@ pub struct Frame<'a> {
 pub enum Message<'a> {
     /// Who is talking. Always first.
     Hello(Hello),
-    /// The source begins its part of a run.
-    TestStart(TestStart),
-    /// The source stopped its users.
-    TestStop(TestStop),
-    /// All users are spawned.
-    SpawningComplete(SpawningComplete),
-    /// Running users.
-    Users(Users),
-    /// The Locust process is short of CPU.
-    CpuWarning(CpuWarning),
-    /// What the Locust process uses.
-    Usage(Usage),
-    /// Locust's statistics went back to zero.
-    ResetStats(ResetStats),
-    /// A worker's statistics went to its master.
-    ReportToMaster(ReportToMaster),
-    /// An exception in user code.
-    UserError(UserError),
-    /// An event of the user's own.
-    Custom(Custom),
+    /// An event that travels in a frame of its own.
+    Event(SingleEvent),
     /// A batch of requests.
     Requests(Rows<'a>),
     /// A batch of task executions, where tasks are traced. They are events: no [`Done`] counts them.
@@ -191,16 +170,7 @@ impl Message<'_> {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Hello(_) => "hello",
-            Self::TestStart(_) => "test_start",
-            Self::TestStop(_) => "test_stop",
-            Self::SpawningComplete(_) => "spawning_complete",
-            Self::Users(_) => "users",
-            Self::CpuWarning(_) => "cpu_warning",
-            Self::Usage(_) => "usage",
-            Self::ResetStats(_) => "reset_stats",
-            Self::ReportToMaster(_) => "report_to_master",
-            Self::UserError(_) => "user_error",
-            Self::Custom(_) => "custom",
+            Self::Event(event) => event.kind(),
             Self::Requests(_) => "requests",
             Self::Tasks(_) => "tasks",
             Self::Done(_) => "done",
@@ -208,6 +178,17 @@ impl Message<'_> {
         }
     }
 }
+
+macro_rules! from_events {
+    ($($name:ident $kind:literal $doc:literal)*) => {$(
+        impl From<event::$name> for Message<'_> {
+            fn from(event: event::$name) -> Self {
+                Self::Event(event.into())
+            }
+        }
+    )*};
+}
+single_events!(from_events);
 
 /// The first frame of each connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

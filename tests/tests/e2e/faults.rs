@@ -176,13 +176,7 @@ fn requests_are_of_a_bounded_size() {
     for number in 0..300 {
         let (user, error) = ("User".to_owned(), format!("Exception: {number}"));
         let traceback = "line\n".repeat(1_600);
-        client.send(Message::UserError(UserError {
-            time: 1_700_000_000.0,
-            user,
-            error,
-            traceback,
-            ..UserError::default()
-        }));
+        client.send(Message::from(UserError { time: 1_700_000_000.0, user, error, traceback, ..UserError::default() }));
     }
     client.acknowledged();
     client.finish();

@@ -12,7 +12,7 @@ fn serve(scene: &Scene, grace: &str, args: &[&str]) -> Process {
 
 fn begin(client: &mut Client, run_id: Option<&str>, coordinator: Option<&str>) {
     let (run_id, coordinator) = (run_id.map(str::to_owned), coordinator.map(str::to_owned));
-    client.send(Message::TestStart(TestStart { run_id, coordinator, ..TestStart::default() }));
+    client.send(Message::from(TestStart { run_id, coordinator, ..TestStart::default() }));
 }
 
 fn requests(client: &mut Client, count: usize) {
@@ -260,7 +260,7 @@ fn once_with_a_word_after_the_end() {
         client.start("x");
         done(&mut client, Some("x"), 0);
         scene.reported(1);
-        client.send(Message::ReportToMaster(ReportToMaster { number: 1, ..ReportToMaster::default() }));
+        client.send(Message::from(ReportToMaster { number: 1, ..ReportToMaster::default() }));
         client.acknowledged();
         let stayed = stays.then_some(client);
         check_ended(&scene, &mut ltel, &[("x", 0, &[])]);

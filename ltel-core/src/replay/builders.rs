@@ -4,140 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::clock::Timestamp;
+use super::event::ReplayEvent;
 use crate::event::{
-    CpuWarning, Custom, Event, Extra, ReportToMaster, Request, RequestError, ResetStats, ResponseTime,
-    SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Extra, ReportToMaster, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task,
+    TestStart, TestStop, Usage, UserError, Users,
 };
-use crate::source::Source;
 use crate::trace::TraceContext;
-
-/// An event that is given to a [`super::Replay`]. It happens at the replay's time, in the replay's source.
-#[derive(Clone, Debug)]
-pub struct Given<E = Happening> {
-    event: E,
-    source: Option<Source>,
-}
-
-/// An event of any kind.
-#[derive(Clone, Debug)]
-pub enum Happening {
-    #[doc(hidden)]
-    TestStart(TestStart),
-    #[doc(hidden)]
-    TestStop(TestStop),
-    #[doc(hidden)]
-    SpawningComplete(SpawningComplete),
-    #[doc(hidden)]
-    CpuWarning(CpuWarning),
-    #[doc(hidden)]
-    Usage(Usage),
-    #[doc(hidden)]
-    Users(Users),
-    #[doc(hidden)]
-    Request(Request<'static>),
-    #[doc(hidden)]
-    Task(Task<'static>),
-    #[doc(hidden)]
-    UserError(UserError),
-    #[doc(hidden)]
-    ResetStats(ResetStats),
-    #[doc(hidden)]
-    ReportToMaster(ReportToMaster),
-    #[doc(hidden)]
-    Custom(Custom),
-}
-
-/// The events of [`crate::event`].
-pub trait HappensToBe: Sized {
-    #[doc(hidden)]
-    fn happening(self) -> Happening;
-}
-
-macro_rules! happenings {
-    ($($kind:ident: $type:ty),*) => {$(
-        impl HappensToBe for $type {
-            fn happening(self) -> Happening {
-                Happening::$kind(self)
-            }
-        }
-    )*};
-}
-happenings!(
-    TestStart: TestStart, TestStop: TestStop, SpawningComplete: SpawningComplete, CpuWarning: CpuWarning, Usage: Usage,
-    Users: Users, Request: Request<'static>, Task: Task<'static>, UserError: UserError, ResetStats: ResetStats,
-    ReportToMaster: ReportToMaster, Custom: Custom
-);
-
-impl HappensToBe for Happening {
-    fn happening(self) -> Happening {
-        self
-    }
-}
-
-impl<E> Given<E> {
-    fn new(event: E) -> Self {
-        Self { event, source: None }
-    }
-
-    /// It happens in this Locust process.
-    #[must_use]
-    pub fn from(mut self, source: Source) -> Self {
-        self.source = Some(source);
-        self
-    }
-
-    pub(super) const fn source(&self) -> Option<&Source> {
-        self.source.as_ref()
-    }
-}
-
-impl<E: HappensToBe> Given<E> {
-    /// Forgets its kind, so that a list can hold events of several.
-    #[must_use]
-    pub fn erased(self) -> Given {
-        Given { event: self.event.happening(), source: self.source }
-    }
-}
-
-impl Given {
-    /// Gives the event its time and shows it.
-    pub(super) fn with_event(mut self, now: Timestamp, see: impl FnOnce(&Event<'_>)) {
-        let now = now.as_secs();
-        match &mut self.event {
-            Happening::TestStart(e) => e.time = now,
-            Happening::TestStop(e) => e.time = now,
-            Happening::SpawningComplete(e) => e.time = now,
-            Happening::CpuWarning(e) => e.time = now,
-            Happening::Usage(e) => e.time = now,
-            Happening::Users(e) => e.time = now,
-            // It is reported when it ends.
-            Happening::Request(e) => {
-                e.start_time = now - e.response_time.ms().unwrap_or(0.0) / 1e3;
-                e.reported_at = now;
-            }
-            Happening::Task(e) => e.start_time = now - e.duration / 1e3,
-            Happening::UserError(e) => e.time = now,
-            Happening::ResetStats(e) => e.time = now,
-            Happening::ReportToMaster(e) => e.time = now,
-            Happening::Custom(e) => e.time = now,
-        }
-        see(&match &self.event {
-            Happening::TestStart(e) => Event::TestStart(e),
-            Happening::TestStop(e) => Event::TestStop(e),
-            Happening::SpawningComplete(e) => Event::SpawningComplete(e),
-            Happening::CpuWarning(e) => Event::CpuWarning(e),
-            Happening::Usage(e) => Event::Usage(e),
-            Happening::Users(e) => Event::Users(e),
-            Happening::Request(e) => Event::Request(e),
-            Happening::Task(e) => Event::Task(e),
-            Happening::UserError(e) => Event::UserError(e),
-            Happening::ResetStats(e) => Event::ResetStats(e),
-            Happening::ReportToMaster(e) => Event::ReportToMaster(e),
-            Happening::Custom(e) => Event::Custom(e),
-        });
-    }
-}
 
 /// A request that passed, without a response time, a status or a body.
 ///
@@ -159,11 +31,14 @@ impl Given {
 /// assert_eq!(out.value("traffic.size", &[("source_id", "local")]), 512.0);
 /// ```
 #[must_use]
-pub fn request(method: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static, str>>) -> Given<Request<'static>> {
-    Given::new(Request { method: method.into(), name: name.into(), ..Request::default() })
+pub fn request(
+    method: impl Into<Cow<'static, str>>,
+    name: impl Into<Cow<'static, str>>,
+) -> ReplayEvent<Request<'static>> {
+    ReplayEvent::new(Request { method: method.into(), name: name.into(), ..Request::default() })
 }
 
-impl Given<Request<'static>> {
+impl ReplayEvent<Request<'static>> {
     /// Its response time.
     #[must_use]
     pub fn took_ms(mut self, ms: f64) -> Self {
@@ -244,11 +119,14 @@ impl Given<Request<'static>> {
 
 /// One execution of a task that a user of this class has ended, in no time.
 #[must_use]
-pub fn task(user_class: impl Into<Cow<'static, str>>, name: impl Into<Cow<'static, str>>) -> Given<Task<'static>> {
-    Given::new(Task { user_class: user_class.into(), name: name.into(), ..Task::default() })
+pub fn task(
+    user_class: impl Into<Cow<'static, str>>,
+    name: impl Into<Cow<'static, str>>,
+) -> ReplayEvent<Task<'static>> {
+    ReplayEvent::new(Task { user_class: user_class.into(), name: name.into(), ..Task::default() })
 }
 
-impl Given<Task<'static>> {
+impl ReplayEvent<Task<'static>> {
     /// How long it took.
     #[must_use]
     pub const fn took_ms(mut self, ms: f64) -> Self {
@@ -273,11 +151,11 @@ impl Given<Task<'static>> {
 
 /// A source begins its part of the run.
 #[must_use]
-pub fn test_start() -> Given<TestStart> {
-    Given::new(TestStart::default())
+pub fn test_start() -> ReplayEvent<TestStart> {
+    ReplayEvent::new(TestStart::default())
 }
 
-impl Given<TestStart> {
+impl ReplayEvent<TestStart> {
     /// The host under test.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
@@ -317,29 +195,29 @@ impl Given<TestStart> {
 
 /// A source has stopped its users.
 #[must_use]
-pub fn test_stop() -> Given<TestStop> {
-    Given::new(TestStop::default())
+pub fn test_stop() -> ReplayEvent<TestStop> {
+    ReplayEvent::new(TestStop::default())
 }
 
 /// All users are spawned, so many.
 #[must_use]
-pub fn spawning_complete(user_count: u64) -> Given<SpawningComplete> {
-    Given::new(SpawningComplete { user_count, ..SpawningComplete::default() })
+pub fn spawning_complete(user_count: u64) -> ReplayEvent<SpawningComplete> {
+    ReplayEvent::new(SpawningComplete { user_count, ..SpawningComplete::default() })
 }
 
 /// A Locust process is short of CPU, at so many percent of a core.
 #[must_use]
-pub fn cpu_warning(cpu_usage: f64) -> Given<CpuWarning> {
-    Given::new(CpuWarning { cpu_usage, ..CpuWarning::default() })
+pub fn cpu_warning(cpu_usage: f64) -> ReplayEvent<CpuWarning> {
+    ReplayEvent::new(CpuWarning { cpu_usage, ..CpuWarning::default() })
 }
 
 /// A Locust process uses nothing, unless more is said.
 #[must_use]
-pub fn usage() -> Given<Usage> {
-    Given::new(Usage::default())
+pub fn usage() -> ReplayEvent<Usage> {
+    ReplayEvent::new(Usage::default())
 }
 
-impl Given<Usage> {
+impl ReplayEvent<Usage> {
     /// Percent of one core.
     #[must_use]
     pub const fn cpu(mut self, percent: f64) -> Self {
@@ -365,18 +243,18 @@ impl Given<Usage> {
 
 /// So many users are running, by the name of their class.
 #[must_use]
-pub fn users(counts: &[(&str, u64)]) -> Given<Users> {
+pub fn users(counts: &[(&str, u64)]) -> ReplayEvent<Users> {
     let counts = counts.iter().map(|&(class, count)| (class.to_owned(), count)).collect();
-    Given::new(Users { counts, ..Users::default() })
+    ReplayEvent::new(Users { counts, ..Users::default() })
 }
 
 /// An exception in user code: the user's class and the exception as `Class: text`.
 #[must_use]
-pub fn user_error(user: &str, error: &str) -> Given<UserError> {
-    Given::new(UserError { user: user.to_owned(), error: error.to_owned(), ..UserError::default() })
+pub fn user_error(user: &str, error: &str) -> ReplayEvent<UserError> {
+    ReplayEvent::new(UserError { user: user.to_owned(), error: error.to_owned(), ..UserError::default() })
 }
 
-impl Given<UserError> {
+impl ReplayEvent<UserError> {
     /// Python's traceback.
     #[must_use]
     pub fn traceback(mut self, traceback: &str) -> Self {
@@ -396,11 +274,11 @@ impl Given<UserError> {
 
 /// Locust set its statistics back to zero.
 #[must_use]
-pub fn reset_stats() -> Given<ResetStats> {
-    Given::new(ResetStats::default())
+pub fn reset_stats() -> ReplayEvent<ResetStats> {
+    ReplayEvent::new(ResetStats::default())
 }
 
-impl Given<ResetStats> {
+impl ReplayEvent<ResetStats> {
     /// Of a master: the last report of this worker that it had.
     #[must_use]
     pub fn after_report(mut self, worker: &str, number: u64) -> Self {
@@ -410,8 +288,8 @@ impl Given<ResetStats> {
 }
 
 /// A worker reported its statistics to its master, for the `number`th time.
-pub fn report_to_master(number: u64) -> Given<ReportToMaster> {
-    Given::new(ReportToMaster { number, ..ReportToMaster::default() })
+pub fn report_to_master(number: u64) -> ReplayEvent<ReportToMaster> {
+    ReplayEvent::new(ReportToMaster { number, ..ReportToMaster::default() })
 }
 
 /// An event of the user's own.
@@ -422,11 +300,11 @@ pub fn report_to_master(number: u64) -> Given<ReportToMaster> {
 /// let sold = custom("sold").value(19.9).attribute("article", "book");
 /// ```
 #[must_use]
-pub fn custom(name: &str) -> Given<Custom> {
-    Given::new(Custom { name: name.to_owned(), ..Custom::default() })
+pub fn custom(name: &str) -> ReplayEvent<Custom> {
+    ReplayEvent::new(Custom { name: name.to_owned(), ..Custom::default() })
 }
 
-impl Given<Custom> {
+impl ReplayEvent<Custom> {
     /// Its number.
     #[must_use]
     pub const fn value(mut self, value: f64) -> Self {

@@ -29,28 +29,28 @@ use crate::recorder::{InstrumentSpec, Per, Recorder, Spec};
 /// ");
 /// ```
 #[must_use]
-pub fn spec<R: Recorder>() -> SpecSheet {
-    SpecSheet::new(R::SPEC)
+pub fn spec<R: Recorder>() -> SpecSnapshot {
+    SpecSnapshot::new(R::SPEC)
 }
 
 /// A recorder's spec, to look at.
 #[derive(Clone, Debug, Serialize)]
-pub struct SpecSheet {
+pub struct SpecSnapshot {
     name: &'static str,
     description: &'static str,
     per: &'static str,
     labels: &'static [&'static str],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     needs: Vec<&'static str>,
-    instruments: Vec<InstrumentSheet>,
+    instruments: Vec<InstrumentEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    records: Vec<RecordSheet>,
+    records: Vec<RecordEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    spans: Vec<SpanSheet>,
+    spans: Vec<SpanEntry>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct InstrumentSheet {
+struct InstrumentEntry {
     name: String,
     kind: &'static str,
     unit: &'static str,
@@ -62,24 +62,24 @@ struct InstrumentSheet {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct RecordSheet {
+struct RecordEntry {
     name: &'static str,
     description: &'static str,
     fields: &'static [&'static str],
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct SpanSheet {
+struct SpanEntry {
     name: &'static str,
     description: &'static str,
     attributes: &'static [&'static str],
 }
 
-impl SpecSheet {
+impl SpecSnapshot {
     /// Of a recorder in a table of its type's name.
     #[must_use]
     pub fn new(spec: &'static Spec) -> Self {
-        let instrument = |instrument: &InstrumentSpec| InstrumentSheet {
+        let instrument = |instrument: &InstrumentSpec| InstrumentEntry {
             name: instrument.full_name(spec.name),
             kind: instrument.kind.as_str(),
             unit: instrument.unit,
@@ -108,18 +108,18 @@ impl SpecSheet {
             records: spec
                 .records
                 .iter()
-                .map(|record| RecordSheet { name: record.name, description: record.description, fields: record.fields })
+                .map(|record| RecordEntry { name: record.name, description: record.description, fields: record.fields })
                 .collect(),
             spans: spec
                 .spans
                 .iter()
-                .map(|span| SpanSheet { name: span.name, description: span.description, attributes: span.attributes })
+                .map(|span| SpanEntry { name: span.name, description: span.description, attributes: span.attributes })
                 .collect(),
         }
     }
 }
 
-impl fmt::Display for SpecSheet {
+impl fmt::Display for SpecSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, per {}: {}", self.name, self.per, self.description)?;
         if !self.labels.is_empty() {
@@ -132,7 +132,7 @@ impl fmt::Display for SpecSheet {
             writeln!(f)?;
         }
         for instrument in &self.instruments {
-            let InstrumentSheet { name, kind, unit, description, .. } = instrument;
+            let InstrumentEntry { name, kind, unit, description, .. } = instrument;
             writeln!(f, "{name} ({kind}, {unit}): {description}")?;
             for (label, value) in &instrument.labels {
                 writeln!(f, "  {label}={value}")?;

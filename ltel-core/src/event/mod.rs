@@ -1,0 +1,116 @@
+//! What happens in a load test, as Locust tells it: one struct per event. The same structs travel on the
+//! wire ([`crate::wire`]) and reach recorders as [`Event`].
+//!
+//! Times are seconds since the Unix epoch (Python's `time.time()`), response times are
+//! milliseconds and sizes are bytes, as in Locust.
+
+mod request;
+mod single;
+
+use serde::Serialize;
+
+pub use self::request::{Extra, Request, RequestError, ResponseTime, Task};
+pub use self::single::{
+    CpuWarning, Custom, ReportToMaster, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
+};
+
+/// The list of all events that travel one by one: the struct, which is the variant's name too; the `type` of its frame; what
+/// it says. Requests and tasks come in batches, and stand beside this list wherever it is used.
+///
+/// `#[derive(Recorder)]` has a list of its own with the fields that it knows, since `ltel-macros` cannot depend on this
+/// crate; `ltel-macros/src/tests.rs` holds it against [`Event::NAMES`].
+macro_rules! single_events {
+    ($with:ident) => {
+        $with! {
+            TestStart "test_start" "A source begins its part of a run."
+            TestStop "test_stop" "A source has stopped its users."
+            SpawningComplete "spawning_complete" "All users are spawned."
+            CpuWarning "cpu_warning" "The Locust process itself is short of CPU."
+            Usage "usage" "What the Locust process uses of its host."
+            Users "users" "How many users are running."
+            UserError "user_error" "An exception in user code, outside any request."
+            ResetStats "reset_stats" "Locust set its statistics back to zero (`--reset-stats`, or the web UI's button)."
+            ReportToMaster "report_to_master" "A worker has reported its statistics to its master."
+            Custom "custom" "An event of the user's own (`ltel_locust.record` in a locustfile)."
+        }
+    };
+}
+pub(crate) use single_events;
+
+macro_rules! define_events {
+    ($($name:ident $kind:literal $doc:literal)*) => {
+        /// An event as a recorder sees it.
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum Event<'a> {
+            /// One request, or whatever a user reported as one.
+            Request(&'a Request<'a>),
+            /// One execution of a task, where tasks are traced ([`crate::wire::TraceFeatures::tasks`]).
+            Task(&'a Task<'a>),
+            $(
+                #[doc = $doc]
+                $name(&'a $name),
+            )*
+        }
+
+        impl Event<'_> {
+            /// The names of all events.
+            pub const NAMES: &'static [&'static str] = &["Request", "Task", $(stringify!($name)),*];
+
+            /// When it happened, by the source's clock, in seconds since the Unix epoch. Requests count when they are
+            /// reported, tasks at their end.
+            #[must_use]
+            pub fn time(&self) -> f64 {
+                match self {
+                    Self::Request(request) => request.reported_at,
+                    Self::Task(task) => task.end_time(),
+                    $(Self::$name(event) => event.time,)*
+                }
+            }
+        }
+
+        /// An event that travels in a frame of its own.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        #[non_exhaustive]
+        pub enum SingleEvent {
+            $(
+                #[doc = $doc]
+                $name($name),
+            )*
+        }
+
+        impl SingleEvent {
+            /// The `type` of its frame.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $kind,)*
+                }
+            }
+
+            /// As recorders see it.
+            #[must_use]
+            pub const fn as_event(&self) -> Event<'_> {
+                match self {
+                    $(Self::$name(event) => Event::$name(event),)*
+                }
+            }
+
+            pub(crate) const fn set_time(&mut self, secs: f64) {
+                match self {
+                    $(Self::$name(event) => event.time = secs,)*
+                }
+            }
+        }
+
+        $(
+            impl From<$name> for SingleEvent {
+                fn from(event: $name) -> Self {
+                    Self::$name(event)
+                }
+            }
+        )*
+    };
+}
+single_events!(define_events);
