@@ -267,3 +267,45 @@ impl Patience {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stage_that_panics_is_a_failure() {
+        let failures = Failures(Arc::new(watch::channel(Vec::new()).0));
+        assert_eq!(failures.watch("this stage", async { 7 }).await.unwrap(), Some(7));
+        assert!(failures.0.borrow().is_empty());
+        assert_eq!(failures.watch("that stage", async { panic!("not {}", "good") }).await.unwrap(), None::<u8>);
+        assert_eq!(*failures.0.borrow(), ["that stage panicked, which is a bug of ltel: not good"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_stages_together_are_waited_for_no_longer_than_the_limit() {
+        let begun = Instant::now();
+        let mut patience = Patience::begin();
+        let mut interrupted = pin!(std::future::pending::<()>());
+        for _ in 0..3 {
+            let mut hangs = tokio::spawn(std::future::pending::<()>());
+            assert!(patience.wait(&mut hangs, "a stage", interrupted.as_mut()).await.is_none());
+        }
+        assert_eq!(begun.elapsed(), DRAIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_cuts_the_wait_short() {
+        let begun = Instant::now();
+        let mut patience = Patience::begin();
+        let mut interrupted = pin!(tokio::time::sleep(Duration::from_secs(5)));
+        for _ in 0..3 {
+            let mut hangs = tokio::spawn(std::future::pending::<()>());
+            assert!(patience.wait(&mut hangs, "a stage", interrupted.as_mut()).await.is_none());
+        }
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+        // What has ended already is taken all the same.
+        let mut ended = tokio::spawn(async { 7 });
+        tokio::task::yield_now().await;
+        assert_eq!(patience.wait(&mut ended, "a stage", interrupted.as_mut()).await.unwrap().unwrap(), 7);
+    }
+}

@@ -11,7 +11,7 @@ use ltel_core::event::{Extra, Request, RequestError, ResponseTime, TestStart, Te
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
 
-trait Stream: Read + Write + std::fmt::Debug {}
+trait Stream: Read + Write + Send + std::fmt::Debug {}
 impl Stream for UnixStream {}
 impl Stream for TcpStream {}
 
@@ -85,6 +85,14 @@ impl Client {
     pub fn requests(&mut self, rows: Vec<Request<'_>>) {
         self.sent += rows.len() as u64;
         self.send(Message::Requests(Rows { rows, time: Some(START + 1.0), ..Rows::default() }));
+    }
+
+    /// Sends requests, if the connection still takes them.
+    pub fn try_requests(&mut self, rows: Vec<Request<'_>>) -> io::Result<()> {
+        self.sent += rows.len() as u64;
+        let seq = Some(self.next_seq());
+        let message = Message::Requests(Rows { rows, time: Some(START + 1.0), ..Rows::default() });
+        self.write(&Frame { seq, message })
     }
 
     /// Ends the run, and waits until all is acknowledged.

@@ -145,8 +145,9 @@ impl Runs {
             self.tick(self.clocks.now());
             self.tell_status();
         }
-        // What has come through the sockets is not given up.
-        while let Ok(delivery) = deliveries.try_recv() {
+        // What has come is recorded. Clients that go on sending are not waited for.
+        deliveries.close();
+        while let Some(delivery) = deliveries.recv().await {
             self.deliver(delivery, self.clocks.now());
         }
         let now = self.clocks.now();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Output};
+use std::thread;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
@@ -58,6 +59,41 @@ fn a_run_that_does_not_end() {
         let report = lines.report();
         assert_eq!(report.telemetry["sources"][0]["status"], "open", "{report:?}");
         assert_eq!(report.count("recorded"), if grace == "1h" { 2 } else { 1 });
+    }
+}
+
+/// Scenario: SIGTERM to an ltel with three clients that send as fast as they can and never stop; the grace period is short, or it
+/// is long and a second signal comes.
+/// Guarantees: ltel ends all the same; what it has taken is in the figures, and the report says that the run was open.
+#[test]
+fn sigterm_under_load() {
+    for (grace, signals) in [("1s", 1), ("1h", 2)] {
+        let scene = Scene::new();
+        let mut ltel = scene.serve(&config(&scene, &format!("grace = \"{grace}\""), ""), &[]);
+        let names = ["one", "two", "three"];
+        let floods = names.map(|name| {
+            let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, name);
+            client.start(name);
+            client.requests(vec![row(name, 1.0, false)]);
+            client.acknowledged();
+            thread::spawn(move || while client.try_requests(vec![row(name, 1.0, false); 1_000]).is_ok() {})
+        });
+        ltel.signal(Signal::TERM);
+        ltel.says("waiting for the 3 runs at work", SOON);
+        if signals == 2 {
+            ltel.signal(Signal::TERM);
+        }
+        assert_eq!(ltel.wait(SOON), Exit::Code(1));
+        for flood in floods {
+            flood.join().unwrap();
+        }
+        let lines = scene.lines();
+        for name in names {
+            let run = lines.of_run(name);
+            let report = run.report();
+            assert_eq!((&report.telemetry["complete"], report.count("recorded") > 0), (&false.into(), true));
+            assert_eq!(run.final_record().count("num_requests"), report.count("recorded"));
+        }
     }
 }
 
