@@ -14,7 +14,7 @@ use ltel_core::event::{
 };
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::trace::TraceContext;
-use ltel_core::wire::{DecodeError, Done, Encoding, Features, Frame, Hello, Message, Reply, Rows, Splitter};
+use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Frame, Hello, Message, Reply, Rows, Splitter};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -270,6 +270,169 @@ fn what_is_no_row_costs_itself_alone() {
     packed.extend(b"\xa4type\xa8requests");
     let Message::Requests(got) = decode(Encoding::MessagePack, &packed).unwrap().message else { panic!("requests") };
     assert_eq!((got.rows.len(), got.invalid), (1, 1));
+}
+
+/// Guarantees: a row that is not JSON costs that row, a text with a wrong escape not even that, and the rows beside it stay. What
+/// was mended is counted.
+#[test]
+fn a_broken_row_of_json_costs_that_row() {
+    let good = format!(r#"[{PACKED},"GET","/good",2.5,3,200,null]"#);
+    // The middle row, what it is named, and how many texts were mended.
+    for (row, name, mended) in [
+        (format!(r#"[{PACKED},"GET","/a\qb",2.5,3,200,null]"#), Some("/a\\qb"), 1),
+        (format!(r#"[{PACKED},"GET","/\ud800",2.5,3,200,["E","\ud800"]]"#), Some("/\u{fffd}"), 2),
+        (format!(r#"[{PACKED},"GET","/nan",NaN,3,200,null]"#), Some("/nan"), 0),
+        (format!(r#"[{PACKED},"GET","/inf",-Infinity,1e400,200,null]"#), Some("/inf"), 0),
+        (format!(r#"[{PACKED},"GET","/twice",1,3,200,null,{{"url":"a","url":"b"}}]"#), Some("/twice"), 0),
+        (format!(r#"[{PACKED},"GET, "/",2.5,3,200,null]"#), None, 0),
+        (format!(r#"[{PACKED},"GET","/,2.5,3,200,null]"#), None, 0),
+        (format!(r#"[{PACKED},"GET","/"",2.5,3,200,["E","x"]]"#), None, 0),
+        (format!(r#"[{PACKED},"GET" "/",2.5,3,200,null]"#), None, 0),
+        (format!(r#"[{PACKED},"GET","/",2.5,3,200,['E','x']]"#), None, 0),
+        ("[1,\"GET\",{\"a\"]".to_owned(), None, 0),
+    ] {
+        for rows in [format!("{row},{good},{good}"), format!("{good}, {row}, {good}"), format!("{good},{good},{row}")] {
+            for line in [
+                format!(r#"{{"type":"requests","seq":7,"time":{PACKED},"rows":[{rows}]}}"#),
+                format!(r#"{{"rows":[{rows}], "time":{PACKED},"type":"requests","seq":7}}"#),
+            ] {
+                let decoded =
+                    Encoding::JsonLines.decode(line.as_bytes(), NOW).unwrap_or_else(|e| panic!("{line}: {e}"));
+                let Message::Requests(got) = &decoded.frame.message else { panic!("requests") };
+                let mut names: Vec<_> = got.rows.iter().map(|row| &*row.name).filter(|name| *name != "/good").collect();
+                assert_eq!(decoded.frame.seq, Some(7), "{line}");
+                assert_eq!((names.pop(), got.invalid), (name, u64::from(name.is_none())), "{line}");
+                assert_eq!(got.rows.len(), if name.is_some() { 3 } else { 2 }, "{line}");
+                assert_eq!(decoded.wrong.mended().map(|(_, times)| times).sum::<u64>(), mended, "{line}");
+            }
+        }
+    }
+}
+
+/// Guarantees: rows that are broken in a way that shows only at the line's end do not cost a look at the whole line each (which
+/// would take minutes): the frame is refused.
+#[test]
+fn broken_rows_do_not_cost_more_and_more() {
+    let rows = vec!["[".repeat(40) + "]"; 4_000].join(",");
+    let line = format!(r#"{{"type":"requests","rows":[{rows}]}}"#);
+    assert!(matches!(decode(Encoding::JsonLines, line.as_bytes()), Err(DecodeError::Malformed(_))));
+}
+
+/// Guarantees: rows come some thousands at a time, all of them, with the frame's number, and their times as in one piece.
+#[test]
+fn rows_come_in_parts() {
+    let row = json!([PACKED, "GET", "/", 2.5, 3, 200, null]);
+    for (encoding, kind) in ENCODINGS.into_iter().flat_map(|encoding| [(encoding, "requests"), (encoding, "tasks")]) {
+        let frame = json!({"type": kind, "seq": 3, "time": PACKED, "rows": vec![&row; 10_000]});
+        let payload = match encoding {
+            Encoding::MessagePack => rmp_serde::to_vec(&frame).unwrap(),
+            Encoding::JsonLines => frame.to_string().into_bytes(),
+        };
+        let whole = encoding.decode(&payload, NOW).unwrap();
+        let parts = encoding.parts(&payload, NOW).unwrap();
+        assert_eq!((parts.seq(), parts.kind()), (Some(3), kind));
+        let parts: Vec<_> = parts.map(Result::unwrap).collect();
+        assert!(parts.len() > 2 && parts.iter().all(|part| part.frame.seq == Some(3)));
+        match whole.frame.message {
+            Message::Requests(rows) => {
+                assert_eq!((rows.rows.len(), rows.invalid), (10_000, 0));
+                let of_part = |part: Decoded<'_>| {
+                    let Message::Requests(rows) = part.frame.message else { panic!("requests") };
+                    assert!(rows.rows.len() <= 4_096);
+                    rows.rows.iter().map(|row| row.name.clone().into_owned()).collect::<Vec<_>>()
+                };
+                assert_eq!(parts.into_iter().flat_map(of_part).count(), 10_000);
+            }
+            Message::Tasks(tasks) => assert_eq!(tasks.len(), 10_000),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Guarantees: whatever a client sends, each text is bounded where it comes in, and two long names stay two.
+#[test]
+fn long_texts_are_cut_and_counted() {
+    let long = "x".repeat(100_000);
+    let names = [format!("{long}a"), format!("{long}b")];
+    let extra = json!({"url": long, "user_class": long, "trace_id": long, "context": {&long: long, "n": vec![long.as_str(); 500]}});
+    let rows: Vec<_> = names.iter().map(|name| json!([PACKED, long, name, 2.5, 3, 200, [long, long], extra])).collect();
+    let many = vec![long.as_str(); 20];
+    for (frame, cut) in [
+        (
+            json!({"type": "requests", "time": PACKED, "rows": rows}),
+            &[
+                "requests.method",
+                "requests.name",
+                "requests.error",
+                "requests.extra.url",
+                "requests.extra.user_class",
+                "requests.extra.trace_id",
+                "requests.extra.context",
+            ][..],
+        ),
+        (
+            json!({"type": "tasks", "rows": [[NOW.as_secs(), 5.5, long, long, long, long, true, [long, long]]]}),
+            &["tasks.trace_id", "tasks.span_id", "tasks.user_class", "tasks.name", "tasks.error"],
+        ),
+        (
+            json!({"type": "hello", "protocol": 1, "client_id": long, "source": {"id": long, "host": long}, "run_id": long,
+            "testplan": long, "locustfile": long, "coordinator": long, "locust_version": long}),
+            &[
+                "hello.client_id",
+                "hello.source",
+                "hello.run_id",
+                "hello.testplan",
+                "hello.locustfile",
+                "hello.coordinator",
+                "hello.locust_version",
+            ],
+        ),
+        (
+            json!({"type": "test_start", "time": 5.0, "run_id": long, "testplan": long, "host": long, "user_classes": many,
+            "locustfile": long}),
+            &[
+                "test_start.run_id",
+                "test_start.testplan",
+                "test_start.host",
+                "test_start.user_classes",
+                "test_start.locustfile",
+            ],
+        ),
+        (
+            json!({"type": "users", "time": 5.0, "counts": {&long: 1}, "sources": many}),
+            &["users.counts", "users.sources"],
+        ),
+        (json!({"type": "reset_stats", "time": 5.0, "reports": {&long: 1}}), &["reset_stats.reports"]),
+        (
+            json!({"type": "user_error", "time": 5.0, "user": long, "error": long, "traceback": long}),
+            &["user_error.user", "user_error.error", "user_error.traceback"],
+        ),
+        (
+            json!({"type": "custom", "time": 5.0, "name": long, "attributes": {&long: {"a": many}}}),
+            &["custom.name", "custom.attributes"],
+        ),
+        (
+            json!({"type": "done", "time": 5.0, "run_id": long, "sources": vec!["w"; 20_000]}),
+            &["done.run_id", "done.sources"],
+        ),
+    ] {
+        for encoding in ENCODINGS {
+            let payload = match encoding {
+                Encoding::MessagePack => rmp_serde::to_vec(&frame).unwrap(),
+                Encoding::JsonLines => frame.to_string().into_bytes(),
+            };
+            let decoded = encoding.decode(&payload, NOW).unwrap();
+            let fields: Vec<_> = decoded.wrong.cut().map(|(field, _)| field).collect();
+            assert!(decoded.wrong.iter().next().is_none(), "{:?}", decoded.wrong);
+            assert_eq!(fields.iter().collect::<std::collections::BTreeSet<_>>(), cut.iter().collect(), "{encoding:?}");
+            let rows = if let Message::Requests(rows) = &decoded.frame.message { rows.rows.len() } else { 1 };
+            let size = Encoding::JsonLines.encode(&decoded.frame).unwrap().len();
+            assert!(size < rows * (600 << 10), "{}: {size}", frame["type"]);
+            if let Message::Requests(rows) = decoded.frame.message {
+                assert!(rows.rows.len() == 2 && rows.rows[0].name != rows.rows[1].name);
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use ltel_core::text::printable;
 use ltel_core::wire::WrongFields;
 
 // Bounded: some names of fields are clients' own.
@@ -27,6 +28,14 @@ impl Faults {
             let details = format!("a value from {client} is ignored");
             self.count_all(format!("field not understood: {field}").into(), times, &details);
         }
+        for (field, times) in wrong.cut() {
+            let details = format!("{client} sent more than a field of this name may hold");
+            self.count_all(format!("text cut: {field}").into(), times, &details);
+        }
+        for (kind, times) in wrong.mended() {
+            let details = format!("{client} sent JSON with a wrong escape or with bytes that are not UTF-8");
+            self.count_all(format!("text mended: {kind}").into(), times, &details);
+        }
     }
 
     fn count_all(&self, kind: Cow<'static, str>, times: u64, details: &dyn fmt::Display) {
@@ -34,6 +43,9 @@ impl Faults {
         let kind = if counts.len() < KINDS || counts.contains_key(&kind) { kind } else { OTHERS.into() };
         let is_new = !counts.contains_key(&kind);
         if is_new {
+            // Both may hold what a client sent.
+            let (kind, details) = (printable(&kind), details.to_string());
+            let details = printable(&details);
             tracing::warn!("{kind}: {details} (further ones are counted, not logged)");
         }
         *counts.entry(kind).or_default() += times;

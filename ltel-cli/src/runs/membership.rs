@@ -21,6 +21,17 @@ pub(super) const NO_MASTER: &str = "its master never reached ltel, and what only
 // Bounded: frames of all clients that belong to no run yet.
 const HELD_BYTES: usize = 64 << 20;
 
+/// What becomes of what a client says before it is in a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holding {
+    /// It can be recorded.
+    No,
+    /// Its frame is kept.
+    Kept,
+    /// There is no room for it: it is counted.
+    Dropped,
+}
+
 impl Runs {
     /// A source begins its part of a run: the one it names, or else one that is to be found.
     pub(super) fn test_start(&mut self, id: &str, start: &TestStart, now: Now) {
@@ -181,28 +192,28 @@ impl Runs {
         true
     }
 
-    /// Whether what a client says is kept until it is known which run it belongs to.
-    pub(super) fn holds(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Now) -> bool {
+    /// Whether what a client says is kept until it is known which run it belongs to: the frame with all its parts.
+    pub(super) fn holds(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Now) -> Holding {
         let is_request = matches!(message, Message::Requests(_));
-        let Some(client) = self.clients.get(id) else { return false };
+        let Some(client) = self.clients.get(id) else { return Holding::No };
         if client.member.is_some() || !(is_request || client.began.is_some()) || self.join_only_run(id, now) {
-            return false;
+            return Holding::No;
         }
         let room = self.clients.values().map(|client| client.held.bytes()).sum::<usize>() < HELD_BYTES;
-        let Some(client) = self.clients.get_mut(id) else { return false };
+        let Some(client) = self.clients.get_mut(id) else { return Holding::No };
         if room && client.held.push(client.encoding, payload, now) {
-            return true;
+            return Holding::Kept;
         }
         // There is no more room to wait for a master.
         if client.began.is_some() {
             self.begin_without_master(now);
-            return false;
+            return Holding::No;
         }
         if let Message::Requests(rows) = message {
             self.outcome.no_run += rows.rows.len() as u64 + rows.invalid;
             self.faults.count("requests of no run", &client.source.label());
         }
-        true
+        Holding::Dropped
     }
 
     /// Gives what is held to the only run, if there is one now.
@@ -218,8 +229,8 @@ impl Runs {
         let Some(client) = self.clients.get_mut(id) else { return };
         let (frames, since) = client.held.take();
         for (encoding, payload) in frames {
-            if let Ok(decoded) = encoding.decode(&payload, since.wall) {
-                self.record(id, &decoded.frame.message, now);
+            for part in encoding.parts(&payload, since.wall).into_iter().flatten().flatten() {
+                self.record(id, &part.frame.message, now);
             }
         }
     }
@@ -278,10 +289,10 @@ pub(super) fn give_up(client: &mut Client, outcome: &mut Outcome, faults: &Fault
     }
     let (frames, since) = client.held.take();
     for (encoding, payload) in frames {
-        if let Ok(decoded) = encoding.decode(&payload, since.wall)
-            && let Message::Requests(rows) = decoded.frame.message
-        {
-            outcome.no_run += rows.rows.len() as u64 + rows.invalid;
+        for part in encoding.parts(&payload, since.wall).into_iter().flatten().flatten() {
+            if let Message::Requests(rows) = part.frame.message {
+                outcome.no_run += rows.rows.len() as u64 + rows.invalid;
+            }
         }
     }
     faults.count("requests of no run", &client.source.label());

@@ -29,6 +29,7 @@ use crate::ingest::{Delivery, Welcome};
 use crate::runs::at_work::ActiveRun;
 use crate::runs::client::{Client, Held};
 use crate::runs::faults::Faults;
+use crate::runs::membership::Holding;
 use crate::runs::sampler::Sampler;
 
 // Bounded: what an ltel that serves for months remembers.
@@ -244,8 +245,8 @@ impl Runs {
     fn frame(&mut self, connection: u64, payload: &Bytes, now: Now) {
         let Some(id) = self.connections.get(&connection).cloned() else { return };
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let Decoded { frame, wrong } = match client.encoding.decode(payload, now.wall) {
-            Ok(decoded) => decoded,
+        let parts = match client.encoding.parts(payload, now.wall) {
+            Ok(parts) => parts,
             // Requests in it show up as not received when the source says how many it sent.
             Err(error) => {
                 self.faults.count("frame not understood", &error);
@@ -257,7 +258,7 @@ impl Runs {
                 return;
             }
         };
-        if let Some(seq) = frame.seq {
+        if let Some(seq) = parts.seq() {
             // Sent again after a reconnect, and recorded the first time.
             if seq <= client.last_seq {
                 client.acks.send_replace(client.last_seq);
@@ -265,33 +266,51 @@ impl Runs {
             }
             client.last_seq = seq;
         }
-        self.faults.count_fields(&wrong, &client.source.label());
-        let acks = frame.seq.map(|seq| (seq, client.acks.clone()));
-        if let Some(start) = client.said.take_if(|_| !matches!(frame.message, Message::Hello(_)))
+        let acks = parts.seq().map(|seq| (seq, client.acks.clone()));
+        if let Some(start) = client.said.take_if(|_| parts.kind() != "hello")
             && let Some(run_id) = start.run_id.clone()
-            && !matches!(frame.message, Message::Event(SingleEvent::TestStart(_)))
+            && parts.kind() != "test_start"
         {
             self.join(&id, run_id, &start, now);
         }
         if let Some((run, index)) = self.run_of(&id) {
             run.run.heard(index, now.steady);
         }
-        self.message(&id, &frame.message, payload, now);
+        for part in parts {
+            let Decoded { frame, wrong } = match part {
+                Ok(part) => part,
+                Err(error) => {
+                    self.faults.count("frame not understood", &error);
+                    break;
+                }
+            };
+            let label = self.clients.get(&id).map(|client| client.source.label()).unwrap_or_default();
+            self.faults.count_fields(&wrong, &label);
+            // A frame is held as a whole.
+            if self.message(&id, &frame.message, payload, now) == Holding::Kept {
+                break;
+            }
+        }
         if let Some((seq, acks)) = acks {
             acks.send_replace(seq);
         }
     }
 
-    fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Now) {
+    fn message(&mut self, id: &str, message: &Message<'_>, payload: &Bytes, now: Now) -> Holding {
         match message {
-            Message::Hello(_) => return self.faults.count("frame not understood", &"a second `hello`"),
-            Message::Heartbeat => return,
+            Message::Hello(_) => {
+                self.faults.count("frame not understood", &"a second `hello`");
+                return Holding::No;
+            }
+            Message::Heartbeat => return Holding::No,
             Message::Event(SingleEvent::TestStart(start)) => self.test_start(id, start, now),
             _ => {}
         }
-        if !self.holds(id, message, payload, now) {
+        let holding = self.holds(id, message, payload, now);
+        if holding == Holding::No {
             self.record(id, message, now);
         }
+        holding
     }
 
     /// Brings what a client says to the run that it is in.

@@ -1,15 +1,17 @@
 //! JSON lines: the encoding for people, for tests, and for Locust workers in other languages. Names as in the
 //! MessagePack encoding; requests come as rows (`requests`) or one at a time with names (`request`).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
+use super::parts::{self, Parts};
 use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
-use super::value::Value;
+use super::scan::Input;
+use super::value::{VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, Decoded, EncodeError, Frame, Message, Rows, message};
+use super::{DecodeError, EncodeError, Frame, Message, Rows, message};
 use crate::clock::Timestamp;
 use crate::event::{Extra, Request, SingleEvent, Task};
 
@@ -63,83 +65,263 @@ impl<'a> From<&'a Request<'_>> for Row<'a> {
     }
 }
 
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
+// Bounded: what is kept of a map that may be all of a frame. No kind has as many fields.
+const ENTRIES: usize = 256;
 
-pub(super) fn decode(line: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeError> {
-    let mut fields: Fields<'_> = serde_json::from_slice(line).map_err(|e| DecodeError::Malformed(e.to_string()))?;
+/// The fields of a line, where their values begin.
+struct Fields<'a> {
+    entries: Vec<(Cow<'a, str>, Input<'a>)>,
+    mended: u64,
+}
+
+pub(super) fn parts(line: &[u8], now: Timestamp) -> Result<Parts<'_>, DecodeError> {
+    let Some(mut fields) = Fields::read(line) else { return Err(malformed(line)) };
     let mut wrong = WrongFields::default();
-    let Value::Text(kind) = take(&mut fields, "type") else { return Err(DecodeError::NoType) };
-    let seq = super::seq(&take(&mut fields, "seq"), &kind, &mut wrong);
-    let message = match &*kind {
+    let Value::Text(kind) = fields.take("type") else { return Err(DecodeError::NoType) };
+    let seq = super::seq(&fields.take("seq"), &kind, &mut wrong);
+    let parts = match &*kind {
         "requests" | "request" | "tasks" => {
-            let (time, since) = (take(&mut fields, "time"), take(&mut fields, "since"));
+            let (time, since) = (fields.take("time"), fields.take("since"));
             let packed = Packed::new(&kind, time, since, now, &mut wrong);
             match &*kind {
-                "requests" => Message::Requests(requests(&fields, packed, &mut wrong)),
-                "request" => Message::Requests(request(&mut fields, packed, &mut wrong)),
-                _ => Message::Tasks(tasks(&fields, packed, &mut wrong)),
+                "requests" => {
+                    let rows = fields.cursor("requests.rows", &mut wrong);
+                    Parts::requests(seq, parts::Cursor::Json(rows), packed, wrong)
+                }
+                "request" => {
+                    let request = Message::Requests(fields.request(packed, &mut wrong));
+                    fields.tell(&kind, &mut wrong);
+                    Parts::message(seq, request, wrong)
+                }
+                _ => {
+                    let rows = fields.cursor("tasks.rows", &mut wrong);
+                    Parts::tasks(seq, parts::Cursor::Json(rows), packed, wrong)
+                }
             }
         }
         kind => {
-            let entries = fields.into_iter().map(|(key, json)| (key.into(), Value::from_json(json))).collect();
-            message::Fields { kind, seq, entries, wrong: &mut wrong }.message(now)?
+            let entries = fields.values();
+            fields.tell(kind, &mut wrong);
+            let message = message::Fields { kind, seq, entries, wrong: &mut wrong }.message(now)?;
+            Parts::message(seq, message, wrong)
         }
     };
-    Ok(Decoded { frame: Frame { seq, message }, wrong })
+    Ok(parts)
 }
 
-fn take<'a>(fields: &mut Fields<'a>, name: &str) -> Value<'a> {
-    fields.remove(name).map_or(Value::Null, Value::from_json)
+/// Why a line is none. What tells it is stricter than we are, so it may find something earlier.
+fn malformed(line: &[u8]) -> DecodeError {
+    let why = serde_json::from_slice::<IgnoredAny>(line).err();
+    DecodeError::Malformed(why.map_or_else(|| "not a JSON object".to_owned(), |why| why.to_string()))
 }
 
-fn list<'a>(fields: &Fields<'a>, name: &'static str, wrong: &mut WrongFields) -> Vec<&'a RawValue> {
-    let list = fields.get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok());
-    list.unwrap_or_else(|| {
-        wrong.count(name);
-        Vec::new()
-    })
-}
-
-/// The values of a row, if it has as many as it needs.
-fn row(json: &RawValue, least: usize) -> Option<[Value<'_>; FIELDS]> {
-    let fields: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
-    let mut row = [const { Value::Null }; FIELDS];
-    for (value, json) in row.iter_mut().zip(&fields) {
-        *value = Value::from_json(json);
+impl<'a> Fields<'a> {
+    /// Finds the fields of a line. Nothing if it is no object, or its fields cannot be told apart.
+    fn read(line: &'a [u8]) -> Option<Self> {
+        let mut fields = Self { entries: Vec::new(), mended: 0 };
+        let mut input = Input(line);
+        input.peek().filter(|byte| *byte == b'{')?;
+        let mut is_next = input.open()?;
+        while is_next {
+            let key = input.key(&mut fields.mended)?;
+            input.peek()?;
+            let value = input;
+            if key == "rows" && input.peek() == Some(b'[') {
+                Cursor::skip(&mut input)?;
+            } else {
+                input.skip()?;
+            }
+            if fields.entries.len() < ENTRIES {
+                fields.entries.push((key, value));
+            }
+            is_next = input.goes_on(b'}')?;
+        }
+        input.peek().is_none().then_some(fields)
     }
-    (fields.len() >= least).then_some(row)
-}
 
-fn requests<'a>(fields: &Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
-    let mut batch = Rows::default();
-    for json in list(fields, "requests.rows", wrong) {
-        match row(json, REQUEST_KEY) {
-            Some(row) => batch.rows.push(rows::request(row, packed, wrong)),
-            None => batch.invalid += 1,
+    /// The value of a field; of fields that come twice, the last one's.
+    fn take(&mut self, name: &str) -> Value<'a> {
+        let Some((_, input)) = self.entries.iter_mut().rfind(|(have, _)| have == name) else { return Value::Null };
+        // It was passed over, so it can be read.
+        input.clone().field(&mut self.mended).unwrap_or(Value::Other)
+    }
+
+    fn values(&mut self) -> Vec<(Cow<'a, str>, Value<'a>)> {
+        let mut left = VALUES;
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        let mended = &mut self.mended;
+        entries.map(|(key, mut input)| (key, input.value(&mut left, mended).unwrap_or(Value::Other))).collect()
+    }
+
+    fn tell(&self, kind: &str, wrong: &mut WrongFields) {
+        if self.mended > 0 {
+            wrong.count_mended(kind, self.mended);
         }
     }
-    batch
-}
 
-/// A request with names: the one row of its frame.
-fn request<'a>(fields: &mut Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
-    const NAMES: [&str; FIELDS] =
-        ["start_time", "request_type", "name", "response_time", "response_length", "status_code", "error", "extra"];
-    if !["request_type", "name"].iter().all(|key| fields.contains_key(*key)) {
-        return Rows { invalid: 1, ..Rows::default() };
+    /// The rows that the field `rows` holds.
+    fn cursor(&self, name: &'static str, wrong: &mut WrongFields) -> Cursor<'a> {
+        let rows = self.entries.iter().rfind(|(key, _)| key == "rows").map(|(_, input)| *input);
+        let is_list = |input: &Input<'_>| input.clone().peek() == Some(b'[');
+        rows.filter(is_list).and_then(Cursor::open).unwrap_or_else(|| {
+            wrong.count(name);
+            Cursor { input: Input(b""), is_next: false, patience: 0 }
+        })
     }
-    Rows { rows: vec![rows::request(NAMES.map(|name| take(fields, name)), packed, wrong)], ..Rows::default() }
+
+    /// A request with names: the one row of its frame.
+    fn request(&mut self, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
+        const NAMES: [&str; FIELDS] =
+            ["start_time", "request_type", "name", "response_time", "response_length", "status_code", "error", "extra"];
+        if !["request_type", "name"].iter().all(|key| self.entries.iter().any(|(have, _)| have == key)) {
+            return Rows { invalid: 1, ..Rows::default() };
+        }
+        Rows { rows: vec![rows::request(NAMES.map(|name| self.take(name)), packed, wrong)], ..Rows::default() }
+    }
 }
 
-fn tasks<'a>(fields: &Fields<'a>, packed: Packed, wrong: &mut WrongFields) -> Vec<Task<'a>> {
-    let mut tasks = Vec::new();
-    for json in list(fields, "tasks.rows", wrong) {
-        match row(json, TASK_KEY) {
-            Some(row) => tasks.push(rows::task(row, packed, wrong)),
-            None => wrong.count("tasks.rows"),
+/// Where the next row begins. A row that cannot be read costs itself: the next one begins behind the next `],[`.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    input: Input<'a>,
+    is_next: bool,
+    // Bounded: a broken row may have been read to the end of the line before it was known to be broken. Bytes that may still
+    // be read in vain; then the line is refused.
+    patience: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Enters a list of rows.
+    fn open(mut input: Input<'a>) -> Option<Self> {
+        let patience = 4 * input.0.len();
+        let is_next = input.open()?;
+        Some(Self { input, is_next, patience })
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        !self.is_next
+    }
+
+    /// Passes over a list of rows.
+    fn skip(input: &mut Input<'a>) -> Option<()> {
+        let mut cursor = Self::open(*input)?;
+        while cursor.is_next {
+            cursor.step(Input::skip);
+        }
+        *input = cursor.input;
+        Some(())
+    }
+
+    /// Reads a row, and finds the next.
+    fn step<T>(&mut self, read: impl FnOnce(&mut Input<'a>) -> Option<T>) -> Option<T> {
+        let mut input = self.input;
+        if let Some(row) = read(&mut input)
+            && let Some(is_next) = input.goes_on(b']')
+        {
+            (self.input, self.is_next) = (input, is_next);
+            return Some(row);
+        }
+        let read = self.input.0.len() - input.0.len();
+        (self.input, self.is_next) = match self.patience.checked_sub(read) {
+            Some(left) => {
+                self.patience = left;
+                after_row(self.input)
+            }
+            None => (Input(b""), false),
+        };
+        None
+    }
+
+    /// The values of the next row, if it has as many as it needs.
+    fn row(&mut self, least: usize, mended: &mut u64) -> Option<[Value<'a>; FIELDS]> {
+        let row = self.step(|input| {
+            if input.peek()? != b'[' {
+                return input.skip().map(|()| None);
+            }
+            let mut row = [const { Value::Null }; FIELDS];
+            let mut fields = 0;
+            let mut is_next = input.open()?;
+            while is_next {
+                match row.get_mut(fields) {
+                    Some(value) => *value = input.field(mended)?,
+                    None => input.skip()?,
+                }
+                fields += 1;
+                is_next = input.goes_on(b']')?;
+            }
+            Some((fields >= least).then_some(row))
+        });
+        row.flatten()
+    }
+
+    /// Whether there is another row for a part that began with so many bytes left.
+    const fn goes_on(&self, rows: usize, began: usize) -> bool {
+        self.is_next && rows < parts::ROWS && began - self.input.0.len() < parts::BYTES
+    }
+
+    /// The next rows of requests.
+    pub(super) fn requests(&mut self, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
+        let (mut batch, mut mended, began) = (Rows::default(), 0, self.input.0.len());
+        while self.goes_on(batch.rows.len(), began) {
+            match self.row(REQUEST_KEY, &mut mended) {
+                Some(row) => batch.rows.push(rows::request(row, packed, wrong)),
+                None => batch.invalid += 1,
+            }
+        }
+        if mended > 0 {
+            wrong.count_mended("requests", mended);
+        }
+        batch
+    }
+
+    /// The next rows of tasks.
+    pub(super) fn tasks(&mut self, packed: Packed, wrong: &mut WrongFields) -> Vec<Task<'a>> {
+        let (mut tasks, mut mended, began) = (Vec::new(), 0, self.input.0.len());
+        while self.goes_on(tasks.len(), began) {
+            match self.row(TASK_KEY, &mut mended) {
+                Some(row) => tasks.push(rows::task(row, packed, wrong)),
+                None => wrong.count("tasks.rows"),
+            }
+        }
+        if mended > 0 {
+            wrong.count_mended("tasks", mended);
+        }
+        tasks
+    }
+}
+
+/// Where the row after a broken one begins, and whether there is one: behind the first `],[`, else at the end of the list, which
+/// the end of the frame or another field follows.
+fn after_row(row: Input<'_>) -> (Input<'_>, bool) {
+    let mut rest = row;
+    while let Some(at) = rest.0.iter().position(|byte| *byte == b']') {
+        rest.0 = &rest.0[at + 1..];
+        let mut next = rest;
+        match next.peek() {
+            Some(b',') => {
+                next.0 = &next.0[1..];
+                if next.peek() == Some(b'[') {
+                    return (next, true);
+                }
+            }
+            Some(b']') => {
+                next.0 = &next.0[1..];
+                let mut after = next;
+                match after.peek() {
+                    Some(b'}') if after.0.trim_ascii() == b"}" => return (next, false),
+                    Some(b',') => {
+                        after.0 = &after.0[1..];
+                        if after.peek() == Some(b'"') {
+                            return (next, false);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
         }
     }
-    tasks
+    (Input(b""), false)
 }
 
 pub(super) fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, EncodeError> {

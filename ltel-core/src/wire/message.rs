@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
+use super::bounds::{self, Bounds};
 use super::value::{Number, Value};
 use super::wrong::WrongFields;
 use super::{DecodeError, Message};
@@ -28,7 +29,8 @@ pub(super) struct Fields<'a, 'f> {
 
 impl Fields<'_, '_> {
     /// What they say, in a frame of a kind other than those of rows. An event without a time happens `now`.
-    pub(super) fn message(self, now: Timestamp) -> Result<Message<'static>, DecodeError> {
+    pub(super) fn message(mut self, now: Timestamp) -> Result<Message<'static>, DecodeError> {
+        self.bound();
         macro_rules! read {
             ($($name:ident $type:literal $doc:literal)*) => {
                 match self.kind {
@@ -41,6 +43,15 @@ impl Fields<'_, '_> {
             };
         }
         Ok(single_events!(read))
+    }
+
+    /// Cuts what is too long.
+    fn bound(&mut self) {
+        for (field, value) in &mut self.entries {
+            if let Some(bounds) = Bounds::of(self.kind, field) {
+                bounds::bound(value, bounds, || name(self.kind, [&**field]), self.wrong);
+            }
+        }
     }
 
     fn event<T: DeserializeOwned + Default>(mut self, now: Timestamp) -> T {
@@ -65,7 +76,7 @@ impl Fields<'_, '_> {
             if turn >= READ_AGAIN {
                 path.truncate(1);
             }
-            self.wrong.count(name(self.kind, &path));
+            self.wrong.count(name(self.kind, keys(&path)));
             if !fields.take_out(&path) {
                 break;
             }
@@ -74,12 +85,16 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Kind and path, for people: `users.counts.Shopper`. The elements of a list are called as their list.
-fn name(kind: &str, path: &[&Segment]) -> String {
-    let keys = path.iter().filter_map(|segment| match segment {
-        Segment::Map { key } => Some(key),
-        _ => None,
-    });
-    let name = keys.fold(kind.to_owned(), |name, key| name + "." + key);
+/// Kind and keys, for people: `users.counts.Shopper`.
+fn name<'k>(kind: &str, keys: impl IntoIterator<Item = &'k str>) -> String {
+    let name = keys.into_iter().fold(kind.to_owned(), |name, key| name + "." + key);
     name.chars().filter(|c| !c.is_control()).take(NAME).collect()
+}
+
+/// The keys of a path. The elements of a list are called as their list.
+fn keys<'k>(path: &[&'k Segment]) -> impl Iterator<Item = &'k str> {
+    path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(&**key),
+        _ => None,
+    })
 }

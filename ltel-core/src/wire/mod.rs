@@ -11,11 +11,14 @@
 //! within five seconds of `time`); otherwise at `time`. Without `time`, that is when the frame came.
 
 mod framing;
-mod json;
-mod message;
+mod parts;
 mod msgpack;
+mod json;
+mod scan;
 mod rows;
+mod message;
 mod value;
+mod bounds;
 mod wrong;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,7 @@ use crate::source::Source;
 use value::Value;
 
 pub use framing::{FrameError, Splitter};
+pub use parts::Parts;
 pub use wrong::WrongFields;
 
 /// The version of the protocol that this crate speaks.
@@ -59,10 +63,22 @@ impl Encoding {
     /// null, uncounted. A fraction stands for the whole number before its point where a field is a count, MessagePack's
     /// bytes stand for a text, and text that is not UTF-8 is shown as far as it can be. Fields that this protocol does not
     /// have are ignored.
+    ///
+    /// A text that is too long is cut, and ends with `…` and a hash of what it was: ids, methods, classes of errors and keys
+    /// after 256 bytes, names after 1 KiB, tracebacks after 16 KiB, others after 4 KiB. A request's context and a custom event's
+    /// attributes have at most 128 values, other lists and maps 10,000 entries. What was cut is counted.
+    ///
+    /// In JSON lines, a text with a wrong escape is read as far as it can be, and a row that is not JSON costs that row.
     pub fn decode(self, payload: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeError> {
+        self.parts(payload, now)?.whole()
+    }
+
+    /// Decodes one frame like [`Encoding::decode`], and its rows some thousands at a time: decoded rows take far more memory
+    /// than bytes.
+    pub fn parts(self, payload: &[u8], now: Timestamp) -> Result<Parts<'_>, DecodeError> {
         match self {
-            Self::MessagePack => msgpack::decode(payload, now),
-            Self::JsonLines => json::decode(payload, now),
+            Self::MessagePack => msgpack::parts(payload, now),
+            Self::JsonLines => json::parts(payload, now),
         }
     }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::json::Tagged;
 use super::message::Fields;
+use super::parts::{self, Parts};
 use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
 use super::value::{DEPTH, Number, VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, Decoded, EncodeError, Frame, Message, Rows};
+use super::{DecodeError, EncodeError, Frame, Rows, bounds};
 use crate::clock::Timestamp;
 use crate::event::{Request, RequestError, ResponseTime, Task};
 
@@ -25,7 +26,7 @@ const PLAIN: usize = 7;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-pub(super) fn decode(payload: &[u8], now: Timestamp) -> Result<Decoded<'_>> {
+pub(super) fn parts(payload: &[u8], now: Timestamp) -> Result<Parts<'_>> {
     let cut_short = || DecodeError::Malformed("not a whole MessagePack value".to_owned());
     if !matches!(Input(payload).peek(), Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)) {
         return Err(DecodeError::Malformed("not a map".to_owned()));
@@ -34,21 +35,23 @@ pub(super) fn decode(payload: &[u8], now: Timestamp) -> Result<Decoded<'_>> {
     let Value::Text(kind) = kind else { return Err(DecodeError::NoType) };
     let mut wrong = WrongFields::default();
     let seq = super::seq(&seq, &kind, &mut wrong);
-    let message = match &*kind {
+    Ok(match &*kind {
         "requests" => {
             let packed = Packed::new(&kind, time, since, now, &mut wrong);
-            Message::Requests(rows.requests(packed, &mut wrong).ok_or_else(cut_short)?)
+            let rows = rows.cursor("requests.rows", &mut wrong).ok_or_else(cut_short)?;
+            Parts::requests(seq, parts::Cursor::MessagePack(rows), packed, wrong)
         }
         "tasks" => {
             let packed = Packed::new(&kind, time, since, now, &mut wrong);
-            Message::Tasks(rows.tasks(packed, &mut wrong).ok_or_else(cut_short)?)
+            let rows = rows.cursor("tasks.rows", &mut wrong).ok_or_else(cut_short)?;
+            Parts::tasks(seq, parts::Cursor::MessagePack(rows), packed, wrong)
         }
         kind => {
             let entries = Input(payload).entries().ok_or_else(cut_short)?;
-            Fields { kind, seq, entries, wrong: &mut wrong }.message(now)?
+            let message = Fields { kind, seq, entries, wrong: &mut wrong }.message(now)?;
+            Parts::message(seq, message, wrong)
         }
-    };
-    Ok(Decoded { frame: Frame { seq, message }, wrong })
+    })
 }
 
 pub(super) fn encode(frame: &Frame<'_>) -> std::result::Result<Vec<u8>, EncodeError> {
@@ -73,8 +76,65 @@ struct Head<'a> {
     rows: Input<'a>,
 }
 
+/// Where the next row begins, and how many are left.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    input: Input<'a>,
+    left: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) const fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    /// How many rows make a part, by their number alone. Most rows are longer than 9 bytes: the length alone must not make us
+    /// reserve memory.
+    fn room(&self) -> usize {
+        self.left.min(self.input.0.len() / 9 + 1).min(parts::ROWS)
+    }
+
+    /// Whether there is another row for a part that began with so many bytes left.
+    fn goes_on(&self, rows: usize, began: usize) -> bool {
+        self.left > 0 && rows < parts::ROWS && began - self.input.0.len() < parts::BYTES
+    }
+
+    /// The next rows of requests. Nothing if the bytes end before they do.
+    pub(super) fn requests(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Rows<'a>> {
+        let mut batch = Rows { rows: Vec::with_capacity(self.room()), ..Rows::default() };
+        let began = self.input.0.len();
+        while self.goes_on(batch.rows.len(), began) {
+            self.left -= 1;
+            let mut next = self.input;
+            if let Some(request) = next.plain(packed, wrong) {
+                batch.rows.push(request);
+                self.input = next;
+            } else if let Some(row) = self.input.row(REQUEST_KEY)? {
+                batch.rows.push(rows::request(row, packed, wrong));
+            } else {
+                batch.invalid += 1;
+            }
+        }
+        Some(batch)
+    }
+
+    /// The next rows of tasks. Nothing if the bytes end before they do.
+    pub(super) fn tasks(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Vec<Task<'a>>> {
+        let mut tasks = Vec::with_capacity(self.room());
+        let began = self.input.0.len();
+        while self.goes_on(tasks.len(), began) {
+            self.left -= 1;
+            match self.input.row(TASK_KEY)? {
+                Some(row) => tasks.push(rows::task(row, packed, wrong)),
+                None => wrong.count("tasks.rows"),
+            }
+        }
+        Some(tasks)
+    }
+}
+
 /// The bytes that are left. A method returns nothing where there are too few of them, and where they are not what it reads.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -110,11 +170,12 @@ impl<'a> Input<'a> {
     /// The entries of the map that begins here, whose keys are texts.
     fn entries(mut self) -> Option<Vec<(Cow<'a, str>, Value<'a>)>> {
         let mut entries = Vec::new();
+        let mut values = VALUES;
         for _ in 0..self.map_len()? {
             if let Value::Text(key) = self.value()?
                 && entries.len() < ENTRIES
             {
-                entries.push((key, self.value()?));
+                entries.push((key, self.nested(DEPTH, &mut values)?));
             } else {
                 self.skip()?;
             }
@@ -122,27 +183,14 @@ impl<'a> Input<'a> {
         Some(entries)
     }
 
-    /// The rows of requests that begin here.
-    fn requests(mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Rows<'a>> {
-        if !self.is_array() {
-            wrong.count("requests.rows");
-            return self.skip().map(|()| Rows::default());
+    /// The rows that begin here; none where there is no list.
+    fn cursor(mut self, name: &'static str, wrong: &mut WrongFields) -> Option<Cursor<'a>> {
+        if self.is_array() {
+            let left = self.array_len()?;
+            return Some(Cursor { input: self, left });
         }
-        let count = self.array_len()?;
-        // Most rows are longer than 9 bytes: the length alone must not make us reserve memory.
-        let mut batch = Rows { rows: Vec::with_capacity(count.min(self.0.len() / 9 + 1)), ..Rows::default() };
-        for _ in 0..count {
-            let mut next = self;
-            if let Some(request) = next.plain(packed, wrong) {
-                batch.rows.push(request);
-                self = next;
-            } else if let Some(row) = self.row(REQUEST_KEY)? {
-                batch.rows.push(rows::request(row, packed, wrong));
-            } else {
-                batch.invalid += 1;
-            }
-        }
-        Some(batch)
+        wrong.count(name);
+        self.skip().map(|()| Cursor { input: self, left: 0 })
     }
 
     /// A row of a request in which each field is as the plugin writes it: the hot path, which makes no values first.
@@ -151,8 +199,8 @@ impl<'a> Input<'a> {
         let fields = self.array_len()?;
         let mut left = fields.checked_sub(PLAIN)?;
         let start_time = self.number()?.float().filter(|start| packed.believes(*start))?;
-        let method = self.text()?;
-        let name = self.text()?;
+        let method = self.short(bounds::ID)?;
+        let name = self.short(bounds::NAME)?;
         let response_time = if self.nil() { None } else { Some(self.number()?.float()?) };
         let response_length = if self.nil() { 0 } else { self.number()?.whole()? };
         let status_code = if self.nil() { None } else { Some(u16::try_from(self.number()?.whole()?).ok()?) };
@@ -160,7 +208,7 @@ impl<'a> Input<'a> {
             None
         } else {
             self.array_len().filter(|count| *count == 2)?;
-            Some(RequestError { class: self.text()?, text: self.text()? })
+            Some(RequestError { class: self.short(bounds::ID)?, text: self.short(bounds::TEXT)? })
         };
         let end = start_time + response_time.unwrap_or(0.0) / 1e3;
         let mut request = Request {
@@ -182,23 +230,6 @@ impl<'a> Input<'a> {
             self.skip_all(left)?;
         }
         Some(request)
-    }
-
-    /// The rows of tasks that begin here.
-    fn tasks(mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Vec<Task<'a>>> {
-        if !self.is_array() {
-            wrong.count("tasks.rows");
-            return self.skip().map(|()| Vec::new());
-        }
-        let count = self.array_len()?;
-        let mut tasks = Vec::with_capacity(count.min(self.0.len() / 9 + 1));
-        for _ in 0..count {
-            match self.row(TASK_KEY)? {
-                Some(row) => tasks.push(rows::task(row, packed, wrong)),
-                None => wrong.count("tasks.rows"),
-            }
-        }
-        Some(tasks)
     }
 
     /// The values of the row that begins here, if it is one and has as many as it needs.
@@ -350,6 +381,12 @@ impl<'a> Input<'a> {
             // Python can hold text that is not Unicode: show what can be shown.
             Err(_) => String::from_utf8_lossy(bytes),
         })
+    }
+
+    /// A text that need not be cut.
+    #[inline]
+    fn short(&mut self, limit: usize) -> Option<Cow<'a, str>> {
+        self.text().filter(|text| text.len() <= limit)
     }
 
     fn number(&mut self) -> Option<Number> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::bounds::{self, Bounds, cut};
 use super::value::Value;
 use super::wrong::WrongFields;
 use crate::clock::Timestamp;
@@ -87,8 +88,8 @@ pub(super) fn request<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut 
     let mut request = Request {
         start_time: packed.start(&start, response_time.ms().unwrap_or(0.0), "requests.start_time", wrong),
         reported_at: 0.0,
-        method: key(method, "requests.method", wrong),
-        name: key(name, "requests.name", wrong),
+        method: key(method, bounds::ID, "requests.method", wrong),
+        name: key(name, bounds::NAME, "requests.name", wrong),
         response_time,
         response_length: whole(&length, "requests.response_length", wrong).unwrap_or(0),
         status_code: status_code(&status, wrong),
@@ -103,14 +104,14 @@ pub(super) fn request<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut 
 pub(super) fn task<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Task<'a> {
     let [start, duration, user_class, name, trace_id, span_id, sampled, error] = row;
     let duration = float(&duration, "tasks.duration", wrong).unwrap_or(0.0);
-    let trace_id = text(trace_id, "tasks.trace_id", wrong).unwrap_or_default();
-    let span_id = text(span_id, "tasks.span_id", wrong).unwrap_or_default();
+    let trace_id = text(trace_id, bounds::ID, "tasks.trace_id", wrong).unwrap_or_default();
+    let span_id = text(span_id, bounds::ID, "tasks.span_id", wrong).unwrap_or_default();
     let sampled = flag(&sampled, "tasks.sampled", wrong);
     Task {
         start_time: packed.start(&start, duration, "tasks.start_time", wrong),
         duration,
-        user_class: key(user_class, "tasks.user_class", wrong),
-        name: key(name, "tasks.name", wrong),
+        user_class: key(user_class, bounds::ID, "tasks.user_class", wrong),
+        name: key(name, bounds::NAME, "tasks.name", wrong),
         trace: TraceContext::from_hex(&trace_id, &span_id, None, sampled),
         error: failure(error, "tasks.error", wrong),
     }
@@ -129,13 +130,13 @@ pub(super) fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<B
     let mut extra = Box::<Extra<'a>>::default();
     for (key, value) in entries {
         match &*key {
-            "url" => extra.url = text(value, "requests.extra.url", wrong),
-            "user_class" => extra.user_class = text(value, "requests.extra.user_class", wrong),
+            "url" => extra.url = text(value, bounds::TEXT, "requests.extra.url", wrong),
+            "user_class" => extra.user_class = text(value, bounds::ID, "requests.extra.user_class", wrong),
             "context" => extra.context = context(value, wrong),
             "request_length" => extra.request_length = whole(&value, "requests.extra.request_length", wrong),
-            "trace_id" => extra.trace_id = text(value, "requests.extra.trace_id", wrong),
-            "span_id" => extra.span_id = text(value, "requests.extra.span_id", wrong),
-            "parent_span_id" => extra.parent_span_id = text(value, "requests.extra.parent_span_id", wrong),
+            "trace_id" => extra.trace_id = text(value, bounds::ID, "requests.extra.trace_id", wrong),
+            "span_id" => extra.span_id = text(value, bounds::ID, "requests.extra.span_id", wrong),
+            "parent_span_id" => extra.parent_span_id = text(value, bounds::ID, "requests.extra.parent_span_id", wrong),
             "sampled" => extra.sampled = flag(&value, "requests.extra.sampled", wrong),
             _ => {}
         }
@@ -143,8 +144,9 @@ pub(super) fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<B
     Some(extra)
 }
 
-fn context(value: Value<'_>, wrong: &mut WrongFields) -> serde_json::Map<String, serde_json::Value> {
+fn context(mut value: Value<'_>, wrong: &mut WrongFields) -> serde_json::Map<String, serde_json::Value> {
     const NAME: &str = "requests.extra.context";
+    bounds::bound(&mut value, Bounds::USER, || NAME.to_owned(), wrong);
     let entries = match value {
         Value::Null => Vec::new(),
         Value::Map(entries) => entries,
@@ -192,18 +194,18 @@ fn flag(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> bool 
     }
 }
 
-fn text<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Option<Cow<'a, str>> {
+fn text<'a>(value: Value<'a>, limit: usize, name: &'static str, wrong: &mut WrongFields) -> Option<Cow<'a, str>> {
     match value {
         Value::Null => None,
-        Value::Text(text) => Some(text),
+        Value::Text(text) => Some(cut(text, limit, name, wrong)),
         _ => absent(name, wrong),
     }
 }
 
 /// A text that tells rows apart: another value's text takes its place, so that it is not mixed up with others.
-fn key<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Cow<'a, str> {
+fn key<'a>(value: Value<'a>, limit: usize, name: &'static str, wrong: &mut WrongFields) -> Cow<'a, str> {
     match value {
-        Value::Text(text) => text,
+        Value::Text(text) => cut(text, limit, name, wrong),
         other => {
             wrong.count(name);
             other.text().unwrap_or_default()
@@ -216,7 +218,9 @@ fn failure<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) ->
     match value {
         Value::Null => None,
         Value::List(pair) => Some(match <[Value<'a>; 2]>::try_from(pair) {
-            Ok([class, text]) => RequestError { class: key(class, name, wrong), text: key(text, name, wrong) },
+            Ok([class, text]) => {
+                RequestError { class: key(class, bounds::ID, name, wrong), text: key(text, bounds::TEXT, name, wrong) }
+            }
             Err(_) => {
                 wrong.count(name);
                 RequestError { class: Cow::default(), text: Cow::default() }
@@ -224,7 +228,8 @@ fn failure<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) ->
         }),
         other => {
             wrong.count(name);
-            Some(RequestError { class: Cow::default(), text: other.text().unwrap_or_default() })
+            let text = other.text().map(|text| cut(text, bounds::TEXT, name, wrong)).unwrap_or_default();
+            Some(RequestError { class: Cow::default(), text })
         }
     }
 }

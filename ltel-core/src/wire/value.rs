@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, forward_to_deserialize_any};
-use serde_json::value::RawValue;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_path_to_error::Segment;
 
 // Bounded: values take far more memory than bytes of the frame, and lists in lists take stack besides. What is beyond is
@@ -73,41 +72,6 @@ impl fmt::Display for Number {
 }
 
 impl<'a> Value<'a> {
-    /// Reads JSON. What cannot be read, such as a number beyond a float, is [`Value::Other`]: it costs itself alone.
-    pub(super) fn from_json(json: &'a RawValue) -> Self {
-        Self::nested(json.get(), DEPTH, &mut { VALUES }).unwrap_or(Self::Other)
-    }
-
-    fn nested(json: &'a str, depth: usize, values: &mut usize) -> Option<Self> {
-        Some(match json.as_bytes().first()? {
-            b'n' => Self::Null,
-            b't' | b'f' => Self::Bool(serde_json::from_str(json).ok()?),
-            b'"' => Self::Text(serde_json::from_str::<Text<'a>>(json).ok()?.0),
-            b'[' => {
-                let depth = depth.checked_sub(1)?;
-                let list: Vec<&'a RawValue> = serde_json::from_str(json).ok()?;
-                *values = values.checked_sub(list.len())?;
-                let mut value = |json: &'a RawValue| Self::nested(json.get(), depth, values).unwrap_or(Self::Other);
-                Self::List(list.into_iter().map(&mut value).collect())
-            }
-            b'{' => {
-                let depth = depth.checked_sub(1)?;
-                let Entries(entries) = serde_json::from_str(json).ok()?;
-                *values = values.checked_sub(entries.len())?;
-                let mut value = |json: &'a RawValue| Self::nested(json.get(), depth, values).unwrap_or(Self::Other);
-                Self::Map(entries.into_iter().map(|(key, json)| (key.into(), value(json))).collect())
-            }
-            _ => {
-                let number: serde_json::Number = serde_json::from_str(json).ok()?;
-                Self::Number(match (number.as_u64(), number.as_i64()) {
-                    (Some(n), _) => Number::Unsigned(n),
-                    (None, Some(n)) => Number::Negative(n),
-                    (None, None) => Number::Float(number.as_f64()?),
-                })
-            }
-        })
-    }
-
     /// The text that stands for it where there must be one; nothing for what has none.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         match self {
@@ -142,36 +106,6 @@ impl<'a> Value<'a> {
             }
             _ => false,
         }
-    }
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A JSON object, in its order.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-
-        impl<'de> Visitor<'de> for Read {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Read)
     }
 }
 

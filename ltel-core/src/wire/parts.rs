@@ -1,0 +1,132 @@
+//! A frame, decoded part by part: rows take far more memory decoded than they take as bytes.
+
+use super::rows::Packed;
+use super::wrong::WrongFields;
+use super::{DecodeError, Decoded, Frame, Message, Rows, json, msgpack};
+use crate::event::Task;
+
+/// Rows that are decoded at a time, and the bytes of them.
+pub(super) const ROWS: usize = 4_096;
+pub(super) const BYTES: usize = 256 << 10;
+
+/// The parts of a frame, in order: one, or as many as its rows need. Each has the frame's number, and counts what was wrong in
+/// it alone. What ends a frame before its end comes last, as an error.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    seq: Option<u64>,
+    kind: &'static str,
+    rest: Rest<'a>,
+    wrong: WrongFields,
+}
+
+#[derive(Debug)]
+enum Rest<'a> {
+    Nothing,
+    Message(Message<'a>),
+    Requests(Cursor<'a>, Packed),
+    Tasks(Cursor<'a>, Packed),
+}
+
+/// Where the next row begins.
+#[derive(Debug)]
+pub(super) enum Cursor<'a> {
+    MessagePack(msgpack::Cursor<'a>),
+    Json(json::Cursor<'a>),
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn message(seq: Option<u64>, message: Message<'a>, wrong: WrongFields) -> Self {
+        Self { seq, kind: message.kind(), rest: Rest::Message(message), wrong }
+    }
+
+    pub(super) const fn requests(seq: Option<u64>, rows: Cursor<'a>, packed: Packed, wrong: WrongFields) -> Self {
+        Self { seq, kind: "requests", rest: Rest::Requests(rows, packed), wrong }
+    }
+
+    pub(super) const fn tasks(seq: Option<u64>, rows: Cursor<'a>, packed: Packed, wrong: WrongFields) -> Self {
+        Self { seq, kind: "tasks", rest: Rest::Tasks(rows, packed), wrong }
+    }
+
+    /// The frame's number ([`Frame::seq`]).
+    #[must_use]
+    pub const fn seq(&self) -> Option<u64> {
+        self.seq
+    }
+
+    /// The frame's type ([`Message::kind`]).
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// All of it at once.
+    pub(super) fn whole(mut self) -> Result<Decoded<'a>, DecodeError> {
+        let nothing = || DecodeError::Malformed("an empty frame".to_owned());
+        let mut whole = self.next().ok_or_else(nothing)??;
+        for part in self {
+            let Decoded { frame, wrong } = part?;
+            whole.wrong.append(wrong);
+            match (&mut whole.frame.message, frame.message) {
+                (Message::Requests(all), Message::Requests(more)) => {
+                    all.rows.extend(more.rows);
+                    all.invalid += more.invalid;
+                }
+                (Message::Tasks(all), Message::Tasks(more)) => all.extend(more),
+                // Only rows come in parts.
+                (_, last) => whole.frame.message = last,
+            }
+        }
+        Ok(whole)
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Result<Decoded<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut wrong = std::mem::take(&mut self.wrong);
+        let read = match &mut self.rest {
+            Rest::Nothing => return None,
+            Rest::Message(_) => {
+                let Rest::Message(message) = std::mem::replace(&mut self.rest, Rest::Nothing) else { return None };
+                return Some(Ok(Decoded { frame: Frame { seq: self.seq, message }, wrong }));
+            }
+            Rest::Requests(rows, packed) => rows.requests(*packed, &mut wrong).map(Message::Requests),
+            Rest::Tasks(rows, packed) => rows.tasks(*packed, &mut wrong).map(Message::Tasks),
+        };
+        let is_over = match &self.rest {
+            Rest::Requests(rows, _) | Rest::Tasks(rows, _) => rows.is_over(),
+            Rest::Nothing | Rest::Message(_) => true,
+        };
+        if is_over || read.is_none() {
+            self.rest = Rest::Nothing;
+        }
+        Some(match read {
+            Some(message) => Ok(Decoded { frame: Frame { seq: self.seq, message }, wrong }),
+            None => Err(DecodeError::Malformed("not a whole MessagePack value".to_owned())),
+        })
+    }
+}
+
+impl<'a> Cursor<'a> {
+    fn requests(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Rows<'a>> {
+        match self {
+            Self::MessagePack(rows) => rows.requests(packed, wrong),
+            Self::Json(rows) => Some(rows.requests(packed, wrong)),
+        }
+    }
+
+    fn tasks(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Vec<Task<'a>>> {
+        match self {
+            Self::MessagePack(rows) => rows.tasks(packed, wrong),
+            Self::Json(rows) => Some(rows.tasks(packed, wrong)),
+        }
+    }
+
+    const fn is_over(&self) -> bool {
+        match self {
+            Self::MessagePack(rows) => rows.is_over(),
+            Self::Json(rows) => rows.is_over(),
+        }
+    }
+}
