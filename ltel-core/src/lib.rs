@@ -20,7 +20,6 @@ pub mod record;
 pub mod figures;
 pub mod trace;
 pub mod recorder;
-pub mod moment;
 pub mod meter;
 pub mod points;
 pub mod registry;
@@ -43,7 +42,6 @@ pub mod prelude {
     pub use crate::figures::RunFigures;
     pub use crate::instrument::{Counter, Gauge, Histogram, Instruments, UpDownCounter};
     pub use crate::label::{AsLabel, Label};
-    pub use crate::moment::Moment;
     pub use crate::record::{Record, RecordKind, Records, Severity};
     pub use crate::recorder::{
         Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, SpanSpec, Spec,

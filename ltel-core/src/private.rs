@@ -6,9 +6,10 @@ pub use crate::clock::Timestamp;
 pub use crate::event::Event;
 pub use crate::instrument::Instruments;
 pub use crate::label::Label;
-pub use crate::moment::Moment;
 pub use crate::record::{RecordKind, Severity};
-pub use crate::recorder::{Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, Spec};
+pub use crate::recorder::{
+    Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, NoState, Per, RecordSpec, Recorder, Spec,
+};
 
 use crate::field::AsField;
 use crate::instrument::{Counter, Gauge, Histogram, Number, Signed, UpDownCounter};
@@ -31,8 +32,8 @@ pub fn call2<E, O, R>(event: E, options: O, f: impl FnOnce(E, O) -> R) -> R {
 }
 
 #[inline(always)]
-pub fn call3<E, O, M, R>(event: E, options: O, moment: M, f: impl FnOnce(E, O, M) -> R) -> R {
-    f(event, options, moment)
+pub fn call3<E, O, C, R>(event: E, options: O, context: C, f: impl FnOnce(E, O, C) -> R) -> R {
+    f(event, options, context)
 }
 
 #[inline]

@@ -52,7 +52,7 @@ fn checkout() {
 #[derive(Recorder)]
 #[recorder(
     on = [TestStart, TestStop, SpawningComplete, CpuWarning],
-    when = |e, _, m| m.speaks_for_run() || matches!(e, Event::CpuWarning(_)),
+    when = |e, _, cx| cx.speaks_for_run() || matches!(e, Event::CpuWarning(_)),
     labels(event = |e| life(e), user_count = |e| match e {
         Event::SpawningComplete(e) => Some(e.user_count),
         _ => None,
@@ -203,19 +203,19 @@ struct Sales {
     #[counter(unit = "{EUR}", value = value)]
     turnover: Counter<f64>,
     /// Sales since the test began.
-    #[gauge(on = Tick, value = |_, _, m| m.state.sold)]
+    #[gauge(on = Tick, value = |_, _, cx| cx.state.sold)]
     sold: Gauge<u64>,
     /// A sale.
-    #[record(fields(article = |c, _, m| {
-        m.state.sold += 1;
+    #[record(fields(article = |c, _, cx| {
+        cx.state.sold += 1;
         c.attributes.get("article")
-    }, value, n = |_, _, m| m.state.sold, attributes))]
+    }, value, n = |_, _, cx| cx.state.sold, attributes))]
     sale: Records,
     /// How many there were each interval.
-    #[record(on = Tick, kind = metrics, fields(sold = |_, _, m| m.state.sold))]
+    #[record(on = Tick, kind = metrics, fields(sold = |_, _, cx| cx.state.sold))]
     so_far: Records,
     /// How many there were in all.
-    #[record(on = Finish, name = "sales.total", kind = metrics, fields(sold = |_, _, m| m.state.sold, by = |now| *now))]
+    #[record(on = Finish, name = "sales.total", kind = metrics, fields(sold = |_, _, cx| cx.state.sold, by = |now| *now))]
     total: Records,
     #[state(init = |_| Shop { sold: 0 })]
     shop: Shop,

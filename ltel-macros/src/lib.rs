@@ -48,7 +48,7 @@ use syn::DeriveInput;
 /// assert!(out.points.iter().all(|point| point.name != "checkout.failures"));
 /// ```
 ///
-/// A closure takes the event, then the options, then the [moment](https://docs.rs/ltel-core), as many of these as it wants.
+/// A closure takes the event, then the options, then the [context](https://docs.rs/ltel-core), as many of these as it wants.
 /// Whatever is wrong is reported at once, each at its token; a struct with errors is a recorder all the same, so that
 /// nothing else is in error because of it.
 ///

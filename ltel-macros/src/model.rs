@@ -111,7 +111,7 @@ pub(crate) enum Source {
     Literal(Lit),
 }
 
-/// A closure over the event, the options and the moment.
+/// A closure over the event, the options and the context.
 pub(crate) struct Closure {
     pub(crate) expr: ExprClosure,
     /// How many of these it takes, from 1.

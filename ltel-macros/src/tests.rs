@@ -55,7 +55,7 @@ fn several_events_with_records_and_a_state() {
             every = "10s",
             crate = crate::ltel,
             labels(what = |e| name_of(e), kind = "life"),
-            when = |e, _, m| m.speaks_for_run(),
+            when = |e, _, cx| cx.speaks_for_run(),
             options = Options,
         )]
         struct TheLife {
@@ -69,10 +69,10 @@ fn several_events_with_records_and_a_state() {
             #[record(kind = metrics, on = [TestStart, TestStop], when = |_| true, fields(at = time))]
             times: Records,
             /// Still alive.
-            #[gauge(on = Tick, value = |now, o, m| m.state.at(now))]
+            #[gauge(on = Tick, value = |now, o, cx| cx.state.at(now))]
             alive: Gauge<u64>,
             /// In the end.
-            #[record(on = Finish, fields(total = |_, _, m| m.state.total))]
+            #[record(on = Finish, fields(total = |_, _, cx| cx.state.total))]
             total: Records,
             #[state(init = |o| Life::new(o))]
             life: Life,

@@ -15,7 +15,7 @@ const CPU_WARNING: &str = "locust.tl.event.cpu.warning";
 #[recorder(
     on = [TestStart, TestStop, SpawningComplete, CpuWarning],
     // Workers start and stop with their master, which speaks for the test. Each is short of CPU on its own.
-    when = |event, _, moment| moment.speaks_for_run() || matches!(event, Event::CpuWarning(_)),
+    when = |event, _, cx| cx.speaks_for_run() || matches!(event, Event::CpuWarning(_)),
     labels(event = |event| name(event), user_count = |event| user_count(event)),
     scope = "locust_telemetry",
 )]

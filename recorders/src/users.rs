@@ -7,7 +7,7 @@ use ltel_core::prelude::*;
 #[recorder(
     on = Users,
     // A master's count is that of all its workers: with theirs beside it, a sum over the sources would be twice as many.
-    when = |_, _, moment| moment.speaks_for_run(),
+    when = |_, _, cx| cx.speaks_for_run(),
     scope = "locust_telemetry",
 )]
 pub struct Users {

@@ -58,7 +58,7 @@ pub(crate) fn word(expr: &Expr, words: &[&'static str], errors: &mut Errors) -> 
     None
 }
 
-/// A closure of the event, the options and the moment; or, if `most` is 1, of the options alone.
+/// A closure of the event, the options and the context; or, if `most` is 1, of the options alone.
 pub(crate) fn closure(expr: &Expr, most: usize, errors: &mut Errors) -> Option<Closure> {
     let Expr::Closure(closure) = plain(expr) else {
         let example = if most == 1 { "|o| ..." } else { "|event| ..." };
@@ -74,7 +74,7 @@ fn checked_closure(closure: &ExprClosure, most: usize, errors: &mut Errors) -> O
         let takes = if most == 1 {
             "this closure takes the options: `|o|`"
         } else {
-            "a closure takes the event, then, if it wants them, the options and the moment: `|event|`, `|event, o|` or `|event, o, m|`"
+            "expected a closure of the event, the options and the context: `|event|`, `|event, o|` or `|event, o, cx|`"
         };
         let shown = Expr::Closure(closure.clone());
         errors.at(shown, takes);
@@ -109,7 +109,7 @@ pub(crate) fn source(expr: &Expr, on: &On, each: bool, errors: &mut Errors) -> O
 pub(crate) fn field(ident: &Ident, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
     let events = match on {
         On::Tick | On::Finish => {
-            errors.at(ident, "there is no event here to take a field from; use a closure: `|now, o, m| ...`");
+            errors.at(ident, "there is no event here to take a field from; use a closure: `|now, o, cx| ...`");
             return None;
         }
         On::Events(_) if each => {

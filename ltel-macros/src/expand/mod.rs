@@ -55,7 +55,6 @@ struct Expansion<'a> {
     whole: Ident,
     event: Ident,
     options: Ident,
-    moment: Ident,
     cx: Ident,
     series: Ident,
     value: Ident,
@@ -73,7 +72,6 @@ impl<'a> Expansion<'a> {
             whole: local("whole"),
             event: local("event"),
             options: local("options"),
-            moment: local("moment"),
             cx: local("cx"),
             series: local("series"),
             value: local("value"),
@@ -188,24 +186,23 @@ impl<'a> Expansion<'a> {
         })
     }
 
-    /// What closures take besides the event, where there is one that does.
+    /// The options, where there is a closure that takes them.
     fn around(&self) -> TokenStream {
-        let Self { model, private, this, moment, cx, options, .. } = self;
-        let most = model.most_arguments();
-        let options = (most >= 2).then(|| quote!(let #options = #cx.options();));
-        if most < 3 {
-            return options.into_token_stream();
-        }
-        match &model.state {
+        let Self { model, cx, options, .. } = self;
+        (model.most_arguments() >= 2).then(|| quote!(let #options = #cx.options();)).into_token_stream()
+    }
+
+    /// What a closure takes after the options. A label may borrow from the state, so its closure has that shared.
+    fn context(&self, may_change: bool) -> TokenStream {
+        let Self { model, private, this, cx, .. } = self;
+        let state = match &model.state {
             Some(state) => {
                 let ident = state.ident;
-                quote!(#options let mut #moment = #private::Moment::new(#cx, &mut #this.#ident);)
+                if may_change { quote!(&mut #this.#ident) } else { quote!(&#this.#ident) }
             }
-            None => {
-                let nothing = Ident::new("nothing", Span::mixed_site());
-                quote!(#options let mut #nothing = (); let mut #moment = #private::Moment::new(#cx, &mut #nothing);)
-            }
-        }
+            None => quote!(#private::NoState),
+        };
+        if may_change { quote!(&mut #cx.with_state(#state)) } else { quote!(&#cx.for_label(#state)) }
     }
 
     /// All fields that are at work then: first the values, which are `None` where there is nothing to record, then one
@@ -345,18 +342,20 @@ impl<'a> Expansion<'a> {
 
     /// A closure called at once: what it is passed to gives it its signature before its body is looked at.
     fn call(&self, closure: &Closure, event: &Ident, returns: Option<&TokenStream>, may_change: bool) -> TokenStream {
-        let Self { options, moment, .. } = self;
+        let Self { options, .. } = self;
         let expr = &closure.expr;
         let returns = match returns {
             Some(returns) => returns.clone(),
             None => quote!(_),
         };
-        let moment = if may_change { quote!(&mut #moment) } else { quote!(&#moment) };
         let at = locally(expr.body.span());
         let (function, arguments) = match closure.arity {
             1 => (quote_spanned!(at=> call1::<_, #returns>), quote!(#event)),
             2 => (quote_spanned!(at=> call2::<_, _, #returns>), quote!(#event, #options)),
-            _ => (quote_spanned!(at=> call3::<_, _, _, #returns>), quote!(#event, #options, #moment)),
+            _ => {
+                let context = self.context(may_change);
+                (quote_spanned!(at=> call3::<_, _, _, #returns>), quote!(#event, #options, #context))
+            }
         };
         let private = self.private_at(at);
         quote_spanned!(at=> #private::#function(#arguments, #expr))

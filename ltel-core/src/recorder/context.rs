@@ -1,0 +1,190 @@
+//! What a recorder has at hand besides the event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Now, Timestamp};
+use crate::event::Event;
+use crate::figures::RunFigures;
+use crate::label::Label;
+use crate::record::Record;
+use crate::runs::{RunInfo, SourceInfo};
+use crate::series::{Series, SeriesTable};
+use crate::trace::SpanData;
+
+use super::{Emitted, Per};
+
+/// What a recorder has at hand besides the event: the second argument of [`super::Recorder::record`], and the third of a
+/// closure of a derived recorder. There, it has the recorder's `#[state]` too.
+///
+/// ```
+/// use ltel_core::prelude::*;
+/// use ltel_core::replay::{Replay, request};
+///
+/// /// Failures that come one after another.
+/// #[derive(Recorder)]
+/// #[recorder(on = Request)]
+/// struct Streaks {
+///     /// Failures since the last success.
+///     #[gauge(value = |r, _, cx| {
+///         *cx.state = if r.error.is_some() { *cx.state + 1 } else { 0 };
+///         *cx.state
+///     })]
+///     length: Gauge<u64>,
+///     #[state]
+///     failures: u64,
+/// }
+///
+/// let failure = request("GET", "/").raised("Timeout");
+/// let out = Replay::of::<Streaks>().event(failure.clone()).event(failure).finish();
+/// assert_eq!(out.value("streaks.length", &[]), 2.0);
+/// ```
+#[derive(Debug)]
+pub struct Context<'a, O, S = NoState> {
+    /// In a closure of a derived recorder, its `#[state]`: `&mut`, and `&` where the closure computes a label.
+    pub state: S,
+    run: &'a RunInfo,
+    source: Option<&'a Arc<SourceInfo>>,
+    now: Now,
+    complete: bool,
+    options: &'a O,
+    // What is being seen; nothing in `tick` and `finish`.
+    event: Option<Event<'a>>,
+    writer: Option<Writer<'a>>,
+}
+
+/// The place of a `#[state]` that a recorder does not have. A hand-written recorder keeps what it needs in `self`.
+#[derive(Clone, Copy, Debug)]
+pub struct NoState;
+
+/// What a context writes to. A closure that computes a label has none: its label may borrow from the run or the state while
+/// the series is looked up. It has its context shared besides, and all that writes takes `&mut self`.
+#[derive(Debug)]
+struct Writer<'a> {
+    per: Per,
+    series: &'a mut SeriesTable,
+    out: &'a mut Emitted,
+}
+
+impl<'a, O> Context<'a, O> {
+    pub(super) const fn new(
+        (run, options): (&'a RunInfo, &'a O),
+        (source, now): (Option<&'a Arc<SourceInfo>>, Now),
+        (per, series, out): (Per, &'a mut SeriesTable, &'a mut Emitted),
+    ) -> Self {
+        let writer = Some(Writer { per, series, out });
+        Self { state: NoState, run, source, now, complete: false, options, event: None, writer }
+    }
+
+    #[inline]
+    pub(super) const fn of_event(&mut self, event: Event<'a>) {
+        self.event = Some(event);
+    }
+
+    pub(super) const fn of_complete_run(&mut self, complete: bool) {
+        self.complete = complete;
+    }
+
+    /// For a closure that may change the state.
+    #[doc(hidden)]
+    #[inline]
+    pub fn with_state<S>(&mut self, state: S) -> Context<'_, O, S> {
+        let Self { run, source, now, complete, options, event, .. } = *self;
+        let writer = self.writer.as_mut().map(|Writer { per, series, out }| Writer { per: *per, series, out });
+        Context { state, run, source, now, complete, options, event, writer }
+    }
+
+    /// For a closure that computes a label.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn for_label<S: Copy>(&self, state: S) -> Context<'a, O, S> {
+        let Self { run, source, now, complete, options, event, .. } = *self;
+        Context { state, run, source, now, complete, options, event, writer: None }
+    }
+}
+
+impl<'a, O, S> Context<'a, O, S> {
+    /// The run.
+    pub const fn run(&self) -> &'a RunInfo {
+        self.run
+    }
+
+    /// The source of the event; in `tick` and `finish` the run's master or only process, if it is known.
+    pub fn source(&self) -> Option<&'a SourceInfo> {
+        self.source.map(|s| &**s)
+    }
+
+    /// Whether the event is from the process that speaks for the run: the master or the only one; in a run that has neither,
+    /// each worker. What all processes report alike, or what the master sums up, is then seen once per run.
+    pub fn speaks_for_run(&self) -> bool {
+        self.run.is_told_by(self.source())
+    }
+
+    /// The time now by the wall clock, for stamps: it may jump. An event's own time is [`Event::time`].
+    pub const fn now(&self) -> Timestamp {
+        self.now.wall
+    }
+
+    /// How long ltel has known the run, by a clock that never jumps: for what measures.
+    pub const fn elapsed(&self) -> Duration {
+        self.now.since(self.run.begun)
+    }
+
+    /// In `finish`, whether nothing of the run is missing: each of its sources has said that it is done, and each request was
+    /// seen. False before that. What a recorder emits in `finish` of a run that is not complete carries `complete: false`
+    /// without its doing.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The recorder's options.
+    pub const fn options(&self) -> &'a O {
+        self.options
+    }
+
+    /// The series of these label values: as many as [`super::Spec::labels`], in that order. One look-up; a series that is
+    /// known costs no allocation. Beyond the recorder's `series_limit` all new series are one, the overflow series.
+    #[inline]
+    pub fn series<const N: usize>(&mut self, labels: [Label<'_>; N]) -> Series<'_> {
+        let source = self.source();
+        let Writer { per, series, .. } = self.writer();
+        let source = match per {
+            Per::Source => source,
+            Per::Run => None,
+        };
+        series.get(source, &labels)
+    }
+
+    /// Emits a structured event. It carries the source of the event that is being seen, and its place in its trace,
+    /// unless it has them.
+    pub fn emit(&mut self, mut record: Record) {
+        if record.source.is_none() {
+            record.source = self.source.cloned();
+        }
+        if record.trace.is_none() {
+            record.trace = match self.event {
+                Some(Event::Request(request)) => request.trace(),
+                Some(Event::Task(task)) => task.trace,
+                Some(Event::UserError(error)) => error.trace(),
+                _ => None,
+            };
+        }
+        self.writer().out.records.push(record);
+    }
+
+    /// Emits a span.
+    pub fn emit_span(&mut self, span: SpanData) {
+        self.writer().out.spans.push(span);
+    }
+
+    /// Emits the figures of the run, for people.
+    pub fn emit_figures(&mut self, figures: RunFigures) {
+        self.writer().out.figures.push(figures);
+    }
+
+    #[inline]
+    fn writer(&mut self) -> &mut Writer<'a> {
+        // Only the context of a label has none, and that is shared.
+        self.writer.as_mut().expect("a context that can be changed has a writer")
+    }
+}

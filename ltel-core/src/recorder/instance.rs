@@ -1,0 +1,157 @@
+//! A recorder at work in one run, whatever its type.
+
+use std::fmt;
+use std::sync::Arc;
+
+use opentelemetry::metrics::Meter;
+
+use crate::clock::Now;
+use crate::event::{Event, Request};
+use crate::figures::RunFigures;
+use crate::instrument::{ForgetSource, Instruments};
+use crate::record::Record;
+use crate::runs::{RunInfo, SourceInfo};
+use crate::series::SeriesTable;
+use crate::trace::SpanData;
+
+use super::{Context, Needs, Recorder};
+
+/// What recorders emit besides the points of their instruments.
+#[derive(Debug, Default)]
+pub struct Emitted {
+    /// Structured events.
+    pub records: Vec<Record>,
+    /// Spans.
+    pub spans: Vec<SpanData>,
+    /// The figures of the run, for people.
+    pub figures: Vec<RunFigures>,
+}
+
+/// Where and when an event happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The source, where there is one.
+    pub source: Option<&'a Arc<SourceInfo>>,
+    /// The time now.
+    pub now: Now,
+}
+
+/// A recorder instance at work in one run, whatever its type.
+pub trait AnyRecorder: Send + fmt::Debug {
+    /// Records one event.
+    fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted);
+    /// Records a batch of requests.
+    fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted);
+    /// An interval has passed.
+    fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted);
+    /// The run is over; `complete` if nothing of it is missing.
+    fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted);
+    /// The source with this index is gone: its gauges end.
+    fn source_gone(&mut self, source: u32);
+    /// How many events found the series limit reached.
+    fn overflowed(&self) -> u64;
+}
+
+/// A recorder with its options: builds an instance for each run.
+pub trait RecorderFactory: Send + Sync + fmt::Debug {
+    /// What the recorder needs of Locust.
+    fn needs(&self) -> Needs;
+    /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
+    fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder>;
+}
+
+/// The factory of the recorder type `R`.
+pub struct Factory<R: Recorder>(Arc<R::Options>);
+
+impl<R: Recorder> Factory<R> {
+    /// With these options.
+    #[must_use]
+    pub fn new(options: R::Options) -> Self {
+        Self(Arc::new(options))
+    }
+}
+
+impl<R: Recorder> fmt::Debug for Factory<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Factory({})", R::SPEC.name)
+    }
+}
+
+impl<R: Recorder> RecorderFactory for Factory<R> {
+    fn needs(&self) -> Needs {
+        R::needs(&self.0)
+    }
+
+    fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder> {
+        let mut instruments = Instruments::new(instance, meters);
+        let recorder = R::build(&self.0, &mut instruments);
+        Box::new(Instance {
+            recorder,
+            options: Arc::clone(&self.0),
+            series: SeriesTable::new(R::SPEC.labels, series_limit, &run),
+            gauges: instruments.into_gauges(),
+            run,
+        })
+    }
+}
+
+struct Instance<R: Recorder> {
+    recorder: R,
+    options: Arc<R::Options>,
+    series: SeriesTable,
+    gauges: Vec<Arc<dyn ForgetSource>>,
+    run: Arc<RunInfo>,
+}
+
+impl<R: Recorder> Instance<R> {
+    // The recorder, and what it has at hand.
+    fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
+        let Self { recorder, options, series, run, .. } = self;
+        let cx = Context::new((run, &**options), (origin.source, origin.now), (R::SPEC.per, series, out));
+        (recorder, cx)
+    }
+}
+
+impl<R: Recorder> fmt::Debug for Instance<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instance({})", R::SPEC.name)
+    }
+}
+
+impl<R: Recorder> AnyRecorder for Instance<R> {
+    fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        cx.of_event(*event);
+        recorder.record(event, &mut cx);
+    }
+
+    fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        for row in rows {
+            let event = Event::Request(row);
+            cx.of_event(event);
+            recorder.record(&event, &mut cx);
+        }
+    }
+
+    fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        recorder.tick(&mut cx);
+    }
+
+    fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted) {
+        let (recorder, mut cx) = self.parts(origin, out);
+        cx.of_complete_run(complete);
+        recorder.finish(&mut cx);
+    }
+
+    fn source_gone(&mut self, source: u32) {
+        for gauge in &self.gauges {
+            gauge.forget_source(source);
+        }
+    }
+
+    fn overflowed(&self) -> u64 {
+        self.series.overflowed()
+    }
+}

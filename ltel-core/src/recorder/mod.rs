@@ -1,0 +1,54 @@
+//! Recorders: what turns events into telemetry. A recorder declares what it emits ([`Spec`]), builds its instruments
+//! once per run, and sees every event of the run.
+//!
+//! It never knows which backends there are: the same calls feed all of them.
+
+mod spec;
+mod context;
+mod instance;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::Event;
+use crate::instrument::Instruments;
+
+pub use self::context::{Context, NoState};
+pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
+pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, SpanSpec, Spec};
+
+/// What turns events into telemetry.
+pub trait Recorder: Sized + Send + 'static {
+    /// What a user can set in the recorder's table of the configuration. [`NoOptions`] if nothing.
+    type Options: DeserializeOwned + Send + Sync + 'static;
+
+    /// What it emits.
+    const SPEC: &'static Spec;
+
+    /// The interval of its ticks where the configuration says none; if absent, that of its backends.
+    const EVERY: Option<Duration> = None;
+
+    /// What it needs of Locust with these options.
+    fn needs(_options: &Self::Options) -> Needs {
+        Self::SPEC.needs
+    }
+
+    /// Builds the recorder for one run. Its instruments come from [`Spec::instruments`].
+    fn build(options: &Self::Options, instruments: &mut Instruments<'_>) -> Self;
+
+    /// Sees one event.
+    fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Self::Options>);
+
+    /// Called once per interval of the recorder while the run lasts.
+    fn tick(&mut self, _cx: &mut Context<'_, Self::Options>) {}
+
+    /// Called once, when the run is over and every event has been seen ([`Context::is_complete`]).
+    fn finish(&mut self, _cx: &mut Context<'_, Self::Options>) {}
+}
+
+/// The options of a recorder that has none: any key in its table is an error.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoOptions {}

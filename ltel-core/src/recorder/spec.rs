@@ -1,0 +1,176 @@
+//! What a recorder emits and needs, as constants.
+
+use crate::wire::{Features, TraceFeatures};
+
+/// What a recorder emits. Constant, so that it can be listed without running anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The recorder's type, as the configuration names it: `snake_case`.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// The instrumentation scope (meter) of its instruments.
+    pub scope: &'static str,
+    /// Whether each Locust process has its own series.
+    pub per: Per,
+    /// The labels of its series, in the order of the values given to [`Context::series`].
+    pub labels: &'static [&'static str],
+    /// Its instruments.
+    pub instruments: &'static [InstrumentSpec],
+    /// Its structured events.
+    pub records: &'static [RecordSpec],
+    /// Its spans.
+    pub spans: &'static [SpanSpec],
+    /// What it needs of Locust beyond the plain events.
+    pub needs: Needs,
+}
+
+/// Whether the sources of a run are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Per {
+    /// Each Locust process has series of its own, with the labels `source` and `source_id`.
+    #[default]
+    Source,
+    /// The processes of a run share their series.
+    Run,
+}
+
+/// What a recorder needs of Locust beyond the plain events. All recorders' needs together make the [`Features`] that
+/// ltel asks the plugin for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // each is a switch of its own
+pub struct Needs {
+    /// Regular [`crate::event::Usage`] events.
+    pub usage: bool,
+    /// [`crate::event::Extra::url`].
+    pub url: bool,
+    /// [`crate::event::Extra::user_class`].
+    pub user_class: bool,
+    /// [`crate::event::Extra::context`].
+    pub context: bool,
+    /// [`crate::event::Extra::request_length`].
+    pub request_length: bool,
+    /// [`crate::event::Request::trace`], with [`crate::event::Extra::url`] and [`crate::event::Extra::user_class`] of each
+    /// request that has a place in a trace. One configuration has one answer: Locust decides it once for all.
+    pub trace: Option<TraceFeatures>,
+}
+
+impl Needs {
+    /// Nothing beyond the plain events.
+    pub const NONE: Self =
+        Self { usage: false, url: false, user_class: false, context: false, request_length: false, trace: None };
+
+    /// Adds these needs to what is asked of the plugin.
+    pub fn add_to(self, features: &mut Features) {
+        features.url |= self.url;
+        features.user_class |= self.user_class;
+        features.context |= self.context;
+        features.request_length |= self.request_length;
+        features.trace = match (features.trace, self.trace) {
+            (Some(have), Some(more)) => Some(have.and(more)),
+            (have, more) => have.or(more),
+        };
+    }
+}
+
+/// One instrument of a recorder.
+#[derive(Clone, Copy, Debug)]
+pub struct InstrumentSpec {
+    /// The field of the recorder that holds it.
+    pub field: &'static str,
+    /// Its name; if absent, `<name of the recorder's table>.<field>`.
+    pub name: Option<&'static str>,
+    /// What kind it is.
+    pub kind: InstrumentKind,
+    /// Its unit, in UCUM: `ms`, `By`, `1`, `{request}`.
+    pub unit: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// A histogram's upper bounds, ascending, in its unit.
+    pub buckets: &'static [f64],
+    /// Labels with the same value on all its points.
+    pub attributes: &'static [(&'static str, &'static str)],
+}
+
+impl InstrumentSpec {
+    /// An instrument without buckets and constant labels, named after its field.
+    #[must_use]
+    pub const fn new(field: &'static str, kind: InstrumentKind, unit: &'static str, description: &'static str) -> Self {
+        Self { field, name: None, kind, unit, description, buckets: &[], attributes: &[] }
+    }
+
+    /// Gives it a name that does not depend on the configuration.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Sets a histogram's upper bounds.
+    #[must_use]
+    pub const fn buckets(mut self, buckets: &'static [f64]) -> Self {
+        self.buckets = buckets;
+        self
+    }
+
+    /// Sets labels with the same value on all its points.
+    #[must_use]
+    pub const fn attributes(mut self, attributes: &'static [(&'static str, &'static str)]) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// The instrument's name in a recorder instance.
+    #[must_use]
+    pub fn full_name(&self, instance: &str) -> String {
+        self.name.map_or_else(|| format!("{instance}.{}", self.field), str::to_owned)
+    }
+}
+
+/// The kinds of instruments, as OpenTelemetry has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstrumentKind {
+    /// Only grows.
+    Counter,
+    /// Grows and shrinks by differences.
+    UpDownCounter,
+    /// The last value.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+impl InstrumentKind {
+    /// Its name in lists for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::UpDownCounter => "up-down counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One kind of structured event that a recorder emits.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordSpec {
+    /// Its name (`telemetry_name`).
+    pub name: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// The fields it carries beyond the context.
+    pub fields: &'static [&'static str],
+}
+
+/// One kind of span that a recorder emits.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanSpec {
+    /// Its name, with what varies in `{}`.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub description: &'static str,
+    /// The attributes it can have.
+    pub attributes: &'static [&'static str],
+}
