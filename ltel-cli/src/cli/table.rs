@@ -31,7 +31,8 @@ pub(crate) fn plain(header: &[&str]) -> Table {
 pub(crate) fn render(ended: &Ended) -> String {
     let mut out = String::new();
     for run in &ended.outcome.runs {
-        let _ = writeln!(out, "\nRun {} of testplan {}", run.info.run_id, run.info.testplan);
+        let (run_id, testplan) = (text::printable(&run.info.run_id), text::printable(&run.info.testplan));
+        let _ = writeln!(out, "\nRun {run_id} of testplan {testplan}");
         if let Some(figures) = ended.summary.figures(&run.info) {
             let _ = writeln!(out, "\n{}", endpoints(&figures));
             if !figures.errors.is_empty() {
@@ -110,7 +111,13 @@ fn account(run: &FinishedRun) -> Table {
     };
     for source in &run.account.sources {
         let dropped = source.dropped.values().sum();
-        table.add_row(row(source.label.clone(), source.sent, source.recorded, dropped, reasons(source)));
+        table.add_row(row(
+            one_line(&source.label, LONGEST_NAME),
+            source.sent,
+            source.recorded,
+            dropped,
+            reasons(source),
+        ));
     }
     // What came too late was sent as well.
     let dropped = run.account.dropped().values().sum::<u64>() + run.late;

@@ -1,13 +1,16 @@
 //! Bad frames and bad clients hurt nobody else.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use ltel_core::wire::Encoding;
-use ltel_tests::{Client, Exit, SLOW, SOON, Scene, Turn, check_account, config, free_port, row, until};
+use ltel_core::event::{Custom, RequestError, SingleEvent};
+use ltel_core::source::{Source, SourceKind};
+use ltel_core::wire::{Encoding, Hello, Message};
+use ltel_tests::{Client, Exit, SLOW, SOON, Scene, Turn, check_account, config, free_port, hello, row, until};
 
 /// Scenario: beside a real Locust run there are 200 idle connections, and clients that send garbage, half a frame,
 /// and a frame far over the limit, again and again; another one takes seconds for a good frame.
@@ -150,6 +153,47 @@ fn wrong_values_of_a_good_client() {
         assert_eq!(log.matches(&told).count(), 1, "{told} in\n{log}");
     }
     assert!(!log.contains("frame not understood") && !log.contains("heartbeat"), "{log}");
+}
+
+/// Scenario: a client's names, ids and errors hold line breaks, escape sequences, C1 controls and marks that turn text around.
+/// Guarantees: the log has one line for each event and none that the client wrote, nothing of it commands a terminal; each JSON
+/// line stays a line, whatever a reader takes for a line break, and its values are the client's.
+#[test]
+fn text_that_is_meant_for_terminals() {
+    const EVIL: &str =
+        "evil\r\n2026-01-01T00:00:00Z ERROR forged\u{1b}]0;title\u{7}\u{9b}31m\u{85}\u{2028}\u{202e}\u{2066}end";
+    let scene = Scene::new();
+    let config = config(&scene, "", "[recorders.failures]\n");
+    let mut ltel = scene.serve(&config, &["--once"]);
+    let hello = Hello {
+        source: Source { kind: SourceKind::Local, id: EVIL.to_owned(), ..Source::default() },
+        testplan: Some(EVIL.to_owned()),
+        locustfile: Some(EVIL.to_owned()),
+        ..hello(EVIL)
+    };
+    let mut client = Client::saying(&scene.socket(), hello);
+    client.start(EVIL);
+    let mut failed = row(EVIL, 1.0, true);
+    failed.method = EVIL.into();
+    failed.error = Some(RequestError { class: EVIL.into(), text: EVIL.into() });
+    client.requests(vec![failed, row("good", 1.0, false)]);
+    client.send(Message::Event(SingleEvent::Custom(Custom { name: EVIL.into(), ..Custom::default() })));
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+
+    let log = ltel.stderr();
+    let is_ours = |line: &str| {
+        line.starts_with("20") && ["INFO", "WARN"].contains(&line.split_whitespace().nth(1).unwrap_or_default())
+    };
+    assert!(log.lines().all(is_ours), "{log:?}");
+    let commands = |c: char| c != '\n' && c.is_control() || "\u{2028}\u{202e}\u{2066}".contains(c);
+    assert!(log.contains("evil") && !log.contains(commands), "{log:?}");
+
+    let written = fs::read_to_string(scene.path("telemetry.ndjson")).unwrap();
+    assert!(!written.contains(|c: char| c != '\n' && c.is_control() || c == '\u{2028}'), "{written:?}");
+    let lines = scene.lines();
+    assert_eq!(lines.final_record().text("run_id"), EVIL);
+    assert!(lines.named("locust.tl.event.failure").any(|line| line.text("name") == EVIL));
 }
 
 /// Scenario: in the middle of its run a client announces a frame beyond the limit.
