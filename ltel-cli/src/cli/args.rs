@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// Without a command, ltel-cli serves: it listens for Locust processes that have the `ltel_locust` plugin, records run after
 /// run, and ends at SIGTERM or Ctrl-C. If a run is at work then, ltel-cli takes no new connections and waits until that run is
-/// complete, for the configuration's `grace` (10s) at most; a second signal ends it at once.
+/// complete, for the configuration's `grace` (10s) at most; another signal ends the wait. SIGHUP opens its files again.
 #[derive(Debug, Parser)]
 #[command(name = "ltel-cli", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
@@ -22,7 +22,8 @@ Examples:
 
 Exit codes:
   0  all is well
-  1  something failed: an address is taken, a backend did not finish, or with --once no run began within `start_timeout`
+  1  something failed: an address is taken, with --once no run began within `start_timeout`, a part of ltel panicked,
+     or telemetry was lost: the last line says what
   2  the configuration or the command line is wrong; nothing was started
   `run` ends with Locust's own, `ltel-cli run --help` says more.
 
@@ -36,7 +37,7 @@ pub(crate) struct Cli {
 
 const RUN_EXIT_CODES: &str = "\
 Exit codes: those of the command; 128 plus the signal's number where a signal ended it.
-  1    an address is taken; or with --strict: the command ended with 0, but telemetry was lost
+  1    an address is taken; or the command ended with 0, but a part of ltel panicked, or with --strict telemetry was lost
   2    the configuration is wrong; the command was not started
   126  the command cannot be run
   127  the command was not found
@@ -72,7 +73,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run Locust with telemetry. The locustfile needs no change.
     ///
-    /// ltel-cli listens on a private socket, puts the plugin in Locust's way, passes on its output and signals, and ends when
+    /// ltel-cli listens on a private socket, loads the plugin into Locust, passes on its output and signals, and ends when
     /// every Locust process has delivered what it had. A signal to ltel-cli ends the processes that the command leaves, too.
     #[command(after_long_help = RUN_EXIT_CODES)]
     Run(RunArgs),

@@ -6,7 +6,7 @@ use ltel_tests::{Exit, SLOW, Scene, Turn, config, free_port, plugin_path};
 
 const LOCUST: [&str; 6] = ["--headless", "-u2", "-t2s", "--only-summary", "--json-file", "figures"];
 
-/// Scenario: a locustfile that imports the plugin, with and without the plugin in Locust's way already; over TCP.
+/// Scenario: a locustfile that imports the plugin, with and without the plugin on Locust's path already; over TCP.
 /// Guarantees: attached once either way; every request is there once.
 #[test]
 fn imported_by_the_locustfile() {
