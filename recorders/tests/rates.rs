@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ltel_core::event::{Event, TestStart};
+use ltel_core::event::{Event, Request, TestStart};
 use ltel_core::record::Record;
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
 use ltel_core::runs::{RunInfo, SourceInfo};
@@ -23,7 +24,7 @@ fn records(mut recorder: Box<dyn AnyRecorder>, start: impl Fn(f64) -> String, pa
     let source = Arc::new(SourceInfo::new(0, Source::default()));
     let mut out = Emitted::default();
     let at = |time| {
-        let now = Now { wall: Timestamp::from_secs(time), ..Now::default() };
+        let now = Now { wall: Timestamp::from_secs(time), steady: Duration::from_secs_f64(time - BEGUN) };
         Origin { source: Some(&source), now }
     };
     recorder.record(&Event::TestStart(&TestStart { time: BEGUN, ..TestStart::default() }), at(BEGUN), &mut out);
@@ -93,5 +94,45 @@ fn failures_are_seen_when_they_are_reported() {
         // 22:13:20 and twenty seconds later.
         let (first, last) = (seen("first_seen"), seen("last_seen"));
         assert!((20.0..=21.0).contains(&first) && (39.5..=40.0).contains(&last), "{name}: {first}, {last}");
+    }
+}
+
+/// Scenario: ten requests a second for twenty seconds; in the middle of them the wall clock of the source, of ltel or of both jumps
+/// by an hour, or those of the first quarter of a minute come all at once,
+/// because ltel was away.
+/// Guarantees: rates are those of the test, by the time that really passed.
+#[test]
+fn a_clock_that_jumps_changes_no_rate() {
+    for (source_jump, ltel_jump, late) in [
+        (3_600.0, 0.0, 0.0),
+        (-3_600.0, 0.0, 0.0),
+        (3_600.0, 3_600.0, 0.0),
+        (-3_600.0, -3_600.0, 0.0),
+        (0.0, 3_600.0, 0.0),
+        (0.0, -3_600.0, 0.0),
+        (0.0, 0.0, 15.0),
+    ] {
+        let mut recorder = recorder(&Factory::<Stats>::new(stats::Options::default()));
+        let source = Arc::new(SourceInfo::new(0, Source::default()));
+        let mut out = Emitted::default();
+        let at = |second: f64| {
+            let jump = if second > 10.0 { ltel_jump } else { 0.0 };
+            let now = Now { wall: Timestamp::from_secs(second + jump), steady: Duration::from_secs_f64(second) };
+            Origin { source: Some(&source), now }
+        };
+        recorder.record(&Event::TestStart(&TestStart::default()), at(0.0), &mut out);
+        for second in 0..20 {
+            let second = f64::from(second);
+            let jump = if second > 10.0 { source_jump } else { 0.0 };
+            let reported = |n: u32| second + f64::from(n) / 10.0;
+            let rows: Vec<_> =
+                (0..10).map(|n| Request { reported_at: reported(n) + jump, ..Request::default() }).collect();
+            recorder.record_requests(&rows, at((second + 1.0).max(late)), &mut out);
+        }
+        recorder.finish(true, at(60.0), &mut out);
+        let [figures] = out.figures.as_slice() else { panic!("one final picture: {:?}", out.figures) };
+        let (rate, current) = (figures.total.rate, figures.total.current_rate);
+        let case = format!("the source by {source_jump}, ltel by {ltel_jump}, {late} s late");
+        assert!((rate - 10.0).abs() < 0.6 && (current - 10.0).abs() < 1.0, "{case}: {rate}, {current}");
     }
 }

@@ -1,24 +1,53 @@
 //! The figures of one endpoint, or of all.
 
-use hdrhistogram::Histogram;
+use std::sync::Arc;
+
 use ltel_core::figures::{EndpointFigures, Percentile};
 use ltel_core::prelude::*;
 
 use super::Window;
 use super::errors::Errors;
+use super::lately::Lately;
+use super::times::Times;
 
-// Locust's `current_*` rates average ten seconds that end two before the last request; the rest is room for processes
-// whose requests come later than those of others.
-const SECONDS: usize = 32;
+/// What an endpoint is called.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EndpointName {
+    pub(super) name: Box<str>,
+    pub(super) method: Box<str>,
+}
 
-// Bounded: a wrong duration must not make a histogram of any size. A day.
-const LONGEST_US: u64 = 86_400_000_000;
+impl EndpointName {
+    pub(super) fn new(method: &str, name: &str) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), method: method.into() })
+    }
+}
+
+/// The names of all endpoints of a run, by the number of their series.
+#[derive(Debug, Default)]
+pub(super) struct EndpointNames(Vec<Option<Arc<EndpointName>>>);
+
+impl EndpointNames {
+    /// That of this number; one that is new is made.
+    #[inline]
+    pub(super) fn get_or_add(&mut self, number: usize, new: impl FnOnce() -> Arc<EndpointName>) -> &Arc<EndpointName> {
+        if self.0.len() <= number {
+            self.0.resize_with(number + 1, || None);
+        }
+        self.0[number].get_or_insert_with(new)
+    }
+
+    /// That of a number that has one.
+    pub(super) fn get(&self, number: usize) -> &Arc<EndpointName> {
+        let Some(name) = &self.0[number] else { unreachable!("requests are kept of endpoints that have names") };
+        name
+    }
+}
 
 /// The figures of one endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    pub(super) method: Box<str>,
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<EndpointName>,
     pub(super) errors: Errors,
     requests: u64,
     failures: u64,
@@ -29,23 +58,14 @@ pub(super) struct Endpoint {
     max_ms: f64,
     /// When the last request was reported, in seconds since the epoch; 0 before the first.
     pub(super) last: f64,
-    // In microseconds, with 3 significant digits.
-    times: Histogram<u64>,
-    seconds: [Second; SECONDS],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Second {
-    at: u64,
-    requests: u64,
-    failures: u64,
+    times: Times,
+    lately: Lately,
 }
 
 impl Endpoint {
-    pub(super) fn new(method: &str, name: &str) -> Self {
+    pub(super) fn new(name: Arc<EndpointName>) -> Self {
         Self {
-            method: method.into(),
-            name: name.into(),
+            name,
             errors: Errors::default(),
             requests: 0,
             failures: 0,
@@ -55,42 +75,29 @@ impl Endpoint {
             min_ms: f64::INFINITY,
             max_ms: f64::NEG_INFINITY,
             last: 0.0,
-            times: times(),
-            seconds: [Second::default(); SECONDS],
+            times: Times::default(),
+            lately: Lately::default(),
         }
     }
 
+    /// Counts a request that was reported at this time, in seconds since the epoch.
     #[inline]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what a histogram wants
-    pub(super) fn record(&mut self, request: &Request<'_>) {
-        let failed = u64::from(request.error.is_some());
+    pub(super) fn record(&mut self, request: &Request<'_>, at: f64) {
+        let failed = request.error.is_some();
         self.requests += 1;
-        self.failures += failed;
+        self.failures += u64::from(failed);
         self.content = self.content.saturating_add(request.response_length);
-        self.last = self.last.max(request.reported_at);
+        self.last = self.last.max(at);
         match request.response_time.ms() {
             Some(ms) => {
                 self.total_ms += ms;
                 self.min_ms = self.min_ms.min(ms);
                 self.max_ms = self.max_ms.max(ms);
-                // Grows to hold the value, and cannot fail below the bound.
-                let _ = self.times.record(((ms * 1e3).round() as u64).min(LONGEST_US));
+                self.times.record(ms);
             }
             None => self.untimed += 1,
         }
-        let second = Second { at: request.reported_at as u64, requests: 1, failures: failed };
-        self.add_second(second);
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // only the last bits count
-    fn add_second(&mut self, more: Second) {
-        let second = &mut self.seconds[more.at as usize % SECONDS];
-        if second.at < more.at {
-            *second = more;
-        } else if second.at == more.at {
-            second.requests += more.requests;
-            second.failures += more.failures;
-        }
+        self.lately.record(at, failed);
     }
 
     /// Adds the figures of another, without its errors.
@@ -103,22 +110,20 @@ impl Endpoint {
         self.min_ms = self.min_ms.min(other.min_ms);
         self.max_ms = self.max_ms.max(other.max_ms);
         self.last = self.last.max(other.last);
-        if let Err(error) = self.times.add(&other.times) {
-            unreachable!("histograms that resize themselves always add: {error}");
-        }
-        other.seconds.iter().for_each(|&second| self.add_second(second));
+        self.times.add(&other.times);
+        self.lately.add(&other.lately);
     }
 
     /// The figures, with rates over this window.
     pub(super) fn figures(&self, window: Window, percentiles: &[f64]) -> EndpointFigures {
         let timed = self.requests - self.untimed;
         let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
-        let (current_rate, current_failure_rate) = self.current_rates(window);
+        let (current_rate, current_failure_rate) = self.lately.rates(window);
         let duration = window.last - window.begun;
         let rate = |count: u64| if duration > 0.0 { count as f64 / duration } else { 0.0 };
         EndpointFigures {
-            method: self.method.to_string(),
-            name: self.name.to_string(),
+            method: self.name.method.to_string(),
+            name: self.name.name.to_string(),
             requests: self.requests,
             failures: self.failures,
             min_ms: (timed > 0).then_some(self.min_ms),
@@ -142,28 +147,7 @@ impl Endpoint {
         if self.times.is_empty() {
             return 0.0;
         }
-        // A histogram's value is the upper end of its bucket, which no request need have reached.
-        (self.times.value_at_quantile(percentile / 100.0) as f64 / 1e3)
-            .clamp(self.min_ms.max(0.0), self.max_ms.max(0.0))
+        // The end of a bucket, which no request need have reached.
+        self.times.at_quantile(percentile / 100.0).clamp(self.min_ms.max(0.0), self.max_ms.max(0.0))
     }
-
-    // As Locust's `StatsEntry.current_rps`.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole seconds since the epoch
-    fn current_rates(&self, window: Window) -> (f64, f64) {
-        let (begun, last) = (window.begun as u64, window.last as u64);
-        let from = last.saturating_sub(12).max(begun);
-        let until = last.saturating_sub(2);
-        let seconds = until.saturating_sub(from);
-        if seconds == 0 {
-            return (0.0, 0.0);
-        }
-        let within = self.seconds.iter().filter(|s| (from..until).contains(&s.at));
-        let (requests, failures) = within.fold((0, 0), |(r, f), s| (r + s.requests, f + s.failures));
-        (requests as f64 / seconds as f64, failures as f64 / seconds as f64)
-    }
-}
-
-fn times() -> Histogram<u64> {
-    let Ok(histogram) = Histogram::new(3) else { unreachable!("3 significant digits are allowed") };
-    histogram
 }

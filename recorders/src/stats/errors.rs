@@ -9,6 +9,34 @@ use ltel_core::figures::ErrorFigures;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errors(HashMap<Box<str>, Seen>);
 
+/// How many more distinct errors there may be, and how long their texts may be in all. Bounded: a text may hold anything.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    errors: usize,
+    bytes: usize,
+}
+
+// Far more than the texts of a thousand errors that people read.
+const BYTES: usize = 1 << 20;
+
+impl Room {
+    /// For so many errors.
+    pub(super) const fn new(errors: usize) -> Self {
+        Self { errors, bytes: BYTES }
+    }
+
+    /// Takes the room for one more error, if it is there.
+    fn take(&mut self, text: &str) -> bool {
+        match (self.errors.checked_sub(1), self.bytes.checked_sub(text.len())) {
+            (Some(errors), Some(bytes)) => {
+                *self = Self { errors, bytes };
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// How often an error occurred.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
@@ -41,12 +69,11 @@ impl Seen {
 }
 
 impl Errors {
-    /// Adds what was seen of an error. One that is new takes a place of the `room` that is left; without any it comes back.
-    pub(super) fn add(&mut self, text: &str, seen: Seen, room: &mut usize) -> Result<(), Seen> {
+    /// Adds what was seen of an error. One that is new takes a part of the room that is left; without any it comes back.
+    pub(super) fn add(&mut self, text: &str, seen: Seen, room: &mut Room) -> Result<(), Seen> {
         if let Some(have) = self.0.get_mut(text) {
             have.add(seen);
-        } else if let Some(left) = room.checked_sub(1) {
-            *room = left;
+        } else if room.take(text) {
             self.0.insert(text.into(), seen);
         } else {
             return Err(seen);

@@ -6,7 +6,10 @@
 
 mod table;
 mod endpoint;
+mod times;
+mod lately;
 mod errors;
+mod source_clock;
 mod resets;
 mod recent;
 mod records;
@@ -20,18 +23,25 @@ use ltel_core::prelude::*;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use endpoint::{EndpointName, EndpointNames};
 use recent::Recent;
 use records::{describe_endpoint, describe_error};
 use resets::{Place, Resets};
+use source_clock::SourceClocks;
 use table::Table;
 
 /// The name of all records of this recorder.
 pub const NAME: &str = "locust.tl.request.metric.stats";
 
+// Method and name of all endpoints beyond the series limit.
+const OTHERS: [&str; 2] = ["", "other endpoints"];
+
 /// Requests, failures, rates and percentiles, in total and by endpoint.
 #[derive(Debug)]
 pub struct Stats {
     table: Table,
+    names: EndpointNames,
+    clocks: SourceClocks,
     resets: Resets,
     recent: Recent,
     begun: Option<f64>,
@@ -126,6 +136,8 @@ impl Recorder for Stats {
     fn build(options: &Options, _: &mut Instruments<'_>) -> Self {
         Self {
             table: Table::new(options.error_limit),
+            names: EndpointNames::default(),
+            clocks: SourceClocks::default(),
             resets: Resets::default(),
             recent: Recent::default(),
             begun: None,
@@ -138,7 +150,8 @@ impl Recorder for Stats {
         match event {
             Event::Request(request) => self.request(request, cx),
             Event::TestStart(start) if cx.speaks_for_run() => {
-                self.begun = Some(self.begun.map_or(start.time, |begun| begun.min(start.time)));
+                let time = self.clocks.corrected(start.time, cx);
+                self.begun = Some(self.begun.map_or(time, |begun| begun.min(time)));
             }
             Event::Users(users) if cx.speaks_for_run() => self.users.set(cx, users.total()),
             Event::SpawningComplete(spawned) if cx.speaks_for_run() => self.users.set(cx, spawned.user_count),
@@ -186,7 +199,7 @@ fn stats_record(stats_type: &'static str, time: Timestamp) -> Record {
     Record::new(RecordKind::Metrics, NAME, time).field("stats_type", stats_type)
 }
 
-/// The times that rates are computed over, in seconds since the epoch.
+/// The times that rates are computed over, in seconds since the epoch by clocks that do not jump.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     begun: f64,
@@ -208,8 +221,13 @@ impl Stats {
     fn request(&mut self, request: &Request<'_>, cx: &mut Context<'_, Options>) {
         let series = cx.series([Label::Str(&request.method), Label::Str(&request.name)]);
         let (number, overflow) = (series.number(), series.is_overflow());
+        let name = self.names.get_or_add(number, || {
+            let [method, name] = if overflow { OTHERS } else { [&*request.method, &*request.name] };
+            EndpointName::new(method, name)
+        });
+        let at = self.clocks.corrected(request.reported_at, cx);
         let worker = cx.source().filter(|source| !source.source.coordinates());
-        if worker.is_some_and(|worker| !self.recent.keep(worker, number, overflow, request)) {
+        if worker.is_some_and(|worker| !self.recent.keep(worker, number, request, at)) {
             return;
         }
         let table = match worker {
@@ -219,7 +237,7 @@ impl Stats {
             },
             _ => &mut self.table,
         };
-        table.record(number, overflow, request);
+        table.record(number, name, request, at);
     }
 
     fn reset(&mut self, reset: &event::ResetStats, cx: &Context<'_, Options>) {
@@ -228,10 +246,10 @@ impl Stats {
         if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
             let limit = cx.options().error_limit;
             self.table = Table::new(limit);
-            self.begun = Some(reset.time);
+            self.begun = Some(self.clocks.corrected(reset.time, cx));
             let early = self.resets.master();
             if worker.is_none() {
-                self.recent.carry_over(reset, &mut self.table, &mut self.resets, limit);
+                self.recent.carry_over(reset, &self.names, &mut self.table, &mut self.resets, limit);
             }
             for (worker, table) in early {
                 if !self.recent.has_carried_over(reset, worker) {

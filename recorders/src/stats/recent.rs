@@ -9,14 +9,15 @@ use ltel_core::event::{RequestError, ResetStats, ResponseTime};
 use ltel_core::prelude::*;
 use ltel_core::runs::SourceInfo;
 
+use super::endpoint::EndpointNames;
 use super::resets::{Place, Resets};
 use super::table::Table;
 
 // Bounded: a master has a report a moment after it was sent, so two of them may be on their way at most.
 const REPORTS: usize = 3;
 
-// Bounded: what the requests of one worker take. Far more than a worker makes between a few reports. One that makes more has none
-// kept.
+// Bounded: what the requests of all workers take. Far more than they make between a few reports. Where it is not enough, the worker
+// with the most has none kept until its next report.
 const BYTES: usize = 8 << 20;
 
 // Bounded: Locust's workers report every three seconds. One that has not for so many has a plugin that does not tell, and has
@@ -28,8 +29,8 @@ const SECONDS: f64 = 15.0;
 pub(super) struct Recent {
     /// By index, which each request looks up.
     workers: Vec<Option<Worker>>,
-    /// Method and name of each endpoint, by its number.
-    endpoints: Vec<Option<(Box<str>, Box<str>)>>,
+    /// What the requests of all workers take.
+    bytes: usize,
     /// The reports of each worker that the master had at its last reset, where it has said so.
     reset_after: Option<BTreeMap<String, u64>>,
 }
@@ -53,6 +54,8 @@ struct Worker {
 struct Window {
     /// The report before it.
     after: u64,
+    /// When its first request was reported.
+    begun: f64,
     requests: Vec<Counted>,
     bytes: usize,
 }
@@ -60,27 +63,46 @@ struct Window {
 /// What a table needs of a request to count it once more.
 #[derive(Debug)]
 struct Counted {
-    number: usize,
-    response_time: ResponseTime,
+    endpoint: u32,
+    /// When it was reported, in seconds since its window began.
+    since: f32,
+    /// In milliseconds; not a number if there is none.
+    response_time: f64,
     response_length: u64,
-    reported_at: f64,
-    error: Option<Box<str>>,
+    // A thin pointer: few requests fail.
+    #[allow(clippy::box_collection)]
+    error: Option<Box<String>>,
+}
+
+impl Counted {
+    #[allow(clippy::cast_possible_truncation)] // series are limited, and a microsecond in a window of seconds is enough
+    fn new(number: usize, request: &Request<'_>, since: f64) -> Self {
+        Self {
+            endpoint: number as u32,
+            since: since as f32,
+            response_time: request.response_time.ms().unwrap_or(f64::NAN),
+            response_length: request.response_length,
+            error: request.error.as_ref().map(|error| Box::new(error.text.clone().into_owned())),
+        }
+    }
+
+    fn request(&self, reported_at: f64) -> Request<'_> {
+        let error = self.error.as_deref();
+        Request {
+            response_time: ResponseTime::from_ms(self.response_time),
+            response_length: self.response_length,
+            reported_at,
+            error: error.map(|text| RequestError { class: "".into(), text: Cow::Borrowed(text) }),
+            ..Request::default()
+        }
+    }
 }
 
 impl Recent {
-    /// Keeps a request of a worker. False if it belongs to a report that was there before the last reset: it does not count.
+    /// Keeps a request of a worker, of the endpoint with this number, that was reported at this time. False if it belongs to a
+    /// report that was there before the last reset: it does not count.
     #[inline]
-    pub(super) fn keep(&mut self, source: &SourceInfo, number: usize, overflow: bool, request: &Request<'_>) -> bool {
-        if self.endpoints.len() <= number {
-            self.endpoints.resize_with(number + 1, || None);
-        }
-        self.endpoints[number].get_or_insert_with(|| {
-            if overflow {
-                Table::OTHERS.map(Into::into).into()
-            } else {
-                ((*request.method).into(), (*request.name).into())
-            }
-        });
+    pub(super) fn keep(&mut self, source: &SourceInfo, number: usize, request: &Request<'_>, at: f64) -> bool {
         let worker = self.worker(source);
         if worker.reset_after.is_some_and(|after| worker.number < after) {
             return false;
@@ -88,27 +110,38 @@ impl Recent {
         if worker.overflowed {
             return true;
         }
+        let number_of_report = worker.number;
         if worker.since.is_empty() {
-            worker.since.push_back(Window { after: worker.number, ..Window::default() });
+            worker.since.push_back(Window { after: number_of_report, ..Window::default() });
         }
-        let cost = size_of::<Counted>() + request.error.as_ref().map_or(0, |error| error.text.len());
-        let kept: usize = worker.since.iter().map(|window| window.bytes).sum();
-        let Some(window) = worker.since.back_mut() else { return true };
-        let begun = window.requests.first().map_or(request.reported_at, |first| first.reported_at);
-        if kept + cost > BYTES || request.reported_at - begun > SECONDS {
-            worker.since.clear();
-            worker.overflowed = true;
+        let Some(window) = worker.since.back_mut() else { unreachable!("it was made just now") };
+        if window.requests.is_empty() {
+            window.begun = at;
+        }
+        if at - window.begun > SECONDS {
+            self.bytes -= worker.give_way();
             return true;
         }
+        let cost =
+            size_of::<Counted>() + request.error.as_ref().map_or(0, |error| size_of::<String>() + error.text.len());
         window.bytes += cost;
-        window.requests.push(Counted {
-            number,
-            response_time: request.response_time,
-            response_length: request.response_length,
-            reported_at: request.reported_at,
-            error: request.error.as_ref().map(|error| (*error.text).into()),
-        });
+        // Not twice as much, as a vector would: the room is counted.
+        if window.requests.len() == window.requests.capacity() {
+            window.requests.reserve_exact(window.requests.len() / 8 + 8);
+        }
+        window.requests.push(Counted::new(number, request, at - window.begun));
+        self.bytes += cost;
+        if self.bytes > BYTES {
+            self.make_room();
+        }
         true
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        if let Some(most) = self.workers.iter_mut().flatten().max_by_key(|worker| worker.bytes()) {
+            self.bytes -= most.give_way();
+        }
     }
 
     /// A worker has reported to its master: what comes now is for its next report. Whether the master has reset its statistics
@@ -118,24 +151,33 @@ impl Recent {
         worker.number = number;
         worker.overflowed = false;
         worker.since.push_back(Window { after: number, ..Window::default() });
+        let mut freed = 0;
         while worker.since.len() > REPORTS {
-            worker.since.pop_front();
+            freed += worker.since.pop_front().map_or(0, |window| window.bytes);
         }
-        worker.reset_after.is_some_and(|after| number > after)
+        let is_after_reset = worker.reset_after.is_some_and(|after| number > after);
+        self.bytes -= freed;
+        is_after_reset
     }
 
     /// A worker has reset its own statistics: what it had not reported is in no report.
     pub(super) fn forget(&mut self, worker: u32) {
         let worker = self.workers.get_mut(worker as usize).and_then(Option::as_mut);
         if let Some(window) = worker.and_then(|worker| worker.since.back_mut()) {
-            window.requests.clear();
-            window.bytes = 0;
+            self.bytes -= std::mem::replace(window, Window { after: window.after, ..Window::default() }).bytes;
         }
     }
 
     /// The master has reset its statistics: gives each worker's requests that were in no report yet to a table. Those of a report
     /// that is on its way count for good, those of the next one unless the worker resets before it.
-    pub(super) fn carry_over(&mut self, reset: &ResetStats, main: &mut Table, resets: &mut Resets, error_limit: usize) {
+    pub(super) fn carry_over(
+        &mut self,
+        reset: &ResetStats,
+        names: &EndpointNames,
+        main: &mut Table,
+        resets: &mut Resets,
+        error_limit: usize,
+    ) {
         // From a plugin that does not tell of reports.
         let Some(reports) = &reset.reports else { return };
         self.reset_after = Some(reports.iter().map(|(id, number)| (id.clone(), *number)).collect());
@@ -146,24 +188,13 @@ impl Recent {
             for window in worker.since.iter().filter(|window| window.after >= reset_after) {
                 let is_reported = window.after < worker.number;
                 for counted in &window.requests {
-                    let Some((method, name)) = &self.endpoints[counted.number] else { continue };
-                    let request = Request {
-                        method: Cow::Borrowed(method),
-                        name: Cow::Borrowed(name),
-                        response_time: counted.response_time,
-                        response_length: counted.response_length,
-                        reported_at: counted.reported_at,
-                        error: counted
-                            .error
-                            .as_deref()
-                            .map(|text| RequestError { class: "".into(), text: text.into() }),
-                        ..Request::default()
-                    };
+                    let number = counted.endpoint as usize;
+                    let at = window.begun + f64::from(counted.since);
                     let table = match resets.place(index, error_limit) {
                         Place::Aside(table) if !is_reported => table,
                         _ => &mut *main,
                     };
-                    table.record(counted.number, false, &request);
+                    table.record(number, names.get(number), &counted.request(at), at);
                 }
             }
         }
@@ -185,5 +216,19 @@ impl Recent {
             let reset_after = self.reset_after.as_ref().map(|reports| reports.get(&id).copied().unwrap_or(0));
             Worker { id, reset_after, ..Worker::default() }
         })
+    }
+}
+
+impl Worker {
+    fn bytes(&self) -> usize {
+        self.since.iter().map(|window| window.bytes).sum()
+    }
+
+    /// Keeps nothing until its next report. How much that frees.
+    fn give_way(&mut self) -> usize {
+        self.overflowed = true;
+        let bytes = self.bytes();
+        self.since = VecDeque::new();
+        bytes
     }
 }

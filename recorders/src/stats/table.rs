@@ -1,42 +1,38 @@
 //! A table of figures: every endpoint and every error.
 
+use std::sync::Arc;
+
 use ltel_core::Timestamp;
 use ltel_core::figures::ErrorFigures;
 use ltel_core::prelude::*;
 
-use super::endpoint::Endpoint;
-use super::errors::Seen;
+use super::endpoint::{Endpoint, EndpointName};
+use super::errors::{Room, Seen};
 
 /// Figures by endpoint and error.
 #[derive(Debug)]
 pub(super) struct Table {
     // By the number of their series.
-    endpoints: Vec<Option<Endpoint>>,
-    // Bounded: error texts may hold anything. How many more distinct ones there may be, and all beyond them.
-    error_room: usize,
+    endpoints: Vec<Option<Box<Endpoint>>>,
+    error_room: Room,
+    // All errors for which there was no room.
     other_errors: Option<Seen>,
 }
 
 impl Table {
-    /// Method and name of all endpoints beyond the series limit.
-    pub(super) const OTHERS: [&str; 2] = ["", "other endpoints"];
-
     /// An empty table that tells so many errors apart.
     pub(super) const fn new(error_limit: usize) -> Self {
-        Self { endpoints: Vec::new(), error_room: error_limit, other_errors: None }
+        Self { endpoints: Vec::new(), error_room: Room::new(error_limit), other_errors: None }
     }
 
-    /// Records a request of the endpoint with this number.
+    /// Records a request of the endpoint with this number and name, reported at this time in seconds since the epoch.
     #[inline]
-    pub(super) fn record(&mut self, number: usize, overflow: bool, request: &Request<'_>) {
+    pub(super) fn record(&mut self, number: usize, name: &Arc<EndpointName>, request: &Request<'_>, at: f64) {
         if self.endpoints.len() <= number {
             self.endpoints.resize_with(number + 1, || None);
         }
-        let endpoint = self.endpoints[number].get_or_insert_with(|| {
-            let [method, name] = if overflow { Self::OTHERS } else { [&*request.method, &*request.name] };
-            Endpoint::new(method, name)
-        });
-        endpoint.record(request);
+        let endpoint = self.endpoints[number].get_or_insert_with(|| Box::new(Endpoint::new(Arc::clone(name))));
+        endpoint.record(request, at);
         if let Some(error) = &request.error {
             let seen = Seen::once(Timestamp::from_secs(request.reported_at));
             if let Err(seen) = endpoint.errors.add(&error.text, seen, &mut self.error_room) {
@@ -52,7 +48,7 @@ impl Table {
         }
         for (have, more) in self.endpoints.iter_mut().zip(&other.endpoints) {
             let Some(more) = more else { continue };
-            let have = have.get_or_insert_with(|| Endpoint::new(&more.method, &more.name));
+            let have = have.get_or_insert_with(|| Box::new(Endpoint::new(Arc::clone(&more.name))));
             have.add(more);
             for (text, seen) in more.errors.sorted() {
                 if let Err(seen) = have.errors.add(text, *seen, &mut self.error_room) {
@@ -67,17 +63,17 @@ impl Table {
 
     /// All endpoints, by name.
     pub(super) fn endpoints(&self) -> Vec<&Endpoint> {
-        let mut endpoints: Vec<_> = self.endpoints.iter().flatten().collect();
-        endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
+        let mut endpoints: Vec<_> = self.endpoints.iter().flatten().map(|endpoint| &**endpoint).collect();
+        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
         endpoints
     }
 
-    /// Each error, by endpoint; at last those beyond the limit.
+    /// Each error, by endpoint; at last those for which there was no room.
     pub(super) fn errors(&self) -> Vec<ErrorFigures> {
         let mut errors = Vec::new();
         for endpoint in self.endpoints() {
-            let of = endpoint.errors.sorted();
-            errors.extend(of.into_iter().map(|(text, seen)| seen.figures(&endpoint.method, &endpoint.name, text)));
+            let EndpointName { name, method } = &*endpoint.name;
+            errors.extend(endpoint.errors.sorted().into_iter().map(|(text, seen)| seen.figures(method, name, text)));
         }
         errors.extend(self.other_errors.map(|seen| seen.figures("", "", "other errors")));
         errors
@@ -86,7 +82,7 @@ impl Table {
     /// All endpoints in one.
     pub(super) fn total(&self) -> Endpoint {
         // Locust's name for it.
-        let mut total = Endpoint::new("", "Aggregated");
+        let mut total = Endpoint::new(EndpointName::new("", "Aggregated"));
         for endpoint in self.endpoints.iter().flatten() {
             total.add(endpoint);
         }

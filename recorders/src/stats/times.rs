@@ -1,0 +1,289 @@
+//! Response times of an endpoint. The buckets are those of an HDR histogram with three significant digits; unlike the crates for
+//! those, this takes memory only where there is something to count: an array of counters over all of its range takes more than
+//! 128 KiB per endpoint as soon as one request takes a minute.
+
+// Buckets of the same width, before the width doubles: 2,048 from zero on, then 1,024 for each doubling of the value. A bucket is at
+// most a thousandth as wide as its values.
+const HALF: usize = 1_024;
+
+// Bounded: a wrong duration must not make a histogram of any size. A day.
+const LONGEST_US: u64 = 86_400_000_000;
+
+// Counters that are allocated together.
+const PAGE: usize = 64;
+
+/// How many requests took how long.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    count: u64,
+    /// Where the counters of each page of buckets are.
+    pages: Vec<Page>,
+    // Counters are as wide as the greatest of their page needs.
+    bytes: Counters<u8>,
+    shorts: Counters<u16>,
+    words: Counters<u32>,
+    longs: Counters<u64>,
+}
+
+type Counters<T> = Vec<[T; PAGE]>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Page {
+    /// Nothing to count so far.
+    Empty,
+    Bytes(u16),
+    Shorts(u16),
+    Words(u16),
+    Longs(u16),
+}
+
+impl Times {
+    /// Counts a request that took so many milliseconds.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what is wanted here
+    pub(super) fn record(&mut self, ms: f64) {
+        let bucket = bucket_of(((ms * 1e3).round() as u64).min(LONGEST_US));
+        self.count += 1;
+        self.increase(bucket, 1);
+    }
+
+    /// Adds what another has counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        for (page, counts) in other.counted() {
+            for (slot, &count) in counts.iter().enumerate() {
+                if count > 0 {
+                    self.increase(page * PAGE + slot, count);
+                }
+            }
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The greatest time, in milliseconds, that is in the same bucket as the one that this part of the requests did not exceed.
+    /// Of none of the requests, it is 0.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
+    pub(super) fn at_quantile(&self, quantile: f64) -> f64 {
+        if quantile <= 0.0 {
+            return 0.0;
+        }
+        let mut left = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        for (page, counts) in self.counted() {
+            let within: u64 = counts.iter().sum();
+            if within < left {
+                left -= within;
+                continue;
+            }
+            for (slot, &count) in counts.iter().enumerate() {
+                if count >= left {
+                    return last_of(page * PAGE + slot) as f64 / 1e3;
+                }
+                left -= count;
+            }
+        }
+        0.0
+    }
+
+    #[inline]
+    fn increase(&mut self, bucket: usize, by: u64) {
+        let (page, slot) = (bucket / PAGE, bucket % PAGE);
+        if self.pages.len() <= page {
+            self.pages.resize(page + 1, Page::Empty);
+        }
+        while !match self.pages[page] {
+            Page::Empty => false,
+            Page::Bytes(at) => increase(&mut self.bytes[usize::from(at)][slot], by),
+            Page::Shorts(at) => increase(&mut self.shorts[usize::from(at)][slot], by),
+            Page::Words(at) => increase(&mut self.words[usize::from(at)][slot], by),
+            Page::Longs(at) => increase(&mut self.longs[usize::from(at)][slot], by),
+        } {
+            self.widen(page);
+        }
+    }
+
+    /// Gives a page wider counters.
+    #[cold]
+    fn widen(&mut self, page: usize) {
+        let have = self.pages[page];
+        let counts = self.counts(have);
+        let moved = match have {
+            Page::Empty => None,
+            Page::Bytes(at) => take_out(&mut self.bytes, at).map(Page::Bytes),
+            Page::Shorts(at) => take_out(&mut self.shorts, at).map(Page::Shorts),
+            Page::Words(at) => take_out(&mut self.words, at).map(Page::Words),
+            Page::Longs(_) => unreachable!("no machine counts to 2^64"),
+        };
+        // The last counters have taken the place of those that were taken out.
+        if let Some(moved) = moved
+            && let Some(of) = self.pages.iter_mut().find(|page| **page == moved)
+        {
+            *of = have;
+        }
+        self.pages[page] = match have {
+            Page::Empty => Page::Bytes(put(&mut self.bytes, &counts)),
+            Page::Bytes(_) => Page::Shorts(put(&mut self.shorts, &counts)),
+            Page::Shorts(_) => Page::Words(put(&mut self.words, &counts)),
+            Page::Words(_) | Page::Longs(_) => Page::Longs(put(&mut self.longs, &counts)),
+        };
+    }
+
+    /// The pages with something in them, in the order of their buckets.
+    fn counted(&self) -> impl Iterator<Item = (usize, [u64; PAGE])> {
+        let counted = self.pages.iter().enumerate().filter(|(_, page)| **page != Page::Empty);
+        counted.map(|(index, page)| (index, self.counts(*page)))
+    }
+
+    fn counts(&self, page: Page) -> [u64; PAGE] {
+        match page {
+            Page::Empty => [0; PAGE],
+            Page::Bytes(at) => self.bytes[usize::from(at)].map(u64::from),
+            Page::Shorts(at) => self.shorts[usize::from(at)].map(u64::from),
+            Page::Words(at) => self.words[usize::from(at)].map(u64::from),
+            Page::Longs(at) => self.longs[usize::from(at)],
+        }
+    }
+}
+
+/// Increases a counter, if that is wide enough.
+#[inline]
+fn increase<T: Copy + Into<u64> + TryFrom<u64>>(counter: &mut T, by: u64) -> bool {
+    let sum = (*counter).into().checked_add(by).and_then(|sum| T::try_from(sum).ok());
+    if let Some(sum) = sum {
+        *counter = sum;
+    }
+    sum.is_some()
+}
+
+/// Adds a page's counters. Where they are.
+fn put<T: Copy + Default + TryFrom<u64>>(counters: &mut Counters<T>, counts: &[u64; PAGE]) -> u16 {
+    // Not twice as much, as a vector would: there may be thousands of endpoints.
+    if counters.len() == counters.capacity() {
+        counters.reserve_exact(counters.len() / 8 + 1);
+    }
+    let Ok(at) = u16::try_from(counters.len()) else { unreachable!("there are fewer pages than that") };
+    // They were in narrower counters before.
+    counters.push(counts.map(|count| T::try_from(count).unwrap_or_default()));
+    at
+}
+
+/// Takes a page's counters out. Where those were that are in their place now, if that is not the place itself.
+fn take_out<T>(counters: &mut Counters<T>, at: u16) -> Option<u16> {
+    counters.swap_remove(usize::from(at));
+    u16::try_from(counters.len()).ok().filter(|last| *last != at)
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // less than 2^17, with the longest time that is counted
+fn bucket_of(us: u64) -> usize {
+    // How often the width has doubled.
+    let doubled = ((2 * HALF as u64 - 1) | us).ilog2() - HALF.ilog2();
+    doubled as usize * HALF + (us >> doubled) as usize
+}
+
+/// The greatest number of microseconds that falls into a bucket.
+fn last_of(bucket: usize) -> u64 {
+    let doubled = (bucket / HALF).saturating_sub(1);
+    let within = (bucket - doubled * HALF) as u64;
+    ((within + 1) << doubled) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+
+    use super::*;
+
+    /// Numbers that look random and are the same each time.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.0 >> 33
+        }
+
+        /// Milliseconds of about every magnitude from a microsecond to two days.
+        fn ms(&mut self) -> f64 {
+            let exponent = self.next() % 38;
+            ((1_u64 << exponent) + self.next() % (1 << exponent)) as f64 / 1e3
+        }
+    }
+
+    fn check(times: &Times, oracle: &Histogram<u64>) {
+        for quantile in [0.001, 0.1, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0] {
+            let expected = oracle.value_at_quantile(quantile) as f64 / 1e3;
+            assert_eq!(times.at_quantile(quantile).to_bits(), expected.to_bits(), "{quantile} of {}", times.count);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn quantiles_are_those_of_an_hdr_histogram() {
+        let mut numbers = Numbers(1);
+        let (mut times, mut oracle) = (Times::default(), Histogram::new(3).unwrap());
+        for n in 0..20_000_u32 {
+            let ms = numbers.ms();
+            // Some of them very often: counters of every width.
+            let often = [1, 200, 300, 70_000][n as usize / 100 % 4];
+            if n % 100 == 0 {
+                let mut more = Times { count: often, ..Times::default() };
+                more.increase(bucket_of(((ms * 1e3).round() as u64).min(LONGEST_US)), often);
+                times.add(&more);
+                oracle.record_n(((ms * 1e3).round() as u64).min(LONGEST_US), often).unwrap();
+            } else {
+                times.record(ms);
+                oracle.record(((ms * 1e3).round() as u64).min(LONGEST_US)).unwrap();
+            }
+            if n.is_power_of_two() {
+                check(&times, &oracle);
+            }
+        }
+        check(&times, &oracle);
+        assert!([times.bytes.len(), times.shorts.len(), times.words.len()].iter().all(|pages| *pages > 0));
+    }
+
+    #[test]
+    fn counters_grow_beyond_every_width() {
+        let mut times = Times::default();
+        times.record(1.0);
+        for count in [200, 60_000, 4_000_000_000, 5_000_000_000] {
+            let more = Times { count, ..Times::default() };
+            times.add(&more);
+            times.increase(bucket_of(1_000), count);
+            // What lies beside them keeps its own.
+            times.record(0.001);
+        }
+        assert_eq!(times.longs.len() + times.bytes.len(), 2, "no page is left behind: {:?}", times.pages);
+        let in_ms: Vec<u64> = times.counted().map(|(_, counts)| counts.iter().sum()).collect();
+        assert_eq!(in_ms, [4, 9_000_060_201]);
+        assert_eq!(times.count, in_ms.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn what_is_no_usual_time() {
+        let mut times = Times::default();
+        assert!(times.is_empty());
+        assert!(times.at_quantile(0.5) == 0.0);
+        for ms in [-1.0, 0.0, 0.0004, f64::MAX, 1e12] {
+            times.record(ms);
+        }
+        assert!(times.at_quantile(0.5) == 0.0);
+        let longest = times.at_quantile(1.0) * 1e3;
+        assert!((86.4e9..86.4e9 * 1.001).contains(&longest), "{longest}");
+    }
+
+    #[test]
+    fn buckets_follow_one_another() {
+        let mut before = 0;
+        for us in (0..10_000).chain((14..37).flat_map(|bits| (1_u64 << bits) - 3..(1 << bits) + 3)) {
+            let bucket = bucket_of(us);
+            assert!(bucket >= before && us <= last_of(bucket), "{us}: {bucket}");
+            assert_eq!(bucket_of(last_of(bucket)), bucket);
+            assert_eq!(bucket_of(last_of(bucket) + 1), bucket + 1);
+            before = bucket;
+        }
+    }
+}
