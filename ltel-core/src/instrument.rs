@@ -9,21 +9,23 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics as otel;
 use opentelemetry::metrics::Meter;
 
-use crate::recorder::InstrumentSpec;
+use crate::recorder::{InstrumentKind, InstrumentSpec, Spec, SpecMismatch};
 use crate::series::Series;
 
 /// Builds a recorder's instruments for one run.
 #[derive(Debug)]
 pub struct Instruments<'a> {
     instance: &'a str,
+    spec: &'static Spec,
     meters: &'a [Meter],
     gauges: Vec<Arc<dyn ForgetSource>>,
+    mismatches: Vec<SpecMismatch>,
 }
 
 impl<'a> Instruments<'a> {
-    /// For the recorder instance of this name, with one meter per backend that it is routed to.
-    pub(crate) fn new(instance: &'a str, meters: &'a [Meter]) -> Self {
-        Self { instance, meters, gauges: Vec::new() }
+    /// For the instance of this name of a recorder, with one meter per backend that it is routed to.
+    pub(crate) const fn new(instance: &'a str, spec: &'static Spec, meters: &'a [Meter]) -> Self {
+        Self { instance, spec, meters, gauges: Vec::new(), mismatches: Vec::new() }
     }
 
     /// The name of the recorder's table in the configuration.
@@ -31,19 +33,31 @@ impl<'a> Instruments<'a> {
         self.instance
     }
 
-    pub(crate) fn into_gauges(self) -> Vec<Arc<dyn ForgetSource>> {
-        self.gauges
+    pub(crate) fn finish(self) -> (Vec<Arc<dyn ForgetSource>>, Vec<SpecMismatch>) {
+        (self.gauges, self.mismatches)
+    }
+
+    /// The instrument's name, and whether the recorder's spec says what is built.
+    fn name(&mut self, spec: &'static InstrumentSpec, built: InstrumentKind) -> String {
+        let name = spec.full_name(self.instance);
+        if !self.spec.instruments.contains(spec) {
+            self.mismatches.push(SpecMismatch::Instrument(name.clone()));
+        } else if spec.kind != built {
+            let (built, listed) = (built.as_str(), spec.kind.as_str());
+            self.mismatches.push(SpecMismatch::Kind { name: name.clone(), built, listed });
+        }
+        name
     }
 
     /// A value that only grows, such as a number of requests.
     pub fn counter<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Counter<T> {
-        let name = spec.full_name(self.instance);
+        let name = self.name(spec, InstrumentKind::Counter);
         Counter(Bindings::new(spec, true, self.meters, |meter| T::counter(meter, &name, spec)))
     }
 
     /// A value that grows and shrinks by differences, such as a number of open sessions.
     pub fn up_down_counter<T: Signed>(&mut self, spec: &'static InstrumentSpec) -> UpDownCounter<T> {
-        let name = spec.full_name(self.instance);
+        let name = self.name(spec, InstrumentKind::UpDownCounter);
         UpDownCounter(Bindings::new(spec, true, self.meters, |meter| T::up_down_counter(meter, &name, spec)))
     }
 
@@ -54,7 +68,7 @@ impl<'a> Instruments<'a> {
 
     /// A distribution with buckets of one's own: ascending upper bounds, in the instrument's unit.
     pub fn histogram_with(&mut self, spec: &'static InstrumentSpec, buckets: &[f64]) -> Histogram {
-        let name = spec.full_name(self.instance);
+        let name = self.name(spec, InstrumentKind::Histogram);
         Histogram(Bindings::new(spec, true, self.meters, |meter| {
             meter
                 .f64_histogram(name.clone())
@@ -67,7 +81,7 @@ impl<'a> Instruments<'a> {
 
     /// The last value of something, for each source while that is there.
     pub fn gauge<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Gauge<T> {
-        let name = spec.full_name(self.instance);
+        let name = self.name(spec, InstrumentKind::Gauge);
         let gauge = Gauge { spec, values: Arc::default() };
         for meter in self.meters {
             T::observe(meter, &name, spec, Arc::clone(&gauge.values));

@@ -17,6 +17,18 @@ use crate::label::AsLabel;
 use crate::number::AsNumber;
 use crate::record::{Record, Records};
 use crate::series::Series;
+use crate::wire::TraceFeatures;
+
+/// What `needs(trace)` asks for: a place in a trace for each request. The system under test hears nothing of it, as long as no
+/// other recorder says so.
+pub const TRACE: Option<TraceFeatures> =
+    Some(TraceFeatures { ratio: 1.0, propagate: false, tasks: false, keep_failures: false, keep_slower_than_ms: None });
+
+/// What `needs(tasks)` asks for: the executions of tasks besides.
+pub const TASKS: Option<TraceFeatures> = match TRACE {
+    Some(trace) => Some(TraceFeatures { tasks: true, ..trace }),
+    None => None,
+};
 
 // What closures are called through. An argument that is known when the closure is reached gives the closure its signature,
 // with the lifetimes of this very event: so its result may borrow from the event.

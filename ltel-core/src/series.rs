@@ -7,6 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use opentelemetry::KeyValue;
 
 use crate::label::{Label, OwnedLabel};
+use crate::recorder::SpecMismatch;
 use crate::runs::{RunInfo, SourceInfo};
 
 // Stands for no source at all, and for the overflow series.
@@ -66,6 +67,8 @@ pub(crate) struct SeriesTable {
     entries: Vec<Entry>,
     overflow: Option<usize>,
     overflowed: u64,
+    // How many label values came where there should have been as many as names.
+    wrong_labels: Option<usize>,
 }
 
 impl SeriesTable {
@@ -79,10 +82,17 @@ impl SeriesTable {
             entries: Vec::new(),
             overflow: None,
             overflowed: 0,
+            wrong_labels: None,
         }
     }
 
     /// How many events went to the overflow series because the limit was reached.
+    /// Whether a series was asked for by another number of labels than there are names.
+    pub(crate) fn take_mismatch(&mut self) -> Option<SpecMismatch> {
+        let listed = self.names.len();
+        self.wrong_labels.take().map(|given| SpecMismatch::Labels { given, listed })
+    }
+
     pub(crate) const fn overflowed(&self) -> u64 {
         self.overflowed
     }
@@ -106,7 +116,9 @@ impl SeriesTable {
 
     #[cold]
     fn insert(&mut self, hash: u64, source: Option<&SourceInfo>, labels: &[Label<'_>]) -> usize {
-        debug_assert_eq!(labels.len(), self.names.len(), "as many values as the recorder's spec names labels");
+        if labels.len() != self.names.len() {
+            self.wrong_labels = Some(labels.len());
+        }
         if self.index.len() >= self.limit {
             self.overflowed += 1;
             // The name is the OpenTelemetry SDK's: backends know it.

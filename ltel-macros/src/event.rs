@@ -8,6 +8,8 @@ pub(crate) struct EventKind {
     /// The variant of `ltel_core::event::Event`.
     pub(crate) name: &'static str,
     pub(crate) fields: &'static [EventField],
+    /// The need without which Locust does not send it.
+    pub(crate) needs: Option<&'static str>,
 }
 
 /// What a bare identifier means.
@@ -26,6 +28,10 @@ pub(crate) enum Access {
     Method,
 }
 
+const fn event(name: &'static str, fields: &'static [EventField]) -> EventKind {
+    EventKind { name, fields, needs: None }
+}
+
 const fn field(name: &'static str) -> EventField {
     EventField { name, access: Access::Field, needs: None }
 }
@@ -40,9 +46,9 @@ const fn extra(name: &'static str) -> EventField {
 
 /// All kinds, as `ltel_core::event::Event` has them.
 pub(crate) const EVENTS: &[EventKind] = &[
-    EventKind {
-        name: "TestStart",
-        fields: &[
+    event(
+        "TestStart",
+        &[
             field("time"),
             field("run_id"),
             field("testplan"),
@@ -53,24 +59,19 @@ pub(crate) const EVENTS: &[EventKind] = &[
             field("user_classes"),
             field("locustfile"),
         ],
-    },
-    EventKind { name: "TestStop", fields: &[field("time")] },
-    EventKind { name: "SpawningComplete", fields: &[field("time"), field("user_count")] },
-    EventKind { name: "CpuWarning", fields: &[field("time"), field("cpu_usage")] },
-    EventKind {
-        name: "Usage",
-        fields: &[
-            field("time"),
-            field("cpu_percent"),
-            field("memory_bytes"),
-            field("net_sent_bytes"),
-            field("net_recv_bytes"),
-        ],
-    },
-    EventKind { name: "Users", fields: &[field("time"), field("counts"), method("total")] },
-    EventKind {
-        name: "Request",
-        fields: &[
+    ),
+    event("TestStop", &[field("time")]),
+    event("SpawningComplete", &[field("time"), field("user_count")]),
+    event("CpuWarning", &[field("time"), field("cpu_usage")]),
+    event(
+        "Usage",
+        &[field("time"), field("cpu_percent"), field("memory_bytes"), field("net_sent_bytes"), field("net_recv_bytes")],
+    )
+    .needing("usage"),
+    event("Users", &[field("time"), field("counts"), method("total")]),
+    event(
+        "Request",
+        &[
             field("start_time"),
             method("end_time"),
             field("reported_at"),
@@ -85,10 +86,10 @@ pub(crate) const EVENTS: &[EventKind] = &[
             extra("context"),
             extra("request_length"),
         ],
-    },
-    EventKind {
-        name: "Task",
-        fields: &[
+    ),
+    event(
+        "Task",
+        &[
             field("start_time"),
             method("end_time"),
             field("duration"),
@@ -96,11 +97,12 @@ pub(crate) const EVENTS: &[EventKind] = &[
             field("name"),
             field("error"),
         ],
-    },
-    EventKind { name: "UserError", fields: &[field("time"), field("user"), field("error"), field("traceback")] },
-    EventKind { name: "ResetStats", fields: &[field("time")] },
-    EventKind { name: "ReportToMaster", fields: &[field("time"), field("number")] },
-    EventKind { name: "Custom", fields: &[field("time"), field("name"), field("attributes"), field("value")] },
+    )
+    .needing("tasks"),
+    event("UserError", &[field("time"), field("user"), field("error"), field("traceback")]),
+    event("ResetStats", &[field("time")]),
+    event("ReportToMaster", &[field("time"), field("number")]),
+    event("Custom", &[field("time"), field("name"), field("attributes"), field("value")]),
 ];
 
 /// The kind of this name.
@@ -109,6 +111,11 @@ pub(crate) fn kind(name: &str) -> Option<&'static EventKind> {
 }
 
 impl EventKind {
+    const fn needing(mut self, need: &'static str) -> Self {
+        self.needs = Some(need);
+        self
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&'static EventField> {
         self.fields.iter().find(|field| field.name == name)
     }

@@ -1,11 +1,13 @@
 //! What the built-in recorders emit: names, units and labels are an interface that dashboards query, so they are pinned.
 
+use ltel_core::recorder::Needs;
 use ltel_core::recorder::Recorder;
 use ltel_core::replay::{
     Replay, cpu_warning, master, report_to_master, request, reset_stats, spawning_complete, spec, task, test_start,
     test_stop, usage, user_error, users, worker,
 };
 use ltel_core::trace::TraceContext;
+use ltel_core::wire::TraceFeatures;
 use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, Users, http};
 
 #[test]
@@ -434,7 +436,10 @@ fn failures() {
     let trace = TraceContext::from_hex("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", None, true).unwrap();
     let full = || request("POST", "/pay").took_ms(5.0).status(503).failed("HTTPError", "503 Server Error");
     let boom = || user_error("Buyer", "KeyError: 'price'").traceback("  File \"locustfile.py\", line 7, in buy\n");
+    // Its records are in the trace of what they are about, where another recorder has traces.
+    let traces = Needs { trace: Some(TraceFeatures { tasks: true, ..TraceFeatures::default() }), ..Needs::NONE };
     let out = Replay::of::<Failures>()
+        .also_needed(traces)
         .interval("10s")
         .source(worker(0))
         .event(test_start().from(master()))

@@ -117,6 +117,9 @@ impl AtWork {
     }
 
     fn send(&self, run: &Arc<RunInfo>, backends: &[BackendHandle], origin: Origin<'_>, out: &mut Emitted) {
+        for mismatch in out.mismatches.drain(..) {
+            tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
+        }
         for record in out.records.drain(..) {
             let record = Arc::new(record);
             for &index in &self.routes {

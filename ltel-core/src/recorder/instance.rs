@@ -14,7 +14,8 @@ use crate::runs::{RunInfo, SourceInfo};
 use crate::series::SeriesTable;
 use crate::trace::SpanData;
 
-use super::{Context, Needs, Recorder};
+use super::mismatch::SpecCheck;
+use super::{Context, Needs, Recorder, SpecMismatch};
 
 /// What recorders emit besides the points of their instruments.
 #[derive(Debug, Default)]
@@ -25,6 +26,14 @@ pub struct Emitted {
     pub spans: Vec<SpanData>,
     /// The figures of the run, for people.
     pub figures: Vec<RunFigures>,
+    /// What it does that its spec does not say; each difference once per run.
+    pub mismatches: Vec<SpecMismatch>,
+}
+
+impl Emitted {
+    const fn lengths(&self) -> (usize, usize) {
+        (self.records.len(), self.spans.len())
+    }
 }
 
 /// Where and when an event happened.
@@ -83,14 +92,17 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder> {
-        let mut instruments = Instruments::new(instance, meters);
+        let mut instruments = Instruments::new(instance, R::SPEC, meters);
         let recorder = R::build(&self.0, &mut instruments);
+        let (gauges, mismatches) = instruments.finish();
         Box::new(Instance {
             recorder,
             options: Arc::clone(&self.0),
             series: SeriesTable::new(R::SPEC.labels, series_limit, &run),
-            gauges: instruments.into_gauges(),
+            gauges,
             run,
+            check: SpecCheck::new(R::SPEC, instance),
+            of_build: mismatches,
         })
     }
 }
@@ -101,9 +113,26 @@ struct Instance<R: Recorder> {
     series: SeriesTable,
     gauges: Vec<Arc<dyn ForgetSource>>,
     run: Arc<RunInfo>,
+    check: SpecCheck,
+    // Found while it was built, and not told yet.
+    of_build: Vec<SpecMismatch>,
 }
 
 impl<R: Recorder> Instance<R> {
+    /// Holds what the recorder has emitted against its spec, from these numbers of records and spans on.
+    fn check(&mut self, (records, spans): (usize, usize), out: &mut Emitted) {
+        let Self { check, of_build, series, .. } = self;
+        for mismatch in of_build.drain(..).chain(series.take_mismatch()) {
+            check.say(mismatch, &mut out.mismatches);
+        }
+        for record in &out.records[records..] {
+            check.record(record, &mut out.mismatches);
+        }
+        for span in &out.spans[spans..] {
+            check.span(span, &mut out.mismatches);
+        }
+    }
+
     // The recorder, and what it has at hand.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
         let Self { recorder, options, series, run, .. } = self;
@@ -120,29 +149,37 @@ impl<R: Recorder> fmt::Debug for Instance<R> {
 
 impl<R: Recorder> AnyRecorder for Instance<R> {
     fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted) {
+        let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_event(*event);
         recorder.record(event, &mut cx);
+        self.check(before, out);
     }
 
     fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted) {
+        let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         for row in rows {
             let event = Event::Request(row);
             cx.of_event(event);
             recorder.record(&event, &mut cx);
         }
+        self.check(before, out);
     }
 
     fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted) {
+        let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         recorder.tick(&mut cx);
+        self.check(before, out);
     }
 
     fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted) {
+        let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_complete_run(complete);
         recorder.finish(&mut cx);
+        self.check(before, out);
     }
 
     fn source_gone(&mut self, source: u32) {

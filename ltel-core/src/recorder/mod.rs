@@ -6,6 +6,7 @@
 mod spec;
 mod context;
 mod instance;
+mod mismatch;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::instrument::Instruments;
 
 pub use self::context::{Context, NoState};
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
+pub use self::mismatch::SpecMismatch;
 pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, SpanSpec, Spec};
 
 /// What turns events into telemetry.

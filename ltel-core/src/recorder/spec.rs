@@ -74,7 +74,7 @@ impl Needs {
 }
 
 /// One instrument of a recorder.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InstrumentSpec {
     /// The field of the recorder that holds it.
     pub field: &'static str,
@@ -160,7 +160,7 @@ pub struct RecordSpec {
     pub name: &'static str,
     /// One sentence for people.
     pub description: &'static str,
-    /// The fields it carries beyond the context.
+    /// The fields it can carry beyond the context, with what varies in a name in `{}`: `percentile_{p}`.
     pub fields: &'static [&'static str],
 }
 

@@ -86,6 +86,14 @@ impl fmt::Display for ReplayOutput {
         if self.points.is_empty() && self.records.is_empty() && self.spans.is_empty() {
             writeln!(f, "(nothing)")?;
         }
+        if !self.withheld.is_empty() {
+            let names = self.withheld.join(", ");
+            writeln!(f, "\nwithheld: {names}")?;
+            writeln!(
+                f,
+                "  Locust sends this only if a recorder asks for it: `#[recorder(needs({names}))]`, or `Recorder::needs`"
+            )?;
+        }
         Ok(())
     }
 }

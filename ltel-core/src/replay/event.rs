@@ -70,22 +70,22 @@ impl<E: Into<OwnedEvent>> ReplayEvent<E> {
     }
 }
 
-impl ReplayEvent {
+impl OwnedEvent {
     /// Gives the event its time and shows it.
-    pub(super) fn with_event(mut self, now: Timestamp, see: impl FnOnce(&Event<'_>)) {
+    pub(super) fn at(mut self, now: Timestamp, see: impl FnOnce(&Event<'_>)) {
         let now = now.as_secs();
-        see(&match &mut self.event {
-            OwnedEvent::Single(event) => {
+        see(&match &mut self {
+            Self::Single(event) => {
                 event.set_time(now);
                 event.as_event()
             }
             // It is reported when it ends.
-            OwnedEvent::Request(request) => {
+            Self::Request(request) => {
                 request.start_time = now - request.response_time.ms().unwrap_or(0.0) / 1e3;
                 request.reported_at = now;
                 Event::Request(request)
             }
-            OwnedEvent::Task(task) => {
+            Self::Task(task) => {
                 task.start_time = now - task.duration / 1e3;
                 Event::Task(task)
             }

@@ -30,6 +30,7 @@ mod event;
 mod output;
 mod display;
 mod spec;
+mod withheld;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +41,11 @@ use serde::Deserialize;
 
 use crate::clock::{Now, Timestamp};
 use crate::meter::{Collector, MeterSettings, meter};
-use crate::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, Spec};
+use crate::recorder::{AnyRecorder, Emitted, Factory, Needs, Origin, Recorder, RecorderFactory, Spec};
 use crate::runs::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
+
+use self::withheld::Withheld;
 
 pub use self::builders::{
     cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task, test_start, test_stop, usage,
@@ -91,6 +94,7 @@ pub struct Replay {
     options: String,
     run: RunInfo,
     series_limit: usize,
+    also_needed: Needs,
     source: Source,
     steps: Vec<Step>,
 }
@@ -123,6 +127,7 @@ impl Replay {
                 ..RunInfo::default()
             },
             series_limit: DEFAULT_SERIES_LIMIT,
+            also_needed: Needs::NONE,
             source: local(),
             steps: Vec::new(),
         }
@@ -174,6 +179,14 @@ impl Replay {
     pub fn run(mut self, run_id: &str, testplan: &str) -> Self {
         run_id.clone_into(&mut self.run.run_id);
         testplan.clone_into(&mut self.run.testplan);
+        self
+    }
+
+    /// Other recorders of the configuration need this, so Locust sends it: for a recorder that uses what is there, but does not
+    /// ask for it.
+    #[must_use]
+    pub const fn also_needed(mut self, needs: Needs) -> Self {
+        self.also_needed = needs;
         self
     }
 
@@ -247,8 +260,12 @@ impl Replay {
 
     /// Builds the recorder, lets everything happen, completes the run and reads what came of it.
     ///
+    /// The recorder gets only what Locust would send it: what it needs is what its options say it needs
+    /// ([`Recorder::needs`]). What was withheld, the output says.
+    ///
     /// # Panics
-    /// If the recorder does not take its options. [`Replay::try_finish`] says so in a value.
+    /// If the recorder does not take its options, which [`Replay::try_finish`] says in a value; and if it builds or emits what
+    /// its spec does not have ([`crate::recorder::SpecMismatch`]).
     #[must_use]
     #[track_caller]
     pub fn finish(self) -> ReplayOutput {
@@ -260,6 +277,10 @@ impl Replay {
     }
 
     /// Like [`Replay::finish`]; an error is what is wrong with the options.
+    ///
+    /// # Panics
+    /// If the recorder builds or emits what its spec does not have ([`crate::recorder::SpecMismatch`]).
+    #[track_caller]
     pub fn try_finish(self) -> Result<ReplayOutput, toml::de::Error> {
         let factory = (self.configure)(&self.options)?;
         let settings = MeterSettings {
@@ -270,8 +291,15 @@ impl Replay {
         let (meter, collector) = meter(&settings, self.spec.scope, self.series_limit);
         let run = Arc::new(self.run);
         let recorder = factory.build(&self.name, run, &[meter], self.series_limit);
-        let stage = Stage { recorder, now: BEGIN, every: self.every, sources: Vec::new(), out: Emitted::default() };
-        Ok(stage.play(self.steps, &collector))
+        let stage = Stage {
+            recorder,
+            now: BEGIN,
+            every: self.every,
+            sources: Vec::new(),
+            withheld: Withheld::new([factory.needs(), self.also_needed]),
+            out: Emitted::default(),
+        };
+        Ok(stage.play(self.steps, self.spec, &collector))
     }
 }
 
@@ -294,17 +322,21 @@ struct Stage {
     now: Timestamp,
     every: Option<Duration>,
     sources: Vec<Arc<SourceInfo>>,
+    withheld: Withheld,
     out: Emitted,
 }
 
 impl Stage {
-    fn play(mut self, steps: Vec<Step>, collector: &Collector) -> ReplayOutput {
+    #[track_caller]
+    fn play(mut self, steps: Vec<Step>, spec: &Spec, collector: &Collector) -> ReplayOutput {
         for step in steps {
             match step {
                 Step::Event(event, source) => {
                     let source = self.meet(source);
                     let origin = Origin { source: Some(&source), now: at(self.now) };
-                    event.with_event(self.now, |event| self.recorder.record(event, origin, &mut self.out));
+                    if let Some(event) = self.withheld.apply(event.event) {
+                        event.at(self.now, |event| self.recorder.record(event, origin, &mut self.out));
+                    }
                 }
                 Step::Advance(time) => self.advance(self.now + time),
                 Step::Gone(source) => {
@@ -316,7 +348,11 @@ impl Stage {
         let source = self.coordinator();
         let origin = Origin { source: source.as_ref(), now: at(self.now) };
         self.recorder.finish(true, origin, &mut self.out);
-        ReplayOutput::new(collector, &self.out, self.recorder.overflowed())
+        if !self.out.mismatches.is_empty() {
+            let all: Vec<_> = self.out.mismatches.iter().map(ToString::to_string).collect();
+            panic!("the recorder `{}` does not match its spec:\n- {}", spec.name, all.join("\n- "));
+        }
+        ReplayOutput::new(collector, &self.out, self.withheld.names(), self.recorder.overflowed())
     }
 
     fn meet(&mut self, source: Source) -> Arc<SourceInfo> {

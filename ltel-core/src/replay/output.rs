@@ -29,6 +29,9 @@ pub struct ReplayOutput {
     /// How many events found the series limit reached.
     #[serde(skip_serializing_if = "is_zero")]
     pub overflowed: u64,
+    /// What the recorder did not get of the events, because it does not need it, by the names of `needs(...)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<&'static str>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
@@ -103,7 +106,7 @@ pub struct SpanOut {
 }
 
 impl ReplayOutput {
-    pub(super) fn new(collector: &Collector, emitted: &Emitted, overflowed: u64) -> Self {
+    pub(super) fn new(collector: &Collector, emitted: &Emitted, withheld: Vec<&'static str>, overflowed: u64) -> Self {
         // A reader of our own that nothing has shut down.
         let metrics = collector.collect().unwrap_or_default();
         let mut points: Vec<PointOut> = points::metrics(&metrics)
@@ -112,7 +115,7 @@ impl ReplayOutput {
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
         let records = emitted.records.iter().map(RecordOut::new).collect();
         let spans = emitted.spans.iter().map(SpanOut::new).collect();
-        Self { points, records, spans, overflowed }
+        Self { points, records, spans, overflowed, withheld }
     }
 
     /// The value of the only point of this name with these labels among its own: a counter's or gauge's value, a

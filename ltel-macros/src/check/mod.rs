@@ -34,9 +34,7 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     for field in sources.filter_map(|source| if let Source::Field(_, fields) = source { Some(fields) } else { None }) {
         needs.extend(field.iter().filter_map(|(_, field)| field.needs));
     }
-    if fields.events(&events).any(|kind| kind.name == "Usage") {
-        needs.push("usage");
-    }
+    needs.extend(fields.events(&events).filter_map(|kind| kind.needs));
     needs.sort_unstable();
     needs.dedup();
     Model {
@@ -202,7 +200,7 @@ fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<
 
 /// The needs that are stated. Those of bare identifiers come on top.
 fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
-    const KNOWN: &[&str] = &["url", "user_class", "context", "request_length", "usage"];
+    const KNOWN: &[&str] = &["url", "user_class", "context", "request_length", "usage", "trace", "tasks"];
     let mut needs = Vec::new();
     for pair in items.list("needs") {
         match KNOWN.iter().find(|known| **known == pair.name) {

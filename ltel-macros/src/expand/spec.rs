@@ -27,7 +27,13 @@ impl Expansion<'_> {
             let fields = record.fields.iter().map(|(name, _)| name);
             quote!(#private::RecordSpec { name: #name, description: #description, fields: &[#(#fields),*] })
         });
-        let needs = model.needs.iter().map(|need| Ident::new(need, Span::call_site()));
+        let needs = model.needs.iter().filter(|need| !["trace", "tasks"].contains(*need));
+        let needs = needs.map(|need| Ident::new(need, Span::call_site()));
+        let trace = match (model.needs.contains(&"tasks"), model.needs.contains(&"trace")) {
+            (true, _) => quote!(trace: #private::TASKS,),
+            (false, true) => quote!(trace: #private::TRACE,),
+            (false, false) => TokenStream::new(),
+        };
         quote! {
             const SPEC: &'static #private::Spec = &#private::Spec {
                 name: #name,
@@ -38,7 +44,7 @@ impl Expansion<'_> {
                 instruments: &[#(#instruments),*],
                 records: &[#(#records),*],
                 spans: &[],
-                needs: #private::Needs { #(#needs: true,)* ..#private::Needs::NONE },
+                needs: #private::Needs { #(#needs: true,)* #trace ..#private::Needs::NONE },
             };
         }
     }

@@ -122,7 +122,7 @@ impl Recorder for Stats {
                 "total_rps",
                 "total_fail_per_sec",
                 "avg_content_length",
-                "percentile_<p>",
+                "percentile_{p}",
                 "error",
                 "occurrences",
                 "first_seen",

@@ -1,0 +1,185 @@
+//! What a recorder builds or emits that its spec does not have. The spec is what people plan with: `ltel-cli recorders` lists
+//! it, and the configuration routes by it. So a difference is said: [`crate::replay`] panics, a run reports an error once.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+use thiserror::Error;
+
+use super::Spec;
+use crate::record::Record;
+use crate::trace::SpanData;
+
+// Bounded: a recorder may make up names without end.
+const MOST: usize = 64;
+const MOST_SHAPES: usize = 1_024;
+
+/// A difference between what a recorder does and what its [`Spec`] says.
+#[derive(Clone, Debug, Error, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SpecMismatch {
+    /// An instrument that the spec does not list.
+    #[error("`build` asks for the instrument `{0}`, but `Spec::instruments` does not list it as it is built")]
+    Instrument(String),
+    /// An instrument of another kind than the spec says.
+    #[error("`build` makes a {built} of the instrument `{name}`, but its `InstrumentSpec` says {listed}")]
+    Kind {
+        /// The instrument.
+        name: String,
+        /// What it is.
+        built: &'static str,
+        /// What the spec says.
+        listed: &'static str,
+    },
+    /// Another number of label values than the spec lists labels.
+    #[error("`Context::series` gets {given} label values, but `Spec::labels` lists {listed} labels")]
+    Labels {
+        /// How many values.
+        given: usize,
+        /// How many labels.
+        listed: usize,
+    },
+    /// A record that the spec does not list.
+    #[error("it emits records `{0}`, but `Spec::records` does not list them")]
+    Record(String),
+    /// A record with a field that the spec does not list.
+    #[error("its record `{record}` has the field `{field}`, but the `RecordSpec::fields` of the record do not list it")]
+    RecordField {
+        /// The record.
+        record: String,
+        /// The field.
+        field: String,
+    },
+    /// A span that the spec does not list.
+    #[error("it emits spans such as `{0}`, but no name in `Spec::spans` fits")]
+    Span(String),
+    /// A span with an attribute that the spec does not list.
+    #[error("its span `{span}` has the attribute `{attribute}`, but the `SpanSpec::attributes` do not list it")]
+    SpanAttribute {
+        /// The span's name in the spec.
+        span: &'static str,
+        /// The attribute.
+        attribute: String,
+    },
+}
+
+/// Holds what one instance emits against the spec.
+#[derive(Debug)]
+pub(super) struct SpecCheck {
+    spec: &'static Spec,
+    instance: String,
+    hasher: DefaultHashBuilder,
+    // Names and fields that have passed, by hash: each kind of record and span is compared once.
+    passed: HashSet<u64>,
+    said: HashSet<SpecMismatch>,
+}
+
+impl SpecCheck {
+    pub(super) fn new(spec: &'static Spec, instance: &str) -> Self {
+        let (passed, said) = (HashSet::new(), HashSet::new());
+        Self { spec, instance: instance.to_owned(), hasher: DefaultHashBuilder::default(), passed, said }
+    }
+
+    /// Adds a mismatch that has not been said before.
+    pub(super) fn say(&mut self, mismatch: SpecMismatch, out: &mut Vec<SpecMismatch>) {
+        if self.said.len() < MOST && self.said.insert(mismatch.clone()) {
+            out.push(mismatch);
+        }
+    }
+
+    pub(super) fn record(&mut self, record: &Record, out: &mut Vec<SpecMismatch>) {
+        let fields = || record.fields.iter().map(|(field, _)| &**field);
+        let shape = self.shape(&record.name, fields());
+        if self.passed.contains(&shape) {
+            return;
+        }
+        let mut listed = self.spec.records.iter().filter(|listed| self.is_named(listed.name, &record.name)).peekable();
+        if listed.peek().is_none() {
+            return self.say(SpecMismatch::Record(record.name.to_string()), out);
+        }
+        let names: Vec<&str> = listed.flat_map(|listed| listed.fields).copied().collect();
+        match fields().find(|field| !names.iter().any(|form| fits(form, field))) {
+            Some(field) => {
+                let (record, field) = (record.name.to_string(), field.to_owned());
+                self.say(SpecMismatch::RecordField { record, field }, out);
+            }
+            None => self.pass(shape),
+        }
+    }
+
+    pub(super) fn span(&mut self, span: &SpanData, out: &mut Vec<SpecMismatch>) {
+        let attributes = || span.attributes.iter().map(|attribute| attribute.key.as_str());
+        let mut mismatch = None;
+        for listed in self.spec.spans.iter().filter(|listed| fits(listed.name, &span.name)) {
+            let shape = self.shape(listed.name, attributes());
+            if self.passed.contains(&shape) {
+                return;
+            }
+            let Some(unlisted) = attributes().find(|attribute| !listed.attributes.contains(attribute)) else {
+                return self.pass(shape);
+            };
+            let attribute = unlisted.to_owned();
+            mismatch.get_or_insert(SpecMismatch::SpanAttribute { span: listed.name, attribute });
+        }
+        self.say(mismatch.unwrap_or_else(|| SpecMismatch::Span(span.name.to_string())), out);
+    }
+
+    fn shape<'a>(&self, name: &str, parts: impl Iterator<Item = &'a str>) -> u64 {
+        parts.fold(self.hasher.hash_one(name), |hash, part| self.hasher.hash_one((hash, part)))
+    }
+
+    fn pass(&mut self, shape: u64) {
+        if self.passed.len() < MOST_SHAPES {
+            self.passed.insert(shape);
+        }
+    }
+
+    /// Whether a record's name is the listed one. A derived record without a name of its own is named after the instance,
+    /// and listed under the type's name.
+    fn is_named(&self, listed: &str, name: &str) -> bool {
+        let after_type = listed.strip_prefix(self.spec.name).filter(|rest| rest.starts_with('.'));
+        listed == name || after_type.is_some_and(|rest| name.strip_prefix(&*self.instance) == Some(rest))
+    }
+}
+
+/// Whether a name is of this form: what varies stands in `{}`.
+fn fits(form: &str, name: &str) -> bool {
+    let mut texts = form.split('{').map(|part| part.split_once('}').map_or(part, |(_, text)| text));
+    let Some(mut rest) = texts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut texts = texts.peekable();
+    let mut varies = false;
+    while let Some(text) = texts.next() {
+        varies = true;
+        if texts.peek().is_none() {
+            return rest.ends_with(text);
+        }
+        match rest.find(text) {
+            Some(at) => rest = &rest[at + text.len()..],
+            None => return false,
+        }
+    }
+    varies || rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn names_fit_their_form() {
+        for (form, name, expected) in [
+            ("{method} {name}", "GET /", true),
+            ("{method} {name}", "GET", false),
+            ("{task}", "anything", true),
+            ("checkout", "checkout", true),
+            ("checkout", "checkout 2", false),
+            ("pay {name} now", "pay me now", true),
+            ("pay {name} now", "pay me later", false),
+            ("percentile_{p}", "percentile_99.9", true),
+            ("percentile_{p}", "median", false),
+        ] {
+            assert_eq!(fits(form, name), expected, "{form} {name}");
+        }
+    }
+}

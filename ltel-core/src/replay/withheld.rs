@@ -1,0 +1,88 @@
+//! What a real Locust would not send, because the recorder does not need it. Without this, a recorder that forgets to say
+//! what it needs would pass its tests and find nothing in a real test.
+
+use std::collections::BTreeSet;
+
+use crate::event::{Extra, Request, SingleEvent};
+use crate::recorder::Needs;
+use crate::wire::Features;
+
+use super::event::OwnedEvent;
+
+/// Takes out of events what these needs do not ask for.
+#[derive(Debug)]
+pub(super) struct Withheld {
+    asked: Features,
+    usage: bool,
+    names: BTreeSet<&'static str>,
+}
+
+impl Withheld {
+    pub(super) fn new(needs: [Needs; 2]) -> Self {
+        let mut asked = Features::default();
+        for needs in needs {
+            needs.add_to(&mut asked);
+        }
+        Self { usage: needs.iter().any(|needs| needs.usage), asked, names: BTreeSet::new() }
+    }
+
+    /// What the recorder would have had to need, by the names of `needs(...)`.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        self.names.into_iter().collect()
+    }
+
+    /// The event as Locust would send it; none if it would not.
+    pub(super) fn apply(&mut self, mut event: OwnedEvent) -> Option<OwnedEvent> {
+        let traces_tasks = self.asked.trace.is_some_and(|trace| trace.tasks);
+        match &mut event {
+            OwnedEvent::Request(request) => self.request(request),
+            OwnedEvent::Task(_) if !traces_tasks => return self.withhold("tasks"),
+            OwnedEvent::Single(SingleEvent::Usage(_)) if !self.usage => return self.withhold("usage"),
+            OwnedEvent::Single(SingleEvent::UserError(error)) if !traces_tasks => {
+                if error.trace_id.take().is_some() | error.span_id.take().is_some() {
+                    self.names.insert("tasks");
+                }
+            }
+            OwnedEvent::Task(_) | OwnedEvent::Single(_) => {}
+        }
+        Some(event)
+    }
+
+    fn withhold(&mut self, name: &'static str) -> Option<OwnedEvent> {
+        self.names.insert(name);
+        None
+    }
+
+    fn request(&mut self, request: &mut Request<'_>) {
+        let Some(extra) = &mut request.extra else { return };
+        let needs = &self.asked;
+        // Who traces requests gets the URL and the user class of those that have a place in a trace.
+        let traced = needs.trace.is_some() && extra.trace_id.is_some();
+        let mut remove = |needed: bool, name: &'static str, present: bool| {
+            let remove = present && !needed;
+            if remove {
+                self.names.insert(name);
+            }
+            remove
+        };
+        if remove(needs.trace.is_some(), "trace", extra.trace_id.is_some()) {
+            let Extra { url, user_class, context, request_length, .. } = std::mem::take(&mut **extra);
+            **extra = Extra { url, user_class, context, request_length, ..Extra::default() };
+        }
+        if remove(needs.url || traced, "url", extra.url.is_some()) {
+            extra.url = None;
+        }
+        if remove(needs.user_class || traced, "user_class", extra.user_class.is_some()) {
+            extra.user_class = None;
+        }
+        if remove(needs.context, "context", !extra.context.is_empty()) {
+            extra.context.clear();
+        }
+        if remove(needs.request_length, "request_length", extra.request_length.is_some()) {
+            extra.request_length = None;
+        }
+        if **extra == Extra::default() {
+            request.extra = None;
+        }
+    }
+}
