@@ -23,14 +23,14 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::config::{BackendConfig, BackendKind, Config};
+use crate::config::{BackendConfig, Config};
 use crate::deliver::summary::Summary;
-use crate::deliver::{self, DRAIN, Delivered, Feed};
+use crate::deliver::{self, DRAIN, Delivered, Feed, RunningBackend};
 use crate::runs::faults::Faults;
 
 use crate::ingest::Listeners;
 use crate::runs::{Outcome, Runs, Status};
-use own_metrics::Observed;
+use own_metrics::OwnMetrics;
 
 // Frames between the connections and the runs, so that neither waits for the other at each frame.
 const DELIVERIES: usize = 64;
@@ -53,13 +53,6 @@ pub(crate) struct Pipeline {
     runs: JoinHandle<Option<Outcome>>,
     backends: Vec<RunningBackend>,
     failures: Failures,
-}
-
-#[derive(Debug)]
-struct RunningBackend {
-    config: BackendConfig,
-    account: Arc<deliver::DeliveryAccount>,
-    task: JoinHandle<()>,
 }
 
 /// What is left when all stages are over.
@@ -112,27 +105,29 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 impl Pipeline {
     /// Starts all stages.
-    pub(crate) fn start(config: Config, listeners: Listeners) -> Result<Self, deliver::StartError> {
+    pub(crate) fn start(
+        config: Config,
+        listeners: Listeners,
+        summary: Arc<Summary>,
+    ) -> Result<Self, deliver::StartError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
         let faults = Arc::new(Faults::default());
-        let summary = Arc::new(Summary::default());
 
         let mut at_work = Vec::new();
         let mut handles = Vec::new();
         for backend in &config.backends {
-            let (handle, task) = deliver::start(backend, &summary)?;
-            at_work.push(RunningBackend { config: backend.clone(), account: Arc::clone(&handle.account), task });
+            let (handle, running) = deliver::start(backend)?;
+            at_work.push(running);
             handles.push(handle);
         }
 
         let (stop, stopped) = watch::channel(false);
         let (status_sender, status) = watch::channel(Status::default());
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
-        let to_tell = |config: &BackendConfig| !matches!(config.kind, BackendKind::Summary);
-        let watches = handles.iter().zip(&config.backends).filter(|(_, config)| to_tell(config));
-        let observed = Arc::new(Observed {
+        let watches = handles.iter().zip(&config.backends).filter(|(_, config)| config.delivers());
+        let observed = Arc::new(OwnMetrics {
             backends: watches.map(|(backend, _)| backend.watch()).collect(),
             faults: Arc::clone(&faults),
             status: status.clone(),
@@ -201,12 +196,10 @@ impl Pipeline {
                 Some(_) => {}
                 None => {
                     tracing::warn!("backend `{}` did not finish: what it held is lost", backend.config.name);
-                    backend.task.abort();
-                    let _ = backend.task.await;
-                    backend.account.given_up();
+                    backend.give_up().await;
                 }
             }
-            accounts.push((backend.config, backend.account.delivered()));
+            accounts.push((backend.config, backend.account.snapshot()));
         }
         // The runs let go of their clients too. Without its last acknowledgement a Locust would wait, and call its frames lost.
         self.answers.close();

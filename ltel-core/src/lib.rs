@@ -2,7 +2,7 @@
 //! and the recorders that turn them into OpenTelemetry instruments and structured records.
 //!
 //! In the order in which an event passes: [`wire`] decodes a frame into an [`event`], [`runs`] know the run and the source
-//! it belongs to, a [`recorder`] sees it and writes to its [`instrument`]s and [`record`]s, and a backend reads those
+//! it belongs to, a [`recorder`] sees it and writes to its [`instrument`]s and [`record`]s, and a [`backend`] reads those
 //! through a [`meter`]. There are no sockets here and no async runtime.
 
 pub mod clock;
@@ -22,6 +22,7 @@ pub mod trace;
 pub mod recorder;
 pub mod meter;
 pub mod points;
+pub mod backend;
 pub mod registry;
 pub mod replay;
 #[doc(hidden)]

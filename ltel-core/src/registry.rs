@@ -1,24 +1,28 @@
-//! Which recorder types a binary has. Registration is explicit: one line per recorder, in the binary's `main`.
+//! Which types of recorders and backends a binary has. Registration is explicit: one line per type, in the binary's `main`.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect;
 use toml::de::{Error, ValueDeserializer};
 
+use crate::backend::{AnyBackend, Backend, BackendSpec, Check};
 use crate::recorder::{Factory, Recorder, RecorderFactory, Spec};
 
-/// The recorder types that a configuration can select.
+/// The types of recorders and backends that a configuration can select.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     types: Vec<RecorderType>,
+    backends: Vec<BackendType>,
 }
 
 impl Registry {
-    /// No recorders at all. `ltel_recorders::registry()` has the built-in ones.
+    /// No types at all. `ltel_recorders::registry()` has the built-in recorders; `ltel_cli::run` adds the built-in backends.
     #[must_use]
     pub const fn new() -> Self {
-        Self { types: Vec::new() }
+        Self { types: Vec::new(), backends: Vec::new() }
     }
 
     /// Adds a recorder type. A later one of the same name takes the place of the earlier.
@@ -37,7 +41,43 @@ impl Registry {
         self
     }
 
-    /// All types, in the order of their registration.
+    /// Adds a type of backends. A later one of the same name takes the place of the earlier; one of your own takes that of a
+    /// built-in one.
+    #[must_use]
+    pub fn backend<B: Backend>(mut self) -> Self {
+        self.backends.retain(|have| have.spec.name != B::SPEC.name);
+        self.backends.push(BackendType {
+            spec: B::SPEC,
+            options: serde_introspect::<B::Options>(),
+            read: |options| {
+                let options = B::Options::deserialize(options)?;
+                Ok(UncheckedBackend(Box::new(move |cx| Some(Arc::new(B::check(options, cx)?)))))
+            },
+        });
+        self
+    }
+
+    /// With the types of backends of another registry that this one has no backend of the same name for.
+    #[must_use]
+    pub fn with_backends_of(mut self, other: &Self) -> Self {
+        let missing: Vec<_> =
+            other.backends.iter().copied().filter(|type_| self.backend_type(type_.spec.name).is_none()).collect();
+        self.backends.extend(missing);
+        self
+    }
+
+    /// All types of backends.
+    pub fn backend_types(&self) -> impl Iterator<Item = &BackendType> {
+        self.backends.iter()
+    }
+
+    /// The type of backends of this name.
+    #[must_use]
+    pub fn backend_type(&self, name: &str) -> Option<&BackendType> {
+        self.backends.iter().find(|have| have.spec.name == name)
+    }
+
+    /// All types of recorders, in the order of their registration.
     pub fn types(&self) -> impl Iterator<Item = &RecorderType> {
         self.types.iter()
     }
@@ -65,5 +105,40 @@ impl RecorderType {
     /// Reads the recorder's options from its table of the configuration. The error knows where in the file it is.
     pub fn configure(&self, options: ValueDeserializer<'_>) -> Result<Box<dyn RecorderFactory>, Error> {
         (self.configure)(options)
+    }
+}
+
+/// One type of backends.
+#[derive(Clone, Copy, Debug)]
+pub struct BackendType {
+    /// What it is.
+    pub spec: &'static BackendSpec,
+    /// The keys of its options.
+    pub options: &'static [&'static str],
+    read: fn(ValueDeserializer<'_>) -> Result<UncheckedBackend, Error>,
+}
+
+impl BackendType {
+    /// Reads the backend's options from its table of the configuration. The error knows where in the file it is.
+    pub fn read(&self, options: ValueDeserializer<'_>) -> Result<UncheckedBackend, Error> {
+        (self.read)(options)
+    }
+}
+
+/// A backend whose options have been read.
+pub struct UncheckedBackend(Box<CheckOptions>);
+
+type CheckOptions = dyn FnOnce(&mut Check<'_>) -> Option<Arc<dyn AnyBackend>>;
+
+impl UncheckedBackend {
+    /// Checks the options; what is wrong is told to `cx`.
+    pub fn check(self, cx: &mut Check<'_>) -> Option<Arc<dyn AnyBackend>> {
+        (self.0)(cx)
+    }
+}
+
+impl fmt::Debug for UncheckedBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UncheckedBackend")
     }
 }

@@ -46,15 +46,14 @@ fn of_run(run: &FinishedRun) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
-    use ltel_core::runs::RunInfo;
-    use ltel_core::runs::{RunAccount, SourceAccount, SourceStatus};
-    use opentelemetry_sdk::metrics::Temporality;
+    use ltel_core::backend::BackendEnd;
+    use ltel_core::runs::{RunAccount, RunInfo, SourceAccount, SourceStatus};
 
     use super::*;
-    use crate::config::{BackendConfig, BackendKind, Signal};
+    use crate::config::{BackendConfig, Signal};
     use crate::deliver::Delivered;
+    use crate::deliver::summary::SummaryBackend;
     use crate::runs::Outcome;
 
     fn run(complete: bool, dropped: &[(DropReason, u64)], late: u64) -> FinishedRun {
@@ -76,14 +75,7 @@ mod tests {
     }
 
     fn check_outcome(outcome: Outcome, delivered: Delivered, expected: &[&str]) {
-        let backend = BackendConfig {
-            name: "file".to_owned(),
-            interval: Duration::MAX,
-            temporality: Temporality::Cumulative,
-            queue: 1,
-            internal_metrics: false,
-            kind: BackendKind::Summary,
-        };
+        let backend = BackendConfig::new("file", SummaryBackend(Arc::default()));
         let ended = Ended {
             outcome,
             met: true,
@@ -130,7 +122,7 @@ mod tests {
         check(whole(), 0, refused, &["backend `file`: 7 records rejected by the receiver"]);
         let final_points = with(&|delivered| delivered.lost_final_points = 8);
         check(whole(), 0, final_points, &["backend `file`: final figures NOT delivered (8 points)"]);
-        let given_up = with(&|delivered| delivered.given_up = true);
+        let given_up = with(&|delivered| delivered.ended = BackendEnd::GivenUp);
         check(whole(), 0, given_up, &["backend `file`: did not finish: what it held is NOT delivered"]);
     }
 }

@@ -18,9 +18,8 @@ use ltel_core::registry::Registry;
 use args::{Cli, Command};
 use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
 
-/// Runs ltel's command line with these recorders. The exit code is for `main` to return.
+/// Runs ltel's command line with these recorders, and with these backends beside the built-in ones. The exit code is for `main` to return.
 #[must_use]
-#[allow(clippy::needless_pass_by_value)] // `run(registry().with::<Mine>())` reads best
 pub fn run(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -30,7 +29,7 @@ pub fn run(registry: Registry) -> ExitCode {
         }
     };
     log::start();
-    match execute(cli, &registry) {
+    match execute(cli, &crate::with_backends(registry)) {
         Ok(code) => ExitCode::from(code),
         Err(Failure { code, message }) => {
             print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use ltel_core::backend::BackendEnd;
 use ltel_core::figures::{EndpointFigures, RunFigures};
 use ltel_core::runs::{DropReason, SourceAccount};
 use ltel_core::text;
 
-use crate::config::{BackendConfig, BackendKind, Signal};
+use crate::config::{BackendConfig, Signal};
 use crate::deliver::Delivered;
 use crate::pipeline::Ended;
 use crate::runs::FinishedRun;
@@ -135,12 +136,10 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
     let mut table = plain(&["Backend", "Type", "Points", "Records", "Spans", ""]);
     right(&mut table, 2..5);
     for (backend, delivered) in accounts {
-        let kind = match backend.kind {
-            BackendKind::Json(_) => "json",
-            BackendKind::Otlp(_) => "otlp",
-            BackendKind::Prometheus(_) => "prometheus",
-            BackendKind::Summary => continue,
-        };
+        if !backend.delivers() {
+            continue;
+        }
+        let kind = backend.backend.spec().name;
         let taken = |signal| delivered.of(signal).delivered.to_string();
         let [points, records, spans] = [Signal::Metrics, Signal::Logs, Signal::Traces].map(taken);
         table.add_row([backend.name.as_str(), kind, &points, &records, &spans, &delivery(delivered)]);
@@ -151,8 +150,10 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
 /// What became of what a backend was given.
 pub(crate) fn delivery(delivered: &Delivered) -> String {
     let mut parts = Vec::new();
-    if delivered.given_up {
-        parts.push("did not finish: what it held is NOT delivered".to_owned());
+    match &delivered.ended {
+        BackendEnd::Well => {}
+        BackendEnd::GivenUp => parts.push("did not finish: what it held is NOT delivered".to_owned()),
+        BackendEnd::Panicked(_) => parts.push("panicked: what it held and what came then is NOT delivered".to_owned()),
     }
     if delivered.lost_final_points > 0 {
         parts.push(format!("final figures NOT delivered ({} points)", delivered.lost_final_points));

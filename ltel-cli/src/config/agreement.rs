@@ -2,17 +2,20 @@
 
 use std::ops::Range;
 
+use ltel_core::backend::{ConfigError, Signal, Takes};
 use ltel_core::recorder::Spec;
+use ltel_core::registry::Registry;
 use ltel_core::wire::TraceFeatures;
 
-use super::error::ConfigError;
-use super::{BackendConfig, BackendKind, RecorderConfig, Signal};
+use super::names::join;
+use super::{BackendConfig, RecorderConfig};
 
 /// Finds what does not fit together, and gives the recorders that are to work. Without backends that are right there is nothing
 /// to say of them.
 pub(super) fn check(
     recorders: Vec<(RecorderConfig, Range<usize>)>,
     backends: Option<&[BackendConfig]>,
+    registry: &Registry,
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
 ) -> Vec<RecorderConfig> {
@@ -21,7 +24,7 @@ pub(super) fn check(
     for (recorder, header) in recorders {
         match backends.map_or(Reach::Some, |backends| reach(&recorder, backends)) {
             Reach::Some => {}
-            Reach::None => errors.push(reaches_nobody(&recorder, header)),
+            Reach::None => errors.push(no_backend_takes_it(&recorder, header, registry)),
             Reach::Off => {
                 let (name, what) = (&recorder.name, items(&recorder));
                 warnings.push(format!(
@@ -75,13 +78,13 @@ enum Reach {
 
 fn reach(recorder: &RecorderConfig, backends: &[BackendConfig]) -> Reach {
     let emits = emits(recorder.spec);
-    let any = |takes: fn(&BackendKind, Signal) -> bool| {
-        let mut routes = recorder.backends.iter().map(|&index| &backends[index].kind);
-        routes.any(|kind| emits.iter().any(|&signal| takes(kind, signal)))
+    let any = |takes| {
+        let mut routes = recorder.backends.iter().map(|&index| &backends[index].backend);
+        routes.any(|backend| emits.iter().any(|&signal| backend.takes(signal) == takes))
     };
-    if emits.is_empty() || any(BackendKind::takes) {
+    if emits.is_empty() || any(Takes::Yes) {
         Reach::Some
-    } else if any(BackendKind::is_off) {
+    } else if any(Takes::TurnedOff) {
         Reach::Off
     } else {
         Reach::None
@@ -94,16 +97,27 @@ fn items(recorder: &RecorderConfig) -> String {
 }
 
 /// A recorder works for nothing if no backend that it is routed to takes what it emits.
-fn reaches_nobody(recorder: &RecorderConfig, header: Range<usize>) -> ConfigError {
+fn no_backend_takes_it(recorder: &RecorderConfig, header: Range<usize>, registry: &Registry) -> ConfigError {
     let message =
         format!("[recorders.{}] emits {}, and no backend that it goes to takes them", recorder.name, items(recorder));
-    let emits = emits(recorder.spec);
-    let help = if emits.contains(&Signal::Traces) {
-        "backends of type `otlp` take spans, and of type `json` with `spans = true`"
-    } else if emits.contains(&Signal::Logs) {
-        "backends of type `json` and `otlp` take records"
-    } else {
-        "backends of every type take metrics, unless their `signals` leave them out"
+    // What fewest types of backends take is most likely what it is about.
+    let takers = emits(recorder.spec).into_iter().map(|signal| (signal, takers(signal, registry)));
+    let Some((signal, takers)) = takers.min_by_key(|(_, takers)| takers.len()) else {
+        return ConfigError::new(message, header);
     };
+    let mut help = format!("backends that take {}: {}", signal.items(), join(takers));
+    if signal == Signal::Metrics {
+        help.push_str("; unless `signals` leaves them out");
+    }
     ConfigError::new(message, header).help(help)
+}
+
+/// The types of backends that can take a signal, with what they need for it.
+fn takers(signal: Signal, registry: &Registry) -> Vec<String> {
+    let types = registry.backend_types().filter_map(|type_| {
+        let (_, option) = type_.spec.signals.iter().find(|(have, _)| *have == signal)?;
+        let with = option.map_or(String::new(), |option| format!(" with `{option}`"));
+        Some(format!("`{}`{with}", type_.spec.name))
+    });
+    types.collect()
 }

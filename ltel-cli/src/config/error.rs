@@ -1,31 +1,9 @@
-//! What is wrong with a configuration, and where.
+//! Shows what is wrong with a configuration, and where.
 
 use std::fmt;
-use std::ops::Range;
 
+pub use ltel_core::backend::ConfigError;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// What is wrong.
-    pub message: String,
-    /// The offending text, in bytes of the file.
-    pub span: Range<usize>,
-    /// What would be right.
-    pub help: Option<String>,
-}
-
-impl ConfigError {
-    pub(super) fn new(message: impl Into<String>, span: Range<usize>) -> Self {
-        Self { message: message.into(), span, help: None }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
 
 /// Everything that is wrong with a configuration file.
 #[derive(Clone, Debug)]
@@ -70,13 +48,3 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
-
-/// The one of `known` that somebody who typed `typed` may have meant.
-pub(super) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
-        .min()
-        .map(|(_, name)| name)
-}

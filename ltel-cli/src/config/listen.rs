@@ -8,9 +8,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Environment;
-use super::error::ConfigError;
 use super::section::Section;
 use super::values::Secret;
+use ltel_core::backend::ConfigError;
 
 const DEFAULT_TCP: &str = "127.0.0.1:4327";
 

@@ -3,12 +3,14 @@
 
 use std::ops::Range;
 
+use ltel_core::backend::TablePlace;
 use serde::de::DeserializeOwned;
 use serde_aux::serde_introspection::serde_introspect;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
-use super::error::{ConfigError, did_you_mean};
+use super::names::{did_you_mean, list};
+use ltel_core::backend::ConfigError;
 
 /// A table, and the header or key that it stands under.
 #[derive(Clone, Debug)]
@@ -22,6 +24,11 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     pub(super) fn new(title: impl Into<String>, header: Range<usize>, table: DeTable<'a>) -> Self {
         Self { title: title.into(), header, table }
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> TablePlace {
+        TablePlace { title: self.title.clone(), header: self.header.clone() }
     }
 
     /// The tables in this table, each as a section of its own.
@@ -102,7 +109,7 @@ impl<'a> Section<'a> {
     }
 
     fn named(&self, key: &str) -> String {
-        if self.title.is_empty() { format!("`{key}`") } else { format!("`{key}` in {}", self.title) }
+        named(&self.title, key)
     }
 
     /// Reads the whole table with a function. `keys` are those that it knows.
@@ -128,6 +135,7 @@ impl<'a> Section<'a> {
                 None => error.help(format!("the keys here are {}", list(known()))),
             });
         }
+        let mut wrong = Vec::new();
         loop {
             let value = Spanned::new(self.header.clone(), DeValue::Table(self.table.clone()));
             let error = match read(ValueDeserializer::from(value)) {
@@ -135,16 +143,15 @@ impl<'a> Section<'a> {
                 Ok(value) => return Some(value),
                 Err(error) => error,
             };
+            // A key that was taken out because it is wrong is not missing.
+            if quoted(error.message(), "missing field ").is_some_and(|(key, _)| wrong.iter().any(|have| have == key)) {
+                return None;
+            }
             let span = error.span().unwrap_or_else(|| self.header.clone());
-            let culprit = self
-                .table
-                .iter()
-                .find(|(key, value)| contains(&key.span(), &span) || contains(&value.span(), &span))
-                .map(|(key, _)| key.get_ref().to_string());
-            match culprit {
-                Some(key) => {
-                    errors.push(ConfigError::new(format!("{}: {}", self.named(&key), error.message()), span));
-                    self.table.remove(key.as_str());
+            match take_innermost(&mut self.table, &span, &self.title) {
+                Some(found) => {
+                    errors.push(found.error(error.message(), span));
+                    wrong.push(found.key);
                 }
                 None => {
                     errors.push(ConfigError::new(format!("{}: {}", self.title, error.message()), self.header.clone()));
@@ -155,19 +162,64 @@ impl<'a> Section<'a> {
     }
 }
 
-fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
-    outer.start <= inner.start && inner.end <= outer.end
+/// A key that something is wrong with, and the table that it stands in.
+struct WrongKey {
+    title: String,
+    key: String,
 }
 
-/// Names for people: `a`, `b` and `c`.
-pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    names.sort();
-    match names.pop() {
-        None => "none".to_owned(),
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} and {last}", names.join(", ")),
+impl WrongKey {
+    /// What serde says, in words for people. Where its texts change, its own are shown.
+    fn error(&self, message: &str, span: Range<usize>) -> ConfigError {
+        let named = named(&self.title, &self.key);
+        if let Some((key, rest)) = quoted(message, "unknown field ").filter(|(key, _)| *key == self.key) {
+            let known: Vec<_> = rest.split('`').skip(1).step_by(2).collect();
+            let error = ConfigError::new(format!("unknown key {named}"), span);
+            return match did_you_mean(key, known.iter().copied()) {
+                Some(name) => error.help(format!("did you mean `{name}`?")),
+                None => error.help(format!("the keys here are {}", list(known.into_iter()))),
+            };
+        }
+        if let Some((what, _)) = message.split_once(", expected struct ") {
+            let parent = self.title.trim_matches(['[', ']']);
+            return ConfigError::new(format!("{named}: {what}, expected a table"), span)
+                .help(format!("write `[{parent}.{}]` on a line of its own, and its keys below", self.key));
+        }
+        ConfigError::new(format!("{named}: {message}"), span)
     }
+}
+
+/// What stands in backticks after the beginning of a message, and the rest of the message.
+fn quoted<'a>(message: &'a str, begin: &str) -> Option<(&'a str, &'a str)> {
+    message.strip_prefix(begin)?.strip_prefix('`')?.split_once('`')
+}
+
+/// Takes out the innermost key that an error is about.
+fn take_innermost(table: &mut DeTable<'_>, span: &Range<usize>, title: &str) -> Option<WrongKey> {
+    let mut found = None;
+    for (key, value) in table.iter_mut() {
+        let is_here = contains(&key.span(), span) || contains(&value.span(), span);
+        let name = key.get_ref().to_string();
+        if let DeValue::Table(inner) = value.get_mut()
+            && let Some(wrong) = take_innermost(inner, span, &format!("[{}.{name}]", title.trim_matches(['[', ']'])))
+        {
+            return Some(wrong);
+        }
+        if is_here {
+            found = Some(name);
+        }
+    }
+    let key = found?;
+    table.remove(key.as_str());
+    Some(WrongKey { title: title.to_owned(), key })
+}
+
+fn named(title: &str, key: &str) -> String {
+    if title.is_empty() { format!("`{key}`") } else { format!("`{key}` in {title}") }
+}
+
+fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
 }
 
 fn article(type_name: &str) -> String {

@@ -1,30 +1,13 @@
 //! Variables of the OpenTelemetry specification that ltel does not follow, and values that it does not know. They count as not
 //! set, and people are told: so the specification has it ("Environment Variable Specification", Enum and Boolean).
 
-use super::section::list;
-use super::{BackendKind, Config, Environment};
+use ltel_core::backend::{Variable, VariableValues};
+use ltel_core::registry::Registry;
 
-/// What ltel takes of a variable.
-enum Takes {
-    Nothing,
-    OneOf(&'static [&'static str]),
-    /// A number from 0 to 1.
-    Part,
-}
+use super::names::list;
+use super::{Config, Environment};
 
-impl Takes {
-    fn takes(&self, value: &str) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::OneOf(known) => known.iter().any(|known| known.eq_ignore_ascii_case(value)),
-            Self::Part => value.parse().is_ok_and(|part: f64| (0.0..=1.0).contains(&part)),
-        }
-    }
-}
-
-const SWITCH: Takes = Takes::OneOf(&["true", "false"]);
-const EXPORTERS: Takes = Takes::OneOf(&["otlp", "none"]);
-const SAMPLERS: Takes = Takes::OneOf(&[
+const SAMPLERS: VariableValues = VariableValues::OneOf(&[
     "always_on",
     "always_off",
     "traceidratio",
@@ -33,77 +16,58 @@ const SAMPLERS: Takes = Takes::OneOf(&[
     "parentbased_traceidratio",
 ]);
 
-/// A name (`*` stands for any text), what is taken of it, and the configurations that it concerns.
-type Variable = (&'static str, Takes, fn(&Config) -> bool);
-
-const VARIABLES: [Variable; 18] = [
-    ("OTEL_SDK_DISABLED", SWITCH, sends_otlp),
-    ("OTEL_METRICS_EXPORTER", EXPORTERS, sends_otlp),
-    ("OTEL_TRACES_EXPORTER", EXPORTERS, sends_otlp),
-    ("OTEL_LOGS_EXPORTER", EXPORTERS, sends_otlp),
-    ("OTEL_EXPORTER_OTLP*_INSECURE", SWITCH, sends_otlp),
-    ("OTEL_EXPORTER_OTLP*_COMPRESSION", Takes::OneOf(&["gzip", "none"]), sends_otlp),
-    ("OTEL_TRACES_SAMPLER", SAMPLERS, traces),
-    ("OTEL_TRACES_SAMPLER_ARG", Takes::Part, traces),
-    ("OTEL_PROPAGATORS", Takes::OneOf(&["tracecontext", "tracecontext,baggage", "baggage,tracecontext"]), traces),
-    ("OTEL_*_LIMIT", Takes::Nothing, sends_otlp),
-    ("OTEL_BSP_*", Takes::Nothing, sends_otlp),
-    ("OTEL_BLRP_*", Takes::Nothing, sends_otlp),
-    ("OTEL_METRIC_EXPORT_TIMEOUT", Takes::Nothing, sends_otlp),
-    ("OTEL_METRICS_EXEMPLAR_FILTER", Takes::OneOf(&["always_off"]), sends_otlp),
-    ("OTEL_LOG_LEVEL", Takes::Nothing, sends_otlp),
-    ("OTEL_CONFIG_FILE", Takes::Nothing, sends_otlp),
-    ("OTEL_EXPERIMENTAL_CONFIG_FILE", Takes::Nothing, sends_otlp),
-    ("OTEL_EXPORTER_PROMETHEUS_*", Takes::Nothing, is_scraped),
+/// Those that concern the recorders which want traces. The others each type of backends names itself.
+const OF_TRACES: [Variable; 3] = [
+    Variable { name: "OTEL_TRACES_SAMPLER", takes: SAMPLERS },
+    Variable { name: "OTEL_TRACES_SAMPLER_ARG", takes: VariableValues::Ratio },
+    Variable {
+        name: "OTEL_PROPAGATORS",
+        takes: VariableValues::OneOf(&["tracecontext", "tracecontext,baggage", "baggage,tracecontext"]),
+    },
 ];
-
-fn sends_otlp(config: &Config) -> bool {
-    config.backends.iter().any(|backend| matches!(backend.kind, BackendKind::Otlp(_)))
-}
-
-fn is_scraped(config: &Config) -> bool {
-    config.backends.iter().any(|backend| matches!(backend.kind, BackendKind::Prometheus(_)))
-}
-
-fn traces(config: &Config) -> bool {
-    config.recorders.iter().any(|recorder| recorder.factory.needs().trace.is_some())
-}
 
 /// A variable that is set, and that ltel does not follow.
 pub(super) struct Unsupported {
     name: String,
     /// For people: the variable, and what would be right.
     pub(super) warning: String,
-    /// The configurations that it concerns.
-    pub(super) concerns: fn(&Config) -> bool,
+    // The type of backends that it concerns; if absent, recorders that want traces.
+    backend_type: Option<&'static str>,
+}
+
+impl Unsupported {
+    /// Whether it makes a difference to a configuration.
+    pub(super) fn concerns(&self, config: &Config) -> bool {
+        match self.backend_type {
+            Some(name) => config.backends.iter().any(|backend| backend.backend.spec().name == name),
+            None => config.recorders.iter().any(|recorder| recorder.factory.needs().trace.is_some()),
+        }
+    }
 }
 
 /// Parts the environment into what is followed and what is not.
-pub(super) fn part(env: &Environment) -> (Environment, Vec<Unsupported>) {
+pub(super) fn part(env: &Environment, registry: &Registry) -> (Environment, Vec<Unsupported>) {
+    let of_backends = registry
+        .backend_types()
+        .flat_map(|type_| type_.spec.variables.iter().map(|variable| (variable, Some(type_.spec.name))));
+    let known: Vec<_> = of_backends.chain(OF_TRACES.iter().map(|variable| (variable, None))).collect();
     let found = env.iter().filter_map(|(name, value)| {
-        let (_, takes, concerns) = VARIABLES.iter().find(|(pattern, ..)| matches(pattern, name))?;
-        if takes.takes(value) {
+        let (Variable { takes, .. }, backend_type) = known.iter().find(|(variable, _)| variable.is(name))?;
+        if takes.contains(value) {
             return None;
         }
         let warning = match takes {
-            Takes::Nothing => format!("{name}: not supported, ignored"),
-            Takes::OneOf(known) => {
+            VariableValues::Nothing => format!("{name}: not supported, ignored"),
+            VariableValues::OneOf(known) => {
                 format!("{name}: `{value}` is not supported, ignored; supported: {}", list(known.iter().copied()))
             }
-            Takes::Part => format!("{name}: `{value}` is not a number from 0 to 1, ignored"),
+            VariableValues::Ratio => format!("{name}: `{value}` is not a number from 0 to 1, ignored"),
         };
-        Some(Unsupported { name: name.to_owned(), warning, concerns: *concerns })
+        Some(Unsupported { name: name.to_owned(), warning, backend_type: *backend_type })
     });
     let found: Vec<_> = found.collect();
     let followed = env.iter().filter(|(name, _)| found.iter().all(|unsupported| unsupported.name != *name));
     (followed.collect(), found)
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((begin, end)) => name.strip_prefix(begin).is_some_and(|rest| rest.ends_with(end)),
-    }
 }
 
 #[cfg(test)]
@@ -111,7 +75,7 @@ mod tests {
     use super::*;
 
     fn check(variable: (&str, &str), expected: Option<&str>) {
-        let (followed, unsupported) = part(&[variable].into_iter().collect());
+        let (followed, unsupported) = part(&[variable].into_iter().collect(), &crate::deliver::built_in());
         let warnings: Vec<_> = unsupported.iter().map(|unsupported| unsupported.warning.as_str()).collect();
         assert_eq!(warnings, Vec::from_iter(expected), "{variable:?}");
         assert_eq!(followed.get(variable.0).is_some(), expected.is_none() && !variable.1.is_empty(), "{variable:?}");

@@ -7,9 +7,12 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 
 use super::Environment;
 
-/// A duration as people write it: `3s`, `500ms`, `1m 30s`. Never zero.
+/// Longer ones mean a mistake, and clocks cannot add them.
+pub(crate) const MAX_DURATION: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// A duration as people write it: `3s`, `500ms`, `1m 30s`. Never zero, and never longer than 100 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Interval(pub(super) Duration);
+pub struct Interval(pub Duration);
 
 impl<'de> Deserialize<'de> for Interval {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -24,9 +27,15 @@ impl<'de> Deserialize<'de> for Interval {
             fn visit_str<E: Error>(self, text: &str) -> Result<Interval, E> {
                 match humantime::parse_duration(text) {
                     Ok(duration) if duration.is_zero() => Err(E::custom("a duration must be longer than zero")),
+                    Ok(duration) if duration > MAX_DURATION => {
+                        Err(E::custom(format!("\"{text}\" is too long: a duration may be 100 years at most")))
+                    }
+                    Err(humantime::DurationError::NumberOverflow) => {
+                        Err(E::custom(format!("\"{text}\" is too long: a duration may be 100 years at most")))
+                    }
                     Ok(duration) => Ok(Interval(duration)),
                     Err(_) => Err(E::custom(format!(
-                        "\"{text}\" is no duration; write a number and its unit, such as \"3s\", \"500ms\" or \"1m 30s\""
+                        "\"{text}\" is not a duration: write a number and its unit, such as \"3s\", \"500ms\" or \"1m 30s\""
                     ))),
                 }
             }
@@ -37,15 +46,18 @@ impl<'de> Deserialize<'de> for Interval {
 
 /// Text that may be secret: written out, or where to find it.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Secret {
+pub enum Secret {
+    /// Written out.
     Plain(String),
+    /// In this variable of the environment.
     Env(String),
+    /// In this file.
     File(String),
 }
 
 impl Secret {
     /// The text itself, or why it cannot be had.
-    pub(super) fn resolve(&self, env: &Environment) -> Result<String, String> {
+    pub fn resolve(&self, env: &Environment) -> Result<String, String> {
         match self {
             Self::Plain(text) => Ok(text.clone()),
             Self::Env(name) => env.get(name).ok_or_else(|| format!("the environment variable `{name}` is not set")),

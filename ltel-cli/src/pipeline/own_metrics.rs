@@ -18,14 +18,14 @@ const SERIES: usize = 500;
 
 /// What there is to be observed.
 #[derive(Debug)]
-pub(crate) struct Observed {
+pub(crate) struct OwnMetrics {
     pub(crate) backends: Vec<Watch>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) status: watch::Receiver<Status>,
 }
 
 /// The metrics of this process, for one backend.
-pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Collector {
+pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<OwnMetrics>) -> Collector {
     let (meter, collector) = meter::meter(settings, "ltel", SERIES);
     let new = Observer { meter: &meter, observed };
     new.gauge("ltel.backend.queue.size", "{item}", "Items that wait for a backend.", |observed, gauge| {
@@ -48,7 +48,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Col
         "Points, records and spans that a backend took.",
         |observed, counter| {
             for (watch, signal) in observed.signals() {
-                counter.observe(watch.account.delivered().of(signal).delivered, &labels(watch, signal));
+                counter.observe(watch.account.snapshot().of(signal).delivered, &labels(watch, signal));
             }
         },
     );
@@ -58,7 +58,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Col
         "Those that it did not: its queue was full, an export failed, or the receiver refused them.",
         |observed, counter| {
             for (watch, signal) in observed.signals() {
-                let delivered = watch.account.delivered();
+                let delivered = watch.account.snapshot();
                 let figures = delivered.of(signal);
                 for (reason, count) in
                     [("queue_full", figures.dropped), ("export_failed", figures.failed), ("rejected", figures.rejected)]
@@ -72,7 +72,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Col
     );
     new.counter("ltel.backend.exports.failed", "{export}", "Exports that failed.", |observed, counter| {
         for (watch, signal) in observed.signals() {
-            counter.observe(watch.account.delivered().of(signal).failed_exports, &labels(watch, signal));
+            counter.observe(watch.account.snapshot().of(signal).failed_exports, &labels(watch, signal));
         }
     });
     new.gauge("ltel.clients", "{client}", "Locust processes that are connected.", |observed, gauge| {
@@ -89,7 +89,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<Observed>) -> Col
     collector
 }
 
-impl Observed {
+impl OwnMetrics {
     fn signals(&self) -> impl Iterator<Item = (&Watch, Signal)> {
         self.backends.iter().flat_map(|watch| watch.signals().map(move |signal| (watch, signal)))
     }
@@ -99,10 +99,10 @@ fn labels(watch: &Watch, signal: Signal) -> [KeyValue; 2] {
     [KeyValue::new("backend", watch.name.clone()), KeyValue::new("signal", signal.as_str())]
 }
 
-/// Builds observable instruments over one [`Observed`].
+/// Builds observable instruments over one [`OwnMetrics`].
 struct Observer<'a> {
     meter: &'a Meter,
-    observed: &'a Arc<Observed>,
+    observed: &'a Arc<OwnMetrics>,
 }
 
 impl Observer<'_> {
@@ -111,7 +111,7 @@ impl Observer<'_> {
         name: &'static str,
         unit: &'static str,
         description: &'static str,
-        observe: impl Fn(&Observed, &dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+        observe: impl Fn(&OwnMetrics, &dyn AsyncInstrument<u64>) + Send + Sync + 'static,
     ) {
         let observed = Arc::clone(self.observed);
         let builder = self.meter.u64_observable_gauge(name).with_unit(unit).with_description(description);
@@ -123,7 +123,7 @@ impl Observer<'_> {
         name: &'static str,
         unit: &'static str,
         description: &'static str,
-        observe: impl Fn(&Observed, &dyn AsyncInstrument<u64>) + Send + Sync + 'static,
+        observe: impl Fn(&OwnMetrics, &dyn AsyncInstrument<u64>) + Send + Sync + 'static,
     ) {
         let observed = Arc::clone(self.observed);
         let builder = self.meter.u64_observable_counter(name).with_unit(unit).with_description(description);

@@ -87,7 +87,8 @@ fn more_endpoints_than_series() {
 }
 
 /// Scenario: a JSON file on a full disk, beside one on a good one.
-/// Guarantees: ltel goes on and says once what is wrong; the other file is whole.
+/// Guarantees: ltel goes on and says once what is wrong, and its exit code says that telemetry was lost; the other file is
+/// whole.
 #[test]
 fn a_full_disk() {
     let scene = Scene::new();
@@ -98,7 +99,7 @@ fn a_full_disk() {
     client.requests(vec![row("/a", 5.0, false); 10]);
     until("several writes", SOON, || (scene.lines_so_far().stats("current").count() >= 3).then_some(()));
     client.finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
     assert_eq!(scene.lines().final_record().count("num_requests"), 10);
     let log = ltel.stderr();
     assert_eq!(log.matches("JSON lines cannot be written").count(), 1, "{log}");

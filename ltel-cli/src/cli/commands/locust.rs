@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::recorder::Factory;
 use ltel_recorders::Stats;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use opentelemetry_sdk::metrics::Temporality;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -19,7 +19,8 @@ use super::private_socket::PrivateSocket;
 use super::{Failure, arrival, group};
 use crate::cli::python;
 use crate::cli::signals::{Request, Signals};
-use crate::config::{BackendConfig, BackendKind, Config, JsonOutput, RecorderConfig};
+use crate::config::{BackendConfig, Config, RecorderConfig};
+use crate::deliver::summary::{Summary, SummaryBackend};
 use crate::ingest::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
 
@@ -31,21 +32,13 @@ const PLUGIN_MISSED: &str = "the command does not run Locust, or Python is start
     PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
 
 /// Adds the table at the end to a configuration: a backend that the `stats` recorder feeds.
-fn add_summary(config: &mut Config) {
-    let index = config.backends.len();
-    config.backends.push(BackendConfig {
-        name: "summary".to_owned(),
-        // Only the final figures: the recorder's own interval stays as it is.
-        interval: Duration::MAX,
-        temporality: Temporality::Cumulative,
-        queue: 100_000,
-        internal_metrics: false,
-        kind: BackendKind::Summary,
-    });
+fn add_summary(config: &mut Config) -> Arc<Summary> {
+    let (index, summary) = (config.backends.len(), Arc::<Summary>::default());
+    config.backends.push(BackendConfig::new("summary", SummaryBackend(Arc::clone(&summary))));
     let name = <Stats as ltel_core::recorder::Recorder>::SPEC.name;
     if let Some(stats) = config.recorders.iter_mut().find(|recorder| recorder.spec.name == name) {
         stats.backends.push(index);
-        return;
+        return summary;
     }
     config.recorders.push(RecorderConfig {
         name: "summary".to_owned(),
@@ -55,6 +48,7 @@ fn add_summary(config: &mut Config) {
         interval: None,
         series_limit: 2_000,
     });
+    summary
 }
 
 /// Where Locust's output goes.
@@ -78,12 +72,10 @@ pub(super) async fn start(
     if config.listen_is_stated {
         listeners.add(&config.listen).await.map_err(failed)?;
     }
-    add_summary(&mut config);
+    let summary = add_summary(&mut config);
     let token = config.listen.token.clone();
-    let writes_stdout =
-        |backend: &BackendConfig| matches!(&backend.kind, BackendKind::Json(json) if json.output == JsonOutput::Stdout);
-    let stdout_is_data = config.backends.iter().any(writes_stdout);
-    let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
+    let stdout_is_data = config.backends.iter().any(|backend| backend.backend.writes_to_stdout());
+    let pipeline = Pipeline::start(config, listeners, summary).map_err(Failure::failed)?;
     let mut environment =
         vec![("LTEL_ADDRESS", socket.address()), ("LTEL_PARENT_PID", std::process::id().to_string().into())];
     // It is ours: what a listener demands of strangers, it has.

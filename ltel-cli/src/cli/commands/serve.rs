@@ -1,5 +1,6 @@
 //! `ltel-cli --config F`: serves run after run, until it is told to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use humantime::format_duration;
@@ -26,7 +27,7 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     let (grace, start_timeout) = (config.grace, config.start_timeout);
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
-    let pipeline = Pipeline::start(config, listeners).map_err(Failure::failed)?;
+    let pipeline = Pipeline::start(config, listeners, Arc::default()).map_err(Failure::failed)?;
     let (mut no_run, mut reader_gone) = (None, false);
     tokio::select! {
         request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use ltel_core::Timestamp;
+use ltel_core::backend::{CollectedPoints, RunRecord, SpanBatch};
 use ltel_core::points::{self, Metric, MetricKind, PointValue};
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::trace::SpanData;
@@ -11,7 +12,7 @@ use opentelemetry::trace::{SpanId, Status};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::deliver::{CollectedPoints, RunRecord, SpanBatch, message};
+use crate::deliver::message;
 
 /// The logger's name in the envelope.
 const LOGGER: &str = "ltel";

@@ -1,132 +1,52 @@
 //! JSON lines: one object per line, in the envelope that existing pipelines parse.
 
+mod config;
+mod sink;
 mod line;
 mod writer;
 pub(crate) mod stdout;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};
 
-use opentelemetry_sdk::metrics::Temporality;
+use config::Output;
+pub(crate) use config::{Json, Options};
+use sink::JsonSink;
 
-use super::{CollectedPoints, DeliveryAccount, RunRecord, Sink, SpanBatch};
-use crate::config::{JsonConfig, Signal};
-use writer::LineWriter;
+impl Backend for Json {
+    type Options = Options;
 
-// Enough for a batch of lines; more is written at once.
-const BUFFER: usize = 64 << 10;
+    const SPEC: &'static BackendSpec = &BackendSpec::new("json", "JSON lines on stdout or in a file.").signals(&[
+        (Signal::Metrics, None),
+        (Signal::Logs, None),
+        (Signal::Traces, Some("spans = true")),
+    ]);
 
-/// Writes JSON lines to stdout or a file.
-pub(super) struct JsonSink {
-    output: LineWriter,
-    account: Arc<DeliveryAccount>,
-    buffer: Vec<u8>,
-    // What is in the buffer, for the account.
-    points: u64,
-    records: u64,
-    spans: u64,
-    // With deltas, the same figures as last time are news and no repetition.
-    delta: bool,
-    // By feed and series: the hash of what was written last. A point that has not changed is not written again.
-    written: HashMap<u64, HashMap<u64, u64>>,
-    hasher: RandomState,
-}
-
-impl JsonSink {
-    /// Opens the output.
-    pub(super) fn open(
-        config: &JsonConfig,
-        temporality: Temporality,
-        account: Arc<DeliveryAccount>,
-    ) -> Result<Self, String> {
-        Ok(Self {
-            output: LineWriter::open(&config.output)?,
-            account,
-            delta: temporality != Temporality::Cumulative,
-            buffer: Vec::with_capacity(2 * BUFFER),
-            points: 0,
-            records: 0,
-            spans: 0,
-            written: HashMap::new(),
-            hasher: RandomState::new(),
-        })
+    fn check(options: Options, cx: &mut Check<'_>) -> Option<Self> {
+        Some(config::check(options, cx))
     }
 
-    async fn write_out(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        let result = self.output.write(&self.buffer).await;
-        let written =
-            [(Signal::Metrics, &mut self.points), (Signal::Logs, &mut self.records), (Signal::Traces, &mut self.spans)]
-                .map(|(signal, count)| (signal, std::mem::take(count)));
-        self.buffer.clear();
-        self.account.update(|account| match result {
-            Ok(()) => written.iter().for_each(|&(signal, count)| account.of_mut(signal).delivered += count),
-            Err(error) => {
-                if account.last_error.is_none() && !writer::is_closed(&error) {
-                    tracing::error!("JSON lines cannot be written: {error} (further failures are counted, not logged)");
-                }
-                for (signal, count) in written.into_iter().filter(|(_, count)| *count > 0) {
-                    let figures = account.of_mut(signal);
-                    figures.failed_exports += 1;
-                    figures.failed += count;
-                }
-                account.last_error = Some(error.to_string());
-            }
-        });
+    fn takes(&self, signal: Signal) -> Takes {
+        if self.spans || signal != Signal::Traces { Takes::Yes } else { Takes::No }
     }
-}
 
-impl Sink for JsonSink {
-    async fn metrics(&mut self, batch: Vec<CollectedPoints>) {
-        for collected in batch {
-            let written = self.written.entry(collected.feed).or_default();
-            for point in line::points(&collected) {
-                let series = self.hasher.hash_one(&point.series);
-                let figures = self.hasher.hash_one(&point.figures);
-                if written.insert(series, figures) == Some(figures) && !point.always && !self.delta {
-                    continue;
-                }
-                point.write(&mut self.buffer, collected.at);
-                self.points += 1;
-            }
-            if collected.last {
-                self.written.remove(&collected.feed);
-            }
-            if self.buffer.len() >= BUFFER {
-                self.write_out().await;
-            }
+    fn destination(&self) -> String {
+        match &self.output {
+            Output::Stdout => "stdout".to_owned(),
+            Output::File { path, .. } => path.display().to_string(),
         }
     }
 
-    async fn records(&mut self, batch: Vec<RunRecord>) {
-        for entry in batch {
-            line::write_record(&mut self.buffer, &entry);
-            self.records += 1;
-            if self.buffer.len() >= BUFFER {
-                self.write_out().await;
-            }
-        }
+    fn writes_to_stdout(&self) -> bool {
+        self.output == Output::Stdout
     }
 
-    async fn spans(&mut self, batch: Vec<SpanBatch>) {
-        for batch in batch {
-            for span in batch.data.iter() {
-                line::write_span(&mut self.buffer, &batch, span);
-                self.spans += 1;
-                if self.buffer.len() >= BUFFER {
-                    self.write_out().await;
-                }
-            }
-        }
+    fn defaults(&self) -> Defaults {
+        // Lines are read by people, and paid for by each.
+        Defaults { own_metrics: false, ..Defaults::default() }
     }
 
-    async fn flush(&mut self) {
-        self.write_out().await;
-        if let Err(error) = self.output.flush().await {
-            self.account.update(|account| account.last_error = Some(error.to_string()));
-        }
+    fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
+        let signals: &[_] = if self.spans { &Signal::ALL } else { &[Signal::Metrics, Signal::Logs] };
+        Ok(vec![Pipe::new(signals, JsonSink::open(self, cx)?)])
     }
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, Stdout};
 
+use ltel_core::backend::StartError;
+
+use super::config::Output;
 use super::stdout;
-use crate::config::JsonOutput;
 
 /// An open output.
 pub(super) enum LineWriter {
@@ -18,14 +20,20 @@ pub(super) enum LineWriter {
 }
 
 impl LineWriter {
-    pub(super) fn open(config: &JsonOutput) -> Result<Self, String> {
+    pub(super) fn open(config: &Output) -> Result<Self, StartError> {
         match config {
-            JsonOutput::Stdout => Ok(Self::Stdout(tokio::io::stdout())),
-            JsonOutput::File { path, max_bytes, keep } => {
-                let file = open(path).map_err(|error| format!("cannot write to `{}`: {error}", path.display()))?;
+            Output::Stdout => Ok(Self::Stdout(tokio::io::stdout())),
+            Output::File { path, max_bytes, keep } => {
+                let file = open(path).map_err(|error| StartError::Open { path: path.display().to_string(), error })?;
                 let size = file.metadata().map_or(0, |metadata| metadata.len());
                 let file = File::from_std(file);
-                Ok(Self::File(LogFile { file, path: path.clone(), size, max_bytes: *max_bytes, keep: *keep }))
+                Ok(Self::File(LogFile {
+                    file,
+                    path: path.clone(),
+                    size,
+                    max_bytes: max_bytes.map(std::num::NonZeroU64::get),
+                    keep: *keep,
+                }))
             }
         }
     }
@@ -42,14 +50,6 @@ impl LineWriter {
             stdout::closed();
         }
         result
-    }
-
-    pub(super) async fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush().await,
-            Self::File(file) => file.file.flush().await,
-            Self::Closed => Ok(()),
-        }
     }
 }
 

@@ -9,8 +9,8 @@ use opentelemetry_http::{Bytes, HttpError};
 use prost::Message as _;
 use tonic_types::Status;
 
+use super::config::{Identity, SignalConfig};
 use super::outcome::say;
-use crate::config::{Identity, SignalConfig};
 
 /// Why the client cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tonic::metadata::MetadataMap;
 
 use super::client::{self, HttpClient};
-use crate::config::{OtlpProtocol, SignalConfig, Tls};
+use super::config::{OtlpProtocol, SignalConfig, Tls};
 
 /// Why an exporter cannot be set up.
 #[derive(Debug, Error)]

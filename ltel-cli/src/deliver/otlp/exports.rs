@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ltel_core::backend::{DeliveryAccount, Signal};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::Temporality;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::config::SignalConfig;
 use super::outcome::{ExportOutcome, PartialSuccess, observe, say};
 use super::receiver_text::ReceiverText;
-use crate::config::{Signal, SignalConfig};
-use crate::deliver::DeliveryAccount;
 
 /// What HTTP/2 makes of the answer of a server that does not speak it.
 const NO_HTTP2: &str = "frame with invalid size";
@@ -24,7 +25,7 @@ const LAST_TRY: Duration = Duration::from_secs(1);
 /// The exports of one signal of one backend.
 #[derive(Debug)]
 pub(super) struct Exports {
-    books: Arc<Books>,
+    account: Arc<ExportAccount>,
     running: JoinSet<()>,
     /// How many may run at a time. More would only wait at the receiver, and cost memory here.
     at_once: usize,
@@ -44,8 +45,8 @@ pub(super) struct Load {
 }
 
 impl Exports {
-    pub(super) fn new(books: Books, at_once: usize) -> Self {
-        Self { books: Arc::new(books), running: JoinSet::new(), at_once, ending: false }
+    pub(super) fn new(account: ExportAccount, at_once: usize) -> Self {
+        Self { account: Arc::new(account), running: JoinSet::new(), at_once, ending: false }
     }
 
     /// ltel is about to end.
@@ -65,24 +66,25 @@ impl Exports {
         while let Some(result) = self.running.try_join_next() {
             ended(Some(result));
         }
-        let books = Arc::clone(&self.books);
-        let hopeless = (self.ending || load.follows) && books.hanging.load(Ordering::Relaxed);
-        let limit = if hopeless { books.timeout.min(LAST_TRY) } else { books.timeout };
+        let account = Arc::clone(&self.account);
+        let hopeless = (self.ending || load.follows) && account.hanging.load(Ordering::Relaxed);
+        let limit = if hopeless { account.timeout.min(LAST_TRY) } else { account.timeout };
+        let booking = Booking { account: Some(Arc::clone(&account)), load };
         self.running.spawn(async move {
             let begun = Instant::now();
             let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
                 Ok(result) => result.map_err(|error| match &observed.failure {
                     Some(failure) => failure.clone(),
-                    None => books.refused(why(error), observed.refusal.as_deref()),
+                    None => account.refused(why(error), observed.refusal.as_deref()),
                 }),
                 // The exporter starts no attempt after the timeout, but does not end one either.
                 Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
             };
             // A refusal that comes at once keeps nobody waiting.
             let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
-            books.hanging.store(hangs, Ordering::Relaxed);
-            books.book(load, result, observed);
+            account.hanging.store(hangs, Ordering::Relaxed);
+            booking.book(result, &observed);
         });
     }
 
@@ -90,6 +92,29 @@ impl Exports {
     pub(super) async fn finish(&mut self) {
         while let Some(result) = self.running.join_next().await {
             ended(Some(result));
+        }
+    }
+}
+
+/// An export that has to be booked. If it ends before it has been, by a panic, it has failed.
+struct Booking {
+    account: Option<Arc<ExportAccount>>,
+    load: Load,
+}
+
+impl Booking {
+    fn book(mut self, result: Result<(), String>, outcome: &ExportOutcome) {
+        if let Some(account) = self.account.take() {
+            account.book(self.load, result, outcome);
+        }
+    }
+}
+
+impl Drop for Booking {
+    fn drop(&mut self) {
+        if let Some(account) = self.account.take() {
+            let why = if std::thread::panicking() { "the export panicked" } else { "the export was given up" };
+            account.book(self.load, Err(why.to_owned()), &ExportOutcome::default());
         }
     }
 }
@@ -152,12 +177,14 @@ fn ended(result: Option<Result<(), JoinError>>) {
 
 /// Where the outcome of exports goes.
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct ExportAccount {
     backend: String,
     signal: Signal,
     endpoint: http::Uri,
     words: ReceiverText,
     account: Arc<DeliveryAccount>,
+    /// Whether points add up from a run's beginning.
+    cumulative: bool,
     /// For one export with all its attempts.
     timeout: Duration,
     /// Whether people have been told of a partial success.
@@ -166,14 +193,21 @@ pub(super) struct Books {
     hanging: AtomicBool,
 }
 
-impl Books {
-    pub(super) fn new(backend: &str, signal: Signal, config: &SignalConfig, account: &Arc<DeliveryAccount>) -> Self {
+impl ExportAccount {
+    pub(super) fn new(
+        backend: &str,
+        signal: Signal,
+        config: &SignalConfig,
+        account: &Arc<DeliveryAccount>,
+        temporality: Temporality,
+    ) -> Self {
         Self {
             backend: backend.to_owned(),
             signal,
             endpoint: config.endpoint.clone(),
             words: ReceiverText::new(&config.headers),
             account: Arc::clone(account),
+            cumulative: temporality == Temporality::Cumulative,
             timeout: config.timeout,
             told: AtomicBool::default(),
             hanging: AtomicBool::default(),
@@ -189,35 +223,30 @@ impl Books {
         }
     }
 
-    fn book(&self, load: Load, result: Result<(), String>, observed: ExportOutcome) {
+    fn book(&self, load: Load, result: Result<(), String>, outcome: &ExportOutcome) {
         let Load { items, last, .. } = load;
         let (backend, signal) = (&self.backend, self.signal);
         match result {
             Ok(()) => {
-                let rejected = match observed.partial_success {
-                    Some(partial) => self.partial_success(items, &partial),
+                let rejected = match &outcome.partial_success {
+                    Some(partial) => self.partial_success(items, partial),
                     None => 0,
                 };
-                self.account.update(|account| {
-                    let figures = account.of_mut(signal);
-                    figures.delivered += items - rejected;
-                    figures.rejected += rejected;
-                });
+                self.account.delivered(signal, items - rejected);
             }
-            Err(error) => self.account.update(|account| {
-                let figures = account.of_mut(signal);
-                if figures.failed_exports == 0 {
+            Err(error) => {
+                let is_first = match signal {
+                    Signal::Metrics => self.account.failed_points(items, last, self.cumulative, &*error),
+                    _ => self.account.failed(signal, items, &*error),
+                };
+                if is_first {
                     let (signal, endpoint, hint) = (signal.as_str(), &self.endpoint, hint(&error));
                     tracing::warn!(
                         "backend `{backend}`: export of {signal} to {endpoint} failed: {error}{hint} (further failures \
                          are counted)"
                     );
                 }
-                figures.failed_exports += 1;
-                figures.failed += items;
-                account.lost_final_points += if last { items } else { 0 };
-                account.last_error = Some(error);
-            }),
+            }
         }
     }
 
@@ -228,7 +257,7 @@ impl Books {
         let (backend, what) = (&self.backend, self.signal.items());
         let message = self.words.shown(&partial.message).unwrap_or_else(|| "no reason given".to_owned());
         if rejected > 0 {
-            self.account.update(|account| account.last_error = Some(message.clone()));
+            self.account.rejected(self.signal, rejected, &*message);
         }
         if !self.told.swap(true, Ordering::Relaxed) {
             if rejected > 0 {
@@ -249,8 +278,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::config::{OtlpProtocol, Tls};
-    use crate::deliver::account::Figures;
+    use crate::deliver::otlp::config::{OtlpProtocol, Tls};
 
     fn exports(account: &Arc<DeliveryAccount>, timeout: Duration) -> Exports {
         let config = SignalConfig {
@@ -261,7 +289,8 @@ mod tests {
             gzip: false,
             tls: Tls::default(),
         };
-        Exports::new(Books::new("collector", Signal::Traces, &config, account), 2)
+        let account = ExportAccount::new("collector", Signal::Traces, &config, account, Temporality::Cumulative);
+        Exports::new(account, 2)
     }
 
     /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.
@@ -284,10 +313,26 @@ mod tests {
         exports.start(load(3), || async { Err(OTelSdkError::InternalFailure("no".to_owned())) }).await;
         exports.start(Load { items: 2, last: true, follows: false }, std::future::pending).await;
         exports.finish().await;
-        let delivered = account.delivered();
-        let expected = Figures { delivered: 16, failed: 5, rejected: 9, failed_exports: 2, ..Figures::default() };
-        assert_eq!(*delivered.of(Signal::Traces), expected);
-        assert_eq!((delivered.lost_final_points, delivered.last_error.as_deref()), (2, Some("no success within 50ms")));
+        let delivered = account.snapshot();
+        let spans = delivered.of(Signal::Traces);
+        assert_eq!((spans.delivered, spans.failed, spans.rejected, spans.failed_exports), (16, 5, 9, 2));
+        assert_eq!(delivered.last_error.as_deref(), Some("no success within 50ms"));
+    }
+
+    /// Scenario: exports that panic, and one that is under way when its backend is given up. Guarantees: they have failed.
+    #[tokio::test]
+    async fn an_export_that_panics_has_failed() {
+        let account = Arc::<DeliveryAccount>::default();
+        let mut exports = exports(&account, Duration::from_secs(10));
+        let load = |items| Load { items, last: false, follows: false };
+        exports.start(load(3), || async { panic!("out of paper") }).await;
+        exports.finish().await;
+        exports.start(load(4), std::future::pending).await;
+        tokio::task::yield_now().await;
+        drop(exports);
+        tokio::task::yield_now().await;
+        let delivered = account.snapshot();
+        assert_eq!((delivered.of(Signal::Traces).failed, delivered.of(Signal::Traces).failed_exports), (7, 2));
     }
 
     /// Scenario: more exports than may run at a time. Guarantees: the next one waits for one that ends.
@@ -310,7 +355,7 @@ mod tests {
         go.send_replace(true);
         exports.start(load, || async { Ok(()) }).await;
         exports.finish().await;
-        assert_eq!(account.delivered().of(Signal::Traces).delivered, 3);
+        assert_eq!(account.snapshot().of(Signal::Traces).delivered, 3);
     }
 
     /// Scenario: a gRPC connection that breaks under an export. Guarantees: the export is made again.
@@ -327,6 +372,6 @@ mod tests {
         };
         exports.start(Load { items: 7, last: false, follows: false }, attempt).await;
         exports.finish().await;
-        assert_eq!((attempts.load(Ordering::Relaxed), account.delivered().of(Signal::Traces).delivered), (4, 7));
+        assert_eq!((attempts.load(Ordering::Relaxed), account.snapshot().of(Signal::Traces).delivered), (4, 7));
     }
 }

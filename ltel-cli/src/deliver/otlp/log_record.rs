@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ltel_core::Timestamp;
+use ltel_core::backend::RunRecord;
 use ltel_core::record::Severity;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
 use opentelemetry::{Key, TraceFlags};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 use serde_json::Value;
 
-use crate::deliver::{RunRecord, message};
+use crate::deliver::message;
 
 /// Makes log records. They have no constructor, so a logger makes them that logs nothing.
 pub(super) struct Blank(SdkLogger);

@@ -11,10 +11,10 @@ use super::exports::{Exports, Load};
 use super::log_record::Blank;
 use super::size;
 use crate::clock;
-use crate::deliver::{RunRecord, Sink};
+use ltel_core::backend::{RunRecord, Sink};
 
 /// Sends structured events by OTLP.
-pub(in crate::deliver) struct LogsSink {
+pub(super) struct LogsSink {
     pub(super) exporter: Arc<LogExporter>,
     pub(super) exports: Exports,
     pub(super) batch: Batch<SdkLogRecord>,

@@ -7,13 +7,13 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use super::exports::{Exports, Load};
 use super::size;
-use crate::deliver::{CollectedPoints, Sink};
+use ltel_core::backend::{CollectedPoints, Sink};
 
 /// What gRPC servers take in one request by default, in bytes.
 const LIMIT: usize = 4 << 20;
 
 /// Sends points by OTLP.
-pub(in crate::deliver) struct MetricsSink {
+pub(super) struct MetricsSink {
     pub(super) backend: String,
     pub(super) exporter: Arc<MetricExporter>,
     pub(super) exports: Exports,
@@ -26,7 +26,7 @@ impl Sink for MetricsSink {
         self.exports.ending();
     }
 
-    async fn metrics(&mut self, batch: Vec<CollectedPoints>) {
+    async fn points(&mut self, batch: Vec<CollectedPoints>) {
         // One request per recorder, so that each stays small. They were collected one after the other, and leave so.
         let mut follows = false;
         for collected in batch {

@@ -4,6 +4,7 @@
 //! a signal's sink -> batch (cut by number and size) -> exports (in the background, booked) -> exporter -> client
 //! ```
 
+mod config;
 mod metrics;
 mod spans;
 mod logs;
@@ -19,16 +20,18 @@ mod client;
 
 use std::sync::Arc;
 
+use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};
+use ltel_core::meter::MeterSettings;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
-use super::DeliveryAccount;
-use crate::config::{OtlpConfig, Signal, SignalConfig};
 use batch::Batch;
+use config::SignalConfig;
+pub(crate) use config::{Options, Otlp};
 use exporter::SetupError;
-use exports::{Books, Exports};
+use exports::{ExportAccount, Exports};
 use log_record::Blank;
 use logs::LogsSink;
 use metrics::MetricsSink;
@@ -37,55 +40,102 @@ use spans::SpansSink;
 /// Batches of one signal that may be on their way at a time.
 const AT_ONCE: usize = 4;
 
-/// What a backend's signals go through. Each has its own: they may go to different receivers, of which one is slow.
-pub(super) struct Sinks {
-    pub(super) metrics: Option<MetricsSink>,
-    pub(super) spans: Option<SpansSink>,
-    pub(super) logs: Option<LogsSink>,
+impl Backend for Otlp {
+    type Options = Options;
+
+    const SPEC: &'static BackendSpec = &BackendSpec::new("otlp", "Metrics, traces and logs to OTLP receivers.")
+        .signals(&[(Signal::Metrics, None), (Signal::Logs, None), (Signal::Traces, None)])
+        .variables(config::VARIABLES);
+
+    fn check(options: Options, cx: &mut Check<'_>) -> Option<Self> {
+        config::check(options, cx)
+    }
+
+    fn takes(&self, signal: Signal) -> Takes {
+        if self.signal(signal).is_some() {
+            Takes::Yes
+        } else if self.off.contains(&signal) {
+            Takes::TurnedOff
+        } else {
+            Takes::No
+        }
+    }
+
+    fn destination(&self) -> String {
+        self.receivers()
+    }
+
+    fn defaults(&self) -> Defaults {
+        let defaults = Defaults::default();
+        Defaults {
+            interval: self.interval.unwrap_or(defaults.interval),
+            temporality: self.temporality.unwrap_or(defaults.temporality),
+            ..defaults
+        }
+    }
+
+    fn meter(&self, temporality: Temporality) -> MeterSettings {
+        MeterSettings { resource: self.resource.clone(), temporality, exponential: self.exponential }
+    }
+
+    /// Prepares the connections; they are made when there is something to send. The signals have a pipe each: they may go to
+    /// different receivers, of which one is slow.
+    fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
+        self.pipes(cx).map_err(|error| StartError::Other(Box::new(error)))
+    }
 }
 
-impl Sinks {
-    /// Prepares the connections; they are made when there is something to send. To be called within a tokio runtime.
-    pub(super) fn connect(
-        name: &str,
-        config: &OtlpConfig,
-        temporality: Temporality,
-        account: &Arc<DeliveryAccount>,
-    ) -> Result<Self, String> {
-        let wrong = |error: SetupError| format!("backend `{name}`: {error}");
-        let exports =
-            |signal, config: &SignalConfig, at_once| Exports::new(Books::new(name, signal, config, account), at_once);
-        let metrics = config.metrics.as_ref().map(|signal| {
-            Ok(MetricsSink {
-                backend: name.to_owned(),
-                exporter: Arc::new(exporter::metrics(signal, temporality)?),
+impl Otlp {
+    fn pipes(&self, cx: &Start) -> Result<Vec<Pipe>, SetupError> {
+        let exports = |signal, config: &SignalConfig, at_once| {
+            Exports::new(ExportAccount::new(&cx.name, signal, config, &cx.account, cx.temporality), at_once)
+        };
+        let mut pipes = Vec::new();
+        if let Some(signal) = &self.metrics {
+            let sink = MetricsSink {
+                backend: cx.name.clone(),
+                exporter: Arc::new(exporter::metrics(signal, cx.temporality)?),
                 // One after the other: receivers refuse what is older than what they have of a resource.
                 exports: exports(Signal::Metrics, signal, 1),
                 told: false,
-            })
-        });
-        let spans = config.traces.as_ref().map(|signal| {
+            };
+            pipes.push(Pipe::new(&[Signal::Metrics], sink));
+        }
+        if let Some(signal) = &self.traces {
             let mut exporter = exporter::spans(signal)?;
-            exporter.set_resource(&config.resource);
+            exporter.set_resource(&self.resource);
             let exports = exports(Signal::Traces, signal, AT_ONCE);
-            Ok(SpansSink { exporter: Arc::new(exporter), exports, batch: Batch::default() })
-        });
-        let logs = config.logs.as_ref().map(|signal| {
+            let sink = SpansSink { exporter: Arc::new(exporter), exports, batch: Batch::default() };
+            pipes.push(Pipe::new(&[Signal::Traces], sink));
+        }
+        if let Some(signal) = &self.logs {
             let mut exporter = exporter::logs(signal)?;
-            exporter.set_resource(&config.resource);
+            exporter.set_resource(&self.resource);
             let scope = InstrumentationScope::builder(ltel_recorders::SCOPE).with_version(env!("CARGO_PKG_VERSION"));
-            Ok(LogsSink {
+            let sink = LogsSink {
                 exporter: Arc::new(exporter),
                 exports: exports(Signal::Logs, signal, AT_ONCE),
                 batch: Batch::default(),
                 blank: Blank::new(),
                 scope: Arc::new(scope.build()),
-            })
-        });
-        Ok(Self {
-            metrics: metrics.transpose().map_err(wrong)?,
-            spans: spans.transpose().map_err(wrong)?,
-            logs: logs.transpose().map_err(wrong)?,
-        })
+            };
+            pipes.push(Pipe::new(&[Signal::Logs], sink));
+        }
+        Ok(pipes)
+    }
+
+    /// Where its signals go, a line each; one line if that is the same for all that it takes.
+    fn receivers(&self) -> String {
+        let all = Signal::ALL.into_iter().filter_map(|signal| Some((signal, self.signal(signal)?)));
+        let all: Vec<_> = all
+            .map(|(signal, config)| (signal.as_str(), format!("{} ({})", config.endpoint, config.protocol.as_str())))
+            .collect();
+        match &all[..] {
+            [] => "off, by the environment".to_owned(),
+            [(_, first), rest @ ..] if all.len() == Signal::ALL.len() && rest.iter().all(|(_, to)| to == first) => {
+                first.clone()
+            }
+            _ => all.iter().map(|(signal, to)| format!("{signal} {to}")).collect::<Vec<_>>().join("\n"),
+        }
     }
 }

@@ -9,10 +9,10 @@ use opentelemetry_sdk::trace::SpanExporter as _;
 use super::batch::Batch;
 use super::exports::{Exports, Load};
 use super::size;
-use crate::deliver::{Sink, SpanBatch};
+use ltel_core::backend::{Sink, SpanBatch};
 
 /// Sends spans by OTLP.
-pub(in crate::deliver) struct SpansSink {
+pub(super) struct SpansSink {
     pub(super) exporter: Arc<SpanExporter>,
     pub(super) exports: Exports,
     pub(super) batch: Batch<SpanData>,

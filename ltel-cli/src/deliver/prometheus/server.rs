@@ -15,15 +15,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use ltel_core::backend::{DeliveryAccount, Signal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
-use super::DeliveryAccount;
 use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
-use crate::config::Signal;
 
 // Bounded: each holds a page at most.
 const CONNECTIONS: usize = 16;
@@ -51,7 +50,7 @@ impl Server {
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            // Closed by nobody.
+            // It is never closed.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -86,7 +85,8 @@ impl Server {
             && let Some(receipt) = receipt.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             self.shelf.arrived(&receipt, Instant::now());
-            self.account.update(|account| account.of_mut(Signal::Metrics).delivered += receipt.points);
+            self.account.admitted(Signal::Metrics, receipt.points);
+            self.account.delivered(Signal::Metrics, receipt.points);
             self.scrapes.send_modify(|scrapes| *scrapes += 1);
         }
     }

@@ -6,7 +6,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ltel_core::meter::Collector;
 use ltel_core::runs::RunInfo;
@@ -126,15 +125,6 @@ impl Shelf {
                 item.figures = Figures::Last { metrics, until, seen: Arc::default() };
             }
         }
-    }
-
-    /// When the next last figures vanish.
-    pub(super) fn next_end(&self) -> Option<Instant> {
-        let end = |item: &Item| match item.figures {
-            Figures::Live { .. } => None,
-            Figures::Last { until, .. } => Some(until),
-        };
-        lock(&self.items).iter().filter_map(end).min()
     }
 
     /// Takes away the last figures whose time is over, all of them without a time. What of them was not scraped, by run.
@@ -290,9 +280,4 @@ fn count(families: &[Family]) -> u64 {
 
 fn collected(collector: &Collector) -> Option<ResourceMetrics> {
     collector.collect().inspect_err(|error| tracing::error!("metrics cannot be collected: {error}")).ok()
-}
-
-/// Until when last figures stay. Far away where the time is longer than any clock.
-pub(super) fn until(now: Instant, keep: Duration) -> Instant {
-    now.checked_add(keep).unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)))
 }

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Sink, Start, StartError, Takes};
 use ltel_core::figures::RunFigures;
+use ltel_core::recorder::NoOptions;
 use ltel_core::runs::RunInfo;
 
-use super::Sink;
+use crate::config::values::MAX_DURATION;
 
 // Bounded: an ltel may serve runs for months.
 const RUNS: usize = 16;
@@ -34,14 +36,42 @@ impl Summary {
     }
 }
 
-/// Feeds a [`Summary`].
-pub(super) struct SummarySink(Arc<Summary>);
+/// The backend that keeps figures in a [`Summary`]. It is not for configurations: `run` and `demo` add it.
+#[derive(Clone, Debug)]
+pub(crate) struct SummaryBackend(pub(crate) Arc<Summary>);
 
-impl SummarySink {
-    pub(super) const fn new(summary: Arc<Summary>) -> Self {
-        Self(summary)
+impl Backend for SummaryBackend {
+    type Options = NoOptions;
+
+    const SPEC: &'static BackendSpec = &BackendSpec::new("summary", "The table at the end of `run` and `demo`.");
+
+    fn check(_: NoOptions, _: &mut Check<'_>) -> Option<Self> {
+        Some(Self(Arc::default()))
+    }
+
+    fn takes(&self, _: Signal) -> Takes {
+        Takes::No
+    }
+
+    fn takes_figures(&self) -> bool {
+        true
+    }
+
+    fn destination(&self) -> String {
+        "the table at the end".to_owned()
+    }
+
+    fn defaults(&self) -> Defaults {
+        // Only the final figures: the recorder's own interval stays as it is.
+        Defaults { interval: MAX_DURATION, own_metrics: false, ..Defaults::default() }
+    }
+
+    fn start(&self, _: &Start) -> Result<Vec<Pipe>, StartError> {
+        Ok(vec![Pipe::new(&[], SummarySink(Arc::clone(&self.0))).with_figures()])
     }
 }
+
+struct SummarySink(Arc<Summary>);
 
 impl Sink for SummarySink {
     async fn figures(&mut self, run: Arc<RunInfo>, figures: Arc<RunFigures>) {

@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use http::Uri;
 use http::uri::PathAndQuery;
+use ltel_core::backend::{ConfigError, Signal};
 use toml::Spanned;
 
-use super::signal::Scene;
-use crate::config::error::ConfigError;
-use crate::config::{OtlpProtocol, Signal};
+use super::OtlpProtocol;
+use super::signal::SignalInputs;
 
 const HELP: &str = "an endpoint is a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
 
@@ -32,7 +32,7 @@ pub(super) fn resolve(
     own: Option<&Spanned<String>>,
     shared: Option<&Spanned<String>>,
     protocol: Option<OtlpProtocol>,
-    scene: &mut Scene<'_>,
+    inputs: &mut SignalInputs<'_, '_>,
 ) -> Option<(Uri, OtlpProtocol)> {
     let stated = |text: &Spanned<String>, is_base| Written {
         text: text.get_ref().clone(),
@@ -40,22 +40,22 @@ pub(super) fn resolve(
         variable: None,
         is_base,
     };
-    let written = match (own, shared, scene.variable("ENDPOINT")) {
+    let written = match (own, shared, inputs.variable("ENDPOINT")) {
         (Some(own), ..) => stated(own, false),
         (None, Some(shared), _) => stated(shared, true),
         (None, None, Some(variable)) => Written {
-            text: with_scheme(variable.value, protocol, scene),
-            span: scene.header.clone(),
+            text: with_scheme(variable.value, protocol, inputs),
+            span: inputs.cx.header(),
             variable: Some(variable.name),
             is_base: !variable.is_for_signal,
         },
         (None, None, None) => {
             let port = if protocol == Some(OtlpProtocol::Grpc) { 4317 } else { 4318 };
             let text = format!("http://localhost:{port}");
-            Written { text, span: scene.header.clone(), variable: None, is_base: true }
+            Written { text, span: inputs.cx.header(), variable: None, is_base: true }
         }
     };
-    match written.parse(protocol, scene.signal) {
+    match written.parse(protocol, inputs.signal) {
         Ok(parsed) => Some(parsed),
         Err(why) => {
             let help = if written.variable.is_some() && !written.text.contains("://") { NO_SCHEME } else { HELP };
@@ -65,7 +65,7 @@ pub(super) fn resolve(
                 None => written.text,
             };
             let message = format!("{named}`{shown}` is {why}");
-            scene.errors.push(ConfigError::new(message, written.span).help(help));
+            inputs.cx.error(ConfigError::new(message, written.span).help(help));
             None
         }
     }
@@ -73,7 +73,7 @@ pub(super) fn resolve(
 
 /// A variable may name a host and a port alone where it means gRPC; `OTEL_EXPORTER_OTLP_INSECURE` says whether that is
 /// encrypted, and unless it does, it is. OTLP over HTTP always takes the scheme from its endpoint.
-fn with_scheme(text: String, protocol: Option<OtlpProtocol>, scene: &Scene<'_>) -> String {
+fn with_scheme(text: String, protocol: Option<OtlpProtocol>, inputs: &SignalInputs<'_, '_>) -> String {
     if text.contains("://") {
         return text;
     }
@@ -82,7 +82,7 @@ fn with_scheme(text: String, protocol: Option<OtlpProtocol>, scene: &Scene<'_>) 
     if protocol.unwrap_or_else(|| by_port(port())) != OtlpProtocol::Grpc {
         return text;
     }
-    let insecure = scene.variable("INSECURE").is_some_and(|variable| variable.value.eq_ignore_ascii_case("true"));
+    let insecure = inputs.variable("INSECURE").is_some_and(|variable| variable.value.eq_ignore_ascii_case("true"));
     if insecure { in_the_clear } else { format!("https://{text}") }
 }
 

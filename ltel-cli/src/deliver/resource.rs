@@ -1,17 +1,17 @@
-//! What the telemetry is about: the attributes of its resource.
+//! What the telemetry is about: the attributes of its resource, which backends of several types have.
 
 use std::collections::BTreeMap;
 
+use ltel_core::backend::Check;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use serde::Deserialize;
 
-use crate::config::Environment;
-
+use crate::config::environment::pairs;
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a resource attribute is text, a number or a bool")]
-pub(in crate::config) enum RawAttribute {
+pub(super) enum RawAttribute {
     Bool(bool),
     Int(i64),
     Float(f64),
@@ -19,20 +19,21 @@ pub(in crate::config) enum RawAttribute {
 }
 
 /// The resource: the file's word before the environment's.
-pub(in crate::config) fn resource(
-    from_env: Vec<(String, String)>,
-    stated: BTreeMap<String, RawAttribute>,
-    env: &Environment,
-) -> Resource {
+pub(super) fn resource(stated: Option<BTreeMap<String, RawAttribute>>, cx: &mut Check<'_>) -> Resource {
+    let variable = "OTEL_RESOURCE_ATTRIBUTES";
+    let from_env = cx.env.get(variable).map_or(Ok(Vec::new()), |text| pairs(&text)).unwrap_or_else(|why| {
+        cx.variable_error(format!("{variable}: {why}"));
+        Vec::new()
+    });
     let mut attributes: BTreeMap<String, opentelemetry::Value> = BTreeMap::new();
     // The name that existing dashboards know.
     attributes.insert("service.name".to_owned(), "locust_telemetry".into());
     attributes.insert("service.instance.id".to_owned(), uuid::Uuid::new_v4().to_string().into());
     attributes.extend(from_env.into_iter().map(|(key, value)| (key, value.into())));
-    if let Some(name) = env.get("OTEL_SERVICE_NAME") {
+    if let Some(name) = cx.env.get("OTEL_SERVICE_NAME") {
         attributes.insert("service.name".to_owned(), name.into());
     }
-    attributes.extend(stated.into_iter().map(|(key, value)| {
+    attributes.extend(stated.into_iter().flatten().map(|(key, value)| {
         let value = match value {
             RawAttribute::Bool(b) => b.into(),
             RawAttribute::Int(n) => n.into(),

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use ltel_core::backend::ConfigError;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -10,9 +11,8 @@ use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::signal::Scene;
-use crate::config::error::ConfigError;
-use crate::config::{Identity, Tls};
+use super::signal::SignalInputs;
+use super::{Identity, Tls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,30 +35,30 @@ const CERTIFICATES: &str = "a PEM file of certificates";
 const KEY: &str = "the PEM file of the certificate's private key, not encrypted";
 
 /// What the file says, else the environment where it means this receiver.
-pub(super) fn resolve(stated: Option<&RawTls>, scene: &mut Scene<'_>) -> Tls {
+pub(super) fn resolve(stated: Option<&RawTls>, inputs: &mut SignalInputs<'_, '_>) -> Tls {
     let key = |by: &str, path: &Option<Spanned<String>>| {
         let path = path.as_ref()?;
         Some(Named { by: by.to_owned(), path: path.get_ref().clone(), span: path.span() })
     };
-    let variable = |name: &str, scene: &Scene<'_>| {
-        let variable = scene.variable_of_endpoint(name)?;
-        Some(Named { by: variable.name, path: variable.value, span: scene.header.clone() })
+    let variable = |name: &str, inputs: &SignalInputs<'_, '_>| {
+        let variable = inputs.variable_of_endpoint(name)?;
+        Some(Named { by: variable.name, path: variable.value, span: inputs.cx.header() })
     };
-    let ca = stated.and_then(|tls| key("ca_file", &tls.ca_file)).or_else(|| variable("CERTIFICATE", scene));
+    let ca = stated.and_then(|tls| key("ca_file", &tls.ca_file)).or_else(|| variable("CERTIFICATE", inputs));
     let stated_pair = stated.map(|tls| (key("cert_file", &tls.cert_file), key("key_file", &tls.key_file)));
     // A certificate and its key belong together: the file's are not mixed with the environment's.
     let pair = stated_pair.filter(|(certificate, key)| certificate.is_some() || key.is_some());
-    let pair = pair.unwrap_or_else(|| (variable("CLIENT_CERTIFICATE", scene), variable("CLIENT_KEY", scene)));
-    let ca = ca.and_then(|named| authorities(&named).map_err(|error| scene.errors.push(error)).ok());
+    let pair = pair.unwrap_or_else(|| (variable("CLIENT_CERTIFICATE", inputs), variable("CLIENT_KEY", inputs)));
+    let ca = ca.and_then(|named| authorities(&named).map_err(|error| inputs.cx.error(error)).ok());
     let identity = match pair {
         (None, None) => None,
-        (Some(certificate), Some(key)) => identity(&certificate, &key, scene),
+        (Some(certificate), Some(key)) => identity(&certificate, &key, inputs),
         (Some(certificate), None) => {
-            scene.errors.push(alone(&certificate, "private key", "key_file"));
+            inputs.cx.error(alone(&certificate, "private key", "key_file"));
             None
         }
         (None, Some(key)) => {
-            scene.errors.push(alone(&key, "certificate", "cert_file"));
+            inputs.cx.error(alone(&key, "certificate", "cert_file"));
             None
         }
     };
@@ -106,7 +106,7 @@ fn authorities(named: &Named) -> Result<Vec<u8>, ConfigError> {
     Ok(pem)
 }
 
-fn identity(certificate: &Named, key: &Named, scene: &mut Scene<'_>) -> Option<Identity> {
+fn identity(certificate: &Named, key: &Named, inputs: &mut SignalInputs<'_, '_>) -> Option<Identity> {
     let certificates = read(certificate, CERTIFICATES)
         .and_then(|pem| certificates(certificate, &pem).map(|certificates| (pem, certificates)));
     let private = read(key, KEY).and_then(|pem| match PrivateKeyDer::from_pem_slice(&pem) {
@@ -119,12 +119,14 @@ fn identity(certificate: &Named, key: &Named, scene: &mut Scene<'_>) -> Option<I
                 Ok(_) => return Some(Identity { certificates, key: pem }),
                 Err(error) => {
                     let message = format!("`{}` is not the key of `{}`: {error}", key.path, certificate.path);
-                    scene.errors.push(wrong(key, &message, KEY));
+                    inputs.cx.error(wrong(key, &message, KEY));
                 }
             }
         }
         (certificates, private) => {
-            scene.errors.extend([certificates.err(), private.err()].into_iter().flatten());
+            for error in [certificates.err(), private.err()].into_iter().flatten() {
+                inputs.cx.error(error);
+            }
         }
     }
     None

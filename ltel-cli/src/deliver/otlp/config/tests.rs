@@ -1,21 +1,32 @@
 //! What wins: a signal's table, the backend's, the signal's variables, those for all signals.
 
-use crate::config::{BackendKind, Config, Environment, OtlpConfig, OtlpProtocol, Signal, SignalConfig, load};
+use std::any::Any;
+use std::path::Path;
+
+use ltel_core::backend::{Environment, Signal};
+
+use super::{Otlp, OtlpProtocol, SignalConfig};
+use crate::config::{BackendConfig, Config, ConfigErrors, load};
 
 /// The only OTLP backend of a configuration: these lines, in this environment.
-fn otlp(lines: &str, env: &[(&str, &str)]) -> OtlpConfig {
-    match loaded(lines, env).backends.into_iter().nth(1).map(|backend| backend.kind) {
-        Some(BackendKind::Otlp(otlp)) => *otlp,
-        other => panic!("one OTLP backend, got {other:?}"),
-    }
+fn otlp(lines: &str, env: &[(&str, &str)]) -> Otlp {
+    as_otlp(&loaded(lines, env).backends[1]).clone()
+}
+
+fn as_otlp(config: &BackendConfig) -> &Otlp {
+    (&*config.backend as &dyn Any).downcast_ref().expect("it is OTLP")
 }
 
 fn loaded(lines: &str, env: &[(&str, &str)]) -> Config {
     // Another backend takes what this one may leave out.
     let text =
         format!("[recorders.spans]\n[backends.json]\nspans = true\n[backends.collector]\ntype = \"otlp\"\n{lines}");
+    load_all(&text, env).expect("valid")
+}
+
+fn load_all(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let env: Environment = env.iter().copied().collect();
-    load("telemetry.toml", &text, &ltel_recorders::registry(), &env).expect("valid")
+    load("telemetry.toml", text, &crate::with_backends(ltel_recorders::registry()), &env)
 }
 
 fn texts(warnings: &[String]) -> Vec<&str> {
@@ -23,7 +34,7 @@ fn texts(warnings: &[String]) -> Vec<&str> {
 }
 
 /// One figure of each signal.
-fn each(otlp: &OtlpConfig, show: impl Fn(&SignalConfig) -> String) -> [String; 3] {
+fn each(otlp: &Otlp, show: impl Fn(&SignalConfig) -> String) -> [String; 3] {
     Signal::ALL.map(|signal| otlp.signal(signal).map_or("-".to_owned(), &show))
 }
 
@@ -147,15 +158,11 @@ fn headers_of_one_level_take_the_place_of_the_next() {
 fn a_key_of_the_environment_reaches_its_own_endpoint_only() {
     let text = "[recorders.stats]\n[backends.ours]\ntype = \"otlp\"\n[backends.ours.logs]\nendpoint = \"http://logs\"\n\
                 [backends.theirs]\ntype = \"otlp\"\nendpoint = \"http://theirs\"\n";
-    let env: Environment = [("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")].into_iter().collect();
-    let config = load("telemetry.toml", text, &ltel_recorders::registry(), &env).expect("valid");
+    let config = load_all(text, &[("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")]).expect("valid");
     let with_key: Vec<_> = config
         .backends
         .iter()
-        .map(|backend| match &backend.kind {
-            BackendKind::Otlp(otlp) => each(otlp, |config| config.headers.contains_key("api-key").to_string()),
-            other => panic!("both are OTLP, not {other:?}"),
-        })
+        .map(|backend| each(as_otlp(backend), |config| config.headers.contains_key("api-key").to_string()))
         .collect();
     assert_eq!(with_key, [["true", "true", "false"], ["false"; 3]]);
 }
@@ -184,9 +191,90 @@ fn signals_that_the_environment_turns_off() {
         ("", &[("OTEL_TRACES_EXPORTER", "console")], &all, &[console]),
     ] {
         let config = loaded(lines, env);
-        let BackendKind::Otlp(otlp) = &config.backends[1].kind else { panic!("it is OTLP") };
+        let otlp = as_otlp(&config.backends[1]);
         let is_sent = |signal: &Signal| otlp.signal(*signal).is_some();
         let now: Vec<_> = Signal::ALL.into_iter().filter(is_sent).map(Signal::as_str).collect();
         assert_eq!((&now[..], texts(&config.warnings)), (sent, warnings.to_vec()), "{lines} {env:?}");
     }
+}
+
+#[test]
+fn receivers_are_named_once_if_all_signals_go_there() {
+    let shown_in = |lines: &str, env: &[(&str, &str)]| otlp(lines, env).receivers();
+    let shown = |lines: &str| shown_in(lines, &[]);
+    assert_eq!(shown("endpoint = \"http://here:4317\""), "http://here:4317/ (grpc)");
+    assert_eq!(
+        shown(
+            "endpoint = \"http://here\"\nsignals = [\"metrics\", \"logs\"]\nlogs = { endpoint = \"http://there:4317\" }"
+        ),
+        "metrics http://here/v1/metrics (http/protobuf)\nlogs http://there:4317/ (grpc)"
+    );
+    assert_eq!(shown("endpoint = \"http://here:4317\"\nsignals = [\"logs\"]"), "logs http://here:4317/ (grpc)");
+    let here = ("OTEL_EXPORTER_OTLP_ENDPOINT", "here:4317");
+    assert_eq!(shown_in("", &[here]), "https://here:4317/ (grpc)");
+    let no_traces = ("OTEL_TRACES_EXPORTER", "none");
+    assert_eq!(shown_in("", &[here, no_traces]), "metrics https://here:4317/ (grpc)\nlogs https://here:4317/ (grpc)");
+    assert_eq!(shown_in("", &[("OTEL_SDK_DISABLED", "true")]), "off, by the environment");
+}
+
+/// Scenario: certificates and keys for mTLS, right ones and one of somebody else's. Guarantees: what belongs together is taken,
+/// at the backend's level or a signal's; a key that is not the certificate's is an error.
+#[test]
+fn a_certificate_and_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let pair = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let certificate = write(&format!("{name}.pem"), &made.cert.pem());
+        (certificate, write(&format!("{name}.key"), &made.signing_key.serialize_pem()))
+    };
+    let ((ours, our_key), (_, other_key)) = (pair("ours"), pair("other"));
+    let config = |key: &Path| {
+        let text = format!(
+            "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\nendpoint = \"https://localhost\"\n\
+             tls = {{ ca_file = '{ours}' }}\n[backends.collector.traces]\n\
+             tls = {{ ca_file = '{ours}', cert_file = '{ours}', key_file = '{}' }}\n",
+            key.display(),
+            ours = ours.display(),
+        );
+        load_all(&text, &[])
+    };
+    let right = config(&our_key).unwrap();
+    let otlp = as_otlp(&right.backends[0]);
+    let tls = |signal| &otlp.signal(signal).unwrap().tls;
+    assert!(tls(Signal::Metrics).ca.is_some() && tls(Signal::Metrics).identity.is_none());
+    assert!(tls(Signal::Traces).ca.is_some() && tls(Signal::Traces).identity.is_some());
+    let errors = config(&other_key).unwrap_err();
+    let [error] = errors.errors() else { panic!("one error, got {:?}", errors.errors()) };
+    assert!(error.message.contains("other.key` is not the key of `"), "{}", error.message);
+}
+
+/// Scenario: two collectors, one named by the file and one by the environment. Guarantees: the environment fills what the
+/// file leaves open, and its key goes to its own endpoint only.
+#[test]
+fn the_environment_fills_what_is_open_and_no_more() {
+    let text = "[recorders.stats]\n[backends.ours]\ntype = \"otlp\"\n[backends.theirs]\ntype = \"otlp\"\n\
+                endpoint = \"http://theirs:4317\"\ntimeout = \"1s\"\n";
+    let env = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ours:4318/base/"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+    ];
+    let config = load_all(text, &env).unwrap();
+    let otlp: Vec<_> = config.backends.iter().map(|backend| as_otlp(backend).metrics.as_ref().unwrap()).collect();
+    let [ours, theirs] = otlp[..] else { panic!("two backends") };
+    assert_eq!(
+        (ours.endpoint.to_string().as_str(), ours.protocol),
+        ("http://ours:4318/base/v1/metrics", OtlpProtocol::HttpProtobuf)
+    );
+    assert_eq!((theirs.endpoint.to_string().as_str(), theirs.protocol), ("http://theirs:4317/", OtlpProtocol::Grpc));
+    assert_eq!((ours.timeout.as_millis(), theirs.timeout.as_millis()), (2500, 1000));
+    assert!(ours.gzip && theirs.gzip);
+    assert_eq!(ours.headers.get("api-key").unwrap(), "secret");
+    assert!(theirs.headers.is_empty(), "a key reached another endpoint");
 }

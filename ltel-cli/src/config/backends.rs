@@ -1,0 +1,178 @@
+//! `[backends]`: what all backends have in common. Their own options each type reads and checks itself.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use ltel_core::backend::{AnyBackend, Check, Claims, ConfigError, Environment, Signal, Takes};
+use ltel_core::registry::Registry;
+use opentelemetry_sdk::metrics::Temporality;
+use serde::Deserialize;
+use serde_aux::serde_introspection::serde_introspect;
+use toml::Spanned;
+
+use super::names::{did_you_mean, list};
+use super::section::Section;
+use super::values::Interval;
+
+/// One backend to run.
+#[derive(Clone, Debug)]
+pub struct BackendConfig {
+    /// The name of its table.
+    pub name: String,
+    /// How often its points are collected.
+    pub interval: Duration,
+    /// Whether points add up from the run's beginning or from the last collection.
+    pub temporality: Temporality,
+    /// What may wait for it.
+    pub queue: QueueLimits,
+    /// Whether it takes the metrics of ltel itself, `ltel.*`.
+    pub internal_metrics: bool,
+    /// What it is.
+    pub backend: Arc<dyn AnyBackend>,
+}
+
+impl BackendConfig {
+    /// A backend of a program's own, with its defaults.
+    pub fn new(name: impl Into<String>, backend: impl AnyBackend) -> Self {
+        let defaults = backend.defaults();
+        Self {
+            name: name.into(),
+            interval: defaults.interval,
+            temporality: defaults.temporality,
+            queue: QueueLimits::default(),
+            internal_metrics: defaults.own_metrics,
+            backend: Arc::new(backend),
+        }
+    }
+
+    /// Whether it is one that people select to have telemetry delivered, and not only the figures for people.
+    pub fn delivers(&self) -> bool {
+        Signal::ALL.iter().any(|&signal| self.backend.takes(signal) != Takes::No)
+    }
+}
+
+/// How much may wait for a backend, of each signal: what finds no room is dropped, and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Records, or spans.
+    pub items: usize,
+    /// Bytes that they take in memory, by estimate.
+    pub bytes: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { items: 10_000, bytes: 32 << 20 }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawBackend {
+    #[serde(rename = "type")]
+    kind: Option<Spanned<String>>,
+    interval: Option<Interval>,
+    temporality: Option<Spanned<RawTemporality>>,
+    queue: Option<Spanned<NonZeroUsize>>,
+    queue_bytes: Option<Spanned<ByteSize>>,
+    internal_metrics: Option<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawTemporality {
+    Cumulative,
+    Delta,
+}
+
+impl From<RawTemporality> for Temporality {
+    fn from(raw: RawTemporality) -> Self {
+        match raw {
+            RawTemporality::Cumulative => Self::Cumulative,
+            RawTemporality::Delta => Self::Delta,
+        }
+    }
+}
+
+/// What is known while the backends are read, and where errors go.
+pub(super) struct Backends<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) env: &'a Environment,
+    pub(super) claims: &'a mut Claims,
+    pub(super) errors: &'a mut Vec<ConfigError>,
+    pub(super) warnings: &'a mut Vec<String>,
+}
+
+impl Backends<'_> {
+    /// The names of all backends, wrong ones included, and those that are right.
+    pub(super) fn read(&mut self, section: Section<'_>) -> (Vec<String>, Vec<BackendConfig>) {
+        let sections = section.into_sections(self.errors);
+        let types: Vec<_> = sections.iter().map(|(name, section)| type_name(name, section)).collect();
+        let names = sections.iter().map(|(name, _)| name.clone()).collect();
+        let backends = sections.into_iter().zip(&types).filter_map(|((name, section), of)| {
+            let only_one = types.iter().filter(|other| *other == of).count() == 1;
+            self.backend(name, section, only_one)
+        });
+        (names, backends.collect())
+    }
+
+    fn backend(&mut self, name: String, mut section: Section<'_>, only_one: bool) -> Option<BackendConfig> {
+        let place = section.place();
+        let common = section.take_common::<RawBackend>(self.errors)?;
+        let (type_name, span) = match &common.kind {
+            Some(kind) => (kind.get_ref().as_str(), kind.span()),
+            None => (name.as_str(), place.header.clone()),
+        };
+        let Some(type_) = self.registry.backend_type(type_name) else {
+            let error = match &common.kind {
+                Some(_) => ConfigError::new(format!("unknown backend type `{type_name}`"), span),
+                None => ConfigError::new(format!("[backends.{name}] has no `type`"), span),
+            };
+            let known = || self.registry.backend_types().map(|type_| type_.spec.name);
+            self.errors.push(match did_you_mean(type_name, known()) {
+                Some(known) => error.help(format!("did you mean `{known}`?")),
+                None => error.help(format!("backend types here: {}", list(known()))),
+            });
+            return None;
+        };
+        if let Some(bytes) = common.queue_bytes.as_ref().filter(|bytes| bytes.get_ref().as_u64() == 0) {
+            self.errors.push(
+                ConfigError::new("`queue_bytes` is 0: nothing could wait for the backend", bytes.span())
+                    .help("write a size such as \"32MiB\""),
+            );
+        }
+        let also = serde_introspect::<RawBackend>();
+        let unchecked = section.read_with(type_.options, also, self.errors, |options| type_.read(options))?;
+        let temporality = common.temporality.map(|stated| Spanned::new(stated.span(), (*stated.get_ref()).into()));
+        let backend = unchecked.check(&mut Check {
+            env: self.env,
+            place: &place,
+            temporality: temporality.as_ref(),
+            only_one,
+            claims: self.claims,
+            errors: self.errors,
+            warnings: self.warnings,
+        })?;
+        let (defaults, limits) = (backend.defaults(), QueueLimits::default());
+        Some(BackendConfig {
+            name,
+            interval: common.interval.map_or(defaults.interval, |interval| interval.0),
+            temporality: temporality.map_or(defaults.temporality, Spanned::into_inner),
+            queue: QueueLimits {
+                items: common.queue.map_or(limits.items, |items| items.into_inner().get()),
+                bytes: common
+                    .queue_bytes
+                    .map_or(limits.bytes, |bytes| usize::try_from(bytes.get_ref().as_u64()).unwrap_or(usize::MAX)),
+            },
+            internal_metrics: common.internal_metrics.unwrap_or(defaults.own_metrics),
+            backend,
+        })
+    }
+}
+
+/// A table's `type`, or its name where it states none.
+fn type_name(name: &str, section: &Section<'_>) -> String {
+    let stated = section.clone().take("type");
+    stated.and_then(|kind| kind.get_ref().as_str().map(ToOwned::to_owned)).unwrap_or_else(|| name.to_owned())
+}

@@ -1,0 +1,143 @@
+//! `[recorders]`: what all recorders have in common. Their own options each type reads itself.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use ltel_core::backend::{ConfigError, Environment};
+use ltel_core::recorder::{RecorderFactory, Spec};
+use ltel_core::registry::Registry;
+use serde::Deserialize;
+use serde_aux::serde_introspection::serde_introspect;
+use toml::Spanned;
+
+use super::environment;
+use super::names::{did_you_mean, list};
+use super::section::Section;
+use super::values::Interval;
+
+/// One recorder to run.
+#[derive(Debug)]
+pub struct RecorderConfig {
+    /// The name of its table.
+    pub name: String,
+    /// What it emits.
+    pub spec: &'static Spec,
+    /// Builds it for each run.
+    pub factory: Box<dyn RecorderFactory>,
+    /// Where its output goes: indices of [`Config::backends`].
+    pub backends: Vec<usize>,
+    /// How often; if absent, as often as each backend says.
+    pub interval: Option<Duration>,
+    /// How many series it may have.
+    pub series_limit: usize,
+}
+
+#[derive(Deserialize)]
+struct RawRecorder {
+    #[serde(rename = "type")]
+    kind: Option<Spanned<String>>,
+    backends: Option<Vec<Spanned<String>>>,
+    interval: Option<Interval>,
+    series_limit: Option<Spanned<usize>>,
+}
+
+/// What is known while the recorders are read, and where errors go.
+pub(super) struct Recorders<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) env: &'a Environment,
+    pub(super) errors: &'a mut Vec<ConfigError>,
+}
+
+impl Recorders<'_> {
+    /// The recorders that are right, each with its place in the file. `backends` are the names of all backends.
+    pub(super) fn read(&mut self, section: Section<'_>, backends: &[String]) -> Vec<(RecorderConfig, Range<usize>)> {
+        let sections = section.into_sections(self.errors).into_iter();
+        let read = sections.filter_map(|(name, section)| {
+            let header = section.header.clone();
+            Some((self.recorder(name, section, backends)?, header))
+        });
+        read.collect()
+    }
+
+    fn recorder(&mut self, name: String, mut section: Section<'_>, all: &[String]) -> Option<RecorderConfig> {
+        let header = section.header.clone();
+        let common = section.take_common::<RawRecorder>(self.errors)?;
+        let (type_name, span) = match &common.kind {
+            Some(kind) => (kind.get_ref().as_str(), kind.span()),
+            None => (name.as_str(), header.clone()),
+        };
+        let known = || self.registry.types().map(|t| t.spec.name);
+        let Some(recorder) = self.registry.get(type_name) else {
+            let error = ConfigError::new(format!("unknown recorder `{type_name}`"), span);
+            self.errors.push(match did_you_mean(type_name, known()) {
+                Some(near) => error.help(format!("did you mean `{near}`? Recorders here: {}", list(known()))),
+                None => error.help(format!(
+                    "recorders here: {}; a second one of the same type takes another name and a `type`",
+                    list(known())
+                )),
+            });
+            return None;
+        };
+        let names_metrics = recorder.spec.instruments.iter().any(|instrument| instrument.name.is_none());
+        if names_metrics && !begins_metric_names(&name) {
+            self.errors.push(
+                ConfigError::new(format!("`{name}` cannot begin the name of a metric"), header.clone())
+                    .help("letters first, then letters, digits, `_`, `-`, `.` and `/`: such as `slow_checkout`"),
+            );
+        }
+        let backends = match common.backends {
+            None => (0..all.len()).collect(),
+            Some(names) => {
+                let before = self.errors.len();
+                let routes = self.routes(&names, all);
+                // A name that is none may have meant any of them.
+                if self.errors.len() == before { routes } else { (0..all.len()).collect() }
+            }
+        };
+        if let Some(limit) = common.series_limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
+            self.errors.push(ConfigError::new("a recorder needs at least one series", limit.span()));
+        }
+        let also = serde_introspect::<RawRecorder>();
+        // Told by its name and by what the recorder emits: recorders know no environment.
+        let has_ratio = !recorder.spec.spans.is_empty() && recorder.options.contains(&"ratio");
+        let sampled = environment::sampled(self.env).filter(|_| has_ratio).map(|ratio| format!("{ratio:?}"));
+        let section = match &sampled {
+            Some(ratio) => section.filled("ratio", ratio),
+            None => section,
+        };
+        let factory = section.read_with(recorder.options, also, self.errors, |options| recorder.configure(options))?;
+        Some(RecorderConfig {
+            name,
+            spec: recorder.spec,
+            factory,
+            backends,
+            interval: common.interval.map(|i| i.0).or(recorder.every),
+            series_limit: common.series_limit.map_or(2_000, Spanned::into_inner),
+        })
+    }
+
+    fn routes(&mut self, names: &[Spanned<String>], all: &[String]) -> Vec<usize> {
+        let mut routes = Vec::new();
+        for name in names {
+            if let Some(index) = all.iter().position(|have| have == name.get_ref()) {
+                routes.push(index);
+                continue;
+            }
+            let error = ConfigError::new(format!("there is no backend `{}`", name.get_ref()), name.span());
+            self.errors.push(match did_you_mean(name.get_ref(), all.iter().map(String::as_str)) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("backends here: {}", list(all.iter().map(String::as_str)))),
+            });
+        }
+        routes.sort_unstable();
+        routes.dedup();
+        routes
+    }
+}
+
+/// By OpenTelemetry's rules for the names of instruments; the SDK drops others in silence.
+fn begins_metric_names(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.len() < 200
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+}

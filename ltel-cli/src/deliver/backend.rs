@@ -1,0 +1,199 @@
+//! A backend at work: its handle, for those who have something to deliver, and the task that has its pipes work.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ltel_core::backend::{BackendEnd, DeliveryAccount, Ending, Feed, Pipe, RunRecord, Signal, SpanBatch, Start};
+use ltel_core::figures::RunFigures;
+use ltel_core::meter::MeterSettings;
+use ltel_core::runs::RunInfo;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::DRAIN;
+use super::queue::{Queue, Watch};
+use super::worker::Worker;
+use crate::config::BackendConfig;
+
+/// The way to a backend. When it is dropped, the backend delivers what it has, and ends.
+#[derive(Debug)]
+pub(crate) struct BackendHandle {
+    pub(crate) name: String,
+    pub(crate) interval: Duration,
+    /// How it wants points; absent if it takes none.
+    pub(crate) meter: Option<MeterSettings>,
+    account: Arc<DeliveryAccount>,
+    ending: Ending,
+    queues: Vec<Queue>,
+}
+
+impl BackendHandle {
+    /// A run's recorder begins: its points are there to be collected.
+    pub(crate) fn begin(&self, feed: Feed) {
+        if let Some(queue) = self.queue(Signal::Metrics) {
+            queue.begin(feed);
+        }
+    }
+
+    /// A structured event. Dropped and counted if too many wait already.
+    pub(crate) fn record(&self, record: RunRecord) {
+        if let Some(queue) = self.queue(Signal::Logs) {
+            queue.record(record);
+        }
+    }
+
+    /// Spans. Those that find no room in the queue are dropped and counted.
+    pub(crate) fn spans(&self, spans: SpanBatch) {
+        if let Some(queue) = self.queue(Signal::Traces) {
+            queue.spans(spans);
+        }
+    }
+
+    /// The figures of a run, for a backend that shows them to people.
+    pub(crate) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
+        for queue in self.queues.iter().filter(|queue| queue.figures) {
+            queue.figures(run, figures);
+        }
+    }
+
+    /// A run is over: its points are collected a last time, and everything of it is delivered. The report is its last record.
+    pub(crate) fn end(&self, report: &RunRecord) {
+        for queue in &self.queues {
+            queue.end(&report.run, queue.takes(Signal::Logs).then(|| report.clone()));
+        }
+    }
+
+    /// Opens files again by their paths, after those that were written have been moved away.
+    #[allow(dead_code)] // for SIGHUP
+    pub(crate) fn reopen(&self) {
+        for queue in &self.queues {
+            queue.reopen();
+        }
+    }
+
+    /// Shows how it does.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::new(&self.name, &self.account, &self.queues)
+    }
+
+    fn queue(&self, signal: Signal) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.takes(signal))
+    }
+}
+
+impl Drop for BackendHandle {
+    fn drop(&mut self) {
+        self.ending.begin();
+    }
+}
+
+/// The task of a backend. It ends when the [`BackendHandle`] is dropped and everything has been delivered.
+#[derive(Debug)]
+pub(crate) struct RunningBackend {
+    pub(crate) config: BackendConfig,
+    pub(crate) account: Arc<DeliveryAccount>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl RunningBackend {
+    /// Ends it at once: what it held has failed.
+    pub(crate) async fn give_up(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        self.account.close(&Signal::ALL, BackendEnd::GivenUp);
+    }
+}
+
+/// Why a backend cannot start.
+#[derive(Debug, Error)]
+#[error("backend `{backend}`: {error}")]
+pub(crate) struct StartError {
+    backend: String,
+    error: ltel_core::backend::StartError,
+}
+
+impl From<StartError> for String {
+    fn from(error: StartError) -> Self {
+        error.to_string()
+    }
+}
+
+/// Starts a backend.
+pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBackend), StartError> {
+    let (account, ending) = (Arc::<DeliveryAccount>::default(), Ending::default());
+    let start = Start {
+        name: config.name.clone(),
+        temporality: config.temporality,
+        queue_bytes: config.queue.bytes,
+        drain: DRAIN,
+        account: Arc::clone(&account),
+        ending: ending.clone(),
+    };
+    let pipes = config.backend.start(&start).map_err(|error| StartError { backend: config.name.clone(), error })?;
+    let takes_points = pipes.iter().any(|pipe| pipe.signals.contains(&Signal::Metrics));
+    let mut queues = Vec::new();
+    let mut workers = Vec::new();
+    for Pipe { signals, figures, sink } in pipes {
+        let (queue, intake) = Queue::new(&config.name, (signals, figures), config.queue, &account);
+        queues.push(queue);
+        workers.push((signals, Worker { interval: config.interval, intake, sink, account: Arc::clone(&account) }));
+    }
+    let handle = BackendHandle {
+        name: config.name.clone(),
+        interval: config.interval,
+        meter: takes_points.then(|| config.backend.meter(config.temporality)),
+        account: Arc::clone(&account),
+        ending,
+        queues,
+    };
+    let task = tokio::spawn(supervise(config.name.clone(), workers, Arc::clone(&account)));
+    Ok((handle, RunningBackend { config: config.clone(), account, task }))
+}
+
+/// Has the pipes of a backend work, and closes the account of each when it ends, in whatever way.
+async fn supervise(backend: String, workers: Vec<(&'static [Signal], Worker)>, account: Arc<DeliveryAccount>) {
+    let mut tasks = JoinSet::new();
+    let mut signals_of = HashMap::new();
+    let is_last = |signals: &[Signal]| signals.contains(&Signal::Metrics);
+    let others = workers.iter().filter(|(signals, _)| !is_last(signals)).count();
+    let (left, _) = watch::channel(others);
+    for (signals, worker) in workers {
+        let mut left = left.subscribe();
+        let task = if is_last(signals) {
+            tasks.spawn(worker.run(async move {
+                let _ = left.wait_for(|left| *left == 0).await;
+            }))
+        } else {
+            tasks.spawn(worker.run(async {}))
+        };
+        signals_of.insert(task.id(), signals);
+    }
+    while let Some(ended) = tasks.join_next_with_id().await {
+        let (id, how) = match ended {
+            Ok((id, ())) => (id, BackendEnd::Well),
+            Err(error) => {
+                let id = error.id();
+                let message = match error.try_into_panic() {
+                    Ok(panic) => panic_text(&*panic),
+                    Err(error) => error.to_string(),
+                };
+                tracing::error!("backend `{backend}` panicked, and what it is given from now on is lost: {message}");
+                (id, BackendEnd::Panicked(message))
+            }
+        };
+        let signals = signals_of.remove(&id).unwrap_or_default();
+        account.close(signals, how);
+        if !is_last(signals) {
+            left.send_modify(|left| *left -= 1);
+        }
+    }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}

@@ -1,0 +1,80 @@
+//! The options of a JSON backend.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use ltel_core::backend::{Check, ConfigError};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// What its table may say.
+#[derive(Deserialize)]
+pub(crate) struct Options {
+    output: Option<Spanned<String>>,
+    max_bytes: Option<Spanned<ByteSize>>,
+    keep: Option<u32>,
+    #[serde(default)]
+    spans: bool,
+}
+
+/// What is written as JSON lines, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Json {
+    pub(super) output: Output,
+    /// Whether spans are written too.
+    pub(super) spans: bool,
+}
+
+/// Where JSON lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Stdout,
+    File {
+        path: PathBuf,
+        /// Bytes after which a new file begins; never, if absent.
+        max_bytes: Option<NonZeroU64>,
+        /// How many older files to keep, as `path.1`, `path.2` and so on.
+        keep: u32,
+    },
+}
+
+/// Checks its table.
+pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
+    let max_bytes = options.max_bytes.as_ref().and_then(|size| {
+        let bytes = NonZeroU64::new(size.get_ref().as_u64());
+        if bytes.is_none() {
+            cx.error(
+                ConfigError::new("`max_bytes` is 0: no line would fit into a file", size.span())
+                    .help("write a size such as \"100MiB\", or leave it out: then the file is never replaced"),
+            );
+        }
+        bytes
+    });
+    let Some(output) = options.output.filter(|output| output.get_ref() != "stdout") else {
+        if options.max_bytes.is_some() || options.keep.is_some() {
+            cx.error(
+                ConfigError::new("stdout does not rotate", cx.header())
+                    .help("give a file: `output = \"telemetry.jsonl\"`, or leave out `max_bytes` and `keep`"),
+            );
+        }
+        return Json { output: Output::Stdout, spans: options.spans };
+    };
+    let path = PathBuf::from(output.get_ref());
+    cx.claim_file(&path, output.span());
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let why = if path.is_dir() {
+        Some("is a folder")
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        Some("is in a folder that does not exist")
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        cx.error(
+            ConfigError::new(format!("`{}` {why}", path.display()), output.span())
+                .help("give a file in an existing folder, or \"stdout\""),
+        );
+    }
+    Json { output: Output::File { path, max_bytes, keep: options.keep.unwrap_or(5) }, spans: options.spans }
+}

@@ -1,0 +1,49 @@
+//! What is sent with each request of a signal.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ltel_core::backend::ConfigError;
+use toml::Spanned;
+
+use super::signal::SignalInputs;
+use crate::config::values::Secret;
+
+pub(super) type RawHeaders = BTreeMap<Spanned<String>, Spanned<Secret>>;
+
+/// The headers that the file states, else the environment's where they are meant for this receiver.
+pub(super) fn resolve(stated: Option<&RawHeaders>, inputs: &mut SignalInputs<'_, '_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(stated) = stated {
+        for (name, secret) in stated {
+            match secret.get_ref().resolve(inputs.cx.env) {
+                Ok(value) => add(&mut headers, name.get_ref(), &value, name.span(), inputs),
+                Err(why) => inputs.cx.error(ConfigError::new(why, secret.span())),
+            }
+        }
+    } else if let Some(variable) = inputs.variable_of_endpoint("HEADERS") {
+        match variable.pairs() {
+            Ok(pairs) => {
+                for (name, value) in pairs {
+                    add(&mut headers, &name, &value, inputs.cx.header(), inputs);
+                }
+            }
+            Err(why) => inputs.cx.variable_error(why),
+        }
+    }
+    headers
+}
+
+fn add(headers: &mut HeaderMap, name: &str, value: &str, span: Range<usize>, inputs: &mut SignalInputs<'_, '_>) {
+    match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+        (Ok(name), Ok(mut value)) => {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        (Err(_), _) => inputs.cx.error(ConfigError::new(format!("`{name}` is no header name"), span)),
+        (_, Err(_)) => {
+            inputs.cx.error(ConfigError::new(format!("the value of header `{name}` is not plain text"), span));
+        }
+    }
+}

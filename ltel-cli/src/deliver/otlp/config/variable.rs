@@ -1,0 +1,48 @@
+//! The variables of one signal: `OTEL_EXPORTER_OTLP_<signal>_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
+
+use std::time::Duration;
+
+use ltel_core::backend::{Environment, Signal};
+
+use crate::config::environment;
+
+/// A variable that is set.
+#[derive(Clone, Debug)]
+pub(super) struct SetVariable {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// Whether it is the one for this signal alone. Its endpoint is used as it is.
+    pub(super) is_for_signal: bool,
+}
+
+impl SetVariable {
+    /// The signal's own, else that for all signals.
+    pub(super) fn find(env: &Environment, signal: Signal, name: &str) -> Option<Self> {
+        let own = format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.as_str().to_uppercase());
+        [(own, true), (format!("OTEL_EXPORTER_OTLP_{name}"), false)]
+            .into_iter()
+            .find_map(|(name, is_for_signal)| env.get(&name).map(|value| Self { name, value, is_for_signal }))
+    }
+
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT` is in milliseconds.
+    pub(super) fn milliseconds(&self) -> Result<Duration, String> {
+        environment::milliseconds(&self.name, &self.value)
+    }
+
+    pub(super) fn pairs(&self) -> Result<Vec<(String, String)>, String> {
+        environment::pairs(&self.value).map_err(|error| format!("{}: {error}", self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signals_own_variable_wins() {
+        let env: Environment =
+            [("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2")].into_iter().collect();
+        let value = |signal| SetVariable::find(&env, signal, "TIMEOUT").expect("set").value;
+        assert_eq!((value(Signal::Metrics).as_str(), value(Signal::Traces).as_str()), ("2", "1"));
+    }
+}

@@ -1,0 +1,99 @@
+//! The options of a Prometheus backend. What the file leaves open is filled from the environment (`OTEL_*`).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ltel_core::backend::{Check, ConfigError, Environment};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::config::values::Interval;
+use crate::deliver::resource::{RawAttribute, resource};
+
+// As the OpenTelemetry specification has it.
+const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+/// What its table may say.
+#[derive(Deserialize)]
+pub(crate) struct Options {
+    listen: Option<Spanned<String>>,
+    keep: Option<Interval>,
+    scope_labels: Option<bool>,
+    created: Option<bool>,
+    resource: Option<BTreeMap<String, RawAttribute>>,
+}
+
+/// What Prometheus can scrape.
+#[derive(Clone, Debug)]
+pub(crate) struct Prometheus {
+    /// Where it listens.
+    pub(super) listen: SocketAddr,
+    /// How long the last figures of a run stay.
+    pub(super) keep: Duration,
+    /// Whether samples carry `otel_scope_name` and `otel_scope_version`.
+    pub(super) scope_labels: bool,
+    /// Whether OpenMetrics says since when each counter and histogram counts (`_created`).
+    pub(super) created: bool,
+    /// What the telemetry is about.
+    pub(super) resource: Resource,
+}
+
+/// Checks its table.
+pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> {
+    if let Some(delta) = cx.temporality.filter(|stated| *stated.get_ref() == Temporality::Delta) {
+        cx.error(
+            ConfigError::new("what Prometheus scrapes adds up from a run's beginning", delta.span())
+                .help("leave out `temporality`; differences are for backends of type `otlp` and `json`"),
+        );
+    }
+    let listen = match &options.listen {
+        Some(stated) => match stated.get_ref().parse() {
+            Ok(address) => Some((address, stated.span())),
+            Err(_) => {
+                let message = format!("`{}` is not a valid address", stated.get_ref());
+                cx.error(ConfigError::new(message, stated.span()).help(format!(
+                    "write an IP address and a port, such as `{DEFAULT}` or `[::1]:{}`",
+                    DEFAULT.port()
+                )));
+                None
+            }
+        },
+        None => match from_environment(cx.env) {
+            Ok(address) => Some((address, cx.header())),
+            Err(message) => {
+                cx.variable_error(message);
+                None
+            }
+        },
+    };
+    if let Some((address, span)) = &listen {
+        cx.claim_address(*address, span.clone());
+    }
+    let resource = resource(options.resource, cx);
+    Some(Prometheus {
+        listen: listen?.0,
+        keep: options.keep.map_or(Duration::from_mins(5), |keep| keep.0),
+        scope_labels: options.scope_labels.unwrap_or(true),
+        // Prometheus stores it as one more series per counter and histogram, unless an experimental feature that is off by
+        // default reads it. What that gives, the page gives without it: a series begins at zero.
+        created: options.created.unwrap_or(false),
+        resource,
+    })
+}
+
+/// `OTEL_EXPORTER_PROMETHEUS_HOST` and `OTEL_EXPORTER_PROMETHEUS_PORT`.
+fn from_environment(env: &Environment) -> Result<SocketAddr, String> {
+    let (host, port) = ("OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT");
+    let ip = match env.get(host).as_deref() {
+        None | Some("localhost") => DEFAULT.ip(),
+        Some(text) => text.parse().map_err(|_| format!("{host}: `{text}` is not an IP address or `localhost`"))?,
+    };
+    let port = match env.get(port) {
+        None => DEFAULT.port(),
+        Some(text) => text.parse().map_err(|_| format!("{port}: `{text}` is not a port number"))?,
+    };
+    Ok(SocketAddr::new(ip, port))
+}

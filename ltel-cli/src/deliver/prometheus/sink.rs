@@ -1,0 +1,101 @@
+//! Puts runs on the shelf and takes them away when their time is over.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ltel_core::backend::{DeliveryAccount, Feed, Signal, Sink, Start, StartError};
+use ltel_core::runs::RunInfo;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use super::Prometheus;
+use super::server::{self, Server};
+use super::shelf::{Shelf, Unseen};
+
+/// The scrape endpoint. Bound, and serving until it is dropped.
+pub(super) struct PrometheusSink {
+    name: String,
+    keep: Duration,
+    drain: Duration,
+    address: SocketAddr,
+    account: Arc<DeliveryAccount>,
+    server: Arc<Server>,
+    serving: AbortHandle,
+}
+
+impl Drop for PrometheusSink {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl PrometheusSink {
+    /// Binds the address and begins to serve. To be called within a tokio runtime.
+    pub(super) fn start(config: &Prometheus, cx: &Start) -> Result<Self, StartError> {
+        let (listener, address) =
+            server::bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
+        tracing::info!("backend `{}`: metrics are at http://{address}/metrics", cx.name);
+        let shelf = Arc::new(Shelf::new(config.resource.clone(), config.scope_labels, config.created));
+        let server = Arc::new(Server::new(shelf, Arc::clone(&cx.account)));
+        let serving = tokio::spawn(Arc::clone(&server).serve(listener)).abort_handle();
+        let (name, account) = (cx.name.clone(), Arc::clone(&cx.account));
+        Ok(Self { name, keep: config.keep, drain: cx.drain, address, account, server, serving })
+    }
+
+    /// ltel ends. Who has scraped will do so again, and finds the last figures if we are still there: the value of all that
+    /// was only shown at zero so far.
+    async fn last_scrape(&self) {
+        let mut scrapes = self.server.scrapes.subscribe();
+        if *scrapes.borrow() == 0 || self.server.shelf.all_seen(Instant::now()) {
+            return;
+        }
+        let most = self.drain.saturating_sub(Duration::from_secs(1)).min(self.keep);
+        tracing::info!("backend `{}`: waiting for a last scrape, {} s at most", self.name, most.as_secs_f64());
+        let _ = timeout(most, scrapes.wait_for(|_| self.server.shelf.all_seen(Instant::now()))).await;
+    }
+
+    fn take_away(&self, now: Option<Instant>) {
+        for Unseen { run_id, points, never } in self.server.shelf.take_away(now) {
+            let what = if never {
+                format!("run {run_id} was never scraped by Prometheus")
+            } else {
+                format!("the last figures of run {run_id} were not scraped by Prometheus")
+            };
+            let keep = humantime::format_duration(self.keep);
+            let remedy = if now.is_some() {
+                format!("raise `keep`, which is {keep}, and have http://{}/metrics scraped", self.address)
+            } else {
+                format!(
+                    "keep ltel running after a run (`ltel-cli --config FILE`): it shows them for {keep}, as `keep` says"
+                )
+            };
+            tracing::warn!(
+                "backend `{}`: {what}: {points} series are lost; lower `scrape_interval`, or {remedy}",
+                self.name
+            );
+            self.account.admitted(Signal::Metrics, points);
+            self.account.failed_points(points, true, false, what);
+        }
+    }
+}
+
+impl Sink for PrometheusSink {
+    fn begin(&mut self, feed: Feed) -> Option<Feed> {
+        self.server.shelf.begin(feed.run, feed.collector, Instant::now());
+        None
+    }
+
+    fn run_ended(&mut self, run: &Arc<RunInfo>) {
+        self.server.shelf.end(run, Instant::now() + self.keep);
+    }
+
+    async fn flush(&mut self) {
+        self.take_away(Some(Instant::now()));
+    }
+
+    async fn finish(&mut self) {
+        self.last_scrape().await;
+        self.take_away(None);
+    }
+}

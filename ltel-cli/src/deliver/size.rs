@@ -1,0 +1,75 @@
+//! About how many bytes items take in memory while they wait. Rather too many than too few: what waits is bounded by this.
+
+use std::mem::size_of;
+
+use ltel_core::backend::CollectedPoints;
+use ltel_core::points::{self, PointValue};
+use ltel_core::record::Record;
+use ltel_core::trace::SpanData;
+use opentelemetry::trace::Status;
+use opentelemetry::{Array, KeyValue, Value};
+use serde_json::Value as Json;
+
+/// What an allocation costs beside its bytes.
+const ALLOCATION: usize = 16;
+
+/// A structured event.
+pub(super) fn record(record: &Record) -> usize {
+    let fields = record.fields.iter().map(|(name, value)| size_of::<(String, Json)>() + name.len() + json(value));
+    let body = record.body.as_ref().map_or(0, |body| ALLOCATION + body.len());
+    size_of::<Record>() + ALLOCATION + record.name.len() + body + fields.sum::<usize>()
+}
+
+/// A span.
+pub(super) fn span(span: &SpanData) -> usize {
+    let events = span.events.iter().map(|event| 96 + event.name.len() + attributes(&event.attributes));
+    let links = span.links.iter().map(|link| 128 + attributes(&link.attributes));
+    let status = match &span.status {
+        Status::Error { description } => ALLOCATION + description.len(),
+        _ => 0,
+    };
+    let text = ALLOCATION + span.name.len() + status;
+    size_of::<SpanData>() + text + attributes(&span.attributes) + events.sum::<usize>() + links.sum::<usize>()
+}
+
+/// The points of a collection: how many, and about how many bytes they take.
+pub(super) fn points(collected: &CollectedPoints) -> (u64, usize) {
+    let points = points::metrics(&collected.metrics).flat_map(|metric| metric.points());
+    points.fold((0, 0), |(count, bytes), point| {
+        let labels = point.attributes.iter().copied().map(attribute).sum::<usize>();
+        let value = match &point.value {
+            PointValue::Number { .. } => 64,
+            PointValue::Histogram { bounds, .. } => 128 + 16 * (bounds.len() + 1),
+            PointValue::ExponentialHistogram { positive, negative, .. } => {
+                192 + 8 * (positive.counts.len() + negative.counts.len())
+            }
+        };
+        (count + 1, bytes + value + labels)
+    })
+}
+
+fn attributes(all: &[KeyValue]) -> usize {
+    ALLOCATION + all.iter().map(attribute).sum::<usize>()
+}
+
+fn attribute(pair: &KeyValue) -> usize {
+    let value = match &pair.value {
+        Value::String(text) => ALLOCATION + text.as_str().len(),
+        Value::Array(Array::String(texts)) => texts.iter().map(|text| 40 + text.as_str().len()).sum(),
+        Value::Array(Array::Bool(all)) => all.len(),
+        Value::Array(Array::I64(all)) => 8 * all.len(),
+        Value::Array(Array::F64(all)) => 8 * all.len(),
+        _ => 0,
+    };
+    size_of::<KeyValue>() + ALLOCATION + pair.key.as_str().len() + value
+}
+
+fn json(value: &Json) -> usize {
+    match value {
+        Json::String(text) => ALLOCATION + text.len(),
+        Json::Array(values) => ALLOCATION + values.iter().map(|value| size_of::<Json>() + json(value)).sum::<usize>(),
+        // Keys are kept in order, beside a table of their places.
+        Json::Object(fields) => fields.iter().map(|(key, value)| 160 + key.len() + json(value)).sum(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,275 @@
+//! What became of what a backend was given. For each signal `admitted = delivered + rejected + failed + dropped` once the
+//! backend has ended, however it ended.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Signal;
+
+/// One backend's account, shared by those who book and those who show it.
+#[derive(Debug, Default)]
+pub struct DeliveryAccount(Mutex<Delivered>);
+
+/// The figures of a backend since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    signals: [SignalAccount; Signal::ALL.len()],
+    /// Points of final figures that did not arrive: these do not come again.
+    pub lost_final_points: u64,
+    /// How it ended.
+    pub ended: BackendEnd,
+    /// The last failure.
+    pub last_error: Option<String>,
+}
+
+/// How a backend ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BackendEnd {
+    /// It works, or has delivered what it could.
+    #[default]
+    Well,
+    /// It was still busy when ltel had to end.
+    GivenUp,
+    /// It panicked, with this message.
+    Panicked(String),
+}
+
+/// What became of the items of one signal: points of instruments, structured events, or spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalAccount {
+    /// Given to the backend.
+    pub admitted: u64,
+    /// Delivered.
+    pub delivered: u64,
+    /// Found the queue full.
+    pub dropped: u64,
+    /// Not delivered: an export failed, or the backend ended before it.
+    pub failed: u64,
+    /// Those of the failed that come again with the next collection: points that add up from the run's beginning, unless they are
+    /// the last.
+    pub repeated: u64,
+    /// Refused by a receiver that took the rest (OTLP's partial success).
+    pub rejected: u64,
+    /// Exports that failed.
+    pub failed_exports: u64,
+    // Nothing more is booked: the part of the backend that took this signal has ended.
+    closed: bool,
+}
+
+impl SignalAccount {
+    /// Items that were not delivered when they should have been.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.dropped + self.failed + self.rejected
+    }
+
+    /// Items of which it is not known yet what becomes of them.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        self.admitted.saturating_sub(self.delivered + self.lost())
+    }
+}
+
+impl Delivered {
+    /// The account of one signal.
+    #[must_use]
+    pub const fn of(&self, signal: Signal) -> &SignalAccount {
+        &self.signals[signal as usize]
+    }
+
+    /// The same, to change it.
+    pub const fn of_mut(&mut self, signal: Signal) -> &mut SignalAccount {
+        &mut self.signals[signal as usize]
+    }
+
+    /// Whether all that was to be delivered was, each time.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.ended == BackendEnd::Well
+            && self.lost_final_points == 0
+            && self.signals.iter().all(|signal| signal.lost() == 0)
+    }
+
+    /// Whether something is gone for good. Points that failed and came again with a later collection are not; but they are if
+    /// the receiver never took any.
+    #[must_use]
+    pub fn is_lossy(&self) -> bool {
+        let lossy = |of: &SignalAccount| of.lost() > of.repeated || (of.admitted > 0 && of.delivered == 0);
+        self.ended != BackendEnd::Well || self.lost_final_points > 0 || self.signals.iter().any(lossy)
+    }
+}
+
+impl DeliveryAccount {
+    /// The figures as they stand now.
+    #[must_use]
+    pub fn snapshot(&self) -> Delivered {
+        self.lock().clone()
+    }
+
+    /// So many items were given to the backend. Its queue books records and spans, and whoever collects books points.
+    pub fn admitted(&self, signal: Signal, count: u64) {
+        self.book(signal, |of| of.admitted += count);
+    }
+
+    /// So many items were delivered.
+    pub fn delivered(&self, signal: Signal, count: u64) {
+        self.book(signal, |of| of.delivered += count);
+    }
+
+    /// So many points are as they were delivered before, and need not be delivered again: they count as never given.
+    pub fn unchanged(&self, count: u64) {
+        self.book(Signal::Metrics, |of| of.admitted = of.admitted.saturating_sub(count));
+    }
+
+    /// So many items were refused by a receiver that took the rest.
+    pub fn rejected(&self, signal: Signal, count: u64, why: impl Into<String>) {
+        let mut account = self.lock();
+        account.book(signal, |of| of.rejected += count);
+        account.last_error = Some(why.into());
+    }
+
+    /// An export of so many items failed. Whether it is the first of its signal.
+    pub fn failed(&self, signal: Signal, count: u64, why: impl Into<String>) -> bool {
+        self.not_delivered(signal, count, 0, 0, why)
+    }
+
+    /// An export of so many points failed. `last` are final figures; others, if they add up from the run's beginning
+    /// (`cumulative`), come again with the next collection. Whether it is the first.
+    pub fn failed_points(&self, count: u64, last: bool, cumulative: bool, why: impl Into<String>) -> bool {
+        let repeated = if cumulative && !last { count } else { 0 };
+        self.not_delivered(Signal::Metrics, count, repeated, if last { count } else { 0 }, why)
+    }
+
+    fn not_delivered(
+        &self,
+        signal: Signal,
+        count: u64,
+        repeated: u64,
+        lost_final_points: u64,
+        why: impl Into<String>,
+    ) -> bool {
+        let mut account = self.lock();
+        let is_first = account.of(signal).failed_exports == 0;
+        if account.of(signal).closed {
+            return false;
+        }
+        account.book(signal, |of| {
+            of.failed_exports += 1;
+            of.failed += count;
+            of.repeated += repeated;
+        });
+        account.lost_final_points += lost_final_points;
+        account.last_error = Some(why.into());
+        is_first
+    }
+
+    /// So many items found the queue full. Whether they are the first of their signal.
+    pub fn dropped(&self, signal: Signal, count: u64) -> bool {
+        let mut account = self.lock();
+        let is_first = account.of(signal).dropped == 0;
+        account.book(signal, |of| {
+            of.admitted += count;
+            of.dropped += count;
+        });
+        is_first
+    }
+
+    /// The part of the backend that took these signals has ended: what is open has failed, and nothing more is booked. What is
+    /// given to it from now on has failed as well.
+    pub fn close(&self, signals: &[Signal], ended: BackendEnd) {
+        let mut account = self.lock();
+        for &signal in signals {
+            let of = account.of_mut(signal);
+            of.failed += of.open();
+            of.closed = true;
+        }
+        if let BackendEnd::Panicked(message) = &ended {
+            account.last_error = Some(message.clone());
+        }
+        if account.ended == BackendEnd::Well {
+            account.ended = ended;
+        }
+    }
+
+    fn book(&self, signal: Signal, book: impl FnOnce(&mut SignalAccount)) {
+        self.lock().book(signal, book);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Delivered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Delivered {
+    fn book(&mut self, signal: Signal, book: impl FnOnce(&mut SignalAccount)) {
+        let of = self.of_mut(signal);
+        if of.closed {
+            // What was under way has been booked as failed. Only what comes in now is new, and that has failed.
+            let before = of.admitted;
+            let mut late = *of;
+            book(&mut late);
+            let more = late.admitted.saturating_sub(before);
+            of.admitted += more;
+            of.failed += more;
+        } else {
+            book(of);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closes(of: &SignalAccount) -> bool {
+        of.admitted == of.delivered + of.rejected + of.failed + of.dropped
+    }
+
+    /// Scenario: a part of a backend ends while it holds something, and what it had under way is booked after that. Guarantees:
+    /// what it held has failed, once; what comes afterwards has failed; other parts go on.
+    #[test]
+    fn what_a_backend_held_when_it_ended_has_failed() {
+        let account = DeliveryAccount::default();
+        account.admitted(Signal::Traces, 100);
+        assert!(account.dropped(Signal::Traces, 7));
+        assert!(!account.dropped(Signal::Traces, 0));
+        account.delivered(Signal::Traces, 20);
+        account.rejected(Signal::Traces, 3, "too old");
+        assert!(account.failed(Signal::Traces, 10, "no"));
+        account.admitted(Signal::Logs, 1);
+        account.close(&[Signal::Traces], BackendEnd::Panicked("out of paper".to_owned()));
+        account.delivered(Signal::Traces, 50);
+        assert!(!account.failed(Signal::Traces, 5, "late"));
+        account.admitted(Signal::Traces, 4);
+        account.dropped(Signal::Traces, 2);
+        account.close(&[Signal::Traces], BackendEnd::GivenUp);
+        let delivered = account.snapshot();
+        let spans = delivered.of(Signal::Traces);
+        assert!(closes(spans), "{spans:?}");
+        assert_eq!((spans.admitted, spans.delivered, spans.failed, spans.dropped), (113, 20, 83, 7));
+        assert_eq!(delivered.ended, BackendEnd::Panicked("out of paper".to_owned()));
+        assert_eq!((delivered.of(Signal::Logs).open(), delivered.is_whole()), (1, false));
+        account.delivered(Signal::Logs, 1);
+        assert!(closes(account.snapshot().of(Signal::Logs)));
+    }
+
+    #[test]
+    fn points_that_come_again_are_not_lost() {
+        let check = |book: &dyn Fn(&DeliveryAccount), lossy: bool| {
+            let account = DeliveryAccount::default();
+            account.admitted(Signal::Metrics, 10);
+            book(&account);
+            assert_eq!(account.snapshot().is_lossy(), lossy, "{:?}", account.snapshot());
+        };
+        check(&|account| account.delivered(Signal::Metrics, 10), false);
+        check(&|account| account.unchanged(10), false);
+        let fails = |account: &DeliveryAccount, last, cumulative| {
+            account.delivered(Signal::Metrics, 5);
+            account.failed_points(5, last, cumulative, "no");
+        };
+        check(&|account| fails(account, false, true), false);
+        check(&|account| fails(account, false, false), true);
+        check(&|account| fails(account, true, true), true);
+        // It never took anything.
+        check(&|account| assert!(account.failed_points(10, false, true, "no")), true);
+    }
+}

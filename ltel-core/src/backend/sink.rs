@@ -1,0 +1,224 @@
+//! What takes the outputs of recorders, and the outputs themselves.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+
+use super::Signal;
+use crate::clock::Timestamp;
+use crate::figures::RunFigures;
+use crate::meter::Collector;
+use crate::record::Record;
+use crate::runs::{RunInfo, SourceInfo};
+use crate::trace::SpanData;
+
+/// The metrics of one recorder in one run, for one backend; or those of ltel itself.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Absent for metrics of ltel itself, which belong to no run.
+    pub run: Option<Arc<RunInfo>>,
+    /// Reads them.
+    pub collector: Collector,
+    /// The recorder's own interval, if it has one.
+    pub interval: Option<Duration>,
+}
+
+impl Feed {
+    /// Whether it is of this run.
+    #[must_use]
+    pub fn is_of(&self, run: &Arc<RunInfo>) -> bool {
+        self.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run))
+    }
+}
+
+/// The points of one recorder in one run.
+#[derive(Debug)]
+pub struct CollectedPoints {
+    /// Absent for points of ltel itself, which belong to no run.
+    pub run: Option<Arc<RunInfo>>,
+    /// Tells the feeds of a backend apart.
+    pub feed: u64,
+    /// The points.
+    pub metrics: ResourceMetrics,
+    /// When they were collected.
+    pub at: Timestamp,
+    /// Whether the run is over and these are its final points.
+    pub last: bool,
+}
+
+/// A structured event and the run it belongs to.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// The run.
+    pub run: Arc<RunInfo>,
+    /// The event. Shared by the backends that take it.
+    pub record: Arc<Record>,
+}
+
+/// Spans and the run they belong to.
+#[derive(Clone, Debug)]
+pub struct SpanBatch {
+    /// The run.
+    pub run: Arc<RunInfo>,
+    /// The Locust process they are from.
+    pub source: Option<Arc<SourceInfo>>,
+    /// The spans. Shared by the backends that take them.
+    pub data: Arc<Vec<SpanData>>,
+}
+
+/// What takes telemetry somewhere. It gets the signals of its [`Pipe`] only.
+///
+/// Each item that it is given it books in the [`DeliveryAccount`](super::DeliveryAccount), as delivered, rejected or failed. What
+/// it has not booked when it ends, by a panic too, has failed.
+#[allow(unused_variables)] // the names say what a method is given
+pub trait Sink: Send + 'static {
+    /// A run's recorder begins. The feed that it gives back is collected at the interval; a sink that collects when it is asked,
+    /// as for a scrape, keeps it.
+    fn begin(&mut self, feed: Feed) -> Option<Feed> {
+        Some(feed)
+    }
+
+    /// Takes the points of one or more recorders.
+    fn points(&mut self, batch: Vec<CollectedPoints>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Takes structured events.
+    fn records(&mut self, batch: Vec<RunRecord>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Takes spans.
+    fn spans(&mut self, batch: Vec<SpanBatch>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Takes the figures of a run.
+    fn figures(&mut self, run: Arc<RunInfo>, figures: Arc<RunFigures>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// A run is over: nothing of it follows. A flush does.
+    fn run_ended(&mut self, run: &Arc<RunInfo>) {}
+
+    /// A feed is gone, and its final points do not come: too many runs that were over waited.
+    fn feed_lost(&mut self, feed: u64) {}
+
+    /// Opens its files again by their paths: somebody has moved them away, as logrotate does.
+    fn reopen(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// ltel is about to end: what comes now is the last.
+    fn ending(&mut self) {}
+
+    /// Delivers what it holds back. Called at least once a second, and at the end of each run.
+    fn flush(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Delivers what it holds back, and waits until it has arrived. Called once, at the end.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send {
+        self.flush()
+    }
+}
+
+/// A sink, and what goes into it. It has a queue and a task of its own.
+#[derive(Debug)]
+pub struct Pipe {
+    /// The signals that it takes.
+    pub signals: &'static [Signal],
+    /// Whether it takes the figures of runs for people.
+    pub figures: bool,
+    /// What takes them.
+    pub sink: Box<dyn AnySink>,
+}
+
+impl Pipe {
+    /// A pipe that takes these signals.
+    #[must_use]
+    pub fn new(signals: &'static [Signal], sink: impl Sink) -> Self {
+        Self { signals, figures: false, sink: Box::new(sink) }
+    }
+
+    /// Takes the figures of runs, too.
+    #[must_use]
+    pub fn with_figures(mut self) -> Self {
+        self.figures = true;
+        self
+    }
+}
+
+type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// A sink, whatever its type. See [`Sink`] for its methods.
+#[allow(missing_docs)]
+pub trait AnySink: Send {
+    fn begin(&mut self, feed: Feed) -> Option<Feed>;
+    fn points(&mut self, batch: Vec<CollectedPoints>) -> Work<'_>;
+    fn records(&mut self, batch: Vec<RunRecord>) -> Work<'_>;
+    fn spans(&mut self, batch: Vec<SpanBatch>) -> Work<'_>;
+    fn figures(&mut self, run: Arc<RunInfo>, figures: Arc<RunFigures>) -> Work<'_>;
+    fn run_ended(&mut self, run: &Arc<RunInfo>);
+    fn feed_lost(&mut self, feed: u64);
+    fn reopen(&mut self) -> Work<'_>;
+    fn ending(&mut self);
+    fn flush(&mut self) -> Work<'_>;
+    fn finish(&mut self) -> Work<'_>;
+}
+
+impl<S: Sink> AnySink for S {
+    fn begin(&mut self, feed: Feed) -> Option<Feed> {
+        Sink::begin(self, feed)
+    }
+
+    fn points(&mut self, batch: Vec<CollectedPoints>) -> Work<'_> {
+        Box::pin(Sink::points(self, batch))
+    }
+
+    fn records(&mut self, batch: Vec<RunRecord>) -> Work<'_> {
+        Box::pin(Sink::records(self, batch))
+    }
+
+    fn spans(&mut self, batch: Vec<SpanBatch>) -> Work<'_> {
+        Box::pin(Sink::spans(self, batch))
+    }
+
+    fn figures(&mut self, run: Arc<RunInfo>, figures: Arc<RunFigures>) -> Work<'_> {
+        Box::pin(Sink::figures(self, run, figures))
+    }
+
+    fn run_ended(&mut self, run: &Arc<RunInfo>) {
+        Sink::run_ended(self, run);
+    }
+
+    fn feed_lost(&mut self, feed: u64) {
+        Sink::feed_lost(self, feed);
+    }
+
+    fn reopen(&mut self) -> Work<'_> {
+        Box::pin(Sink::reopen(self))
+    }
+
+    fn ending(&mut self) {
+        Sink::ending(self);
+    }
+
+    fn flush(&mut self) -> Work<'_> {
+        Box::pin(Sink::flush(self))
+    }
+
+    fn finish(&mut self) -> Work<'_> {
+        Box::pin(Sink::finish(self))
+    }
+}
+
+impl fmt::Debug for dyn AnySink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
