@@ -53,7 +53,7 @@ fn what_goes_wrong_can_be_watched() {
     }
     client.finish();
     ltel.signal(Signal::TERM);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
 }
 
 /// Scenario: a run to JSON and to an OTLP receiver, and nothing said of ltel's own metrics.

@@ -28,7 +28,7 @@ fn a_recorder_that_panics() {
     client.finish();
     let lines = scene.reported(2);
     ltel.signal(rustix::process::Signal::TERM);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0), "{}", ltel.stderr());
+    assert_eq!(ltel.wait(SOON), Exit::Code(1), "{}", ltel.stderr());
 
     let stderr = ltel.stderr();
     for told in [

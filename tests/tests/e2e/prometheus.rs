@@ -197,7 +197,7 @@ fn nobody_scrapes() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &["--once"]);
     run(&scene, "run", &["/a"]).finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1), "figures were lost");
     let log = ltel.stderr();
     assert!(log.contains("backend `scraped`: run run was never scraped by Prometheus: "), "{log}");
     assert!(log.contains("lower `scrape_interval`, or keep ltel running after a run"), "{log}");
