@@ -5,6 +5,7 @@ mod commands;
 mod log;
 mod losses;
 mod print;
+mod private_folder;
 mod python;
 mod signals;
 mod table;

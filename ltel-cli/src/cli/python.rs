@@ -3,6 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use super::private_folder::cache_folder;
+
 /// The plugin's files, as they stand in `python/ltel_locust`.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/plugin_files.rs"));
 
@@ -33,15 +35,6 @@ pub(crate) fn plugin_folder() -> Result<PathBuf, String> {
             std::fs::rename(&parts, &folder).map_err(failed)?;
         }
     }
-    Ok(folder)
-}
-
-/// The folder for what can be made again: `$XDG_CACHE_HOME/ltel`, else `~/.cache/ltel`, else one in the temporary folder.
-pub(crate) fn cache_folder() -> Result<PathBuf, String> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    let folder = folder.unwrap_or_else(std::env::temp_dir).join("ltel");
-    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot create `{}`: {error}", folder.display()))?;
     Ok(folder)
 }
 

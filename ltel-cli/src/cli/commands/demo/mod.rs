@@ -31,7 +31,9 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     };
 
     let stamp = clock::now().as_nanos() / 1_000_000_000;
-    let telemetry = std::env::temp_dir().join(format!("ltel-demo-{stamp}-{}.jsonl", std::process::id()));
+    // Made anew, so that nobody can have put a link in its place.
+    let telemetry = tempfile::Builder::new().prefix(&format!("ltel-demo-{stamp}-")).suffix(".jsonl").tempfile();
+    let telemetry = telemetry.and_then(|file| file.keep().map_err(Into::into)).map_err(failed)?.1;
     let config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
     let grace = config.grace;
 

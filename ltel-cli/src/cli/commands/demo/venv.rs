@@ -7,13 +7,13 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use tokio::process::Command;
 
-use crate::cli::{print, python};
+use crate::cli::{print, private_folder};
 
 const LOCUST: &str = "locust==2.47.0";
 
 /// The environment's folder. Made, with progress, if it is not there.
 pub(super) async fn locust() -> Result<PathBuf, String> {
-    let folder = python::cache_folder()?.join(LOCUST.replace("==", "-"));
+    let folder = private_folder::cache_folder()?.join(LOCUST.replace("==", "-"));
     // Written last: an installation that was interrupted is begun anew.
     let complete = folder.join("ltel-complete");
     if complete.is_file() && works(&folder).await {
