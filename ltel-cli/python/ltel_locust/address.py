@@ -1,4 +1,4 @@
-"""Where the receiver listens: `unix:/path` or `tcp://host:port`."""
+"""Where the receiver listens: `unix:/path`, `tcp://host:port` or `tls://host:port`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True)
 class Address:
-    """A Unix socket (`path`), or a TCP endpoint (`host`, `port`)."""
+    """A Unix socket (`path`), or a TCP endpoint (`host`, `port`), which may speak TLS."""
 
     path: str = ""
     host: str = ""
     port: int = 0
+    tls: bool = False
 
     def __str__(self) -> str:
         if self.path:
             return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return f"{'tls' if self.tls else 'tcp'}://{host}:{self.port}"
 
 
 def choose(option: str | None) -> Address:
@@ -42,9 +43,9 @@ def parse(text: str) -> Address:
     text = text.strip()
     if text.startswith("unix:"):
         return _parse_unix(text)
-    if text.startswith("tcp://"):
+    if text.startswith(("tcp://", "tls://")):
         return _parse_tcp(text)
-    raise AddressError(f"`{text}` is neither unix:/path nor tcp://host:port")
+    raise AddressError(f"`{text}` is none of unix:/path, tcp://host:port and tls://host:port")
 
 
 def _parse_unix(text: str) -> Address:
@@ -59,15 +60,16 @@ def _parse_unix(text: str) -> Address:
 
 
 def _parse_tcp(text: str) -> Address:
-    host, colon, digits = text.removeprefix("tcp://").rstrip("/").rpartition(":")
+    scheme, rest = text[:3], text[6:]
+    host, colon, digits = rest.rstrip("/").rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise AddressError(f"`{text}`: an IPv6 address goes in brackets, tcp://[::1]:4327")
+        raise AddressError(f"`{text}`: an IPv6 address goes in brackets, {scheme}://[::1]:4327")
     port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
     if not (colon and host and 0 < port < 65536):
-        raise AddressError(f"`{text}` needs a host and a port: tcp://host:port")
-    return Address(host=host, port=port)
+        raise AddressError(f"`{text}` needs a host and a port: {scheme}://host:port")
+    return Address(host=host, port=port, tls=scheme == "tls")
 
 
 def _user_socket() -> str | None:

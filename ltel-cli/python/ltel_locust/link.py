@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import msgpack
 
 from .outbox import Outbox, encode
+from .tls import TlsSocket
 
 #: seconds a new connection may take to say `welcome`
 WELCOME_TIMEOUT = 5.0
@@ -37,7 +38,7 @@ class Refused(LinkError):
 class Link:
     """A connection; `pump` moves what can be moved at once."""
 
-    def __init__(self, sock: socket, outbox: Outbox, hello: bytes) -> None:
+    def __init__(self, sock: socket | TlsSocket, outbox: Outbox, hello: bytes) -> None:
         self.sock = sock
         #: the receiver's `features`, from `welcome` on
         self.features: dict[str, Any] | None = None
@@ -61,7 +62,9 @@ class Link:
 
     def wants_write(self) -> bool:
         """Whether to wait for room in the socket too."""
-        return bool(self._writing) or (self.features is not None and self._outbox.has_unsent())
+        has_data = bool(self._writing) or (self.features is not None and self._outbox.has_unsent())
+        # Before a handshake is through, there is always room, and nothing to fill it with.
+        return self.sock.wants_write(has_data) if isinstance(self.sock, TlsSocket) else has_data
 
     def end(self) -> None:
         """End the conversation, which wakes whoever waits for it; the socket stays open."""

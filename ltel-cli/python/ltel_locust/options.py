@@ -18,7 +18,7 @@ def add_options(parser: Any, **_kwargs: Any) -> None:
         metavar="<address>",
         env_var="LTEL_ADDRESS",
         include_in_web_ui=False,
-        help="Where ltel listens: unix:/path or tcp://host:port.",
+        help="Where ltel listens: unix:/path, tcp://host:port or tls://host:port.",
     )
     _add(
         parser,

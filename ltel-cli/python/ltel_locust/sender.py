@@ -16,10 +16,12 @@ import gevent
 import gevent.socket
 from gevent import monkey
 
+from . import tls
 from .address import Address
 from .link import Link, LinkError, Refused
 from .once import logger
 from .outbox import Outbox
+from .tls import TlsError, TlsSocket
 
 #: seconds between two looks at what is to be sent
 INTERVAL = 0.2
@@ -59,6 +61,7 @@ class Sender:
         # file that somebody waits for is closed.
         self._waits_for: socket.socket | None = None
         self._resolved: list[tuple[int, Any]] = []
+        self._tls: Any = None
         self._backoff = BACKOFF_FIRST
         self._next_attempt = 0.0
         self._said: set[str] = set()
@@ -268,7 +271,7 @@ class Sender:
             sock = _Socket(family, socket.SOCK_STREAM)
             try:
                 _connect_socket(sock, where, wait)
-                return Link(sock, self._outbox, self._hello())
+                return Link(self._secured(sock), self._outbox, self._hello())
             except OSError as failed:
                 sock.close()
                 error = failed
@@ -276,6 +279,14 @@ class Sender:
                 sock.close()
                 raise
         raise error
+
+    def _secured(self, sock: socket.socket) -> socket.socket | TlsSocket:
+        """The same with TLS, if the address wants it. The handshake comes with the first bytes."""
+        if not self._address.tls:
+            return sock
+        if self._tls is None:
+            self._tls = tls.context()
+        return TlsSocket(sock, self._address, self._tls)
 
     def _lost(self, error: OSError) -> None:
         self._close()
@@ -288,6 +299,9 @@ class Sender:
         if isinstance(error, Refused):
             text = f"ltel: {self._address} refuses telemetry: {error}"
             self._say(f"refused {error}", text, logging.ERROR)
+        elif isinstance(error, TlsError):
+            text = f"ltel: no telemetry over TLS: {self._address}: {error}; will retry"
+            self._say(f"tls {error}", text, logging.ERROR)
         elif self._was_welcome:
             self._say("lost", f"ltel: connection to {self._address} lost: {error}; will retry")
         else:

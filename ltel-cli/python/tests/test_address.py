@@ -19,6 +19,8 @@ class Parse(unittest.TestCase):
             ("tcp://localhost:4327", "tcp://localhost:4327"),
             (" tcp://127.0.0.1:1/ ", "tcp://127.0.0.1:1"),
             ("tcp://[::1]:4327", "tcp://[::1]:4327"),
+            ("tls://ltel.example:4327/", "tls://ltel.example:4327"),
+            ("tls://[::1]:4327", "tls://[::1]:4327"),
         ):
             with self.subTest(text):
                 self.assertEqual(str(address.parse(text)), expected)
@@ -32,6 +34,8 @@ class Parse(unittest.TestCase):
             "tcp://localhost:0",
             "tcp://localhost:65536",
             "tcp://localhost:٣",
+            "tls://localhost",
+            "tls://::1:4327",
             "tcp://::1:4327",
             "unix:relative.sock",
             "unix:",
