@@ -14,7 +14,9 @@ use ltel_core::event::{
 };
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::trace::TraceContext;
-use ltel_core::wire::{DecodeError, Decoded, Done, Encoding, Features, Frame, Hello, Message, Reply, Rows, Splitter};
+use ltel_core::wire::{
+    DecodeError, Decoded, Done, Encoding, Features, Frame, Hello, Message, Reply, Rows, Splitter, Token,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -127,7 +129,7 @@ fn message() -> impl Strategy<Value = Message<'static>> {
                 run_id,
                 coordinator,
                 heartbeat,
-                token,
+                token: token.map(Token),
                 ..Hello::default()
             })
         });

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, date_time_ymd,
+};
 
 use crate::scene::Scene;
 
@@ -50,9 +52,19 @@ impl Authority {
 
     /// Signs a certificate for this name, of a server or a client.
     pub fn sign(&self, name: &str) -> Certificate {
+        self.sign_until(name, 4_000)
+    }
+
+    /// Signs one that has expired.
+    pub fn sign_expired(&self, name: &str) -> Certificate {
+        self.sign_until(name, 2_020)
+    }
+
+    fn sign_until(&self, name: &str, year: i32) -> Certificate {
         let key = KeyPair::generate().expect("a key");
         let mut certificate = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         certificate.distinguished_name = called(name);
+        certificate.not_after = date_time_ymd(year, 1, 1);
         let certificate = certificate.signed_by(&key, &self.0).expect("a certificate");
         Certificate { pem: certificate.pem(), key: key.serialize_pem() }
     }

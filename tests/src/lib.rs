@@ -9,6 +9,7 @@
 mod wait;
 mod turn;
 mod process;
+mod memory;
 mod http;
 mod setup;
 mod scene;
@@ -36,6 +37,7 @@ pub use figures::{Counted, Endpoint, Figures};
 pub use http::{Response, get, post, request};
 pub use lines::{Line, Lines, check_account};
 pub use log_records::LogRecord;
+pub use memory::peak_mib;
 pub use points::{Histogram, Point, Value, check_figures, histogram, latest};
 pub use process::{Exit, Process};
 pub use prometheus::{Prometheus, Sample, prometheus_backend};

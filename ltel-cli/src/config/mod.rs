@@ -20,7 +20,7 @@ use ltel_core::wire::Features;
 pub use backends::{BackendConfig, QueueLimits};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors};
-pub use listen::Listen;
+pub use listen::{Listen, ServerTls, UnixSocket};
 pub use load::load;
 pub use recorders::RecorderConfig;
 

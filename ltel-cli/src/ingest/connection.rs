@@ -1,106 +1,146 @@
 //! One client's connection: bytes in, frames on to the runs, acknowledgements back.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use ltel_core::wire::{Decoded, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Splitter};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use ltel_core::wire::{Decoded, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Token};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use super::buffers::Buffers;
 use super::delivery::{Delivery, Welcome};
+use super::input::Input;
+use super::newcomers::Newcomer;
 use crate::clock;
 use crate::runs::faults::Faults;
 
-// Bounded: who connects and says nothing, or half a frame, must not hold a place for ever.
+/// How long a connection may take to say `hello`, with the handshake of TLS where there is one.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
-const FRAME_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes of a `hello`.
+const HELLO_BYTES: usize = 64 << 10;
+
+/// How long a client may take to read why it is refused, and to read its last acknowledgement.
+const REFUSAL_WITHIN: Duration = Duration::from_secs(2);
+const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) max_frame_bytes: usize,
-    pub(crate) token: Option<String>,
-    pub(crate) deliveries: Sender<Delivery>,
-    pub(crate) faults: Arc<Faults>,
-    /// A place for each connection that may be open at a time.
-    pub(crate) places: Arc<Semaphore>,
+pub(super) struct Settings {
+    pub(super) max_frame_bytes: usize,
+    pub(super) buffers: Buffers,
+    pub(super) token: Option<SecretString>,
+    pub(super) deliveries: Sender<Delivery>,
+    pub(super) faults: Arc<Faults>,
+    /// A place for each client that may be connected at a time.
+    pub(super) places: Arc<Semaphore>,
     /// What is still to be said to clients, for whoever ends ltel.
-    pub(crate) answers: TaskTracker,
+    pub(super) answers: TaskTracker,
 }
 
 /// Why a connection ends before the client ends it.
-enum End {
+#[derive(Debug)]
+pub(super) enum End {
     /// The client closed it, or ltel is stopping.
     Quiet,
     /// A fault of the client's: what kind, and what to tell it.
     Fault(&'static str, String),
 }
 
-/// Serves a connection in a task of its own, if there is a place for it.
-pub(crate) fn start<R, W>(read: R, write: W, pid: Option<u32>, settings: &Arc<Settings>)
-where
-    R: AsyncRead + Unpin + Send + 'static,
-    W: AsyncWrite + Unpin + Send + 'static,
-{
-    match Arc::clone(&settings.places).try_acquire_owned() {
-        Ok(place) => drop(tokio::spawn(serve(read, write, pid, place, Arc::clone(settings)))),
-        Err(_) => settings.faults.count("connection refused", &"as many as `max_connections` are open"),
-    }
+/// A client that has been welcomed.
+struct Client {
+    connection: u64,
+    acks: watch::Receiver<u64>,
+    _place: OwnedSemaphorePermit,
 }
 
-/// Serves one connection to its end.
-async fn serve<R, W>(read: R, mut write: W, pid: Option<u32>, place: OwnedSemaphorePermit, settings: Arc<Settings>)
-where
+/// Serves one connection to its end. It begins when `open` is through, which may be a handshake.
+pub(super) async fn serve<R, W>(
+    open: impl Future<Output = io::Result<(R, W)>>,
+    pid: Option<u32>,
+    mut newcomer: Newcomer,
+    settings: Arc<Settings>,
+) where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let mut input = Input { read, buffer: BytesMut::new(), splitter: None, limit: settings.max_frame_bytes };
-    let greeted = match timeout(HELLO_WITHIN, greet(&mut input, &settings)).await {
-        Ok(greeted) => greeted,
-        Err(_) => Err(End::Fault("no hello", format!("nothing within {} s", HELLO_WITHIN.as_secs()))),
+    let deadline = Instant::now() + HELLO_WITHIN;
+    let opened = tokio::select! {
+        opened = timeout_at(deadline, open) => opened,
+        () = newcomer.must_leave() => return settings.faults.count("no hello", &CROWDED_OUT),
+    };
+    let (read, mut write) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => return settings.faults.count("TLS handshake failed", &error),
+        Err(_) => {
+            let details = format!("it took more than {} s", HELLO_WITHIN.as_secs());
+            return settings.faults.count("TLS handshake failed", &details);
+        }
+    };
+    let mut input = Input::new(read, HELLO_BYTES.min(settings.max_frame_bytes), settings.buffers.clone());
+    let greeted = tokio::select! {
+        greeted = timeout_at(deadline, greet(&mut input, &settings)) => greeted.unwrap_or_else(|_| {
+            Err(End::Fault("no hello", format!("nothing within {} s", HELLO_WITHIN.as_secs())))
+        }),
+        () = newcomer.must_leave() => Err(End::Fault("no hello", CROWDED_OUT.to_owned())),
     };
     let encoding = input.encoding();
-    let end = match greeted {
-        Ok(hello) => match client(&mut input, &mut write, hello, pid, &settings).await {
-            Ok((connection, acks)) => {
-                let acknowledge = settings.answers.spawn(acknowledge(write, encoding, acks));
-                let end = frames(&mut input, connection, &settings).await;
-                let _answer = settings.answers.token();
-                let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
-                // The last acknowledgement goes out when the runs let go of this connection.
-                if let Ok(Ok(Some(mut write))) = timeout(HELLO_WITHIN, acknowledge).await {
-                    refuse(end, &mut write, encoding, &settings).await;
-                    let _ = write.shutdown().await;
-                } else {
-                    refuse(end, &mut tokio::io::sink(), encoding, &settings).await;
-                }
-                drop(place);
-                return;
-            }
-            Err(end) => end,
-        },
-        Err(end) => end,
+    let welcomed = match greeted {
+        Ok((hello, place)) => welcome(encoding, &mut write, hello, pid, place, &settings).await,
+        Err(end) => Err(end),
     };
-    refuse(end, &mut write, encoding, &settings).await;
+    drop(newcomer);
+    let client = match welcomed {
+        Ok(client) => client,
+        Err(end) => return refuse(end, &mut write, encoding, &settings).await,
+    };
+    input.limit(settings.max_frame_bytes);
+    let Client { connection, acks, _place: place } = client;
+    let acknowledge = settings.answers.spawn(acknowledge(write, encoding, acks));
+    let end = frames(&mut input, connection, &settings).await;
+    let _answer = settings.answers.token();
+    let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
+    // The last acknowledgement goes out when the runs let go of this connection.
+    if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, acknowledge).await {
+        refuse(end, &mut write, encoding, &settings).await;
+        let _ = write.shutdown().await;
+    } else {
+        refuse(end, &mut tokio::io::sink(), encoding, &settings).await;
+    }
+    drop(place);
 }
+
+const CROWDED_OUT: &str = "it said nothing, and others wait for its place";
 
 /// Counts what a client did wrong, and tells it.
 async fn refuse<W: AsyncWrite + Unpin>(end: End, write: &mut W, encoding: Encoding, settings: &Settings) {
     if let End::Fault(kind, details) = end {
         settings.faults.count(kind, &details);
         let reply = Reply::Error { message: format!("{kind}: {details}") };
-        let _ = timeout(HELLO_WITHIN, send(write, encoding, &reply)).await;
+        let _ = timeout(REFUSAL_WITHIN, send(write, encoding, &reply)).await;
     }
 }
 
-/// Takes the first frame, which must be a hello that we can accept.
-async fn greet<R: AsyncRead + Unpin>(input: &mut Input<R>, settings: &Settings) -> Result<Hello, End> {
-    let Some(payload) = input.next().await? else { return Err(End::Quiet) };
+/// Takes the first frame, which must be a hello that we can accept, and a place for the client.
+async fn greet<R: AsyncRead + Unpin>(
+    input: &mut Input<R>,
+    settings: &Settings,
+) -> Result<(Hello, OwnedSemaphorePermit), End> {
+    let first = input.next().await;
+    if first.is_err() && input.is_tls() {
+        return Err(End::Fault(
+            "no hello",
+            "the client speaks TLS, and this address does not: see `[listen] tls`".to_owned(),
+        ));
+    }
+    let Some((payload, _share)) = first? else { return Err(End::Quiet) };
     let (hello, wrong) = match input.encoding().decode(&payload, clock::now()) {
         Ok(Decoded { frame: Frame { message: Message::Hello(hello), .. }, wrong }) => (hello, wrong),
         Ok(Decoded { frame, .. }) => {
@@ -112,23 +152,36 @@ async fn greet<R: AsyncRead + Unpin>(input: &mut Input<R>, settings: &Settings) 
         let details = format!("the client speaks protocol {}, this ltel speaks {PROTOCOL}", hello.protocol);
         return Err(End::Fault("protocol not supported", details));
     }
-    if settings.token.is_some() && settings.token != hello.token {
+    if !knows(settings.token.as_ref(), hello.token.as_ref()) {
         return Err(End::Fault("token refused", "the token is missing or wrong; see LTEL_TOKEN".to_owned()));
     }
+    let Ok(place) = Arc::clone(&settings.places).try_acquire_owned() else {
+        return Err(End::Fault("connection refused", "as many as `max_connections` are open".to_owned()));
+    };
     settings.faults.count_fields(&wrong, &hello.source.label());
-    Ok(hello)
+    Ok((hello, place))
 }
 
-async fn client<R, W: AsyncWrite + Unpin>(
-    input: &mut Input<R>,
+/// Whether the client's token is the one that is wanted. How long this takes tells nothing of it but its length.
+fn knows(wanted: Option<&SecretString>, token: Option<&Token>) -> bool {
+    match (wanted, token) {
+        (None, _) => true,
+        (Some(wanted), Some(Token(token))) => wanted.expose_secret().as_bytes().ct_eq(token.as_bytes()).into(),
+        (Some(_), None) => false,
+    }
+}
+
+async fn welcome<W: AsyncWrite + Unpin>(
+    encoding: Encoding,
     write: &mut W,
-    hello: Hello,
+    mut hello: Hello,
     pid: Option<u32>,
+    place: OwnedSemaphorePermit,
     settings: &Settings,
-) -> Result<(u64, watch::Receiver<u64>), End> {
+) -> Result<Client, End> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let connection = NEXT.fetch_add(1, Ordering::Relaxed);
-    let encoding = input.encoding();
+    hello.token = None;
     let (acks, acked) = watch::channel(0);
     let (welcome, welcomed) = oneshot::channel();
     let delivery = Delivery::Hello { connection, encoding, hello: Box::new(hello), pid, acks, welcome };
@@ -137,7 +190,7 @@ async fn client<R, W: AsyncWrite + Unpin>(
     }
     let Ok(Welcome { last_seq, features }) = welcomed.await else { return Err(End::Quiet) };
     match send(write, encoding, &Reply::Welcome { last_seq, features }).await {
-        Ok(()) => Ok((connection, acked)),
+        Ok(()) => Ok(Client { connection, acks: acked, _place: place }),
         Err(_) => {
             let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
             Err(End::Quiet)
@@ -148,13 +201,13 @@ async fn client<R, W: AsyncWrite + Unpin>(
 /// Hands on frames until the connection ends.
 async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, settings: &Settings) -> End {
     loop {
-        let payload = match input.next().await {
-            Ok(Some(payload)) => payload,
+        let (payload, share) = match input.next().await {
+            Ok(Some(received)) => received,
             Ok(None) => return End::Quiet,
             Err(end) => return end,
         };
         // Waits while the runs are busy: then the socket's buffers fill, and the client's own.
-        if settings.deliveries.send(Delivery::Frame { connection, payload }).await.is_err() {
+        if settings.deliveries.send(Delivery::Frame { connection, payload, share }).await.is_err() {
             return End::Quiet;
         }
     }
@@ -179,62 +232,8 @@ async fn acknowledge<W: AsyncWrite + Unpin>(
     }
 }
 
-async fn send<W: AsyncWrite + Unpin>(write: &mut W, encoding: Encoding, reply: &Reply) -> std::io::Result<()> {
-    let frame = encoding.encode_reply(reply).map_err(std::io::Error::other)?;
+async fn send<W: AsyncWrite + Unpin>(write: &mut W, encoding: Encoding, reply: &Reply) -> io::Result<()> {
+    let frame = encoding.encode_reply(reply).map_err(io::Error::other)?;
     write.write_all(&frame).await?;
     write.flush().await
-}
-
-/// A connection's bytes, as frames.
-struct Input<R> {
-    read: R,
-    buffer: BytesMut,
-    splitter: Option<(Encoding, Splitter)>,
-    limit: usize,
-}
-
-impl<R> Input<R> {
-    fn encoding(&self) -> Encoding {
-        self.splitter.as_ref().map_or(Encoding::JsonLines, |(encoding, _)| *encoding)
-    }
-}
-
-impl<R: AsyncRead + Unpin> Input<R> {
-    /// The next frame; nothing at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, End> {
-        loop {
-            if let (None, Some(first)) = (&self.splitter, self.buffer.first()) {
-                let encoding = Encoding::detect(*first);
-                self.splitter = Some((encoding, Splitter::new(encoding, self.limit)));
-            }
-            if let Some((_, splitter)) = &mut self.splitter {
-                match splitter.next_frame(&mut self.buffer) {
-                    Ok(Some(frame)) => return Ok(Some(frame)),
-                    Ok(None) => {}
-                    Err(error) => return Err(End::Fault("frame refused", error.to_string())),
-                }
-            }
-            self.buffer.reserve(64 << 10);
-            let within_frame = !self.buffer.is_empty();
-            let read = self.read.read_buf(&mut self.buffer);
-            let read = if within_frame {
-                match timeout(FRAME_WITHIN, read).await {
-                    Ok(read) => read,
-                    Err(_) => {
-                        let details = format!("half a frame, and nothing for {} s", FRAME_WITHIN.as_secs());
-                        return Err(End::Fault("slow frame", details));
-                    }
-                }
-            } else {
-                read.await
-            };
-            match read {
-                Ok(0) if self.buffer.is_empty() => return Ok(None),
-                Ok(0) => return Err(End::Fault("truncated frame", "the connection ended within a frame".to_owned())),
-                Ok(_) => {}
-                // However it broke: the client will come back if it wants to.
-                Err(_) => return Ok(None),
-            }
-        }
-    }
 }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use ltel_core::wire::{Encoding, Features, Hello};
 use tokio::sync::{oneshot, watch};
 
+use super::buffers::Share;
+
 /// What a connection delivers, in the order in which it came.
 #[derive(Debug)]
 pub(crate) enum Delivery {
@@ -19,7 +21,12 @@ pub(crate) enum Delivery {
         welcome: oneshot::Sender<Welcome>,
     },
     /// It said something.
-    Frame { connection: u64, payload: Bytes },
+    Frame {
+        connection: u64,
+        payload: Bytes,
+        /// What it has of the bytes that connections share, until it is recorded.
+        share: Share,
+    },
     /// It is gone.
     Closed { connection: u64 },
 }

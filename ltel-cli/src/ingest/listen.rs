@@ -1,8 +1,8 @@
-//! Where Locust's side connects: a Unix socket, a TCP address, or both.
+//! Where Locust's side connects: a Unix socket, a TCP address, or both; and the loops that accept.
 
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
+use super::buffers::Buffers;
 use super::connection;
 use super::delivery::Delivery;
-use crate::config::Listen;
+use super::newcomers::Newcomers;
+use super::unix::{self, SocketFile};
+use crate::config::{Listen, ServerTls};
 use crate::runs::faults::Faults;
 
 /// Why ltel cannot listen.
@@ -36,7 +40,7 @@ pub(crate) enum ListenError {
 #[derive(Debug)]
 pub(crate) struct Listeners {
     unix: Vec<(UnixListener, SocketFile)>,
-    tcp: Vec<TcpListener>,
+    tcp: Vec<(TcpListener, Option<ServerTls>)>,
     limits: Listen,
 }
 
@@ -50,25 +54,35 @@ impl Listeners {
 
     /// Binds a socket of this path only. The limits are the configured ones.
     pub(crate) fn private(path: &Path, limits: &Listen) -> Result<Self, ListenError> {
-        Ok(Self { unix: vec![bind_unix(path)?], tcp: Vec::new(), limits: limits.clone() })
+        Ok(Self { unix: vec![unix::bind(path)?], tcp: Vec::new(), limits: limits.clone() })
     }
 
     /// Binds the configured addresses as well.
     pub(crate) async fn add(&mut self, listen: &Listen) -> Result<(), ListenError> {
-        if let Some(path) = &listen.unix {
-            self.unix.push(bind_unix(path)?);
-        }
         if let Some(address) = listen.tcp {
             let bound = TcpListener::bind(address).await;
-            self.tcp.push(bound.map_err(|error| ListenError::Bind { address: format!("tcp://{address}"), error })?);
+            let bound = bound.map_err(|error| ListenError::Bind { address: format!("tcp://{address}"), error })?;
+            self.tcp.push((bound, listen.tls.clone()));
+        }
+        match listen.unix.as_ref().map(|socket| (unix::bind(&socket.path), socket)) {
+            None => {}
+            Some((Ok(bound), _)) => self.unix.push(bound),
+            // The folder may be another user's, or its path too long for a socket.
+            Some((Err(error @ ListenError::Bind { .. }), socket)) if socket.is_default && !self.tcp.is_empty() => {
+                tracing::warn!("{error}; clients can connect over TCP only (set [listen] to choose the addresses)");
+            }
+            Some((Err(error), _)) => return Err(error),
         }
         Ok(())
     }
 
     /// The addresses, as `LTEL_ADDRESS` takes them.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let unix = self.unix.iter().map(|(_, file)| format!("unix:{}", file.path.display()));
-        let tcp = self.tcp.iter().filter_map(|tcp| Some(format!("tcp://{}", tcp.local_addr().ok()?)));
+        let unix = self.unix.iter().map(|(_, file)| format!("unix:{}", file.path().display()));
+        let tcp = self.tcp.iter().filter_map(|(tcp, tls)| {
+            let scheme = if tls.is_some() { "tls" } else { "tcp" };
+            Some(format!("{scheme}://{}", tcp.local_addr().ok()?))
+        });
         unix.chain(tcp).collect()
     }
 
@@ -76,18 +90,19 @@ impl Listeners {
     pub(crate) async fn serve(self, deliveries: Sender<Delivery>, faults: Arc<Faults>, answers: TaskTracker) {
         let connections = Arc::new(connection::Settings {
             max_frame_bytes: self.limits.max_frame_bytes,
+            buffers: Buffers::new(self.limits.max_buffered_bytes, self.limits.max_frame_bytes),
             token: self.limits.token,
             deliveries,
             faults,
-            places: Arc::new(Semaphore::new(self.limits.max_connections)),
+            places: Arc::new(Semaphore::new(self.limits.max_connections.min(Semaphore::MAX_PERMITS))),
             answers,
         });
         let mut accepting = JoinSet::new();
         for (listener, file) in self.unix {
             accepting.spawn(accept_unix(listener, file, Arc::clone(&connections)));
         }
-        for listener in self.tcp {
-            accepting.spawn(accept_tcp(listener, Arc::clone(&connections)));
+        for (listener, tls) in self.tcp {
+            accepting.spawn(accept_tcp(listener, tls, Arc::clone(&connections)));
         }
         accepting.join_all().await;
     }
@@ -95,21 +110,36 @@ impl Listeners {
 
 // The file stays as long as the listener.
 async fn accept_unix(listener: UnixListener, _file: SocketFile, settings: Arc<connection::Settings>) {
+    let newcomers = Newcomers::default();
     loop {
         let Some((stream, _)) = accepted(listener.accept().await, &settings.faults).await else { continue };
         // The kernel's word, and the pid as this process sees it.
         let pid = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok()).filter(|pid| *pid > 0);
-        let (read, write) = stream.into_split();
-        connection::start(read, write, pid, &settings);
+        let newcomer = newcomers.admit().await;
+        let open = ready(Ok(stream.into_split()));
+        tokio::spawn(connection::serve(open, pid, newcomer, Arc::clone(&settings)));
     }
 }
 
-async fn accept_tcp(listener: TcpListener, settings: Arc<connection::Settings>) {
+async fn accept_tcp(listener: TcpListener, tls: Option<ServerTls>, settings: Arc<connection::Settings>) {
+    let tls = tls.map(|tls| TlsAcceptor::from(tls.0));
+    let newcomers = Newcomers::default();
     loop {
         let Some((stream, peer)) = accepted(listener.accept().await, &settings.faults).await else { continue };
         keep_alive(&stream, peer);
-        let (read, write) = stream.into_split();
-        connection::start(read, write, None, &settings);
+        let newcomer = newcomers.admit().await;
+        let settings = Arc::clone(&settings);
+        match &tls {
+            None => drop(tokio::spawn(connection::serve(ready(Ok(stream.into_split())), None, newcomer, settings))),
+            Some(tls) => {
+                let handshake = tls.accept(stream);
+                let open = async move {
+                    let stream = handshake.await.map_err(|error| io::Error::other(format!("with {peer}: {error}")))?;
+                    Ok(tokio::io::split(stream))
+                };
+                tokio::spawn(connection::serve(open, None, newcomer, settings));
+            }
+        }
     }
 }
 
@@ -131,38 +161,5 @@ fn keep_alive(stream: &tokio::net::TcpStream, peer: SocketAddr) {
         TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5)).with_retries(3);
     if let Err(error) = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&probes)) {
         tracing::debug!("cannot set options of the connection from {peer}: {error}");
-    }
-}
-
-fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ListenError> {
-    let failed = |error| ListenError::Bind { address: format!("unix:{}", path.display()), error };
-    if let Ok(metadata) = std::fs::symlink_metadata(path) {
-        if !metadata.file_type().is_socket() {
-            return Err(ListenError::NotASocket(path.to_owned()));
-        }
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(ListenError::InUse(path.to_owned()));
-        }
-        // Nobody answers: what an ltel left behind that was killed.
-        std::fs::remove_file(path).map_err(failed)?;
-    }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let inode = std::fs::metadata(path).map_err(failed)?.ino();
-    Ok((listener, SocketFile { path: path.to_owned(), inode }))
-}
-
-/// The file of a Unix socket. It goes when the listener goes, unless another has taken its place.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    inode: u64,
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
-            let _ = std::fs::remove_file(&self.path);
-        }
     }
 }

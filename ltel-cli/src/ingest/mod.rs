@@ -1,8 +1,14 @@
-//! From a client's bytes to frames: where Locust's side connects, and each of its connections.
+//! From a client's bytes to frames: where Locust's side connects, who may, and each of its connections.
 
 mod listen;
+mod unix;
+mod newcomers;
 mod connection;
+mod input;
+mod buffers;
 mod delivery;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use delivery::{Delivery, Welcome};
 pub(crate) use listen::{ListenError, Listeners};

@@ -184,7 +184,8 @@ impl Runs {
                 // Fails if the connection is gone already: `Closed` follows.
                 let _ = welcome.send(welcomed);
             }
-            Delivery::Frame { connection, payload } => self.frame(connection, &payload, now),
+            // Its share of the connections' buffers is free when it is recorded.
+            Delivery::Frame { connection, payload, share: _share } => self.frame(connection, &payload, now),
             Delivery::Closed { connection } => self.closed(connection, now),
         }
     }

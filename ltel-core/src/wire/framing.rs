@@ -43,6 +43,23 @@ impl Splitter {
         }
     }
 
+    /// From now on, frames have at most so many bytes.
+    pub const fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// How many bytes the frame lacks whose beginning `buffer` holds; `None` where only its end will tell.
+    #[must_use]
+    pub fn missing(&self, buffer: &[u8]) -> Option<usize> {
+        match self.encoding {
+            Encoding::MessagePack => Some(match buffer.first_chunk::<4>() {
+                Some(prefix) => (4 + u32::from_be_bytes(*prefix) as usize).saturating_sub(buffer.len()),
+                None => 4 - buffer.len(),
+            }),
+            Encoding::JsonLines => None,
+        }
+    }
+
     fn next_prefixed(&self, buffer: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
         let Some(prefix) = buffer.first_chunk::<4>() else {
             return Ok(None);
@@ -50,7 +67,6 @@ impl Splitter {
         let size = u32::from_be_bytes(*prefix) as usize;
         self.check(size)?;
         if buffer.len() < 4 + size {
-            buffer.reserve(4 + size - buffer.len());
             return Ok(None);
         }
         buffer.advance(4);

@@ -236,7 +236,18 @@ pub struct Hello {
     pub heartbeat: Option<f64>,
     /// The listener's token, where it wants one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Token>,
+}
+
+/// A secret. It is in no log.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
 }
 
 /// A batch of requests.

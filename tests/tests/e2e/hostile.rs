@@ -218,19 +218,23 @@ fn a_frame_that_is_too_large() {
     }
 }
 
-/// Scenario: more connections than the configuration allows, all of them idle.
-/// Guarantees: those over the limit are closed at once; when the others are gone, a good client is served.
+/// Scenario: more clients than the configuration allows; before them, idle connections.
+/// Guarantees: those over the limit are told why; an idle connection takes no client's place; when a client is gone, another is
+/// served.
 #[test]
 fn more_connections_than_allowed() {
     let scene = Scene::new();
     let config = config(&scene, "", "").replace("[listen]", "[listen]\nmax_connections = 10");
     let mut ltel = scene.serve(&config, &["--once"]);
-    let mut idle: Vec<_> = (0..30).map(|_| UnixStream::connect(scene.socket()).unwrap()).collect();
-    for stream in &mut idle[10..] {
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "closed");
-    }
-    drop(idle);
+    let _idle: Vec<_> = (0..30).map(|_| UnixStream::connect(scene.socket()).unwrap()).collect();
+    let clients: Vec<_> =
+        (0..10).map(|n| Client::unix(&scene.socket(), Encoding::MessagePack, &format!("client {n}"))).collect();
+    let mut refused = UnixStream::connect(scene.socket()).unwrap();
+    writeln!(refused, r#"{{"type":"hello","protocol":1}}"#).unwrap();
+    let mut why = String::new();
+    refused.read_to_string(&mut why).unwrap();
+    assert!(why.contains("as many as `max_connections` are open"), "{why}");
+    drop(clients);
     let mut client = until("a free place", SOON, || Client::try_unix(&scene.socket(), Encoding::MessagePack, "good"));
     client.start("run");
     client.requests(vec![row("good", 1.0, false)]);

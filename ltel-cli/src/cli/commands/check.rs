@@ -19,8 +19,9 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<(), Failure
 
 fn describe(config: &Config) -> String {
     let listen = &config.listen;
-    let unix = listen.unix.iter().map(|path| format!("unix:{}", path.display()));
-    let addresses: Vec<_> = unix.chain(listen.tcp.iter().map(|tcp| format!("tcp://{tcp}"))).collect();
+    let unix = listen.unix.iter().map(|socket| format!("unix:{}", socket.path.display()));
+    let scheme = if listen.tls.is_some() { "tls" } else { "tcp" };
+    let addresses: Vec<_> = unix.chain(listen.tcp.iter().map(|tcp| format!("{scheme}://{tcp}"))).collect();
     let mut recorders = plain(&["recorder", "type", "interval", "to"]);
     for recorder in &config.recorders {
         let interval =

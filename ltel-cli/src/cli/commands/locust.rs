@@ -11,6 +11,7 @@ use ltel_core::recorder::Factory;
 use ltel_recorders::Stats;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -79,7 +80,7 @@ pub(super) async fn start(
     let mut environment =
         vec![("LTEL_ADDRESS", socket.address()), ("LTEL_PARENT_PID", std::process::id().to_string().into())];
     // It is ours: what a listener demands of strangers, it has.
-    environment.extend(token.map(|token| ("LTEL_TOKEN", token.into())));
+    environment.extend(token.map(|token| ("LTEL_TOKEN", token.expose_secret().into())));
     Ok((spawn(command, environment, stdout_is_data, output)?, pipeline))
 }
 

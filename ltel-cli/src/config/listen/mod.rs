@@ -1,0 +1,209 @@
+//! `[listen]`: where Locust's side connects, who may, and how much of it.
+
+mod tls;
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::os::unix::net;
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use ltel_core::backend::ConfigError;
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Environment;
+use super::section::Section;
+use super::values::Secret;
+
+pub use tls::ServerTls;
+
+const DEFAULT_TCP: &str = "127.0.0.1:4327";
+const MAX_CONNECTIONS: usize = 1_024;
+const MAX_FRAME_BYTES: usize = 8 << 20;
+const MAX_BUFFERED_BYTES: usize = 64 << 20;
+
+/// Where Locust's side can reach ltel, who may, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// A Unix socket.
+    pub unix: Option<UnixSocket>,
+    /// A TCP address.
+    pub tcp: Option<SocketAddr>,
+    /// How clients of the TCP address and ltel prove to each other who they are; not at all, if absent.
+    pub tls: Option<ServerTls>,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Bytes of one frame.
+    pub max_frame_bytes: usize,
+    /// Bytes of all frames that have begun to come and are not recorded yet, beyond a small buffer of each connection.
+    pub max_buffered_bytes: usize,
+    /// What each client must know.
+    pub token: Option<SecretString>,
+}
+
+/// The path of a Unix socket.
+#[derive(Clone, Debug)]
+pub struct UnixSocket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether ltel may go on without it: no file asks for it.
+    pub is_default: bool,
+}
+
+#[derive(Deserialize)]
+struct RawListen {
+    unix: Option<Spanned<PathBuf>>,
+    tcp: Option<Spanned<String>>,
+    #[serde(default)]
+    open: bool,
+    tls: Option<Spanned<tls::RawTls>>,
+    max_connections: Option<usize>,
+    max_frame_bytes: Option<Spanned<ByteSize>>,
+    max_buffered_bytes: Option<Spanned<ByteSize>>,
+    token: Option<Spanned<Secret>>,
+}
+
+/// Without `[listen]`: a socket in the user's runtime folder, where there is one, and a port of this host.
+pub(super) fn default(env: &Environment) -> Listen {
+    let runtime_dir = env.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
+    Listen {
+        unix: runtime_dir.map(|dir| UnixSocket { path: dir.join("ltel.sock"), is_default: true }),
+        tcp: DEFAULT_TCP.parse().ok(),
+        tls: None,
+        max_connections: MAX_CONNECTIONS,
+        max_frame_bytes: MAX_FRAME_BYTES,
+        max_buffered_bytes: MAX_BUFFERED_BYTES,
+        token: None,
+    }
+}
+
+/// Reads and checks `[listen]`.
+pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<ConfigError>) -> Option<Listen> {
+    let header = section.header.clone();
+    let before = errors.len();
+    let raw = section.read::<RawListen>(&[], errors)?;
+    // What is said twice helps nobody: a key that cannot be read is as if it were not there.
+    let is_whole = errors.len() == before;
+    if is_whole && raw.unix.is_none() && raw.tcp.is_none() {
+        errors.push(
+            ConfigError::new("[listen] has no address", header)
+                .help(format!("give `unix = \"/path/ltel.sock\"`, `tcp = \"{DEFAULT_TCP}\"`, or both")),
+        );
+    }
+    let guard = Guard {
+        token: raw.token.is_some(),
+        tls: raw.tls.is_some(),
+        client_certificates: raw.tls.as_ref().is_some_and(|tls| tls.get_ref().asks_for_certificates()),
+    };
+    let tcp_is_stated = raw.tcp.is_some();
+    let tcp = raw.tcp.and_then(|tcp| tcp_address(&tcp, guard, raw.open || !is_whole, errors));
+    let token = raw.token.and_then(|secret| token(&secret, env).map_err(|error| errors.push(error)).ok());
+    let tls = raw.tls.and_then(|tls| {
+        if !tcp_is_stated {
+            errors.push(
+                ConfigError::new("`tls` is for the TCP address, and [listen] has none", tls.span())
+                    .help(format!("add `tcp = \"{DEFAULT_TCP}\"`, or remove `tls`")),
+            );
+        }
+        tls::read(tls.get_ref(), tls.span(), errors)
+    });
+    let unix = raw.unix.map(|unix| {
+        errors.extend(unix_error(unix.get_ref(), unix.span()));
+        UnixSocket { path: unix.into_inner(), is_default: false }
+    });
+    let max_frame_bytes = raw.max_frame_bytes.map_or(MAX_FRAME_BYTES, |size| bytes(*size.get_ref()));
+    let max_buffered_bytes = match raw.max_buffered_bytes {
+        Some(size) if bytes(*size.get_ref()) < max_frame_bytes => {
+            let message = format!("less than one frame may have: `max_frame_bytes` is {max_frame_bytes}");
+            errors.push(
+                ConfigError::new(message, size.span())
+                    .help(format!("give at least `max_buffered_bytes = {}`", max_frame_bytes.saturating_mul(2))),
+            );
+            max_frame_bytes
+        }
+        Some(size) => bytes(*size.get_ref()),
+        None => MAX_BUFFERED_BYTES.max(max_frame_bytes.saturating_mul(2)),
+    };
+    Some(Listen {
+        unix,
+        tcp,
+        tls,
+        max_connections: raw.max_connections.unwrap_or(MAX_CONNECTIONS),
+        max_frame_bytes,
+        max_buffered_bytes,
+        token,
+    })
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+/// What keeps strangers out.
+#[derive(Clone, Copy)]
+struct Guard {
+    token: bool,
+    tls: bool,
+    client_certificates: bool,
+}
+
+fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec<ConfigError>) -> Option<SocketAddr> {
+    let Ok(address) = tcp.get_ref().parse::<SocketAddr>() else {
+        errors.push(
+            ConfigError::new(format!("`{}` is not a valid address", tcp.get_ref()), tcp.span())
+                .help(format!("write an IP address and a port, such as `{DEFAULT_TCP}` or `[::1]:4327`")),
+        );
+        return None;
+    };
+    let is_guarded = guard.client_certificates || (guard.token && guard.tls);
+    if !open && !is_guarded && !address.ip().to_canonical().is_loopback() {
+        let missing = match (guard.token, guard.tls) {
+            (true, _) => "without TLS, so that its token and all data can be read on the way",
+            (_, true) => "without a token",
+            _ => "without a token and without TLS",
+        };
+        let token = if guard.token { "" } else { "\n  token = { env = \"LTEL_TOKEN\" }" };
+        let tls = if guard.tls { "" } else { "\n  tls = { cert_file = \"server.pem\", key_file = \"server.key\" }" };
+        errors.push(
+            ConfigError::new(format!("other machines can connect to `{address}` {missing}"), tcp.span()).help(format!(
+                "add to [listen]:{token}{tls}\nor, where the network lets nobody else in:\n  open = true"
+            )),
+        );
+    }
+    Some(address)
+}
+
+fn token(secret: &Spanned<Secret>, env: &Environment) -> Result<SecretString, ConfigError> {
+    let token = secret.get_ref().resolve(env).map_err(|why| ConfigError::new(why, secret.span()))?;
+    if token.trim().is_empty() {
+        let from = match secret.get_ref() {
+            Secret::Plain(_) => String::new(),
+            Secret::Env(name) => format!(": the environment variable `{name}` is set to nothing"),
+            Secret::File(path) => format!(": `{path}` holds nothing"),
+        };
+        return Err(ConfigError::new(format!("the token is empty{from}"), secret.span()).help(
+            "give a token that cannot be guessed, such as the output of `openssl rand -hex 16`; or remove `token`",
+        ));
+    }
+    Ok(token.into())
+}
+
+fn unix_error(path: &Path, span: Range<usize>) -> Option<ConfigError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        let message = format!("`{}` is in a folder that does not exist", path.display());
+        return Some(ConfigError::new(message, span).help("give a path in an existing folder"));
+    }
+    if net::SocketAddr::from_pathname(path).is_err() {
+        // Of which one byte ends it.
+        let longest = if cfg!(target_os = "linux") { 107 } else { 103 };
+        let message = format!("`{}` is not a valid path of a Unix socket", path.display());
+        return Some(ConfigError::new(message, span).help(format!(
+            "a socket's path has at most {longest} bytes, and this one has {}: give a shorter one",
+            path.as_os_str().len()
+        )));
+    }
+    None
+}

@@ -1,0 +1,110 @@
+//! Connections that ltel has not welcomed yet. They have few places of their own, and leave them soon: so they keep nobody out.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::Either;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// At a time, of each address that ltel listens on.
+const PLACES: usize = 128;
+
+/// How long one may keep its place while others wait. A client says `hello` at once.
+const CROWDED: Duration = Duration::from_secs(1);
+
+/// The places of one address.
+#[derive(Debug)]
+pub(super) struct Newcomers {
+    places: Arc<Semaphore>,
+    // In the order in which they came. Those that have left are still in it, for a while.
+    waiting: Mutex<VecDeque<(Instant, oneshot::Sender<()>)>>,
+}
+
+/// A place. It is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    _place: Option<OwnedSemaphorePermit>,
+    leave: oneshot::Receiver<()>,
+}
+
+impl Default for Newcomers {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(PLACES)), waiting: Mutex::default() }
+    }
+}
+
+impl Newcomers {
+    /// Waits for a place: until one is left, or one has been kept for long enough.
+    pub(super) async fn admit(&self) -> Newcomer {
+        let mut place = pin!(Arc::clone(&self.places).acquire_owned());
+        let place = loop {
+            let crowded = match self.oldest() {
+                Some(since) => Either::Left(sleep_until(since + CROWDED)),
+                None => Either::Right(std::future::pending()),
+            };
+            tokio::select! {
+                biased;
+                place = &mut place => break place,
+                () = crowded => {
+                    let oldest = self.lock().pop_front();
+                    // It leaves at once, if it has not left already.
+                    if oldest.is_some_and(|(_, oldest)| oldest.send(()).is_ok()) {
+                        break place.await;
+                    }
+                }
+            }
+        };
+        let (sender, leave) = oneshot::channel();
+        self.lock().push_back((Instant::now(), sender));
+        // An error: of a semaphore that is closed, and nothing closes this one.
+        Newcomer { _place: place.ok(), leave }
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        let mut waiting = self.lock();
+        waiting.retain(|(_, sender)| !sender.is_closed());
+        waiting.front().map(|(since, _)| *since)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Instant, oneshot::Sender<()>)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Newcomer {
+    /// Waits until another needs the place.
+    pub(super) async fn must_leave(&mut self) {
+        if (&mut self.leave).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_makes_room_for_others() {
+        let newcomers = Newcomers::default();
+        let mut idle = Vec::new();
+        for _ in 0..PLACES {
+            idle.push(newcomers.admit().await);
+        }
+        let begun = Instant::now();
+        let (next, ()) = tokio::join!(newcomers.admit(), async {
+            idle[0].must_leave().await;
+            idle.remove(0);
+        });
+        assert_eq!(begun.elapsed().as_secs(), CROWDED.as_secs());
+        // Whoever leaves by itself makes room at once.
+        drop(idle.pop());
+        let begun = Instant::now();
+        let another = newcomers.admit().await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        drop((next, another));
+    }
+}
