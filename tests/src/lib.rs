@@ -28,8 +28,10 @@ mod fault_receiver;
 mod rotel;
 mod certificates;
 mod tls;
+mod attack;
 
 pub use agent::{TestAgent, otlp_backend};
+pub use attack::{Attack, MOST_MEMORY, Outcome};
 pub use certificates::{Authority, Certificate, CertificateFiles};
 pub use client::{Client, hello, hello_of, row, traced};
 pub use fault_receiver::{Fault, FaultReceiver, Taken};

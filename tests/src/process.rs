@@ -60,6 +60,13 @@ impl Process {
         self.child.id()
     }
 
+    /// A figure of its memory from proc(5), such as `VmRSS`, in KiB; absent once it has ended.
+    pub fn status(&self, key: &str) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+        value.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     /// The child itself, for its pipes.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child

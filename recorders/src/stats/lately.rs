@@ -39,14 +39,14 @@ impl Lately {
     #[cold]
     fn add_other_second(&mut self, more: Second) {
         let newest = self.0.last().map_or(more.at, |last| last.at.max(more.at));
-        if more.at + SECONDS <= newest {
+        if more.at.saturating_add(SECONDS) <= newest {
             return;
         }
         match self.0.binary_search_by_key(&more.at, |second| second.at) {
             Ok(index) => self.0[index].add(more),
             Err(index) => {
                 self.0.insert(index, more);
-                self.0.retain(|second| second.at + SECONDS > newest);
+                self.0.retain(|second| second.at >= newest.saturating_sub(SECONDS - 1));
             }
         }
     }
@@ -73,5 +73,32 @@ impl Second {
     fn add(&mut self, more: Self) {
         self.requests = self.requests.saturating_add(more.requests);
         self.failures = self.failures.saturating_add(more.failures);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: requests of any time, in any order. Guarantees: no more than 32 seconds are kept, each once and in order, and
+    /// those that count for the rates are among them.
+    #[test]
+    fn only_the_last_seconds_are_kept() {
+        let mut lately = Lately::default();
+        let mut all = Vec::new();
+        for n in 0..2_000_u64 {
+            let at = n / 5 + n * 7_919 % 23;
+            lately.record(at as f64, n % 3 == 0);
+            all.push(at);
+        }
+        assert!(lately.0.len() <= 32 && lately.0.is_sorted_by(|a, b| a.at < b.at), "{lately:?}");
+        let newest = all.iter().max().copied().unwrap_or_default();
+        let expected = all.iter().filter(|at| (newest - 12..newest - 2).contains(*at)).count() as f64 / 10.0;
+        assert_eq!(lately.rates(Window { begun: 0.0, last: newest as f64 }).0.to_bits(), expected.to_bits());
+        for odd in [f64::MAX, f64::NAN, -1.0, f64::INFINITY, 0.0] {
+            lately.record(odd, false);
+            lately.rates(Window { begun: odd, last: odd });
+        }
+        assert!(lately.0.len() <= 32, "{lately:?}");
     }
 }

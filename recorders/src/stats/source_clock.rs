@@ -1,6 +1,8 @@
 //! When requests were reported. Only the source knows that, by its wall clock, which may jump while a test runs. ltel's steady
 //! clock tells a jump from requests that come late: those of one source come in order, and none before it was reported.
 
+use std::time::Duration;
+
 use ltel_core::prelude::*;
 
 // In seconds. Times within a frame are in no order, and clocks are set by less than this all the time.
@@ -8,7 +10,13 @@ const JUMP: f64 = 10.0;
 
 /// The clocks of all sources of a run.
 #[derive(Debug, Default)]
-pub(super) struct SourceClocks(Vec<Option<SourceClock>>);
+pub(super) struct SourceClocks {
+    by_source: Vec<Option<SourceClock>>,
+    /// The time now, in seconds since the epoch, by a clock that never jumps; and how long ltel has known the run. Requests come in
+    /// batches of the same moment.
+    now: f64,
+    elapsed: Duration,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct SourceClock {
@@ -26,13 +34,17 @@ impl SourceClocks {
     #[inline]
     pub(super) fn corrected<O>(&mut self, time: f64, cx: &Context<'_, O>) -> f64 {
         let Some(source) = cx.source() else { return time };
-        let now = cx.run().begun.wall.as_secs() + cx.elapsed().as_secs_f64();
-        let index = source.index as usize;
-        if self.0.len() <= index {
-            self.0.resize(index + 1, None);
+        let elapsed = cx.elapsed();
+        if elapsed != self.elapsed || self.by_source.is_empty() {
+            self.elapsed = elapsed;
+            self.now = cx.run().begun.wall.as_secs() + elapsed.as_secs_f64();
+        }
+        let (now, index) = (self.now, source.index as usize);
+        if self.by_source.len() <= index {
+            self.by_source.resize(index + 1, None);
         }
         let clock = SourceClock { correction: 0.0, ahead: time - now, last: time, came: now };
-        self.0[index].get_or_insert(clock).corrected(time, now)
+        self.by_source[index].get_or_insert(clock).corrected(time, now)
     }
 }
 
