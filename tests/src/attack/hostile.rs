@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use ltel_core::event::{Custom, Request, TestStart, UserError, Users};
 use ltel_core::source::SourceKind;
-use ltel_core::wire::{Done, Encoding, Hello, Message, Rows};
+use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, Rows};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
@@ -103,6 +104,30 @@ fn begins(run_id: &str) -> TestStart {
     TestStart { time: 1.7e9, run_id: Some(run_id.to_owned()), ..TestStart::default() }
 }
 
+/// A frame of so many rows, without a number: large ones are made once.
+fn rows_frame(encoding: Encoding, rows: usize) -> Vec<u8> {
+    let rows = Rows { rows: vec![row("one of many", 1.0, false); rows], ..Rows::default() };
+    encoding.encode(&Frame { seq: None, message: Message::Requests(rows) }).expect("a frame")
+}
+
+/// The same in each encoding, made once.
+#[derive(Debug)]
+struct Made(OnceLock<[Vec<u8>; 2]>, usize);
+
+static MANY_ROWS: Made = Made::of_rows(40_000);
+static MOST_ROWS: Made = Made::of_rows(100_000);
+
+impl Made {
+    const fn of_rows(rows: usize) -> Self {
+        Self(OnceLock::new(), rows)
+    }
+
+    fn get(&self, encoding: Encoding) -> &[u8] {
+        let make = || [Encoding::MessagePack, Encoding::JsonLines].map(|encoding| rows_frame(encoding, self.1));
+        &self.0.get_or_init(make)[usize::from(encoding == Encoding::JsonLines)]
+    }
+}
+
 async fn says_nothing(mut hostile: Hostile) -> io::Result<()> {
     let mut connection = hostile.open().await?;
     within(connection.hear()).await
@@ -126,8 +151,7 @@ async fn one_byte_a_second(mut hostile: Hostile) -> io::Result<()> {
 async fn slow_frame(mut hostile: Hostile) -> io::Result<()> {
     let id = hostile.id();
     let mut connection = hostile.welcomed(hello(&id)).await?;
-    let rows = (0..40_000).map(|n| row("slow", f64::from(n), false)).collect();
-    let bytes = connection.frame(Message::Requests(Rows { rows, ..Rows::default() }));
+    let bytes = MANY_ROWS.get(connection.encoding);
     let (most, last) = bytes.split_at(bytes.len() - 1_000);
     connection.raw(most).await?;
     slowly(&mut connection, last).await
@@ -288,7 +312,6 @@ async fn many_rows(mut hostile: Hostile) -> io::Result<()> {
     let id = hostile.id();
     let mut connection = hostile.welcomed(hello(&id)).await?;
     connection.send(begins(&id)).await?;
-    let rows = vec![row("many", 1.0, false); 100_000];
-    connection.send(Message::Requests(Rows { rows, ..Rows::default() })).await?;
+    connection.raw(MOST_ROWS.get(connection.encoding)).await?;
     within(connection.hear()).await
 }

@@ -51,7 +51,7 @@ pub struct Attack {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     attack: Attack,
-    // By kind, how often it was done, and how often ltel closed the connection meanwhile.
+    // By kind, how often it was begun, and how often ltel closed the connection meanwhile.
     done: Vec<(&'static str, u64, u64)>,
     good: Good,
     peak: u64,
@@ -61,7 +61,7 @@ pub struct Outcome {
 
 #[derive(Debug, Default)]
 struct Counts {
-    done: AtomicU64,
+    begun: AtomicU64,
     closed: AtomicU64,
 }
 
@@ -102,7 +102,7 @@ impl Attack {
         let peak = peak_memory(&ltel);
         let exit = ended(&mut ltel);
         let done = KINDS.iter().zip(&*counts).map(|(kind, counts)| {
-            (kind.name, counts.done.load(Ordering::Relaxed), counts.closed.load(Ordering::Relaxed))
+            (kind.name, counts.begun.load(Ordering::Relaxed), counts.closed.load(Ordering::Relaxed))
         });
         let outcome = Outcome { done: done.collect(), attack: self, good, peak, exit, log: ltel.stderr() };
         let panics: Vec<_> = outcome.log.lines().filter(|line| line.contains("panicked at")).collect();
@@ -123,9 +123,9 @@ impl Attack {
                 let mut random = Random::new(self.seed, number as u64);
                 runtime.spawn(async move {
                     loop {
+                        counts[index].begun.fetch_add(1, Ordering::Relaxed);
                         let hostile = Hostile { place: place.clone(), random: random.clone(), number };
                         let outcome = once(hostile).await;
-                        counts[index].done.fetch_add(1, Ordering::Relaxed);
                         if outcome.is_err() {
                             counts[index].closed.fetch_add(1, Ordering::Relaxed);
                             sleep(Duration::from_millis(20)).await;
