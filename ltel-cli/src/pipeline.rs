@@ -151,6 +151,19 @@ impl Pipeline {
         Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work, failures })
     }
 
+    /// Opens the files of backends again with each request, until the pipeline ends.
+    pub(crate) fn reopen_at(&self, mut requests: watch::Receiver<u64>) {
+        let reopen: Vec<_> = self.backends.iter().map(RunningBackend::reopen).collect();
+        tokio::spawn(async move {
+            while requests.changed().await.is_ok() {
+                tracing::info!("SIGHUP: opening files again");
+                for reopen in &reopen {
+                    reopen();
+                }
+            }
+        });
+    }
+
     /// Takes no more connections. Those that are open stay.
     pub(crate) fn close(&self) {
         self.listening.abort();

@@ -16,7 +16,7 @@ pub(crate) fn of(ended: &Ended) -> Vec<String> {
     if ended.outcome.no_run > 0 {
         losses.push(format!("{} requests of sources that belong to no run", ended.outcome.no_run));
     }
-    let lossy = ended.backends.iter().filter(|(_, delivered)| !delivered.is_whole());
+    let lossy = ended.backends.iter().filter(|(_, delivered)| delivered.is_lossy());
     losses.extend(
         lossy.map(|(backend, delivered)| format!("backend `{}`: {}", backend.name, table::delivery(delivered))),
     );

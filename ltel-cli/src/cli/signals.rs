@@ -35,7 +35,6 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct Signals {
     ends: mpsc::UnboundedReceiver<Request>,
-    #[allow(dead_code)] // until backends can open their files again
     reopens: watch::Receiver<u64>,
 }
 
@@ -74,25 +73,9 @@ impl Signals {
         }
     }
 
-    /// The requests to open files again.
-    #[allow(dead_code)]
-    pub(crate) fn reopens(&self) -> Reopens {
-        Reopens(self.reopens.clone())
-    }
-}
-
-/// Requests to open files again.
-#[derive(Debug)]
-#[allow(dead_code)]
-pub(crate) struct Reopens(watch::Receiver<u64>);
-
-#[allow(dead_code)]
-impl Reopens {
-    /// Waits for the next.
-    pub(crate) async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    /// Changes with each request to open files again.
+    pub(crate) fn reopens(&self) -> watch::Receiver<u64> {
+        self.reopens.clone()
     }
 }
 

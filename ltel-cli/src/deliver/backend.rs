@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::DRAIN;
-use super::queue::{Queue, Watch};
+use super::queue::{Queue, Reopener, Watch};
 use super::worker::Worker;
 use crate::config::BackendConfig;
 
@@ -66,14 +66,6 @@ impl BackendHandle {
         }
     }
 
-    /// Opens files again by their paths, after those that were written have been moved away.
-    #[allow(dead_code)] // for SIGHUP
-    pub(crate) fn reopen(&self) {
-        for queue in &self.queues {
-            queue.reopen();
-        }
-    }
-
     /// Shows how it does.
     pub(crate) fn watch(&self) -> Watch {
         Watch::new(&self.name, &self.account, &self.queues)
@@ -96,9 +88,16 @@ pub(crate) struct RunningBackend {
     pub(crate) config: BackendConfig,
     pub(crate) account: Arc<DeliveryAccount>,
     pub(crate) task: JoinHandle<()>,
+    reopeners: Arc<[Reopener]>,
 }
 
 impl RunningBackend {
+    /// Opens its files again by their paths, after those that were written have been moved away.
+    pub(crate) fn reopen(&self) -> impl Fn() + Send + use<> {
+        let reopeners = Arc::clone(&self.reopeners);
+        move || reopeners.iter().for_each(Reopener::reopen)
+    }
+
     /// Ends it at once: what it held has failed.
     pub(crate) async fn give_up(&mut self) {
         self.task.abort();
@@ -141,6 +140,7 @@ pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBac
         queues.push(queue);
         workers.push((signals, Worker { interval: config.interval, intake, sink, account: Arc::clone(&account) }));
     }
+    let reopeners = queues.iter().map(Queue::reopener).collect();
     let handle = BackendHandle {
         name: config.name.clone(),
         interval: config.interval,
@@ -150,7 +150,7 @@ pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBac
         queues,
     };
     let task = tokio::spawn(supervise(config.name.clone(), workers, Arc::clone(&account)));
-    Ok((handle, RunningBackend { config: config.clone(), account, task }))
+    Ok((handle, RunningBackend { config: config.clone(), account, task, reopeners }))
 }
 
 /// Has the pipes of a backend work, and closes the account of each when it ends, in whatever way.

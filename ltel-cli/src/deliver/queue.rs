@@ -259,10 +259,9 @@ impl Queue {
         self.push(Job::FeedsLost(ended.points.iter().map(|points| points.feed).collect()));
     }
 
-    pub(super) fn reopen(&self) {
-        if !self.shared.lock().jobs.iter().any(|job| matches!(job, Job::Reopen)) {
-            self.push(Job::Reopen);
-        }
+    /// Asks the sink to open its files again. Does not keep the queue open.
+    pub(super) fn reopener(&self) -> Reopener {
+        Reopener(Arc::clone(&self.shared))
     }
 
     /// Nothing more is put in.
@@ -284,12 +283,7 @@ impl Queue {
     }
 
     fn push(&self, job: Job) {
-        let mut state = self.shared.lock();
-        if !state.gone {
-            state.jobs.push_back(job);
-        }
-        drop(state);
-        self.shared.ready.notify_one();
+        self.shared.push(job);
     }
 
     fn dropped(&self, signal: Signal, count: u64) {
@@ -306,7 +300,28 @@ impl Drop for Queue {
     }
 }
 
+/// Asks a pipe to open its files again.
+#[derive(Debug)]
+pub(super) struct Reopener(Arc<Shared>);
+
+impl Reopener {
+    pub(super) fn reopen(&self) {
+        if !self.0.lock().jobs.iter().any(|job| matches!(job, Job::Reopen)) {
+            self.0.push(Job::Reopen);
+        }
+    }
+}
+
 impl Shared {
+    fn push(&self, job: Job) {
+        let mut state = self.lock();
+        if !state.gone {
+            state.jobs.push_back(job);
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

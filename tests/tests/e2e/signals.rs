@@ -1,9 +1,11 @@
 //! Ends that nobody planned.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 
-use ltel_tests::{Exit, Figures, SLOW, SOON, Scene, Turn, check_account, config, free_port, until};
+use ltel_core::wire::Encoding;
+use ltel_tests::{Client, Exit, Figures, Lines, SLOW, SOON, Scene, Turn, check_account, config, free_port, row, until};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -181,4 +183,33 @@ fn is_exact(scene: &Scene, locust: &Figures) {
 
 fn source<'a>(sources: &'a [Value], id: &str) -> &'a Value {
     sources.iter().find(|source| source["source_id"] == id).unwrap_or_else(|| panic!("no {id} in {sources:?}"))
+}
+
+/// Scenario: a serving ltel's file is moved away in mid-run and ltel gets SIGHUP, as logrotate does it; then it is moved again,
+/// without a signal.
+/// Guarantees: ltel goes on in a new file of that path; every line is in one of the files, whole and once.
+#[test]
+fn sighup_opens_files_again() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    let (path, first, second) = (scene.path("telemetry.ndjson"), scene.path("first"), scene.path("second"));
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.acknowledged();
+    let is_written = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    until("the first lines", SOON, || is_written(&path).then_some(()));
+    std::fs::rename(&path, &first).unwrap();
+    client.requests(vec![row("/", 1.0, false)]);
+    client.acknowledged();
+    ltel.signal(Signal::HUP);
+    until("a new file", SOON, || is_written(&path).then_some(()));
+    std::fs::rename(&path, &second).unwrap();
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert!(!path.exists(), "no signal, no new file");
+    let mut lines = Lines::read(&first);
+    lines.0.extend(Lines::read(&second).0);
+    assert_eq!(lines.named("locust.tl.event.test.start").count(), 1);
+    assert_eq!(lines.final_record().count("num_requests"), 1);
+    assert_eq!(lines.0.last().unwrap().name(), "ltel.run.report");
 }

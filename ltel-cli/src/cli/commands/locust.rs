@@ -160,7 +160,8 @@ impl Locust {
     }
 
     fn pass_on(&mut self, request: Request) {
-        if request.from_terminal {
+        // It went to every process of ltel's group.
+        if request.from_terminal && self.group.is_none() {
             return;
         }
         tracing::info!("{} is passed on to Locust", request.name());

@@ -15,6 +15,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let (mut locust, pipeline) = locust::start(config, &socket, &args.command, locust::Output::Through).await?;
+    pipeline.reopen_at(signals.reopens());
     let exit = locust.wait(&pipeline, &mut signals).await?;
     locust.drain(exit, &pipeline, &mut signals, grace).await;
     let ended = pipeline.end(signals.interruption()).await;

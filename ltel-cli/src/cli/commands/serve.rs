@@ -28,6 +28,7 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
     let pipeline = Pipeline::start(config, listeners, Arc::default()).map_err(Failure::failed)?;
+    pipeline.reopen_at(signals.reopens());
     let (mut no_run, mut reader_gone) = (None, false);
     tokio::select! {
         request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,

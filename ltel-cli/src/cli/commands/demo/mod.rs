@@ -53,6 +53,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         .collect();
     let (mut locust, pipeline) = locust::start(config, &socket, &command, locust::Output::File(output)).await?;
     let progress = tokio::spawn(show_progress(pipeline.status.clone()));
+    pipeline.reopen_at(signals.reopens());
     let exit = locust.wait(&pipeline, &mut signals).await?;
     progress.abort();
     locust.drain(exit, &pipeline, &mut signals, grace).await;
