@@ -1,5 +1,7 @@
 //! The time, for those parts that meet the outside world.
 
+use std::time::Duration;
+
 use ltel_core::{Clock, Now, Timestamp};
 use tokio::time::Instant;
 
@@ -20,6 +22,12 @@ impl Clocks {
     /// The steady time begins now.
     pub(crate) fn start() -> Self {
         Self { start: Instant::now(), wall: now }
+    }
+
+    /// When the steady time is so much, or in the far future.
+    pub(crate) fn instant(&self, steady: Duration) -> Instant {
+        const FAR: Duration = Duration::from_hours(24 * 365 * 30);
+        self.start + steady.min(FAR)
     }
 
     /// The time now.

@@ -1,10 +1,10 @@
 //! What of a test's telemetry did not arrive.
 
-use ltel_core::runs::DropReason;
+use ltel_core::text::shortened;
 
 use crate::cli::table;
 use crate::pipeline::Ended;
-use crate::runs::FinishedRun;
+use crate::runs::EndedRun;
 
 /// Everything that is lost, in words; nothing if all that Locust reported was recorded and delivered.
 pub(crate) fn of(ended: &Ended) -> Vec<String> {
@@ -13,9 +13,7 @@ pub(crate) fn of(ended: &Ended) -> Vec<String> {
         losses.push(format!("{} earlier runs: not complete", ended.outcome.incomplete));
     }
     losses.extend(ended.outcome.runs.iter().filter_map(of_run));
-    if ended.outcome.no_run > 0 {
-        losses.push(format!("{} requests of sources that belong to no run", ended.outcome.no_run));
-    }
+    losses.extend(table::no_run(&ended.outcome.no_run));
     let lossy = ended.backends.iter().filter(|(_, delivered)| delivered.is_lossy());
     losses.extend(
         lossy.map(|(backend, delivered)| format!("backend `{}`: {}", backend.name, table::delivery(delivered))),
@@ -29,18 +27,17 @@ pub(crate) fn of_test(ended: &Ended) -> Vec<String> {
     none.into_iter().chain(of(ended)).collect()
 }
 
-fn of_run(run: &FinishedRun) -> Option<String> {
-    let mut dropped = run.account.dropped();
-    if run.late > 0 {
-        *dropped.entry(DropReason::Late).or_default() += run.late;
-    }
-    if run.complete && dropped.is_empty() {
+fn of_run(run: &EndedRun) -> Option<String> {
+    if run.complete {
         return None;
     }
-    let dropped = dropped.iter().map(|(why, count)| format!("{count} requests dropped ({})", why.as_str()));
-    let incomplete = (!run.complete).then(|| "not complete".to_owned());
-    let all: Vec<_> = incomplete.into_iter().chain(dropped).collect();
-    Some(format!("run {}: {}", run.info.run_id, all.join(", ")))
+    let mut all = vec!["not complete".to_owned()];
+    let dropped = run.account.dropped();
+    all.extend(dropped.iter().map(|(why, count)| format!("{count} requests dropped ({})", why.as_str())));
+    if run.account.late_events > 0 {
+        all.push(format!("{} events came after its end", run.account.late_events));
+    }
+    Some(format!("run {}: {}", shortened(&run.info.run_id, 100), all.join(", ")))
 }
 
 #[cfg(test)]
@@ -48,7 +45,7 @@ mod tests {
     use std::sync::Arc;
 
     use ltel_core::backend::BackendEnd;
-    use ltel_core::runs::{RunAccount, RunInfo, SourceAccount, SourceStatus};
+    use ltel_core::runs::{DropReason, NoRunAccount, RunAccount, RunInfo, SourceAccount, SourceStatus};
 
     use super::*;
     use crate::config::{BackendConfig, Signal};
@@ -56,7 +53,7 @@ mod tests {
     use crate::deliver::summary::SummaryBackend;
     use crate::runs::Outcome;
 
-    fn run(complete: bool, dropped: &[(DropReason, u64)], late: u64) -> FinishedRun {
+    fn run(complete: bool, dropped: &[(DropReason, u64)], late_events: u64) -> EndedRun {
         let source = SourceAccount {
             source: None,
             label: "local".to_owned(),
@@ -66,12 +63,18 @@ mod tests {
             dropped: dropped.iter().copied().collect(),
         };
         let info = RunInfo { run_id: "one".to_owned(), ..RunInfo::default() };
-        let (info, account) = (Arc::new(info), RunAccount { sources: vec![source] });
-        FinishedRun { info, account, complete, late, number: 0, asked_id: String::new() }
+        let (info, account) =
+            (Arc::new(info), RunAccount { sources: vec![source], late_events, ..RunAccount::default() });
+        EndedRun { info, account, complete }
     }
 
-    fn check(runs: Vec<FinishedRun>, no_run: u64, delivered: Delivered, expected: &[&str]) {
-        check_outcome(Outcome { runs, incomplete: 0, no_run }, delivered, expected);
+    fn of_no_run(requests: u64) -> NoRunAccount {
+        let requests = (requests > 0).then(|| ("local".to_owned(), requests));
+        NoRunAccount { requests: requests.into_iter().collect(), events: 0 }
+    }
+
+    fn check(runs: Vec<EndedRun>, no_run: u64, delivered: Delivered, expected: &[&str]) {
+        check_outcome(Outcome { runs, no_run: of_no_run(no_run), ..Outcome::default() }, delivered, expected);
     }
 
     fn check_outcome(outcome: Outcome, delivered: Delivered, expected: &[&str]) {
@@ -105,12 +108,11 @@ mod tests {
             vec![run(false, &[(Invalid, 1)], 2)],
             0,
             delivered(),
-            &["run one: not complete, 1 requests dropped (invalid), 2 requests dropped (late)"],
+            &["run one: not complete, 1 requests dropped (invalid), 2 events came after its end"],
         );
-        check(vec![run(true, &[], 2)], 0, delivered(), &["run one: 2 requests dropped (late)"]);
-        let after_others = Outcome { runs: whole(), incomplete: 3, no_run: 0 };
+        let after_others = Outcome { runs: whole(), incomplete: 3, ..Outcome::default() };
         check_outcome(after_others, delivered(), &["3 earlier runs: not complete"]);
-        check(whole(), 5, delivered(), &["5 requests of sources that belong to no run"]);
+        check(whole(), 5, delivered(), &["5 requests of sources that belong to no run: dropped (local: 5)"]);
         let with = |change: &dyn Fn(&mut Delivered)| {
             let mut delivered = delivered();
             change(&mut delivered);

@@ -6,13 +6,13 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use ltel_core::backend::BackendEnd;
 use ltel_core::figures::{EndpointFigures, RunFigures};
-use ltel_core::runs::{DropReason, SourceAccount};
+use ltel_core::runs::{NoRunAccount, SourceAccount};
 use ltel_core::text;
 
 use crate::config::{BackendConfig, Signal};
 use crate::deliver::Delivered;
 use crate::pipeline::Ended;
-use crate::runs::FinishedRun;
+use crate::runs::EndedRun;
 
 // Wide enough for the figures; long texts go on in the next line.
 const WIDTH: u16 = 140;
@@ -104,14 +104,14 @@ fn errors(figures: &RunFigures) -> Table {
     table
 }
 
-fn account(run: &FinishedRun) -> Table {
+fn account(run: &EndedRun) -> Table {
     let mut table = plain(&["Source", "Sent", "Recorded", "Dropped", ""]);
     right(&mut table, 1..4);
     let row = |name: String, sent: u64, recorded: u64, dropped: u64, remark: String| {
         [name, sent.to_string(), recorded.to_string(), dropped.to_string(), remark]
     };
     for source in &run.account.sources {
-        let dropped = source.dropped.values().sum();
+        let dropped = source.dropped.values().copied().fold(0, u64::saturating_add);
         table.add_row(row(
             one_line(&source.label, LONGEST_NAME),
             source.sent,
@@ -120,10 +120,10 @@ fn account(run: &FinishedRun) -> Table {
             reasons(source),
         ));
     }
-    // What came too late was sent as well.
-    let dropped = run.account.dropped().values().sum::<u64>() + run.late;
-    let late = if run.late > 0 { format!("{} {}", run.late, DropReason::Late.as_str()) } else { String::new() };
-    table.add_row(row("total".to_owned(), run.account.sent() + run.late, run.account.recorded(), dropped, late));
+    let dropped = run.account.dropped().values().copied().fold(0, u64::saturating_add);
+    let remark = if run.complete { "complete" } else { "not complete" };
+    let (sent, recorded) = (run.account.sent(), run.account.recorded());
+    table.add_row(row("total".to_owned(), sent, recorded, dropped, remark.to_owned()));
     table
 }
 
@@ -179,14 +179,30 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
 
 fn remarks(ended: &Ended) -> Vec<String> {
     let mut remarks = Vec::new();
-    if ended.outcome.no_run > 0 {
-        remarks.push(format!("{} requests of sources that belong to no run: dropped", ended.outcome.no_run));
-    }
+    remarks.extend(no_run(&ended.outcome.no_run));
     let faults: Vec<_> = ended.faults.counts().into_iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
     if !faults.is_empty() {
         remarks.push(format!("Faults of clients: {}", faults.join(", ")));
     }
     remarks
+}
+
+/// What came from sources that belong to no run.
+pub(crate) fn no_run(account: &NoRunAccount) -> Vec<String> {
+    let mut lost = Vec::new();
+    if !account.requests.is_empty() {
+        let by_source = account.requests.iter().map(|(label, count)| format!("{label}: {count}"));
+        let by_source = by_source.collect::<Vec<_>>().join(", ");
+        lost.push(format!(
+            "{} requests of sources that belong to no run: dropped ({})",
+            account.total_requests(),
+            text::shortened(&by_source, 200)
+        ));
+    }
+    if account.events > 0 {
+        lost.push(format!("{} other events of sources that belong to no run: dropped", account.events));
+    }
+    lost
 }
 
 fn right(table: &mut Table, columns: std::ops::Range<usize>) {

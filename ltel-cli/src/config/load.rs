@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ltel_core::backend::{Claims, ConfigError, Environment};
 use ltel_core::registry::Registry;
+use ltel_core::runs::Limits;
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -12,7 +13,7 @@ use super::error::ConfigErrors;
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
-use super::{Config, agreement, listen, unsupported};
+use super::{Config, agreement, limits, listen, unsupported};
 
 #[derive(Deserialize)]
 struct RawTop {
@@ -56,6 +57,7 @@ fn read(
 ) -> Option<Config> {
     let listen = file.take_section("listen", errors);
     let listen_is_stated = listen.is_some();
+    let limits = file.take_section("limits", errors);
     let recorders = file.take_section("recorders", errors);
     let backends = file.take_section("backends", errors);
     for (section, table) in [(&recorders, "recorders.stats"), (&backends, "backends.console")] {
@@ -67,11 +69,12 @@ fn read(
             );
         }
     }
-    let top = file.read::<RawTop>(&["listen", "recorders", "backends"], errors);
+    let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends"], errors);
     let listen = match listen {
         Some(section) => listen::read(section, env, errors),
         None => Some(listen::default(env)),
     };
+    let limits = limits.map_or_else(|| Some(Limits::default()), |section| limits::read(section, errors));
     let mut claims = Claims::default();
     if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
         claims.address(tcp, "[listen]");
@@ -90,6 +93,7 @@ fn read(
         start_timeout: top.start_timeout.map_or(Duration::from_mins(5), |timeout| timeout.0),
         listen: listen?,
         listen_is_stated,
+        limits: limits?,
         recorders,
         backends,
         warnings: Vec::new(),

@@ -9,12 +9,14 @@ mod unsupported;
 mod listen;
 mod recorders;
 mod backends;
+mod limits;
 mod agreement;
 mod load;
 
 use std::time::Duration;
 
 pub use ltel_core::backend::Signal;
+use ltel_core::runs::Limits;
 use ltel_core::wire::Features;
 
 pub use backends::{BackendConfig, QueueLimits};
@@ -42,6 +44,8 @@ pub struct Config {
     pub listen: Listen,
     /// Whether the file says where to listen.
     pub listen_is_stated: bool,
+    /// How much of everything there may be.
+    pub limits: Limits,
     /// The recorders, in the order of the file.
     pub recorders: Vec<RecorderConfig>,
     /// The backends, in the order of the file.

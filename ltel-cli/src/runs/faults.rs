@@ -38,7 +38,8 @@ impl Faults {
         }
     }
 
-    fn count_all(&self, kind: Cow<'static, str>, times: u64, details: &dyn fmt::Display) {
+    /// Counts faults of this kind. The first is logged with its details.
+    pub(crate) fn count_all(&self, kind: Cow<'static, str>, times: u64, details: &dyn fmt::Display) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = if counts.len() < KINDS || counts.contains_key(&kind) { kind } else { OTHERS.into() };
         let is_new = !counts.contains_key(&kind);

@@ -2,32 +2,35 @@
 
 use ltel_core::Now;
 use ltel_core::record::{Record, RecordKind, Severity};
-use ltel_core::runs::{Run, RunInfo};
-use ltel_core::runs::{RunAccount, SourceStatus};
+use ltel_core::runs::{Run, RunAccount, RunInfo, SourceStatus};
+use ltel_core::text::{Printable, shortened};
 use serde_json::{Map, Value, json};
 
-/// The name of the report's record.
-pub(crate) const NAME: &str = "ltel.run.report";
+/// The name of the report's record: the last of its run.
+pub(super) const NAME: &str = "ltel.run.report";
+
+/// The name of the record that follows if a run's account changes after its end. It holds the whole account as it is then.
+pub(super) const CORRECTION: &str = "ltel.run.correction";
+
+// Longest id that people see.
+const SHOWN: usize = 100;
 
 /// What there is to say of a run that is over.
 #[derive(Debug)]
-pub(crate) struct Report<'a> {
-    pub(crate) account: RunAccount,
+pub(super) struct Report<'a> {
+    pub(super) account: &'a RunAccount,
+    /// Whether nothing is missing: of the requests, and of what recorders made of them.
+    pub(super) complete: bool,
     /// By recorder, how many events found its series limit reached.
-    pub(crate) overflowed: Vec<(&'a str, u64)>,
+    pub(super) overflowed: Vec<(&'a str, u64)>,
     /// The recorders that panicked, and with what.
-    pub(crate) panicked: Vec<(&'a str, &'a str)>,
+    pub(super) panicked: Vec<(&'a str, &'a str)>,
 }
 
 impl Report<'_> {
-    /// Whether nothing is missing: of the requests, and of what recorders made of them.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.account.is_whole() && self.panicked.is_empty()
-    }
-
-    /// The report as a record.
-    pub(crate) fn record(&self, run: &Run, now: Now) -> Record {
-        let account = &self.account;
+    /// The report as a record of this name.
+    pub(super) fn record(&self, name: &'static str, run: &Run, now: Now) -> Record {
+        let account = self.account;
         let sources: Vec<Value> = account
             .sources
             .iter()
@@ -38,7 +41,7 @@ impl Report<'_> {
                     "status": source.status.as_str(),
                     "sent": source.sent,
                     "recorded": source.recorded,
-                    "dropped": source.dropped.values().sum::<u64>(),
+                    "dropped": source.dropped.values().copied().fold(0, u64::saturating_add),
                 })
             })
             .collect();
@@ -48,17 +51,22 @@ impl Report<'_> {
         let overflowed = self.overflowed.iter().filter(|(_, count)| *count > 0);
         let overflowed: Map<_, _> = overflowed.map(|&(name, count)| (name.to_owned(), count.into())).collect();
         let panicked: Map<_, _> = self.panicked.iter().map(|&(name, why)| (name.to_owned(), why.into())).collect();
-        let severity = if self.is_whole() { Severity::Info } else { Severity::Warning };
-        let mut record = Record::new(RecordKind::Event, NAME, now.wall)
+        let severity = if self.complete { Severity::Info } else { Severity::Warning };
+        let mut record = Record::new(RecordKind::Event, name, now.wall)
             .severity(severity)
-            .field("complete", self.is_whole())
+            .field("complete", self.complete)
             .field("duration_seconds", now.since(run.info().begun).as_secs_f64())
             .field("sent", account.sent())
             .field("recorded", account.recorded())
-            .field("dropped", dropped.values().sum::<u64>())
+            .field("dropped", dropped.values().copied().fold(0, u64::saturating_add))
             .field("dropped_by_reason", by_reason)
             .field("sources", sources)
             .field("missing", labels(account, SourceStatus::Missing));
+        for (field, count) in [("unlisted_sources", account.unlisted_sources), ("late_events", account.late_events)] {
+            if count > 0 {
+                record = record.field(field, count);
+            }
+        }
         if !overflowed.is_empty() {
             record = record.field("series_limit_reached", overflowed);
         }
@@ -69,27 +77,64 @@ impl Report<'_> {
         record
     }
 
-    /// Tells people that a run is complete, and what is missing from it.
-    pub(crate) fn log(&self, run: &RunInfo) {
-        let account = &self.account;
-        let dropped: u64 = account.dropped().values().sum();
-        let figures =
-            format!("run {} complete: {} requests recorded, {dropped} dropped", run.run_id, account.recorded());
-        if self.is_whole() {
-            tracing::info!("{figures}");
-            return;
+    /// Tells people that a run is over, and what is missing from it.
+    pub(super) fn log(&self, run: &RunInfo) {
+        let figures = self.figures();
+        if self.complete {
+            tracing::info!("{} complete: {figures}", name(run));
+        } else {
+            tracing::warn!("{} is over and not complete: {figures} ({})", name(run), self.reasons());
         }
+    }
+
+    /// Tells people that the account of a run has changed after its end.
+    pub(super) fn log_correction(&self, run: &RunInfo) {
+        let figures = self.figures();
+        if self.complete {
+            tracing::info!("{} is complete after all: {figures}", name(run));
+        } else {
+            tracing::warn!("{}: more came after its end: {figures} ({})", name(run), self.reasons());
+        }
+    }
+
+    fn figures(&self) -> String {
+        let dropped = self.account.dropped().values().copied().fold(0, u64::saturating_add);
+        format!("{} requests recorded, {dropped} dropped", self.account.recorded())
+    }
+
+    fn reasons(&self) -> String {
+        let account = self.account;
         let mut why: Vec<String> =
             account.dropped().iter().map(|(why, count)| format!("{count} {}", why.as_str())).collect();
-        for (status, what) in [(SourceStatus::Missing, "gone without a word"), (SourceStatus::Open, "still at work")] {
+        for (status, what) in [
+            (SourceStatus::Missing, "left before they were done, or never came"),
+            (SourceStatus::Open, "still at work"),
+            (SourceStatus::Disagrees, "sent more than they say"),
+        ] {
             let labels = labels(account, status);
             if !labels.is_empty() {
-                why.push(format!("{what}: {}", labels.join(", ")));
+                why.push(format!("{what}: {}", shortened(&labels.join(", "), 10 * SHOWN)));
             }
         }
+        if account.unlisted_sources > 0 {
+            why.push(format!("{} sources beyond `max_sources`", account.unlisted_sources));
+        }
+        if account.late_events > 0 {
+            why.push(format!("{} events after its end", account.late_events));
+        }
         why.extend(self.panicked.iter().map(|(name, _)| format!("recorder `{name}` panicked")));
-        tracing::warn!("{figures} ({})", why.join("; "));
+        why.join("; ")
     }
+}
+
+/// A run, for people.
+pub(super) fn name(run: &RunInfo) -> String {
+    format!("run {}", shortened(&run.run_id, SHOWN))
+}
+
+/// Its test plan, for people.
+pub(super) fn testplan(run: &RunInfo) -> Printable<'_> {
+    shortened(&run.testplan, SHOWN)
 }
 
 fn labels(account: &RunAccount, status: SourceStatus) -> Vec<String> {

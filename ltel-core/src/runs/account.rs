@@ -15,7 +15,7 @@ pub enum DropReason {
     NotReceived,
     /// It came, and could not be understood.
     Invalid,
-    /// It came after its run was complete.
+    /// It came after its run was over.
     Late,
     /// It came from a source that belongs to no run.
     NoRun,
@@ -40,7 +40,9 @@ impl DropReason {
 pub enum SourceStatus {
     /// It said that it has sent all it had.
     Done,
-    /// It is gone without a word, or never came.
+    /// It said so, and ltel has counted more requests of it than it says it has sent.
+    Disagrees,
+    /// It left without saying so, or never came.
     Missing,
     /// It was still at work when ltel had to stop.
     Open,
@@ -52,6 +54,7 @@ impl SourceStatus {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Disagrees => "disagrees",
             Self::Missing => "missing",
             Self::Open => "open",
         }
@@ -61,13 +64,13 @@ impl SourceStatus {
 /// What became of one source's requests. `sent == recorded + sum(dropped)`, always.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceAccount {
-    /// The source; absent for a worker that the master named and ltel never met.
+    /// The source; absent for one that another source named and that ltel never met.
     pub source: Option<Arc<SourceInfo>>,
-    /// The label `source_id`, or Locust's id for a worker never met.
+    /// The label `source_id`, or Locust's id for a source that ltel never met.
     pub label: String,
     /// How its part ended.
     pub status: SourceStatus,
-    /// Requests it reported; for one that never said so, those that ltel heard of.
+    /// Requests that it reported, or those that ltel has counted where these are more, or where it did not report.
     pub sent: u64,
     /// Requests that reached the recorders.
     pub recorded: u64,
@@ -78,14 +81,19 @@ pub struct SourceAccount {
 /// What became of a run's requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunAccount {
-    /// By source.
+    /// By source, sorted by label.
     pub sources: Vec<SourceAccount>,
+    /// Sources beyond the limit of a run: of these, nothing else is known.
+    pub unlisted_sources: u64,
+    /// Task executions, user errors and custom events that came after the run was over. They are no requests: no source says
+    /// how many it has sent.
+    pub late_events: u64,
 }
 
 impl RunAccount {
-    /// Requests that all sources reported.
+    /// Requests that all sources sent.
     pub fn sent(&self) -> u64 {
-        self.sources.iter().map(|s| s.sent).sum()
+        self.sources.iter().map(|s| s.sent).fold(0, u64::saturating_add)
     }
 
     /// Requests that reached the recorders.
@@ -97,13 +105,50 @@ impl RunAccount {
     pub fn dropped(&self) -> BTreeMap<DropReason, u64> {
         let mut all = BTreeMap::new();
         for (&reason, &count) in self.sources.iter().flat_map(|s| &s.dropped) {
-            *all.entry(reason).or_default() += count;
+            let total: &mut u64 = all.entry(reason).or_default();
+            *total = total.saturating_add(count);
         }
         all
     }
 
-    /// Whether every source said that it was done and every request was recorded.
+    /// Whether nothing is missing: every source said that it was done, and everything was recorded.
     pub fn is_whole(&self) -> bool {
-        self.sources.iter().all(|s| s.status == SourceStatus::Done && s.dropped.is_empty())
+        self.unlisted_sources == 0
+            && self.late_events == 0
+            && self.sources.iter().all(|s| s.status == SourceStatus::Done && s.dropped.is_empty())
+    }
+}
+
+/// What came from clients that were in no run. It was acknowledged, and no recorder has seen it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoRunAccount {
+    /// Requests, by the label `source_id` of those who sent them.
+    pub requests: BTreeMap<String, u64>,
+    /// Task executions, user errors and custom events.
+    pub events: u64,
+}
+
+impl NoRunAccount {
+    // Bounded: clients may give themselves any names.
+    const LABELS: usize = 1_000;
+    const OTHERS: &str = "other sources";
+
+    /// Requests of all sources.
+    pub fn total_requests(&self) -> u64 {
+        self.requests.values().sum()
+    }
+
+    /// Whether nothing was lost.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.events == 0
+    }
+
+    pub(super) fn add(&mut self, label: String, requests: u64, events: u64) {
+        self.events += events;
+        if requests > 0 {
+            let full = self.requests.len() >= Self::LABELS && !self.requests.contains_key(&label);
+            let label = if full { Self::OTHERS.to_owned() } else { label };
+            *self.requests.entry(label).or_default() += requests;
+        }
     }
 }

@@ -1,10 +1,662 @@
-//! Runs: which sources take part in them, what each has sent, what became of that, and when a run is complete. No I/O, no
-//! clock, no task.
+//! Runs: which sources take part in them, what each has sent, what became of that, and when a run is complete.
+//!
+//! [`Runs`] is a state machine without I/O, clock and task: it is told what clients say and when, and what is to be done about
+//! it comes out as [`Effects`]. Clients, runs and sources are known by index, and a frame of a run at work costs the same however
+//! many there are of each: what a frame can change is looked at when something has changed.
+//!
+//! In the order in which a frame passes: [`client`] knows whom it is from, [`membership`] which run it belongs to, [`held`] keeps
+//! it if that is not known yet, [`run`] counts it, [`completion`] says when the run is over, [`account`] what became of it.
 
+mod index;
 mod info;
+mod client;
+mod membership;
+mod held;
 mod run;
+mod completion;
 mod account;
+mod effects;
+#[cfg(test)]
+mod tests;
 
-pub use account::{DropReason, RunAccount, SourceAccount, SourceStatus};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+pub use account::{DropReason, NoRunAccount, RunAccount, SourceAccount, SourceStatus};
+pub use effects::{Effects, Notice, Seen};
+pub use index::{ClientIndex, RunIndex, SourceIndex};
 pub use info::{RunInfo, SourceInfo};
-pub use run::{MASTER, Progress, Run};
+pub use run::{MASTER, Run};
+
+use client::{Client, Membership, Place};
+use completion::Progress;
+use held::{Held, Load};
+
+use crate::clock::Now;
+use crate::event::{Event, SingleEvent, TestStart, Usage};
+use crate::wire::{Decoded, Done, Encoding, Frame, Hello, Message, Parts};
+
+// Clients number their frames consecutively; those that they had to throw away leave gaps. No test makes so many frames.
+const FAR_AHEAD: u64 = 1 << 32;
+
+/// How much there may be of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Runs at work at a time.
+    pub runs: usize,
+    /// Sources of one run, those included that others have named and that never came.
+    pub sources: usize,
+    /// Bytes of frames that wait for their run, of all clients. One client may have an eighth of it.
+    pub held_bytes: usize,
+    /// Clients that are remembered after they have disconnected.
+    pub clients: usize,
+    /// Runs that are remembered after they have ended.
+    pub ended_runs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { runs: 100, sources: 10_000, held_bytes: 32 << 20, clients: 1_024, ended_runs: 64 }
+    }
+}
+
+/// What [`Runs`] has to know.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// How long a source may be gone before its part of a run counts as over.
+    pub grace: Duration,
+    /// The name of the test plan, where Locust's side does not say it.
+    pub testplan: Option<String>,
+    /// How much there may be of everything.
+    pub limits: Limits,
+}
+
+/// How things stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Clients that are connected.
+    pub connected: usize,
+    /// Runs at work, and one if a test has begun that waits for its master.
+    pub active: usize,
+    /// Runs that are over.
+    pub ended: u64,
+    /// Requests recorded in the runs at work.
+    pub recorded: u64,
+}
+
+/// The answer to a `hello`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Welcomed {
+    /// The client that said it.
+    pub client: ClientIndex,
+    /// The last of its frames that is processed.
+    pub last_seq: u64,
+    /// The connection that it was on until now. What still comes from there does not count.
+    pub left: Option<u64>,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct EndedRun {
+    /// What tells it from others.
+    pub info: Arc<RunInfo>,
+    /// What became of its requests.
+    pub account: RunAccount,
+    /// Whether nothing of it is missing.
+    pub complete: bool,
+}
+
+/// What is left when all runs are over.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// All runs that have ended.
+    pub ended: u64,
+    /// The last of them.
+    pub runs: Vec<EndedRun>,
+    /// How many runs before those were not complete.
+    pub incomplete: u64,
+    /// What came from clients that were in no run.
+    pub no_run: NoRunAccount,
+}
+
+/// All runs, and the clients that take part in them.
+#[derive(Debug)]
+pub struct Runs {
+    settings: Settings,
+    clients: Slab<Client>,
+    // By what they call themselves: looked up when they connect.
+    ids: HashMap<String, ClientIndex>,
+    connected: usize,
+    all: Slab<Run>,
+    // In the order in which they began.
+    active: Vec<RunIndex>,
+    // In the order in which they ended.
+    ended: VecDeque<RunIndex>,
+    ended_count: u64,
+    // Requests recorded in active runs.
+    recorded: u64,
+    // Workers that have begun a test without their master, by when.
+    waiting: BTreeSet<(Duration, ClientIndex)>,
+    // Other clients of which frames are held, by when the first came.
+    holding: BTreeSet<(Duration, ClientIndex)>,
+    held_bytes: usize,
+    // Active runs, by when there is something to do for them.
+    schedule: BTreeSet<(Duration, RunIndex)>,
+    // Ended runs whose account has changed since, by when that is to be told.
+    corrections: BTreeSet<(Duration, RunIndex)>,
+    // Active runs of which something has changed that may end them.
+    changed: Vec<RunIndex>,
+    // Whether a client without a run may have one now.
+    places_changed: bool,
+    incomplete: u64,
+    no_run: NoRunAccount,
+}
+
+impl Runs {
+    /// Without clients and runs.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            clients: Slab::new(),
+            ids: HashMap::new(),
+            connected: 0,
+            all: Slab::new(),
+            active: Vec::new(),
+            ended: VecDeque::new(),
+            ended_count: 0,
+            recorded: 0,
+            waiting: BTreeSet::new(),
+            holding: BTreeSet::new(),
+            held_bytes: 0,
+            schedule: BTreeSet::new(),
+            corrections: BTreeSet::new(),
+            changed: Vec::new(),
+            places_changed: false,
+            incomplete: 0,
+            no_run: NoRunAccount::default(),
+        }
+    }
+
+    /// A client says `hello` on a connection. It leaves the one that it was on.
+    pub fn hello(&mut self, connection: u64, hello: Hello, now: Now, effects: &mut impl Effects) -> Welcomed {
+        // People who type JSON need no id.
+        let id = if hello.client_id.is_empty() { format!("connection-{connection}") } else { hello.client_id };
+        let (testplan, locustfile, coordinator) = (hello.testplan, hello.locustfile, hello.coordinator);
+        let time = hello.started.unwrap_or(0.0);
+        let named = hello.run_id.map(|run_id| TestStart {
+            time,
+            run_id: Some(run_id),
+            testplan,
+            locustfile,
+            coordinator,
+            ..TestStart::default()
+        });
+        let beats = hello.heartbeat.and_then(|secs| Duration::try_from_secs_f64(secs).ok());
+        let index = match self.ids.get(&id) {
+            Some(&index) => index,
+            None => {
+                let client = Client {
+                    id: id.clone(),
+                    source: hello.source.clone(),
+                    connection: None,
+                    last_seq: 0,
+                    place: Place::Unknown,
+                    former: Vec::new(),
+                    named: None,
+                    awaits: None,
+                    began: None,
+                    beats,
+                    held: Held::default(),
+                    left_at: now.steady,
+                };
+                let index = ClientIndex(self.clients.insert(client));
+                self.ids.insert(id, index);
+                index
+            }
+        };
+        let client = &mut self.clients[index.0];
+        self.connected += usize::from(client.connection.is_none());
+        let left = client.connection.replace(connection);
+        client.source = hello.source;
+        client.beats = beats;
+        // A client that numbers its frames says in their order where it goes: what it has left to send may be of the run before.
+        client.named = named.filter(|_| client.last_seq == 0);
+        let last_seq = client.last_seq;
+        // Back, and in the run that it left.
+        if let Some(Membership { run, source }) = client.membership()
+            && !self.all[run.0].is_over()
+        {
+            self.all[run.0].reconnected(source, now.steady);
+            self.changed.push(run);
+            self.settle(now, effects);
+        }
+        Welcomed { client: index, last_seq, left }
+    }
+
+    /// A client says something on a connection. `payload` is what `parts` are decoded from, in case it has to be kept. The
+    /// number of the frame to acknowledge, if it has one.
+    pub fn frame(
+        &mut self,
+        (client, connection): (ClientIndex, u64),
+        (encoding, payload): (Encoding, &[u8]),
+        parts: Parts<'_>,
+        now: Now,
+        effects: &mut impl Effects,
+    ) -> Option<u64> {
+        if !self.is_on(client, connection) {
+            return None;
+        }
+        let seq = parts.seq();
+        let state = &mut self.clients[client.0];
+        if let Some(seq) = seq {
+            // Sent again after a reconnect, and recorded the first time.
+            if seq <= state.last_seq {
+                return Some(state.last_seq);
+            }
+            if seq - state.last_seq > FAR_AHEAD {
+                let details = format_args!("{seq} after {} from {}", state.last_seq, state.source.label());
+                effects.fault("frame with an impossible number", 1, &details);
+                return None;
+            }
+            state.last_seq = seq;
+        }
+        match parts.kind() {
+            "hello" => effects.fault("frame not understood", 1, &"a second `hello`"),
+            kind => {
+                if let Some(start) = state.named.take()
+                    && let Some(run_id) = start.run_id.clone()
+                    && kind != "test_start"
+                {
+                    self.join(client, run_id, &start, now, effects);
+                }
+                if let Some(Membership { run, source }) = self.clients[client.0].membership() {
+                    self.all[run.0].heard(source, now.steady);
+                }
+                self.parts(client, (encoding, payload), parts, now, effects);
+            }
+        }
+        self.settle(now, effects);
+        seq
+    }
+
+    /// A client says something that this version does not know. The number of the frame to acknowledge: a newer plugin may have
+    /// more to say, and is not to wait for an answer.
+    pub fn skip(&mut self, client: ClientIndex, connection: u64, seq: u64) -> Option<u64> {
+        if !self.is_on(client, connection) {
+            return None;
+        }
+        let last_seq = &mut self.clients[client.0].last_seq;
+        if seq.saturating_sub(*last_seq) <= FAR_AHEAD {
+            *last_seq = seq.max(*last_seq);
+        }
+        Some(*last_seq)
+    }
+
+    /// A connection of a client is closed.
+    pub fn closed(&mut self, client: ClientIndex, connection: u64, now: Now, effects: &mut impl Effects) {
+        if !self.is_on(client, connection) {
+            return;
+        }
+        self.connected -= 1;
+        let state = &mut self.clients[client.0];
+        state.connection = None;
+        state.left_at = now.steady;
+        for Membership { run: index, source } in state.memberships() {
+            let run = &mut self.all[index.0];
+            if run.is_over() {
+                continue;
+            }
+            if run.disconnected(source, now.steady) {
+                effects.source_gone(index, source);
+            }
+            self.changed.push(index);
+        }
+        if self.clients.len() - self.connected > self.settings.limits.clients {
+            self.forget_a_client(effects);
+        }
+        self.settle(now, effects);
+    }
+
+    /// What the process of a client uses, as it was measured from outside.
+    pub fn usage(&self, client: ClientIndex, usage: &Usage, now: Now, effects: &mut impl Effects) {
+        if let Some(Membership { run: index, source }) = self.clients.get(client.0).and_then(Client::membership)
+            && let run = &self.all[index.0]
+            && !run.is_over()
+        {
+            effects.see(index, run.source(source), Seen::Event(Event::Usage(usage)), now);
+        }
+    }
+
+    /// When [`Runs::tick`] has something to do, if nothing else happens.
+    pub fn due(&self) -> Option<Duration> {
+        let waits = [&self.waiting, &self.holding].into_iter().filter_map(|set| set.first());
+        let waits = waits.map(|(since, _)| since.saturating_add(self.settings.grace)).min();
+        let runs = [&self.schedule, &self.corrections].into_iter().filter_map(|set| set.first()).map(|(due, _)| *due);
+        runs.chain(waits).min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Now, effects: &mut impl Effects) {
+        let grace = self.settings.grace;
+        if self.waiting.first().is_some_and(|(since, _)| since.saturating_add(grace) <= now.steady) {
+            self.begin_without_master(now, effects);
+        }
+        while let Some(&(since, client)) = self.holding.first()
+            && since.saturating_add(grace) <= now.steady
+        {
+            self.give_up_held(client, effects);
+        }
+        while let Some(&(due, run)) = self.schedule.first()
+            && due <= now.steady
+        {
+            self.schedule.pop_first();
+            self.all[run.0].due = None;
+            self.changed.push(run);
+        }
+        while let Some(&(due, run)) = self.corrections.first()
+            && due <= now.steady
+        {
+            self.corrections.pop_first();
+            effects.corrected(&self.all[run.0], now);
+        }
+        self.settle(now, effects);
+    }
+
+    /// Ends all runs, as ltel ends.
+    pub fn finish(mut self, now: Now, effects: &mut impl Effects) -> Outcome {
+        self.begin_without_master(now, effects);
+        self.settle(now, effects);
+        while let Some(&(_, client)) = self.holding.first() {
+            self.give_up_held(client, effects);
+        }
+        while let Some(&run) = self.active.first() {
+            self.end(run, now, effects);
+        }
+        for (_, run) in std::mem::take(&mut self.corrections) {
+            effects.corrected(&self.all[run.0], now);
+        }
+        let ended = self.ended.iter().map(|run| &self.all[run.0]);
+        let runs = ended.map(|run| EndedRun {
+            info: Arc::clone(run.info()),
+            account: run.account(),
+            complete: run.is_whole(),
+        });
+        Outcome { ended: self.ended_count, runs: runs.collect(), incomplete: self.incomplete, no_run: self.no_run }
+    }
+
+    /// How things stand.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connected: self.connected,
+            active: self.active.len() + usize::from(!self.waiting.is_empty()),
+            ended: self.ended_count,
+            recorded: self.recorded,
+        }
+    }
+
+    /// A run that is not forgotten.
+    pub fn run(&self, run: RunIndex) -> Option<&Run> {
+        self.all.get(run.0)
+    }
+
+    /// All runs that are not forgotten.
+    pub fn all(&self) -> impl Iterator<Item = &Run> {
+        self.all.iter().map(|(_, run)| run)
+    }
+
+    /// What came from clients that were in no run, so far.
+    pub const fn no_run(&self) -> &NoRunAccount {
+        &self.no_run
+    }
+
+    /// Requests of a client that wait until it is known which run they belong to. They are decoded to be counted.
+    pub fn held_requests(&self, client: ClientIndex) -> u64 {
+        self.clients.get(client.0).map_or(0, |client| client.held.load().requests)
+    }
+
+    /// Bytes of all frames that wait so.
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Whether a client is on this connection still.
+    fn is_on(&self, client: ClientIndex, connection: u64) -> bool {
+        self.clients.get(client.0).is_some_and(|client| client.connection == Some(connection))
+    }
+
+    fn parts(
+        &mut self,
+        client: ClientIndex,
+        packed: (Encoding, &[u8]),
+        parts: Parts<'_>,
+        now: Now,
+        effects: &mut impl Effects,
+    ) {
+        // Rows that are kept are not decoded before it is known where they go.
+        if self.clients[client.0].place == Place::Unknown
+            && matches!(parts.kind(), "requests" | "tasks")
+            && !self.finds_place(client, now, effects)
+            && self.hold(client, packed, now, effects)
+        {
+            return;
+        }
+        for part in parts {
+            let Decoded { frame: Frame { message, .. }, wrong } = match part {
+                Ok(part) => part,
+                Err(error) => return effects.fault("frame not understood", 1, &error),
+            };
+            effects.wrong(&wrong, &self.clients[client.0].source);
+            if let Message::Event(SingleEvent::TestStart(start)) = &message {
+                self.test_start(client, start, now, effects);
+            }
+            let state = &self.clients[client.0];
+            if state.place == Place::Unknown {
+                // Without a run, nothing is lost with what says how things stand. `done` may correct a run before.
+                if !state.waits() {
+                    match &message {
+                        Message::Done(done) => return self.done(client, done, now),
+                        message if Load::of(message).is_empty() => return,
+                        _ => {}
+                    }
+                }
+                if !self.finds_place(client, now, effects) && self.hold(client, packed, now, effects) {
+                    return;
+                }
+            }
+            self.message(client, &message, now, effects);
+        }
+    }
+
+    /// What a client says goes where the client is. Without a place there is none to wait for.
+    fn message(&mut self, client: ClientIndex, message: &Message<'_>, now: Now, effects: &mut impl Effects) {
+        match self.clients[client.0].place {
+            Place::In(membership) => self.record(client, membership, message, now, effects),
+            Place::Unknown | Place::NoRun => self.count_no_run(client, Load::of(message), effects),
+        }
+    }
+
+    /// Brings what a client says to the run that it is in.
+    fn record(
+        &mut self,
+        client: ClientIndex,
+        Membership { run: index, source }: Membership,
+        message: &Message<'_>,
+        now: Now,
+        effects: &mut impl Effects,
+    ) {
+        let run = &mut self.all[index.0];
+        let event = match message {
+            Message::Done(done) => return self.done(client, done, now),
+            _ if run.is_over() => return self.late(index, source, Load::of(message), now, effects),
+            Message::Requests(rows) => {
+                effects.see(index, run.source(source), Seen::Requests(&rows.rows), now);
+                let count = rows.rows.len() as u64;
+                run.recorded(source, count);
+                self.recorded += count;
+                if rows.invalid > 0 {
+                    run.dropped(source, DropReason::Invalid, rows.invalid);
+                    let details = "a row without method and name, or not a row at all";
+                    effects.fault("request not understood", rows.invalid, &details);
+                }
+                return;
+            }
+            Message::Tasks(tasks) => return effects.see(index, run.source(source), Seen::Tasks(tasks), now),
+            Message::Event(event) => event.as_event(),
+            Message::Hello(_) | Message::Heartbeat => return,
+        };
+        if let Event::Users(users) = &event
+            && run.source(source).source.coordinates()
+            && run.named(users.sources.iter().map(String::as_str), now.steady)
+        {
+            self.changed.push(index);
+        }
+        effects.see(index, run.source(source), Seen::Event(event), now);
+    }
+
+    /// A source has sent all it has, of the run it is in or of one before: a correction may come when it is in the next.
+    fn done(&mut self, client: ClientIndex, done: &Done, now: Now) {
+        let state = &self.clients[client.0];
+        let is_it = |membership: &Membership| {
+            done.run_id.as_ref().is_none_or(|run_id| self.all[membership.run.0].is_asked_for_by(run_id))
+        };
+        let former = || state.former.iter().rev().copied().filter(|_| done.run_id.is_some()).find(is_it);
+        let Some(Membership { run: index, source }) = state.membership().filter(is_it).or_else(former) else { return };
+        let run = &mut self.all[index.0];
+        let changed = run.done(source, done, now.steady);
+        if !run.is_over() {
+            self.changed.push(index);
+        } else if changed {
+            self.correct(index, now);
+        }
+    }
+
+    /// What comes after the end of its run is lost, and counted there.
+    fn late(&mut self, index: RunIndex, source: SourceIndex, load: Load, now: Now, effects: &mut impl Effects) {
+        if load.is_empty() {
+            return;
+        }
+        let run = &mut self.all[index.0];
+        run.dropped(source, DropReason::Late, load.requests);
+        run.late_events(load.events);
+        for (kind, count) in
+            [("requests after the end of their run", load.requests), ("events after the end of their run", load.events)]
+        {
+            if count > 0 {
+                let details = format_args!("{count} of {} in run {}", run.source(source).label, run.info().run_id);
+                effects.fault(kind, count, &details);
+            }
+        }
+        self.correct(index, now);
+    }
+
+    /// The account of a run that is over has changed, which is told soon, and not with each frame.
+    fn correct(&mut self, run: RunIndex, now: Now) {
+        if !self.corrections.iter().any(|(_, pending)| *pending == run) {
+            self.corrections.insert((now.steady.saturating_add(self.settings.grace), run));
+        }
+    }
+
+    fn count_no_run(&mut self, client: ClientIndex, load: Load, effects: &mut impl Effects) {
+        if load.is_empty() {
+            return;
+        }
+        let label = self.clients[client.0].source.label();
+        for (kind, count) in [("requests of no run", load.requests), ("events of no run", load.events)] {
+            if count > 0 {
+                effects.fault(kind, count, &format_args!("{count} of {label}"));
+            }
+        }
+        self.no_run.add(label, load.requests, load.events);
+    }
+
+    /// Looks at everything that has changed, until nothing does.
+    fn settle(&mut self, now: Now, effects: &mut impl Effects) {
+        loop {
+            if let Some(run) = self.changed.pop() {
+                self.settle_run(run, now, effects);
+            } else if std::mem::take(&mut self.places_changed) {
+                self.release_held(now, effects);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn settle_run(&mut self, index: RunIndex, now: Now, effects: &mut impl Effects) {
+        let grace = self.settings.grace;
+        let Some(run) = self.all.get_mut(index.0).filter(|run| !run.is_over()) else { return };
+        for source in run.overdue(now.steady, grace) {
+            let run_id = &run.info().run_id;
+            effects.warn(match &*source {
+                MASTER => Notice::NoMaster { run_id },
+                worker => Notice::NoWorker { run_id, worker },
+            });
+        }
+        let until = match run.progress(now.steady, grace) {
+            Progress::Complete => return self.end(index, now, effects),
+            Progress::WaitUntil(until) => Some(until),
+            Progress::Running => None,
+        };
+        let due = until.into_iter().chain(run.next_overdue(grace)).min();
+        if let Some(due) = std::mem::replace(&mut run.due, due) {
+            self.schedule.remove(&(due, index));
+        }
+        self.schedule.extend(due.map(|due| (due, index)));
+    }
+
+    fn end(&mut self, index: RunIndex, now: Now, effects: &mut impl Effects) {
+        let run = &mut self.all[index.0];
+        self.recorded -= run.total_recorded();
+        if let Some(due) = run.due {
+            self.schedule.remove(&(due, index));
+        }
+        let recorders_are_whole = effects.end(index, run, now);
+        run.end(recorders_are_whole);
+        self.active.retain(|active| *active != index);
+        self.ended.push_back(index);
+        self.ended_count += 1;
+        self.places_changed = true;
+        if self.ended.len() > self.settings.limits.ended_runs
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.forget_run(oldest, now, effects);
+        }
+    }
+
+    fn forget_run(&mut self, index: RunIndex, now: Now, effects: &mut impl Effects) {
+        let run = self.all.remove(index.0);
+        for client in run.members.iter().filter_map(|member| member.client) {
+            self.clients[client.0].forget(index);
+        }
+        let pending = self.corrections.len();
+        self.corrections.retain(|(_, pending)| *pending != index);
+        if self.corrections.len() < pending {
+            effects.corrected(&run, now);
+        }
+        self.incomplete += u64::from(!run.is_whole());
+    }
+
+    /// Forgets the client that has been gone for longest. Those that may be expected back stay if they can: what they send again
+    /// is not to count twice.
+    fn forget_a_client(&mut self, effects: &mut impl Effects) {
+        let is_expected = |client: &Client| {
+            !client.held.is_empty()
+                || client.began.is_some()
+                || client.membership().is_some_and(|membership| !self.all[membership.run.0].is_over())
+        };
+        let gone = self.clients.iter().filter(|(_, client)| client.connection.is_none());
+        let oldest = gone.min_by_key(|(_, client)| (is_expected(client), client.left_at)).map(|(index, _)| index);
+        let Some(index) = oldest.map(ClientIndex) else { return };
+        self.set_began(index, None);
+        self.give_up_held(index, effects);
+        let client = self.clients.remove(index.0);
+        self.ids.remove(&client.id);
+        for Membership { run, source } in client.memberships() {
+            self.all[run.0].members[source.0 as usize].client = None;
+        }
+    }
+}

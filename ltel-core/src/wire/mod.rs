@@ -234,6 +234,9 @@ pub struct Hello {
     /// The client says something at least so often, in seconds; absent if it may say nothing for any time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<f64>,
+    /// When the test of that run started, in seconds since the epoch, as its `test_start` said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<f64>,
     /// The listener's token, where it wants one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,

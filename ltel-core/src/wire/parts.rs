@@ -19,6 +19,8 @@ pub struct Parts<'a> {
     wrong: WrongFields,
 }
 
+// On the stack, one at a time: a box would cost an allocation per frame.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 enum Rest<'a> {
     Nothing,

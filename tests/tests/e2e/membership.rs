@@ -31,7 +31,8 @@ fn check(scene: &Scene, ltel: &mut Process, expected: &[(&str, u64, &[&str])]) {
 }
 
 fn check_ended(scene: &Scene, ltel: &mut Process, expected: &[(&str, u64, &[&str])]) {
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    let any_missing = expected.iter().any(|(_, _, missing)| !missing.is_empty());
+    assert_eq!(ltel.wait(SOON), Exit::Code(i32::from(any_missing)));
     let lines = scene.lines();
     let reports = lines.reports();
     assert_eq!(reports.len(), expected.len(), "{reports:?}");
@@ -244,8 +245,8 @@ fn held_requests_at_the_end() {
     requests(&mut worker, 5);
     worker.acknowledged();
     ltel.signal(Signal::TERM);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
-    let said = "5 requests of sources that belong to no run: dropped";
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
+    let said = "5 requests of sources that belong to no run: dropped (worker-w: 5)";
     assert!(ltel.stderr().contains(said), "{}", ltel.stderr());
 }
 

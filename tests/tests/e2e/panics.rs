@@ -33,7 +33,7 @@ fn a_recorder_that_panics() {
     let stderr = ltel.stderr();
     for told in [
         "recorder `fragile` panicked, and records nothing more of run one: assertion `left != right` failed: no such request",
-        "run one complete: 6 requests recorded, 0 dropped (recorder `fragile` panicked)",
+        "run one is over and not complete: 6 requests recorded, 0 dropped (recorder `fragile` panicked)",
         "run two complete: 1 requests recorded, 0 dropped\n",
     ] {
         assert!(stderr.contains(told), "{told} in\n{stderr}");

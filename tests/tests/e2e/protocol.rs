@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use ltel_core::wire::{Done, Encoding, Message};
+use ltel_core::event::Custom;
+use ltel_core::wire::{Done, Encoding, Frame, Message, Rows};
 use ltel_tests::{Client, Exit, SOON, Scene, check_account, config, row};
 use rustix::process::Signal;
 
@@ -43,12 +44,13 @@ fn frames_that_never_arrive() {
     client.count_as_sent(7);
     client.requests(vec![row("some", 1.0, false); 10]);
     client.finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
     let lines = scene.lines();
     let report = lines.report();
     assert_eq!((report.count("sent"), report.count("recorded")), (27, 20), "{report:?}");
     assert_eq!(report.telemetry["dropped_by_reason"]["not_received"], 7);
     assert_eq!(report.telemetry["complete"], false);
+    assert_eq!(lines.final_record().telemetry["complete"], false);
 }
 
 /// Scenario: a client goes away in mid-run without a word; the grace period is a second.
@@ -62,7 +64,7 @@ fn a_client_that_goes_without_a_word() {
     client.requests(vec![row("some", 1.0, false); 10]);
     client.acknowledged();
     drop(client);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
     let lines = scene.lines();
     let report = lines.report();
     assert_eq!(report.telemetry["missing"], serde_json::json!(["local"]), "{report:?}");
@@ -105,8 +107,9 @@ fn runs_at_the_same_time() {
     }
 }
 
-/// Scenario: requests of a run that is complete already.
-/// Guarantees: they are in no figure, and the log counts them.
+/// Scenario: requests and an event of the user's own come after their run is complete, and then a corrected account.
+/// Guarantees: they are in no figure of the run; the log counts them; a record tells the run's account as it is then, in which
+/// each of them is dropped as late; ltel ends with 1.
 #[test]
 fn requests_after_the_end_of_their_run() {
     let scene = Scene::new();
@@ -117,12 +120,73 @@ fn requests_after_the_end_of_their_run() {
     client.send(Message::Done(Done { sent: 10, ..Done::default() }));
     scene.reported(1);
     client.requests(vec![row("some", 1.0, false); 5]);
+    client.send(Custom { name: "mine".to_owned(), ..Custom::default() }.into());
+    client.send(Message::Done(Done { sent: 15, ..Done::default() }));
     client.acknowledged();
     ltel.signal(Signal::TERM);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
     let lines = scene.lines();
     assert_eq!((lines.report().count("recorded"), lines.final_record().count("num_requests")), (10, 10));
-    assert!(ltel.stderr().contains("requests after the end of their run: 5 of local in run run"), "{}", ltel.stderr());
+    assert_eq!(lines.report().telemetry["complete"], true);
+    let corrections: Vec<_> = lines.named("ltel.run.correction").collect();
+    assert_eq!(corrections.len(), 1, "{corrections:?}");
+    check_account(corrections[0]);
+    assert_eq!((corrections[0].count("sent"), corrections[0].count("recorded")), (15, 10));
+    assert_eq!(corrections[0].telemetry["dropped_by_reason"]["late"], 5);
+    assert_eq!(corrections[0].count("late_events"), 1);
+    assert_eq!(corrections[0].telemetry["complete"], false);
+    for said in [
+        "requests after the end of their run: 5 of local in run run",
+        "run run: more came after its end: 10 requests recorded, 5 dropped (5 late; 1 events after its end)",
+        "run run: not complete, 5 requests dropped (late), 1 events came after its end",
+    ] {
+        assert!(ltel.stderr().contains(said), "{said} in\n{}", ltel.stderr());
+    }
+}
+
+/// Scenario: a client says that it is done, and has sent fewer requests than ltel has recorded.
+/// Guarantees: the run is not complete, wherever that is said; its report names the source; the account closes.
+#[test]
+fn a_source_that_disagrees() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.send(Message::Done(Done { sent: 5, ..Done::default() }));
+    client.acknowledged();
+    drop(client);
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
+    let lines = scene.lines();
+    let report = lines.report();
+    check_account(report);
+    assert_eq!((report.count("sent"), report.count("recorded")), (10, 10), "{report:?}");
+    assert_eq!(report.telemetry["sources"][0]["status"], "disagrees", "{report:?}");
+    assert_eq!(report.telemetry["complete"], false);
+    assert_eq!(lines.final_record().telemetry["complete"], false);
+    let said = "run run is over and not complete: 10 requests recorded, 0 dropped (sent more than they say: local)";
+    assert!(ltel.stderr().contains(said), "{}", ltel.stderr());
+}
+
+/// Scenario: a frame's number is far beyond that of the one before it, as of a client that counts wrongly.
+/// Guarantees: it is a fault of that frame, and those that follow in order are recorded.
+#[test]
+fn a_number_that_cannot_be() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    let rows = Rows { rows: vec![row("lost", 1.0, false)], ..Rows::default() };
+    let frame = Frame { seq: Some(u64::MAX), message: Message::Requests(rows) };
+    client.raw(&Encoding::MessagePack.encode(&frame).unwrap()).unwrap();
+    client.count_as_sent(1);
+    client.requests(vec![row("some", 1.0, false); 10]);
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
+    let lines = scene.lines();
+    let report = lines.report();
+    assert_eq!((report.count("sent"), report.count("recorded")), (11, 10), "{report:?}");
+    assert!(ltel.stderr().contains("frame with an impossible number"), "{}", ltel.stderr());
 }
 
 /// Scenario: a person types JSON: no client id, no numbers, one request at a time, the least of fields.

@@ -1,4 +1,4 @@
-//! A recorder instance at work in a run, and what becomes of the run when it panics: the others go on.
+//! A recorder at work in a run, and what becomes of the run when it panics: the others go on.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,14 +8,16 @@ use std::time::Duration;
 use ltel_core::Now;
 use ltel_core::meter;
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
-use ltel_core::runs::{Run, RunInfo};
+use ltel_core::runs::RunInfo;
+use ltel_core::text::printable;
 
+use super::report;
 use crate::config::RecorderConfig;
 use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
 
 /// A recorder instance at work.
 #[derive(Debug)]
-pub(super) struct AtWork {
+pub(super) struct ActiveRecorder {
     name: String,
     state: State,
     routes: Vec<usize>,
@@ -23,14 +25,15 @@ pub(super) struct AtWork {
     next_tick: Duration,
 }
 
-/// A panic leaves a recorder in a state that nobody knows, so it is not asked again.
+/// A panic leaves a recorder in a state that is not known, so it is not asked again.
 #[derive(Debug)]
 enum State {
     Working(Box<dyn AnyRecorder>),
     Panicked { message: String, overflowed: u64 },
+    Ended { overflowed: u64 },
 }
 
-impl AtWork {
+impl ActiveRecorder {
     /// Builds the recorder for a run, with a meter for each backend that it is routed to.
     pub(super) fn begin(config: &RecorderConfig, run: &Arc<RunInfo>, backends: &[BackendHandle]) -> Self {
         let mut meters = Vec::new();
@@ -53,25 +56,31 @@ impl AtWork {
         }
     }
 
-    /// Lets the recorder act, and brings what it emits to the backends.
+    /// Lets the recorder act. If it panics, its gauges end for all sources.
     pub(super) fn act(
         &mut self,
-        run: &Run,
-        backends: &[BackendHandle],
-        origin: Origin<'_>,
+        run: &RunInfo,
+        sources: u32,
         out: &mut Emitted,
         act: impl FnOnce(&mut dyn AnyRecorder, &mut Emitted),
     ) {
         let State::Working(recorder) = &mut self.state else { return };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| act(&mut **recorder, out))) {
-            // Its gauges would stand still, which is worse than none.
-            for source in run.sources() {
-                recorder.source_gone(source.index);
-            }
-            let overflowed = recorder.overflowed();
-            self.state = State::Panicked { message: told(&self.name, run.info(), &*payload), overflowed };
+            // They would stand still, which is worse than none.
+            (0..sources).for_each(|source| recorder.source_gone(source));
+            let message = told(&self.name, run, &*payload);
+            self.end(run);
+            self.state = State::Panicked { message, overflowed: self.overflowed() };
         }
-        self.send(run.info(), backends, origin, out);
+    }
+
+    /// The recorder's own end, which may panic as well.
+    pub(super) fn end(&mut self, run: &RunInfo) {
+        let overflowed = self.overflowed();
+        let State::Working(recorder) = std::mem::replace(&mut self.state, State::Ended { overflowed }) else { return };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(recorder))) {
+            self.state = State::Panicked { message: told(&self.name, run, &*payload), overflowed };
+        }
     }
 
     /// A source is gone before it was done: what stood for it ends.
@@ -104,19 +113,20 @@ impl AtWork {
     pub(super) fn overflowed(&self) -> u64 {
         match &self.state {
             State::Working(recorder) => recorder.overflowed(),
-            State::Panicked { overflowed, .. } => *overflowed,
+            State::Panicked { overflowed, .. } | State::Ended { overflowed } => *overflowed,
         }
     }
 
     /// What it panicked with.
     pub(super) fn panicked(&self) -> Option<&str> {
         match &self.state {
-            State::Working(_) => None,
+            State::Working(_) | State::Ended { .. } => None,
             State::Panicked { message, .. } => Some(message),
         }
     }
 
-    fn send(&self, run: &Arc<RunInfo>, backends: &[BackendHandle], origin: Origin<'_>, out: &mut Emitted) {
+    /// Brings what it has emitted to its backends.
+    pub(super) fn send(&self, run: &Arc<RunInfo>, backends: &[BackendHandle], origin: Origin<'_>, out: &mut Emitted) {
         for mismatch in out.mismatches.drain(..) {
             tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
         }
@@ -154,6 +164,7 @@ fn build(config: &RecorderConfig, run: &Arc<RunInfo>, meters: &[opentelemetry::m
 fn told(recorder: &str, run: &RunInfo, payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    tracing::error!("recorder `{recorder}` panicked, and records nothing more of run {}: {text}", run.run_id);
+    let (run, shown) = (report::name(run), printable(text));
+    tracing::error!("recorder `{recorder}` panicked, and records nothing more of {run}: {shown}");
     text.to_owned()
 }

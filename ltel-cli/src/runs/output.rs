@@ -1,0 +1,117 @@
+//! What comes out of the runs: to the recorders of the active ones, to the backends, and to people.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ltel_core::Now;
+use ltel_core::runs::{Effects, Notice, Run, RunIndex, RunInfo, Seen, SourceIndex, SourceInfo};
+use ltel_core::source::Source;
+use ltel_core::wire::WrongFields;
+
+use super::active_run::ActiveRun;
+use super::faults::Faults;
+use super::report::{self, Report};
+use crate::config::Config;
+use crate::deliver::{BackendHandle, RunRecord};
+
+/// The active runs, and what they have at hand.
+#[derive(Debug)]
+pub(super) struct Output {
+    config: Arc<Config>,
+    backends: Arc<[BackendHandle]>,
+    faults: Arc<Faults>,
+    // By the slot of their index.
+    active: Vec<Option<(RunIndex, ActiveRun)>>,
+    // When the next recorder's interval ends.
+    next_tick: Option<Duration>,
+}
+
+impl Output {
+    pub(super) const fn new(config: Arc<Config>, backends: Arc<[BackendHandle]>, faults: Arc<Faults>) -> Self {
+        Self { config, backends, faults, active: Vec::new(), next_tick: None }
+    }
+
+    /// When the next recorder's interval ends.
+    pub(super) const fn next_tick(&self) -> Option<Duration> {
+        self.next_tick
+    }
+
+    /// Lets those recorders act whose interval has ended.
+    pub(super) fn tick(&mut self, runs: &ltel_core::runs::Runs, now: Now) {
+        for (index, active) in self.active.iter_mut().flatten() {
+            if active.next_tick().is_some_and(|due| due <= now.steady) {
+                active.tick(runs.run(*index).and_then(Run::coordinator), now);
+            }
+        }
+        self.find_next_tick();
+    }
+
+    fn find_next_tick(&mut self) {
+        self.next_tick = self.active.iter().flatten().filter_map(|(_, active)| active.next_tick()).min();
+    }
+
+    fn active(&mut self, run: RunIndex) -> &mut ActiveRun {
+        match self.active.get_mut(run.slot()) {
+            Some(Some((_, active))) => active,
+            _ => unreachable!("a run is active from its begin to its end"),
+        }
+    }
+}
+
+impl Effects for Output {
+    fn new_run_id(&mut self) -> String {
+        uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
+    }
+
+    fn begin(&mut self, run: RunIndex, info: &Arc<RunInfo>) {
+        if self.active.len() <= run.slot() {
+            self.active.resize_with(run.slot() + 1, || None);
+        }
+        let active = ActiveRun::begin(info, &self.config.recorders, &self.backends);
+        self.next_tick = self.next_tick.into_iter().chain(active.next_tick()).min();
+        self.active[run.slot()] = Some((run, active));
+    }
+
+    fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) {
+        self.active(run).see(source, seen, now);
+    }
+
+    fn source_gone(&mut self, run: RunIndex, source: SourceIndex) {
+        self.active(run).source_gone(source);
+    }
+
+    fn end(&mut self, run: RunIndex, state: &Run, now: Now) -> bool {
+        let Some((_, active)) = self.active.get_mut(run.slot()).and_then(Option::take) else {
+            unreachable!("a run is active from its begin to its end")
+        };
+        let is_whole = active.finish(state, now);
+        self.find_next_tick();
+        is_whole
+    }
+
+    fn corrected(&mut self, state: &Run, now: Now) {
+        let account = state.account();
+        let report =
+            Report { account: &account, complete: state.is_whole(), overflowed: Vec::new(), panicked: Vec::new() };
+        report.log_correction(state.info());
+        let record = Arc::new(report.record(report::CORRECTION, state, now));
+        for backend in &*self.backends {
+            backend.record(RunRecord { run: Arc::clone(state.info()), record: Arc::clone(&record) });
+        }
+    }
+
+    fn fault(&mut self, kind: &'static str, times: u64, details: &dyn fmt::Display) {
+        self.faults.count_all(kind.into(), times, details);
+    }
+
+    fn wrong(&mut self, wrong: &WrongFields, source: &Source) {
+        if !wrong.is_empty() {
+            self.faults.count_fields(wrong, &source.label());
+        }
+    }
+
+    fn warn(&mut self, notice: Notice<'_>) {
+        tracing::warn!("{notice}");
+    }
+}
