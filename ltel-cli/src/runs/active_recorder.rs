@@ -76,8 +76,11 @@ impl ActiveRecorder {
 
     /// The recorder's own end, which may panic as well.
     pub(super) fn end(&mut self, run: &RunInfo) {
+        if !matches!(self.state, State::Working(_)) {
+            return;
+        }
         let overflowed = self.overflowed();
-        let State::Working(recorder) = std::mem::replace(&mut self.state, State::Ended { overflowed }) else { return };
+        let recorder = std::mem::replace(&mut self.state, State::Ended { overflowed });
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(recorder))) {
             self.state = State::Panicked { message: told(&self.name, run, &*payload), overflowed };
         }

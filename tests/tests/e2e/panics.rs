@@ -57,3 +57,38 @@ fn a_recorder_that_panics() {
     assert_eq!(two.report().telemetry.get("recorders_panicked"), None);
     assert_eq!(counted(&two, "/stands"), Some(1));
 }
+
+/// Scenario: a recorder panics when its run is over: in `finish`, or in its `Drop`.
+/// Guarantees: the run says in all places that it is not complete, which recorder fell, and over what; all others have brought
+/// out their last figures; ltel goes on, and the next run is reported as well.
+#[test]
+fn a_recorder_that_panics_at_its_end() {
+    for (recorder, why) in [("fragile_at_the_end", "it does not finish"), ("fragile_in_drop", "it cannot be dropped")] {
+        let scene = Scene::new();
+        let file = scene.write("telemetry.toml", &config(&scene, "", &format!("[recorders.{recorder}]\n")));
+        let mut program = scene.program(env!("CARGO_BIN_EXE_ltel-fragile").as_ref());
+        program.args(["--config".as_ref(), file.as_os_str()]);
+        let mut ltel = scene.start("ltel", program);
+        ltel.says("listening on", SOON);
+        for (n, run) in [(1, "one"), (2, "two")] {
+            let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, run);
+            client.start(run);
+            client.requests(vec![row("/", 10.0, false); 3]);
+            client.finish();
+            scene.reported(n);
+        }
+        ltel.signal(rustix::process::Signal::TERM);
+        assert_eq!(ltel.wait(SOON), Exit::Code(1), "{}", ltel.stderr());
+        let lines = scene.lines();
+        for run in ["one", "two"] {
+            let of_run = lines.of_run(run);
+            let report = of_run.report();
+            assert_eq!(report.telemetry["complete"], false, "{report:?}");
+            assert_eq!(report.telemetry["recorders_panicked"][recorder], why, "{report:?}");
+            assert_eq!(of_run.final_record().count("num_requests"), 3);
+            assert_eq!(of_run.final_record().telemetry["complete"], false);
+            let said = format!("run {run} is over and not complete: 3 requests recorded, 0 dropped (recorder `{recorder}` panicked)");
+            assert!(ltel.stderr().contains(&said), "{}", ltel.stderr());
+        }
+    }
+}
