@@ -11,6 +11,7 @@ pub mod event;
 pub mod wire;
 pub mod runs;
 pub mod text;
+pub mod name;
 pub mod label;
 pub mod number;
 pub mod field;

@@ -24,21 +24,33 @@ pub(crate) const RESERVED_LABELS: &[&str] = &[
 pub(crate) const RESERVED_FIELDS: &[&str] =
     &["source", "source_id", "run_id", "testplan", "time", "telemetry_type", "telemetry_name"];
 
-/// Why OpenTelemetry would refuse an instrument of this name, if it would (Metrics API, "Instrument name syntax").
-pub(crate) fn instrument_name_error(name: &str) -> Option<String> {
+/// Why an instrument cannot have this name, if it cannot. The rule is `ltel_core::name`'s, which the generated code is held
+/// to when it is compiled; here it is said at the token, in words. `names_are_those_of_the_core` compares the two.
+pub(crate) fn metric_name_error(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("the name of a metric cannot be empty".to_owned());
     }
     if name.len() > 255 {
-        return Some(format!("the name of a metric has at most 255 characters, this one has {}", name.len()));
+        return Some(format!("the name of a metric has at most 255 characters, but this has {}", name.len()));
     }
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Some(format!("the name of a metric starts with a letter of ASCII, `{name}` does not"));
+        return Some(format!("the name of a metric must start with an ASCII letter: `{name}`"));
     }
+    character_error(name, "the name of a metric")
+}
+
+/// Why the name of a metric cannot end with this field, if it cannot.
+pub(crate) fn field_name_error(field: &str) -> Option<String> {
+    if field.len() > 55 {
+        let length = field.len();
+        return Some(format!("a metric is named after this field, which can have 55 characters, but has {length}"));
+    }
+    character_error(field, "the name of a metric")
+}
+
+fn character_error(name: &str, what: &str) -> Option<String> {
     let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-/".contains(*c)))?;
-    Some(format!(
-        "the name of a metric holds letters and digits of ASCII, `_`, `.`, `-` and `/`; `{bad}` is none of these"
-    ))
+    Some(format!("{what} can contain ASCII letters, digits, `_`, `.`, `-` and `/`, but not `{bad}`"))
 }
 
 /// Why this cannot be the name of a label or of a record's field.
@@ -46,8 +58,7 @@ pub(crate) fn key_error(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("the name cannot be empty".to_owned());
     }
-    let bad = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-/".contains(*c)))?;
-    Some(format!("a name holds letters and digits of ASCII, `_`, `.`, `-` and `/`; `{bad}` is none of these"))
+    character_error(name, "a name")
 }
 
 /// Whether it is a recorder's type: what stands in `[recorders.<name>]`.

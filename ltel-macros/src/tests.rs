@@ -142,6 +142,20 @@ fn the_events_are_those_of_the_core() {
     assert_eq!(known, core);
 }
 
+proptest! {
+    /// Guarantees: the macro's rule for names is the core's, which the configuration has too.
+    #[test]
+    fn names_are_those_of_the_core(name in "[a-zA-Z0-9_./ \u{e9}-]{0,20}", more in 0..60_usize) {
+        let longer = format!("{name}{}", "a".repeat(more));
+        for name in [&name, &longer, &format!("{longer}{}", "a".repeat(200))] {
+            let (metric, field) = (crate::name::metric_name_error(name), crate::name::field_name_error(name));
+            prop_assert_eq!(metric.is_none(), ltel_core::name::is_metric_name(name));
+            // Rust has no empty field.
+            prop_assert!(name.is_empty() || field.is_none() == ltel_core::name::ends_metric_names(name));
+        }
+    }
+}
+
 #[test]
 fn names_become_snake_case() {
     for (name, snake) in [

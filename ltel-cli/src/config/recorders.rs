@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ltel_core::backend::{ConfigError, Environment};
+use ltel_core::name::begins_metric_names;
 use ltel_core::recorder::{RecorderFactory, Spec};
 use ltel_core::registry::Registry;
 use serde::Deserialize;
@@ -133,11 +134,4 @@ impl Recorders<'_> {
         routes.dedup();
         routes
     }
-}
-
-/// By OpenTelemetry's rules for the names of instruments; the SDK drops others in silence.
-fn begins_metric_names(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.len() < 200
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
 }

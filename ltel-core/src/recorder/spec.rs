@@ -1,5 +1,6 @@
 //! What a recorder emits and needs, as constants.
 
+use crate::name::{ends_metric_names, is_metric_name};
 use crate::wire::{Features, TraceFeatures};
 
 /// What a recorder emits. Constant, so that it can be listed without running anything.
@@ -94,14 +95,28 @@ pub struct InstrumentSpec {
 
 impl InstrumentSpec {
     /// An instrument without buckets and constant labels, named after its field.
+    ///
+    /// # Panics
+    /// If the name of a metric cannot end with the field: in a constant, that is an error of the compiler.
     #[must_use]
     pub const fn new(field: &'static str, kind: InstrumentKind, unit: &'static str, description: &'static str) -> Self {
+        assert!(
+            ends_metric_names(field),
+            "not a valid field of an instrument: use ASCII letters, digits, `_`, `.`, `-` and `/`, at most 55"
+        );
         Self { field, name: None, kind, unit, description, buckets: &[], attributes: &[] }
     }
 
     /// Gives it a name that does not depend on the configuration.
+    ///
+    /// # Panics
+    /// If OpenTelemetry does not allow the name ([`is_metric_name`]): in a constant, that is an error of the compiler.
     #[must_use]
     pub const fn named(mut self, name: &'static str) -> Self {
+        assert!(
+            is_metric_name(name),
+            "not a valid name of a metric: use ASCII letters, digits, `_`, `.`, `-` and `/`, starting with a letter"
+        );
         self.name = Some(name);
         self
     }

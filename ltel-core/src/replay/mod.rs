@@ -41,6 +41,7 @@ use serde::Deserialize;
 
 use crate::clock::{Now, Timestamp};
 use crate::meter::{Collector, MeterSettings, meter};
+use crate::name::begins_metric_names;
 use crate::recorder::{AnyRecorder, Emitted, Factory, Needs, Origin, Recorder, RecorderFactory, Spec};
 use crate::runs::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
@@ -147,9 +148,7 @@ impl Replay {
     #[must_use]
     #[track_caller]
     pub fn named(mut self, name: &str) -> Self {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-        let valid = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(fits);
-        assert!(valid, "`{name}` cannot be the beginning of a metric's name");
+        assert!(begins_metric_names(name), "`{name}` cannot begin the name of a metric");
         name.clone_into(&mut self.name);
         self
     }

@@ -175,12 +175,12 @@ fn field_on(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> On {
 
 fn metric_name(field: &RawField<'_>, items: Items<'_>, errors: &mut Errors) -> (Option<String>, Span) {
     let text = items.expr("name").and_then(|expr| source::text(expr, "the name of a metric", errors));
-    let (name, span) = match &text {
-        Some(text) => (text.value(), text.span()),
+    let (name, span, error) = match &text {
+        Some(text) => (text.value(), text.span(), name::metric_name_error(&text.value())),
         // The recorder's own part of the name is checked there.
-        None => (format!("recorder.{}", field_name(field.ident)), field.ident.span()),
+        None => (String::new(), field.ident.span(), name::field_name_error(&field_name(field.ident))),
     };
-    if let Some(message) = name::instrument_name_error(&name) {
+    if let Some(message) = error {
         errors.here(span, message);
     }
     (text.map(|_| name), span)
