@@ -73,7 +73,7 @@ pub fn bounds(bounds: impl Bounds) -> Vec<f64> {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no list of bounds",
+    message = "`{Self}` is not a list of bounds",
     label = "not a list of `f64`",
     note = "the closure of `buckets` returns `&[f64]`, `&Vec<f64>`, `Vec<f64>` or an array"
 )]
@@ -112,7 +112,7 @@ impl<const N: usize> Bounds for &[f64; N] {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "a field with `#[counter]` is a `Counter`, not a `{Self}`",
+    message = "a field with `#[counter]` must be a `Counter`, not a `{Self}`",
     label = "expected `Counter`, `Counter<u64>` or `Counter<f64>`"
 )]
 pub trait CounterSlot: Sized {
@@ -146,7 +146,7 @@ macro_rules! counters {
 counters!(u64: 1, f64: 1.0);
 
 #[diagnostic::on_unimplemented(
-    message = "a field with `#[up_down_counter]` is an `UpDownCounter`, not a `{Self}`",
+    message = "a field with `#[up_down_counter]` must be an `UpDownCounter`, not a `{Self}`",
     label = "expected `UpDownCounter`, `UpDownCounter<i64>` or `UpDownCounter<f64>`"
 )]
 pub trait UpDownCounterSlot: Sized {
@@ -169,7 +169,7 @@ impl<T: Signed> UpDownCounterSlot for UpDownCounter<T> {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "a field with `#[gauge]` is a `Gauge`, not a `{Self}`",
+    message = "a field with `#[gauge]` must be a `Gauge`, not a `{Self}`",
     label = "expected `Gauge`, `Gauge<f64>` or `Gauge<u64>`"
 )]
 pub trait GaugeSlot: Sized {
@@ -192,7 +192,7 @@ impl<T: Number> GaugeSlot for Gauge<T> {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "a field with `#[histogram]` is a `Histogram`, not a `{Self}`",
+    message = "a field with `#[histogram]` must be a `Histogram`, not a `{Self}`",
     label = "expected `Histogram`"
 )]
 pub trait HistogramSlot: Sized {
@@ -218,7 +218,7 @@ impl HistogramSlot for Histogram {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "a field with `#[record]` is a `Records`, not a `{Self}`",
+    message = "a field with `#[record]` must be a `Records`, not a `{Self}`",
     label = "expected `Records`"
 )]
 pub trait RecordsSlot: Sized {

@@ -6,7 +6,7 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, LitStr, Meta, Token, Type, token};
 
-use crate::errors::{Errors, did_you_mean, one_of};
+use crate::errors::{Errors, all_of, did_you_mean, one_of};
 
 /// The input, parsed and not yet understood.
 pub(crate) struct Raw<'a> {
@@ -78,27 +78,30 @@ pub(crate) fn parse<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Raw<'a> 
         items_of(attr, "recorder", STRUCT_KEYS, &mut raw.items, errors);
     }
     if raw.description.is_none() {
-        errors.here(input.ident.span(), "a recorder says what it is for: `/// Checkout traffic by endpoint.` above it");
+        errors.here(
+            input.ident.span(),
+            "missing doc comment: it is the description of the recorder, such as `/// Checkout traffic by endpoint.`",
+        );
     }
     for param in &input.generics.params {
-        errors.at(param, "a recorder has no generic parameters: each is one type of the configuration");
+        errors.at(param, "a recorder cannot have generic parameters: a table of the configuration names one type");
     }
     let what = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => {
                 raw.fields.extend(fields.named.iter().filter_map(|field| raw_field(field, errors)));
                 if raw.fields.is_empty() {
-                    errors.here(input.ident.span(), "this recorder has no field, so it would record nothing");
+                    errors.here(input.ident.span(), "a recorder needs at least one field: an instrument or a record");
                 }
                 return raw;
             }
-            Fields::Unnamed(_) => "a tuple struct: its instruments would have no names",
-            Fields::Unit => "a unit struct: it would record nothing",
+            Fields::Unnamed(_) => "a tuple struct, whose instruments would have no names",
+            Fields::Unit => "a unit struct, which has no instruments",
         },
         Data::Enum(_) => "an enum",
         Data::Union(_) => "a union",
     };
-    let message = format!("a recorder is a struct with named fields, one per instrument; this is {what}");
+    let message = format!("expected a struct with named fields, one per instrument; found {what}");
     errors.here(input.ident.span(), message);
     raw
 }
@@ -113,7 +116,10 @@ fn raw_field<'a>(field: &'a syn::Field, errors: &mut Errors) -> Option<RawField<
         let mut items = Vec::new();
         items_of(attr, name, keys, &mut items, errors);
         if let Some(have) = &role {
-            errors.at(attr.path(), format!("`{ident}` is a `#[{}]` already; a field has one part to play", have.attr));
+            errors.at(
+                attr.path(),
+                format!("`{ident}` is already a `#[{}]`: a field can have one of these attributes", have.attr),
+            );
         } else if let Some(attr) = attr.path().get_ident() {
             role = Some(Role { attr: attr.clone(), items });
         }
@@ -129,7 +135,7 @@ fn raw_field<'a>(field: &'a syn::Field, errors: &mut Errors) -> Option<RawField<
         let near = near.unwrap_or_default();
         errors.here(
             ident.span(),
-            format!("what is `{ident}`? {attrs}, or `#[state]` for what closures keep between events{near}"),
+            format!("field `{ident}` has no attribute: add {attrs} for telemetry, or `#[state]` for what closures keep between events{near}"),
         );
     }
     Some(RawField { ident, ty: &field.ty, description: description(&field.attrs), role })
@@ -163,7 +169,7 @@ fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, 
         Meta::Path(_) => return,
         Meta::List(_) => {}
         Meta::NameValue(_) => {
-            errors.at(&attr.meta, format!("write `#[{name}(...)]`"));
+            errors.at(&attr.meta, format!("expected `#[{name}(...)]`"));
             return;
         }
     }
@@ -171,7 +177,7 @@ fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, 
         each_between_commas(input, errors, |input, errors| {
             if let Some(item) = item(input, name, keys, errors)? {
                 if items.iter().any(|have| have.key == item.key) {
-                    errors.here(item.key.span(), format!("`{}` is given twice", item.key));
+                    errors.here(item.key.span(), format!("duplicate key `{}`", item.key));
                 } else {
                     items.push(item);
                 }
@@ -202,7 +208,7 @@ fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) 
         }
         if !is_list {
             content.parse::<proc_macro2::TokenStream>()?;
-            return Err(syn::Error::new(key.span(), format!("write `{name} = ...`")));
+            return Err(syn::Error::new(key.span(), format!("expected `{name} = ...`")));
         }
         let mut pairs = Vec::new();
         each_between_commas(&content, errors, |input, _| {
@@ -217,12 +223,12 @@ fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) 
             return Ok(None);
         }
         if is_list {
-            return Err(syn::Error::new(key.span(), format!("write `{name}(...)`")));
+            return Err(syn::Error::new(key.span(), format!("expected `{name}(...)`")));
         }
         if name == "options" { Value::Type(input.parse()?) } else { Value::Expr(input.parse()?) }
     } else if known {
         let form = if is_list { "(...)" } else { " = ..." };
-        return Err(syn::Error::new(key.span(), format!("write `{name}{form}`")));
+        return Err(syn::Error::new(key.span(), format!("expected `{name}{form}`")));
     } else {
         return Ok(None);
     };
@@ -231,19 +237,21 @@ fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) 
 
 fn unknown_key(name: &str, attr: &str, keys: &[&str]) -> String {
     let elsewhere = match name {
-        "buckets" => Some("a histogram"),
-        "severity" | "kind" | "fields" => Some("a record"),
-        "init" => Some("a state"),
-        "value" | "unit" => Some("an instrument"),
-        "each" | "options" | "per" | "every" | "scope" | "needs" | "crate" => Some("the struct's `#[recorder(...)]`"),
+        "buckets" => Some("`#[histogram]` has"),
+        "severity" | "kind" | "fields" => Some("`#[record]` has"),
+        "init" => Some("`#[state]` has"),
+        "value" | "unit" => Some("instruments have"),
+        "each" | "options" | "per" | "every" | "scope" | "needs" | "crate" => {
+            Some("the struct's `#[recorder(...)]` has")
+        }
         _ => None,
     };
     match elsewhere {
-        Some(owner) => format!("`#[{attr}]` has no `{name}`; only {owner} has"),
+        Some(owner) => format!("`#[{attr}]` has no key `{name}`: {owner}"),
         None => {
             let near = did_you_mean(name, keys.iter().copied());
-            let near = if near.is_empty() { format!("; it has {}", one_of(keys.iter().copied())) } else { near };
-            format!("`#[{attr}]` has no `{name}`{near}")
+            let near = if near.is_empty() { format!("; the keys are {}", all_of(keys.iter().copied())) } else { near };
+            format!("`#[{attr}]` has no key `{name}`{near}")
         }
     }
 }

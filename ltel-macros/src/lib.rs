@@ -60,7 +60,7 @@ use syn::DeriveInput;
 /// #[recorder(on = Request, labels(request_type))] // `Request` has no field `request_type`; did you mean `method`?
 /// struct Checkout {
 ///     /// Time to the last byte.
-///     #[histogram(unit = "msec", value = response_time)] // `msec` is no unit of UCUM; did you mean `ms`?
+///     #[histogram(unit = "msec", value = response_time)] // `msec` is not a unit of UCUM; did you mean `ms`?
 ///     duration: Histogram,
 /// }
 /// ```

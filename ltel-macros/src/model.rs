@@ -20,7 +20,7 @@ pub(crate) struct Model<'a> {
     pub(crate) when: Option<Closure>,
     pub(crate) each: Option<Closure>,
     /// The labels of the series. Constant ones are with the instruments.
-    pub(crate) labels: Vec<(String, Source)>,
+    pub(crate) labels: Vec<(String, ValueSource)>,
     /// Fields of `ltel_core::recorder::Needs`.
     pub(crate) needs: Vec<&'static str>,
     pub(crate) instruments: Vec<Instrument<'a>>,
@@ -31,8 +31,8 @@ pub(crate) struct Model<'a> {
 impl Model<'_> {
     /// Of the closures that see events.
     pub(crate) fn most_arguments(&self) -> usize {
-        let of_source = |source: &Source| match source {
-            Source::Closure(closure) => closure.arity,
+        let of_source = |source: &ValueSource| match source {
+            ValueSource::Closure(closure) => closure.arity,
             _ => 0,
         };
         let of_closure = |closure: &Option<Closure>| closure.as_ref().map_or(0, |closure| closure.arity);
@@ -69,7 +69,7 @@ pub(crate) struct Instrument<'a> {
     pub(crate) on: On,
     pub(crate) when: Option<Closure>,
     /// Absent where a counter counts.
-    pub(crate) value: Option<Source>,
+    pub(crate) value: Option<ValueSource>,
 }
 
 pub(crate) enum Buckets {
@@ -86,7 +86,7 @@ pub(crate) struct RecordField<'a> {
     pub(crate) kind: &'static str,
     pub(crate) on: On,
     pub(crate) when: Option<Closure>,
-    pub(crate) fields: Vec<(String, Source)>,
+    pub(crate) fields: Vec<(String, ValueSource)>,
 }
 
 pub(crate) struct State<'a> {
@@ -104,7 +104,7 @@ pub(crate) enum On {
 }
 
 /// Where a value comes from.
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     /// A field of the event, for each kind of event that it may be.
     Field(Ident, Vec<(&'static EventKind, &'static EventField)>),
     Closure(Closure),

@@ -60,21 +60,21 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("celsius", "Cel"),
 ];
 
-/// Why this is no unit of UCUM, if it is none.
+/// Why this is not a unit of UCUM, if it is not.
 pub(crate) fn error(unit: &str) -> Option<String> {
     if unit.is_empty() {
-        return Some("a unit cannot be empty; what has none is counted in `1`".to_owned());
+        return Some("a unit cannot be empty: use `1` for a plain number".to_owned());
     }
     if unit.chars().count() > 63 {
         return Some("a unit has at most 63 characters".to_owned());
     }
     if !unit.is_ascii() || unit.contains(char::is_whitespace) {
-        return Some(format!("`{unit}` is no unit of UCUM: units are ASCII without blanks{}", suggestion(unit)));
+        return Some(format!("`{unit}` is not a unit of UCUM: units are ASCII without spaces{}", suggestion(unit)));
     }
     let bad = first_bad_term(unit)?;
     let suggestion = suggestion(&bad);
-    let advice = if suggestion.is_empty() { "; things are counted in `{thing}`" } else { suggestion.as_str() };
-    Some(format!("`{bad}` is no unit of UCUM{advice}"))
+    let advice = if suggestion.is_empty() { "; to count things, use braces: `{thing}`" } else { suggestion.as_str() };
+    Some(format!("`{bad}` is not a unit of UCUM{advice}"))
 }
 
 fn suggestion(unit: &str) -> String {

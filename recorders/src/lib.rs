@@ -21,7 +21,7 @@ pub use requests::Requests;
 pub use spans::Spans;
 pub use stats::Stats;
 pub use system::System;
-pub use users::Users;
+pub use users::UsersRecorder;
 
 /// The instrumentation scope (meter) of the built-in recorders, as existing dashboards know it.
 pub const SCOPE: &str = "locust_telemetry";
@@ -33,7 +33,7 @@ pub fn registry() -> Registry {
         .with::<Lifecycle>()
         .with::<Stats>()
         .with::<Requests>()
-        .with::<Users>()
+        .with::<UsersRecorder>()
         .with::<System>()
         .with::<Failures>()
         .with::<Http>()

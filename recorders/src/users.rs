@@ -6,11 +6,12 @@ use ltel_core::prelude::*;
 #[derive(Debug, Recorder)]
 #[recorder(
     on = Users,
+    name = "users",
     // A master's count is that of all its workers: with theirs beside it, a sum over the sources would be twice as many.
     when = |_, _, cx| cx.speaks_for_run(),
     scope = "locust_telemetry",
 )]
-pub struct Users {
+pub struct UsersRecorder {
     /// Running users of the run; of each worker where no master tells them.
     #[gauge(name = "locust.tl.user.metric.count", unit = "1", value = total)]
     count: Gauge<u64>,

@@ -8,14 +8,14 @@ use ltel_core::replay::{
 };
 use ltel_core::trace::TraceContext;
 use ltel_core::wire::TraceFeatures;
-use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, Users, http};
+use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, UsersRecorder, http};
 
 #[test]
 fn specs() {
     insta::assert_snapshot!("lifecycle_spec", spec::<Lifecycle>());
     insta::assert_snapshot!("stats_spec", spec::<Stats>());
     insta::assert_snapshot!("requests_spec", spec::<Requests>());
-    insta::assert_snapshot!("users_spec", spec::<Users>());
+    insta::assert_snapshot!("users_spec", spec::<UsersRecorder>());
     insta::assert_snapshot!("system_spec", spec::<System>());
     insta::assert_snapshot!("http_spec", spec::<Http>());
     insta::assert_snapshot!("spans_spec", spec::<Spans>());
@@ -23,7 +23,7 @@ fn specs() {
     for scope in [
         Lifecycle::SPEC.scope,
         Requests::SPEC.scope,
-        Users::SPEC.scope,
+        UsersRecorder::SPEC.scope,
         System::SPEC.scope,
         Http::SPEC.scope,
         Spans::SPEC.scope,
@@ -127,13 +127,13 @@ fn spans_that_are_kept() {
 
 #[test]
 fn users_and_system() {
-    let out = Replay::of::<Users>()
+    let out = Replay::of::<UsersRecorder>()
         .event(users(&[("Buyer", 3), ("Browser", 40)]).from(master()))
         .event(users(&[("Buyer", 3)]).from(worker(0)))
         .finish();
     insta::assert_snapshot!("users", out);
     // The end of a test: counts of zero are a point, not the end of the series.
-    let out = Replay::of::<Users>()
+    let out = Replay::of::<UsersRecorder>()
         .event(users(&[("Buyer", 3), ("Browser", 40)]))
         .event(users(&[("Buyer", 0), ("Browser", 0)]))
         .finish();
@@ -340,7 +340,7 @@ fn a_run_without_a_master() {
             .finish()
             .to_string()
     }
-    insta::assert_snapshot!("users_without_a_master", run::<Users>());
+    insta::assert_snapshot!("users_without_a_master", run::<UsersRecorder>());
     insta::assert_snapshot!("lifecycle_without_a_master", run::<Lifecycle>());
     insta::assert_snapshot!("stats_without_a_master", run::<Stats>());
     let http = run::<Http>();

@@ -156,7 +156,7 @@ impl Replay {
     /// The interval of its ticks, such as `"3s"`. Without it, and without an `every` of the recorder's own, there are none.
     ///
     /// # Panics
-    /// If this is no duration, or none at all.
+    /// If this is not a duration, or zero.
     #[must_use]
     #[track_caller]
     pub fn interval(mut self, interval: &str) -> Self {
@@ -242,7 +242,7 @@ impl Replay {
     /// Time passes, such as `"10s"`. The recorder ticks whenever its interval is over.
     ///
     /// # Panics
-    /// If this is no duration.
+    /// If this is not a duration.
     #[must_use]
     #[track_caller]
     pub fn advance(mut self, time: &str) -> Self {
@@ -312,7 +312,7 @@ fn at(wall: Timestamp) -> Now {
 fn duration(text: &str) -> Duration {
     match humantime::parse_duration(text) {
         Ok(duration) => duration,
-        Err(error) => panic!("`{text}` is no duration such as \"10s\": {error}"),
+        Err(error) => panic!("`{text}` is not a duration, such as \"10s\": {error}"),
     }
 }
 

@@ -3,12 +3,12 @@
 use proc_macro2::Span;
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, UnOp};
 
-use super::source;
+use super::value;
 use super::{Items, check_key, pair_source};
 use crate::attr::{Raw, RawField, Role};
 use crate::errors::Errors;
 use crate::event::EventKind;
-use crate::model::{Buckets, Instrument, Kind, On, RecordField, Source, State};
+use crate::model::{Buckets, Instrument, Kind, On, RecordField, State, ValueSource};
 use crate::{name, unit};
 
 /// What the fields have to know of their struct.
@@ -29,7 +29,7 @@ pub(crate) struct CheckedFields<'a> {
 
 impl CheckedFields<'_> {
     /// Where their values come from.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &ValueSource> {
         let of_records = self.records.iter().flat_map(|record| &record.fields).map(|(_, source)| source);
         self.instruments.iter().filter_map(|instrument| instrument.value.as_ref()).chain(of_records)
     }
@@ -58,9 +58,12 @@ pub(crate) fn fields<'a>(raw: &Raw<'a>, owner: &Owner<'_>, errors: &mut Errors) 
             }
             None if role.attr == "record" => checked.records.push(record(field, items, owner, errors)),
             None => {
-                let init = items.expr("init").and_then(|expr| source::closure(expr, 1, errors));
+                let init = items.expr("init").and_then(|expr| value::closure(expr, 1, errors));
                 if let Some(have) = &checked.state {
-                    let message = format!("`{}` is the state already; make one struct of both", have.ident);
+                    let message = format!(
+                        "a recorder can have one `#[state]`, and `{}` is it: put both into one struct",
+                        have.ident
+                    );
                     errors.here(role.attr.span(), message);
                 } else {
                     checked.state = Some(State { ident: field.ident, ty: field.ty, init });
@@ -71,7 +74,7 @@ pub(crate) fn fields<'a>(raw: &Raw<'a>, owner: &Owner<'_>, errors: &mut Errors) 
     if raw.fields.iter().all(|field| field.role.as_ref().is_some_and(|role| role.attr == "state"))
         && let Some(state) = &checked.state
     {
-        errors.here(state.ident.span(), "a state alone records nothing; add an instrument or a record");
+        errors.here(state.ident.span(), "a recorder needs an instrument or a record besides its state");
     }
     checked
 }
@@ -97,9 +100,9 @@ fn instrument<'a>(
     let items = Items(&role.items);
     let attr = &role.attr;
     let on = field_on(items, owner, errors);
-    let description = description(field, "its metric's description", errors);
+    let description = description(field, "the description of the metric", errors);
     let (name, span) = metric_name(field, items, errors);
-    let unit = match items.expr("unit").map(|expr| source::text(expr, "a unit", errors)) {
+    let unit = match items.expr("unit").map(|expr| value::text(expr, "a unit", errors)) {
         Some(Some(text)) => {
             if let Some(message) = unit::error(&text.value()) {
                 errors.at(&text, message);
@@ -109,9 +112,9 @@ fn instrument<'a>(
         _ => "1".to_owned(),
     };
     let value = match items.expr("value") {
-        Some(expr) => match source::source(expr, &on, owner.each, errors) {
-            Some(Source::Literal(lit)) if !matches!(lit, Lit::Int(_) | Lit::Float(_)) => {
-                errors.at(lit, "a value is a number");
+        Some(expr) => match value::source(expr, &on, owner.each, errors) {
+            Some(ValueSource::Literal(lit)) if !matches!(lit, Lit::Int(_) | Lit::Float(_)) => {
+                errors.at(lit, "expected a number");
                 None
             }
             value => value,
@@ -119,7 +122,7 @@ fn instrument<'a>(
         None if kind == Kind::Counter => None,
         None => {
             let message = format!(
-                "a `#[{attr}]` needs a `value`: a field of the event or a closure; only a `#[counter]` counts events"
+                "missing `value`: `#[{attr}]` needs a field of the event or a closure (only `#[counter]` can go without)"
             );
             errors.here(attr.span(), message);
             None
@@ -138,7 +141,7 @@ fn instrument<'a>(
         description,
         buckets,
         attributes: constant_labels(items, owner, errors),
-        when: items.expr("when").and_then(|expr| source::closure(expr, 3, errors)),
+        when: items.expr("when").and_then(|expr| value::closure(expr, 3, errors)),
         value,
         on,
     };
@@ -147,7 +150,7 @@ fn instrument<'a>(
 
 fn description(field: &RawField<'_>, what: &str, errors: &mut Errors) -> String {
     field.description.clone().unwrap_or_else(|| {
-        errors.here(field.ident.span(), format!("`{}` needs a doc comment (`/// ...`): it is {what}", field.ident));
+        errors.here(field.ident.span(), format!("missing doc comment on `{}`: it is {what}", field.ident));
         String::new()
     })
 }
@@ -157,24 +160,24 @@ fn field_on(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> On {
     let Some(expr) = items.expr("on") else {
         return On::Events(owner.events.to_vec());
     };
-    let Some(on) = source::on(expr, true, errors) else {
+    let Some(on) = value::on(expr, true, errors) else {
         return On::Events(Vec::new());
     };
     if let On::Events(events) = &on {
         if let Some(kind) = events.iter().find(|kind| !owner.events.contains(kind)) {
             // If the struct's own events are in error, this says nothing new.
             if !owner.events.is_empty() {
-                errors.at(expr, format!("the recorder does not see `{}`; add it to the struct's `on`", kind.name));
+                errors.at(expr, format!("the recorder does not see `{}`: add it to the `on` of the struct", kind.name));
             }
         } else if owner.each && events.as_slice() != owner.events {
-            errors.at(expr, "with `each` there is an item in the event's place, whatever the event; leave this out");
+            errors.at(expr, "`on` of a field cannot be combined with `each`: remove it");
         }
     }
     on
 }
 
 fn metric_name(field: &RawField<'_>, items: Items<'_>, errors: &mut Errors) -> (Option<String>, Span) {
-    let text = items.expr("name").and_then(|expr| source::text(expr, "the name of a metric", errors));
+    let text = items.expr("name").and_then(|expr| value::text(expr, "the name of a metric", errors));
     let (name, span, error) = match &text {
         Some(text) => (text.value(), text.span(), name::metric_name_error(&text.value())),
         // The recorder's own part of the name is checked there.
@@ -208,7 +211,7 @@ fn check_shared_name(
         let keys = |i: &Instrument<'_>| i.attributes.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
         let message = if keys(instrument) != keys(other) || instrument.attributes == other.attributes {
             format!(
-                "`{}` has this name already; fields can share a metric where a constant label tells them apart: \
+                "`{}` has the same name: two fields can share a metric only if a constant label tells them apart, such as \
                  `labels(direction = \"sent\")`",
                 other.ident
             )
@@ -216,7 +219,10 @@ fn check_shared_name(
             || instrument.unit != other.unit
             || instrument.description != other.description
         {
-            format!("it shares its metric with `{}`, so its kind, unit and description must be the same", other.ident)
+            format!(
+                "this field shares its metric with `{}`, so kind, unit and description must be the same",
+                other.ident
+            )
         } else {
             continue;
         };
@@ -233,12 +239,12 @@ fn constant_labels(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> 
         if !check_key(pair, "label", name::RESERVED_LABELS, &mut seen, errors) {
             continue;
         }
-        match pair.source.as_ref().map(source::plain) {
+        match pair.source.as_ref().map(value::plain) {
             Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => all.push((pair.name.clone(), text.value())),
             _ => errors.here(
                 pair.span,
-                "a field's labels are constant texts; one that varies belongs to the struct (`#[recorder(labels(...))]`), \
-                 where one look-up serves all instruments",
+                "the labels of a field must be constant strings: put a label that varies on the struct \
+                 (`#[recorder(labels(...))]`), where one look-up serves all instruments",
             ),
         }
     }
@@ -246,11 +252,14 @@ fn constant_labels(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> 
 }
 
 fn buckets(expr: &Expr, errors: &mut Errors) -> Option<Buckets> {
-    let array = match source::plain(expr) {
-        Expr::Closure(_) => return source::closure(expr, 1, errors).map(Buckets::Computed),
+    let array = match value::plain(expr) {
+        Expr::Closure(_) => return value::closure(expr, 1, errors).map(Buckets::Computed),
         Expr::Array(array) => array,
         other => {
-            errors.at(other, "buckets are a list of upper bounds (`[100, 250, 1000]`) or a closure over the options (`|o| &o.bounds`)");
+            errors.at(
+                other,
+                "expected a list of upper bounds (`[100, 250, 1000]`) or a closure over the options (`|o| &o.bounds`)",
+            );
             return None;
         }
     };
@@ -258,12 +267,12 @@ fn buckets(expr: &Expr, errors: &mut Errors) -> Option<Buckets> {
     for expr in &array.elems {
         match number(expr) {
             Some(bound) if bounds.last().is_some_and(|last| *last >= bound) => {
-                errors.at(expr, "upper bounds ascend");
+                errors.at(expr, "upper bounds must be in ascending order");
                 return None;
             }
             Some(bound) => bounds.push(bound),
             None => {
-                errors.at(expr, "a bound is a finite number");
+                errors.at(expr, "expected a finite number");
                 return None;
             }
         }
@@ -272,7 +281,7 @@ fn buckets(expr: &Expr, errors: &mut Errors) -> Option<Buckets> {
 }
 
 fn number(expr: &Expr) -> Option<f64> {
-    let value = match source::plain(expr) {
+    let value = match value::plain(expr) {
         Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_digits().parse().ok(),
         Expr::Lit(ExprLit { lit: Lit::Float(float), .. }) => float.base10_digits().parse().ok(),
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => number(expr).map(|value: f64| -value),
@@ -305,7 +314,7 @@ fn record<'a>(field: &RawField<'a>, items: Items<'_>, owner: &Owner<'_>, errors:
             fields.push((pair.name.clone(), source));
         }
     }
-    let name = items.expr("name").and_then(|expr| source::text(expr, "the name of a record", errors));
+    let name = items.expr("name").and_then(|expr| value::text(expr, "the name of a record", errors));
     if let Some(name) = &name
         && let Some(message) = name::key_error(&name.value())
     {
@@ -315,10 +324,10 @@ fn record<'a>(field: &RawField<'a>, items: Items<'_>, owner: &Owner<'_>, errors:
         ident: field.ident,
         ty: field.ty,
         name: name.map(|name| name.value()),
-        description: description(field, "what its records are for", errors),
+        description: description(field, "the description of the record", errors),
         severity: word(items, "severity", &["info", "warning", "error"], errors),
         kind: word(items, "kind", &["event", "metrics"], errors),
-        when: items.expr("when").and_then(|expr| source::closure(expr, 3, errors)),
+        when: items.expr("when").and_then(|expr| value::closure(expr, 3, errors)),
         fields,
         on,
     }
@@ -326,5 +335,5 @@ fn record<'a>(field: &RawField<'a>, items: Items<'_>, owner: &Owner<'_>, errors:
 
 /// The first word is the default.
 fn word(items: Items<'_>, key: &str, words: &[&'static str], errors: &mut Errors) -> &'static str {
-    items.expr(key).and_then(|expr| source::word(expr, words, errors)).unwrap_or(words[0])
+    items.expr(key).and_then(|expr| value::word(expr, words, errors)).unwrap_or(words[0])
 }

@@ -1,6 +1,6 @@
 //! From what was typed to what it means. Every error is reported, at its token; none keeps the others from being seen.
 
-mod source;
+mod value;
 mod field;
 
 use syn::{Expr, ExprPath, Lit};
@@ -9,16 +9,16 @@ use self::field::Owner;
 use crate::attr::{Item, Pair, Raw, Value};
 use crate::errors::{Errors, did_you_mean};
 use crate::event::EventKind;
-use crate::model::{Model, On, Source};
+use crate::model::{Model, On, ValueSource};
 use crate::name;
 
 /// The model. It counts only if there were no errors.
 pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     let items = Items(&raw.items);
     let name = recorder_name(raw, items, errors);
-    let on = items.expr("on").and_then(|expr| source::on(expr, false, errors));
+    let on = items.expr("on").and_then(|expr| value::on(expr, false, errors));
     let events = struct_events(raw, items, on.as_ref(), errors);
-    let each = items.expr("each").and_then(|expr| source::closure(expr, 3, errors));
+    let each = items.expr("each").and_then(|expr| value::closure(expr, 3, errors));
     let on = On::Events(events.clone());
     let Labels { series, constant } = labels(items, &on, each.is_some(), errors);
     let owner = Owner {
@@ -31,7 +31,9 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     let fields = field::fields(raw, &owner, errors);
     let mut needs = needs(items, errors);
     let sources = series.iter().map(|(_, source)| source).chain(fields.sources());
-    for field in sources.filter_map(|source| if let Source::Field(_, fields) = source { Some(fields) } else { None }) {
+    for field in
+        sources.filter_map(|source| if let ValueSource::Field(_, fields) = source { Some(fields) } else { None })
+    {
         needs.extend(field.iter().filter_map(|(_, field)| field.needs));
     }
     needs.extend(fields.events(&events).filter_map(|kind| kind.needs));
@@ -42,10 +44,10 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
         krate: krate(items, errors),
         description: raw.description.clone().unwrap_or_default(),
         scope: items.text("scope", "the name of the scope", errors),
-        per_run: items.expr("per").and_then(|e| source::word(e, &["source", "run"], errors)) == Some("run"),
+        per_run: items.expr("per").and_then(|e| value::word(e, &["source", "run"], errors)) == Some("run"),
         every: items.expr("every").and_then(|expr| every(expr, errors)),
         options: items.options(),
-        when: items.expr("when").and_then(|expr| source::closure(expr, 3, errors)),
+        when: items.expr("when").and_then(|expr| value::closure(expr, 3, errors)),
         each,
         labels: series,
         needs,
@@ -81,7 +83,7 @@ impl<'a> Items<'a> {
     }
 
     fn text(self, key: &str, what: &str, errors: &mut Errors) -> Option<String> {
-        self.expr(key).and_then(|expr| source::text(expr, what, errors)).map(|text| text.value())
+        self.expr(key).and_then(|expr| value::text(expr, what, errors)).map(|text| text.value())
     }
 
     fn options(self) -> Option<syn::Type> {
@@ -97,18 +99,18 @@ fn recorder_name(raw: &Raw<'_>, items: Items<'_>, errors: &mut Errors) -> String
     let Some(expr) = items.expr("name") else {
         if !name::is_snake_case(&default) {
             let message =
-                "the recorder's type is named after the struct, in ASCII; give it another with `name = \"...\"`";
+                "the name of this struct is not ASCII, so the recorder needs a name: `#[recorder(name = \"...\")]`";
             errors.here(raw.ident.span(), message);
         }
         return default;
     };
-    let Some(text) = source::text(expr, "the name of a recorder", errors) else {
+    let Some(text) = value::text(expr, "the name of a recorder", errors) else {
         return default;
     };
     if !name::is_snake_case(&text.value()) {
         let near = name::snake_case(&text.value().replace(['-', '.', ' '], "_"));
         let near = if name::is_snake_case(&near) { format!("; did you mean `{near}`?") } else { String::new() };
-        errors.at(&text, format!("a recorder's name is `snake_case`, as in `[recorders.slow_checkout]`{near}"));
+        errors.at(&text, format!("the name of a recorder must be `snake_case`, such as `slow_checkout`{near}"));
     }
     text.value()
 }
@@ -126,7 +128,7 @@ fn struct_events(raw: &Raw<'_>, items: Items<'_>, on: Option<&On>, errors: &mut 
         match Items(&role.items).expr("on") {
             // Its errors are reported with the field.
             Some(expr) => {
-                if let Some(On::Events(of_field)) = source::on(expr, true, &mut Errors::default()) {
+                if let Some(On::Events(of_field)) = value::on(expr, true, &mut Errors::default()) {
                     for kind in of_field {
                         if !events.contains(&kind) {
                             events.push(kind);
@@ -135,7 +137,10 @@ fn struct_events(raw: &Raw<'_>, items: Items<'_>, on: Option<&On>, errors: &mut 
                 }
             }
             None => {
-                errors.here(raw.ident.span(), "which event does it record? For example `#[recorder(on = Request)]`");
+                errors.here(
+                    raw.ident.span(),
+                    "missing event: add one to the struct, such as `#[recorder(on = Request)]`",
+                );
                 return Vec::new();
             }
         }
@@ -144,7 +149,7 @@ fn struct_events(raw: &Raw<'_>, items: Items<'_>, on: Option<&On>, errors: &mut 
 }
 
 struct Labels {
-    series: Vec<(String, Source)>,
+    series: Vec<(String, ValueSource)>,
     constant: Vec<(String, String)>,
 }
 
@@ -157,8 +162,8 @@ fn labels(items: Items<'_>, on: &On, each: bool, errors: &mut Errors) -> Labels 
             continue;
         }
         match pair_source(pair, on, each, errors) {
-            Some(Source::Literal(Lit::Str(text))) => labels.constant.push((pair.name.clone(), text.value())),
-            Some(Source::Literal(lit)) => errors.at(lit, "a constant label is a text: `\"...\"`"),
+            Some(ValueSource::Literal(Lit::Str(text))) => labels.constant.push((pair.name.clone(), text.value())),
+            Some(ValueSource::Literal(lit)) => errors.at(lit, "a constant label must be a string: `\"...\"`"),
             Some(source) => labels.series.push((pair.name.clone(), source)),
             None => {}
         }
@@ -176,23 +181,23 @@ fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>,
         let name = &pair.name;
         let source = if pair.ident.is_some() && pair.source.is_none() { name } else { "..." };
         let message = format!(
-            "all telemetry has a field `{name}` of its own; give the {what} another name: `its_{name} = {source}`"
+            "`{name}` is reserved: all telemetry has it; give the {what} another name, such as `its_{name} = {source}`"
         );
         errors.here(pair.span, message);
     } else if !first {
-        errors.here(pair.span, format!("the {what} `{}` is there twice", pair.name));
+        errors.here(pair.span, format!("duplicate {what} `{}`", pair.name));
     } else {
         return true;
     }
     false
 }
 
-fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
+fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<ValueSource> {
     match (&pair.source, &pair.ident) {
-        (Some(expr), _) => source::source(expr, on, each, errors),
-        (None, Some(ident)) => source::field(ident, on, each, errors),
+        (Some(expr), _) => value::source(expr, on, each, errors),
+        (None, Some(ident)) => value::field(ident, on, each, errors),
         (None, None) => {
-            errors.here(pair.span, format!("write `\"{}\" = ...`", pair.name));
+            errors.here(pair.span, format!("expected `\"{}\" = ...`", pair.name));
             None
         }
     }
@@ -207,7 +212,7 @@ fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
             Some(need) if pair.source.is_none() => needs.push(*need),
             _ => {
                 let near = did_you_mean(&pair.name, KNOWN.iter().copied());
-                let message = format!("a recorder can need {}{near}", crate::errors::one_of(KNOWN.iter().copied()));
+                let message = format!("expected {}{near}", crate::errors::one_of(KNOWN.iter().copied()));
                 errors.here(pair.span, message);
             }
         }
@@ -217,11 +222,11 @@ fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
 
 fn krate(items: Items<'_>, errors: &mut Errors) -> syn::Path {
     let default = || syn::parse_quote!(::ltel_core);
-    match items.expr("crate").map(source::plain) {
+    match items.expr("crate").map(value::plain) {
         None => default(),
         Some(Expr::Path(ExprPath { path, .. })) => path.clone(),
         Some(other) => {
-            errors.at(other, "`crate` is the path of `ltel_core`: `crate = my_crate::ltel_core`");
+            errors.at(other, "expected the path of `ltel_core`: `crate = my_crate::ltel_core`");
             default()
         }
     }
@@ -229,7 +234,7 @@ fn krate(items: Items<'_>, errors: &mut Errors) -> syn::Path {
 
 /// `500ms`, `10s`, `1m`, `1h`, in milliseconds.
 fn every(expr: &Expr, errors: &mut Errors) -> Option<u64> {
-    let text = source::text(expr, "a duration", errors)?;
+    let text = value::text(expr, "a duration", errors)?;
     let value = text.value();
     let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let (number, unit) = value.split_at(digits);
@@ -242,7 +247,7 @@ fn every(expr: &Expr, errors: &mut Errors) -> Option<u64> {
     };
     let millis = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor)).filter(|ms| *ms > 0);
     if millis.is_none() {
-        errors.at(&text, "a duration is a whole number with `ms`, `s`, `m` or `h`: `\"10s\"`");
+        errors.at(&text, "expected a whole number above zero with the unit `ms`, `s`, `m` or `h`, such as `\"10s\"`");
     }
     millis
 }

@@ -11,7 +11,7 @@ use syn::Type;
 use syn::spanned::Spanned as _;
 
 use crate::event::{Access, EventField, EventKind};
-use crate::model::{Buckets, Closure, Instrument, Kind, Model, On, RecordField, Source};
+use crate::model::{Buckets, Closure, Instrument, Kind, Model, On, RecordField, ValueSource};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let expansion = Expansion::new(model);
@@ -269,22 +269,22 @@ impl<'a> Expansion<'a> {
         self.guarded(&instrument.on, instrument.when.as_ref(), &value, &quote!(::core::option::Option::None))
     }
 
-    fn label(&self, source: &Source) -> TokenStream {
+    fn label(&self, source: &ValueSource) -> TokenStream {
         let private = &self.private;
         self.converted(source, &quote!(#private::label), false)
     }
 
     /// A value, passed to a function of `__private` by reference. The argument has the span of the user's tokens, for there
     /// the compiler says that its type will not do.
-    fn converted(&self, source: &Source, convert: &TokenStream, may_change: bool) -> TokenStream {
+    fn converted(&self, source: &ValueSource, convert: &TokenStream, may_change: bool) -> TokenStream {
         match source {
-            Source::Literal(lit) => quote!(#convert(&#lit)),
-            Source::Closure(closure) => {
+            ValueSource::Literal(lit) => quote!(#convert(&#lit)),
+            ValueSource::Closure(closure) => {
                 let call = self.call(closure, &self.event, None, may_change);
                 let argument = quote_spanned!(locally(closure.expr.body.span())=> &#call);
                 quote!(#convert(#argument))
             }
-            Source::Field(ident, fields) => self.field(ident, fields, |place| quote!(#convert(#place))),
+            ValueSource::Field(ident, fields) => self.field(ident, fields, |place| quote!(#convert(#place))),
         }
     }
 

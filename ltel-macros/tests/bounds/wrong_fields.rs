@@ -6,19 +6,19 @@ use ltel_core::prelude::*;
 struct Traffic {
     /// Requests.
     #[counter]
-    requests: Histogram, //~ a field with `#[counter]` is a `Counter`, not a `ltel_core::instrument::Histogram`
+    requests: Histogram, //~ a field with `#[counter]` must be a `Counter`, not a `ltel_core::instrument::Histogram`
     /// Sessions.
     #[up_down_counter(value = 1)]
-    sessions: Counter, //~ a field with `#[up_down_counter]` is an `UpDownCounter`
+    sessions: Counter, //~ a field with `#[up_down_counter]` must be an `UpDownCounter`
     /// Status.
     #[gauge(value = status_code)]
-    status: u64, //~ a field with `#[gauge]` is a `Gauge`, not a `u64`
+    status: u64, //~ a field with `#[gauge]` must be a `Gauge`, not a `u64`
     /// Times.
     #[histogram(value = response_time)]
-    times: Gauge, //~ a field with `#[histogram]` is a `Histogram`
+    times: Gauge, //~ a field with `#[histogram]` must be a `Histogram`
     /// Slow ones.
     #[record]
-    slow: Counter, //~ a field with `#[record]` is a `Records`
+    slow: Counter, //~ a field with `#[record]` must be a `Records`
 }
 
 fn main() {}

@@ -17,7 +17,7 @@ struct Traffic {
     #[counter(value = |r| r.response_time)] //~ `ResponseTime` cannot be recorded by an instrument of `u64`
     total: Counter,
     /// Bounds.
-    #[histogram(value = response_time, buckets = |_| 3)] //~ is no list of bounds
+    #[histogram(value = response_time, buckets = |_| 3)] //~ is not a list of bounds
     bounds: Histogram,
     /// Slow ones.
     #[record(fields(thread = |_| std::thread::current()))] //~ `Thread` cannot be a field of a record

@@ -2,9 +2,9 @@
 
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr};
 
-use crate::errors::{Errors, did_you_mean, one_of};
+use crate::errors::{Errors, all_of, did_you_mean, one_of};
 use crate::event::{self, EventKind};
-use crate::model::{Closure, On, Source};
+use crate::model::{Closure, On, ValueSource};
 
 /// What Locust, or another telemetry, calls a field of an event, and what ltel calls it.
 const SYNONYMS: &[(&str, &str)] = &[
@@ -43,7 +43,7 @@ pub(crate) fn text(expr: &Expr, what: &str, errors: &mut Errors) -> Option<LitSt
     if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = plain(expr) {
         return Some(text.clone());
     }
-    errors.at(expr, format!("{what} is a text: `\"...\"`"));
+    errors.at(expr, format!("{what} must be a string: `\"...\"`"));
     None
 }
 
@@ -72,7 +72,7 @@ fn checked_closure(closure: &ExprClosure, most: usize, errors: &mut Errors) -> O
     let arity = closure.inputs.len();
     if arity == 0 || arity > most {
         let takes = if most == 1 {
-            "this closure takes the options: `|o|`"
+            "expected a closure of the options: `|o|`"
         } else {
             "expected a closure of the event, the options and the context: `|event|`, `|event, o|` or `|event, o, cx|`"
         };
@@ -81,39 +81,36 @@ fn checked_closure(closure: &ExprClosure, most: usize, errors: &mut Errors) -> O
         return None;
     }
     if let Some(asyncness) = &closure.asyncness {
-        errors.at(asyncness, "a recorder does not wait: this closure cannot be async");
+        errors.at(asyncness, "the closure cannot be async");
         return None;
     }
     Some(Closure { expr: closure.clone(), arity })
 }
 
 /// A value: a field of the event, a closure over it, or a constant.
-pub(crate) fn source(expr: &Expr, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
+pub(crate) fn source(expr: &Expr, on: &On, each: bool, errors: &mut Errors) -> Option<ValueSource> {
     match plain(expr) {
-        Expr::Closure(closure) => checked_closure(closure, 3, errors).map(Source::Closure),
-        Expr::Lit(ExprLit { lit, .. }) => Some(Source::Literal(lit.clone())),
+        Expr::Closure(closure) => checked_closure(closure, 3, errors).map(ValueSource::Closure),
+        Expr::Lit(ExprLit { lit, .. }) => Some(ValueSource::Literal(lit.clone())),
         Expr::Path(path) if path.path.get_ident().is_some() => {
             path.path.get_ident().and_then(|ident| field(ident, on, each, errors))
         }
         other => {
-            errors.at(
-                other,
-                "expected a field of the event, a closure that computes the value (`|event| ...`), or a constant",
-            );
+            errors.at(other, "expected a field of the event, a closure (`|event| ...`) or a constant");
             None
         }
     }
 }
 
 /// A bare identifier.
-pub(crate) fn field(ident: &Ident, on: &On, each: bool, errors: &mut Errors) -> Option<Source> {
+pub(crate) fn field(ident: &Ident, on: &On, each: bool, errors: &mut Errors) -> Option<ValueSource> {
     let events = match on {
         On::Tick | On::Finish => {
-            errors.at(ident, "there is no event here to take a field from; use a closure: `|now, o, cx| ...`");
+            errors.at(ident, "`Tick` and `Finish` have no event, so no fields: use a closure (`|now, o, cx| ...`)");
             return None;
         }
         On::Events(_) if each => {
-            errors.at(ident, "with `each` there is an item in the event's place; use a closure: `|item| ...`");
+            errors.at(ident, "with `each`, values come from the item: use a closure (`|item| ...`)");
             return None;
         }
         On::Events(events) => events,
@@ -129,7 +126,7 @@ pub(crate) fn field(ident: &Ident, on: &On, each: bool, errors: &mut Errors) -> 
         }
     }
     // Without events there is an error already.
-    (!found.is_empty()).then(|| Source::Field(ident.clone(), found))
+    (!found.is_empty()).then(|| ValueSource::Field(ident.clone(), found))
 }
 
 fn no_field(name: &str, kind: &EventKind) -> String {
@@ -139,7 +136,7 @@ fn no_field(name: &str, kind: &EventKind) -> String {
         Some((_, known)) => format!("; did you mean `{known}`?"),
         None => did_you_mean(name, names()),
     };
-    let near = if near.is_empty() { format!("; it has {}", one_of(names())) } else { near };
+    let near = if near.is_empty() { format!("; the fields are {}", all_of(names())) } else { near };
     format!("`{}` has no field `{name}`{near}", kind.name)
 }
 
@@ -150,7 +147,7 @@ pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On>
         one => vec![one],
     };
     if list.is_empty() {
-        errors.at(expr, "no event: this would record nothing");
+        errors.at(expr, "expected at least one event");
         return None;
     }
     let mut events = Vec::new();
@@ -163,9 +160,9 @@ pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On>
             }
             Some(name @ ("Tick" | "Finish")) => {
                 let message = if of_field {
-                    format!("`{name}` stands alone: it is no event")
+                    format!("`{name}` cannot be combined with events")
                 } else {
-                    format!("`{name}` is no event of Locust; a field can be `on = {name}`")
+                    format!("`{name}` is not an event of Locust: only a field can have `on = {name}`")
                 };
                 errors.at(expr, message);
                 ok = false;
@@ -173,7 +170,7 @@ pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On>
             Some(name) if event::kind(name).is_some() => {
                 let kind = event::kind(name);
                 if kind.is_some_and(|kind| events.contains(&kind)) {
-                    errors.at(expr, format!("`{name}` is listed twice"));
+                    errors.at(expr, format!("duplicate event `{name}`"));
                     ok = false;
                 }
                 events.extend(kind);
@@ -181,7 +178,7 @@ pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On>
             name => {
                 let known = || event::EVENTS.iter().map(|kind| kind.name);
                 let near = name.map_or_else(String::new, |name| did_you_mean(name, known()));
-                let near = if near.is_empty() { format!("; the events are {}", one_of(known())) } else { near };
+                let near = if near.is_empty() { format!("; the events are {}", all_of(known())) } else { near };
                 errors.at(expr, format!("expected an event of Locust{near}"));
                 ok = false;
             }
