@@ -449,6 +449,8 @@ fn errors_say_what_is_wrong() {
     let json = |line: &str| decode(Encoding::JsonLines, line.as_bytes()).unwrap_err();
     assert_eq!(json("{}"), DecodeError::NoType);
     assert_eq!(json(r#"{"type":"greetings"}"#), DecodeError::UnknownType { kind: "greetings".to_owned(), seq: None });
+    let long = format!(r#"{{"type":"{}","seq":[]}}"#, "x".repeat(100_000));
+    assert_eq!(json(&long), DecodeError::UnknownType { kind: "x".repeat(64), seq: None });
     assert!(matches!(json("{"), DecodeError::Malformed(_)));
     let nested = [vec![0x91; 100_000], vec![0xc0]].concat();
     assert!(matches!(decode(Encoding::MessagePack, &nested), Err(DecodeError::Malformed(_))));

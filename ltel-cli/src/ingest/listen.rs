@@ -163,3 +163,35 @@ fn keep_alive(stream: &tokio::net::TcpStream, peer: SocketAddr) {
         tracing::debug!("cannot set options of the connection from {peer}: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::UnixSocket;
+
+    /// Scenario: the path of the default socket is too long, or its folder is not there any more.
+    #[tokio::test]
+    async fn without_the_default_socket_there_is_tcp() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let long = folder.path().join("l".repeat(120));
+        std::fs::create_dir(&long).expect("a folder");
+        for path in [long.join("ltel.sock"), folder.path().join("missing/ltel.sock")] {
+            let mut listen = Listen {
+                unix: Some(UnixSocket { path, is_default: true }),
+                tcp: "127.0.0.1:0".parse().ok(),
+                tls: None,
+                max_connections: 1,
+                max_frame_bytes: 1,
+                max_buffered_bytes: 1,
+                token: None,
+            };
+            let addresses = Listeners::bind(&listen).await.expect("TCP").addresses();
+            assert!(matches!(&addresses[..], [tcp] if tcp.starts_with("tcp://127.0.0.1:")), "{addresses:?}");
+            listen.unix.as_mut().expect("it is set").is_default = false;
+            assert!(Listeners::bind(&listen).await.is_err());
+            listen.unix.as_mut().expect("it is set").is_default = true;
+            listen.tcp = None;
+            assert!(Listeners::bind(&listen).await.is_err());
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The file of a Unix socket: only its owner can connect, from its first moment, and it is gone when ltel is.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -65,13 +66,84 @@ fn is_served(path: &Path) -> io::Result<bool> {
 /// Makes the socket in a folder that nobody else can enter, and moves it to its path when only its owner can connect.
 fn bind_private(path: &Path) -> io::Result<(UnixListener, u64)> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A socket's path may not be long: this one is as long as the one that is asked for, where that can be.
-    let name = path.file_name().map_or(0, std::ffi::OsStr::len).saturating_sub(3).clamp(3, 8);
-    let folder = tempfile::Builder::new().prefix(".").rand_bytes(name).tempdir_in(parent)?;
+    // A socket's path may not be long: this one is as long as the one that is asked for, but for the shortest names.
+    let random = path.file_name().map_or(0, OsStr::len).saturating_sub(2).clamp(2, 8);
+    let folder = tempfile::Builder::new().prefix("").rand_bytes(random).tempdir_in(parent)?;
     let made = folder.path().join("s");
     let listener = UnixListener::bind(&made)?;
     fs::set_permissions(&made, Permissions::from_mode(0o600))?;
     let inode = fs::symlink_metadata(&made)?.ino();
     fs::rename(&made, path)?;
     Ok((listener, inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a folder")
+    }
+
+    #[tokio::test]
+    async fn only_its_owner_can_connect_and_nothing_else_is_left() {
+        let folder = folder();
+        let path = folder.path().join("ltel.sock");
+        let (listener, file) = bind(&path).expect("a socket");
+        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+        let names: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(names, ["ltel.sock"]);
+        let _client = UnixStream::connect(&path).expect("it listens");
+        listener.accept().await.expect("a client");
+        drop((listener, file));
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_ltel_has_left_is_taken_over() {
+        let folder = folder();
+        let path = folder.path().join("ltel.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+        let (_listener, _file) = bind(&path).expect("nobody listens there");
+        UnixStream::connect(&path).expect("it listens");
+        assert!(matches!(bind(&path), Err(ListenError::InUse(_))));
+        fs::write(folder.path().join("file"), "").expect("a file");
+        assert!(matches!(bind(&folder.path().join("file")), Err(ListenError::NotASocket(_))));
+    }
+
+    /// Scenario: another process listens, does not accept, and its backlog is full: it is stopped.
+    #[tokio::test]
+    async fn one_that_is_stopped_is_there_all_the_same() {
+        let folder = folder();
+        let path = folder.path().join("ltel.sock");
+        let address = SockAddr::unix(&path).expect("a path");
+        let stopped = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        stopped.bind(&address).expect("a path");
+        stopped.listen(1).expect("a listener");
+        let mut waiting = Vec::new();
+        loop {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            client.set_nonblocking(true).expect("a socket");
+            let connected = client.connect(&address);
+            waiting.push(client);
+            if connected.is_err() {
+                break;
+            }
+        }
+        assert!(matches!(bind(&path), Err(ListenError::InUse(_))));
+    }
+
+    #[tokio::test]
+    async fn a_path_may_be_as_long_as_the_system_allows() {
+        let folder = folder();
+        let longest = if cfg!(target_os = "linux") { 107 } else { 103 };
+        let room = longest - folder.path().as_os_str().len() - 1;
+        for name in ["l".repeat(room), format!("{}/l.so", "l".repeat(room - 5))] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            bind(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+    }
 }

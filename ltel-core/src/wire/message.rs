@@ -38,7 +38,7 @@ impl Fields<'_, '_> {
                     "hello" => Message::Hello(self.read()),
                     "done" => Message::Done(self.event(now)),
                     "heartbeat" => Message::Heartbeat,
-                    kind => return Err(DecodeError::UnknownType { kind: kind.to_owned(), seq: self.seq }),
+                    kind => return Err(DecodeError::UnknownType { kind: name(kind, []), seq: self.seq }),
                 }
             };
         }
@@ -85,8 +85,8 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Kind and keys, for people: `users.counts.Shopper`.
-fn name<'k>(kind: &str, keys: impl IntoIterator<Item = &'k str>) -> String {
+/// Kind and keys, for people: `users.counts.Shopper`. Both may be a client's own, so they are short.
+pub(super) fn name<'k>(kind: &str, keys: impl IntoIterator<Item = &'k str>) -> String {
     let name = keys.into_iter().fold(kind.to_owned(), |name, key| name + "." + key);
     name.chars().filter(|c| !c.is_control()).take(NAME).collect()
 }

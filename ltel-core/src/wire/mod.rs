@@ -113,7 +113,7 @@ fn seq(seq: &Value<'_>, kind: &str, wrong: &mut WrongFields) -> Option<u64> {
         Value::Null => None,
         Value::Number(number) if let Some(number) = number.whole() => Some(number),
         _ => {
-            wrong.count(format!("{kind}.seq"));
+            wrong.count(message::name(kind, ["seq"]));
             None
         }
     }
