@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ltel_core::text::printable;
 use ltel_core::wire::{Decoded, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Token};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -123,7 +124,7 @@ const CROWDED_OUT: &str = "it said nothing, and others wait for its place";
 async fn refuse<W: AsyncWrite + Unpin>(end: End, write: &mut W, encoding: Encoding, settings: &Settings) {
     if let End::Fault(kind, details) = end {
         settings.faults.count(kind, &details);
-        let reply = Reply::Error { message: format!("{kind}: {details}") };
+        let reply = Reply::Error { message: format!("{kind}: {}", printable(&details)) };
         let _ = timeout(REFUSAL_WITHIN, send(write, encoding, &reply)).await;
     }
 }

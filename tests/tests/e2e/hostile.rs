@@ -94,7 +94,7 @@ fn bad_frames_of_a_good_client() {
         assert_eq!(lines.final_record().count("num_failures"), 1);
     }
     ltel.signal(rustix::process::Signal::TERM);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
 }
 
 /// Scenario: a client whose every frame has values of the wrong type in it: fractions of users, a start time that is none,
@@ -212,7 +212,7 @@ fn a_frame_that_is_too_large() {
         let why = client.refusal();
         assert!(why.starts_with("frame refused") && why.contains("4096"), "{why}");
         drop(client);
-        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        assert_eq!(ltel.wait(SOON), Exit::Code(1));
         assert_eq!(scene.lines().report().count("recorded"), 1);
         std::fs::remove_file(scene.path("telemetry.ndjson")).unwrap();
     }

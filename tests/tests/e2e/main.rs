@@ -11,6 +11,7 @@ mod demo;
 mod ends;
 mod exact;
 mod faults;
+mod folders;
 mod foreign;
 mod hostile;
 mod internal;

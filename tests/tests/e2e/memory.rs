@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use ltel_core::event::{RequestError, TestStart};
 use ltel_core::wire::{Encoding, Message};
@@ -12,9 +14,10 @@ use rustix::process::Signal;
 /// What ltel may have at default settings, in MiB.
 const WALL: u64 = 256;
 
-/// Writes as much as ltel takes without waiting for it.
+/// Writes as much as ltel takes.
 fn pour(streams: &mut [(UnixStream, usize)], bytes: &[u8]) {
-    loop {
+    let mut idle = 0;
+    while idle < 50 {
         let mut written = 0;
         for (stream, at) in &mut *streams {
             match stream.write(&bytes[*at..]) {
@@ -25,8 +28,11 @@ fn pour(streams: &mut [(UnixStream, usize)], bytes: &[u8]) {
                 Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::BrokenPipe), "{error}"),
             }
         }
-        if written == 0 {
-            return;
+        if written > 0 {
+            idle = 0;
+        } else {
+            idle += 1;
+            thread::sleep(Duration::from_millis(10));
         }
     }
 }
@@ -91,7 +97,7 @@ fn what_clients_send_is_bounded() {
     let more = "[recorders.failures]\n[recorders.spans]\n[backends.spans]\ntype = \"json\"\noutput = \"/dev/null\"\nspans = true";
     let mut ltel = scene.serve(&config(&scene, "", more), &[]);
     let socket = scene.socket();
-    let first = [&65_000_u32.to_be_bytes()[..], &[0x91; 64_000]].concat();
+    let first = [&65_000_u32.to_be_bytes()[..], &vec![0x91; 64_000]].concat();
 
     let mut unwelcome = connect(&socket, 400, &[]);
     pour(&mut unwelcome, &first);
@@ -136,7 +142,7 @@ fn what_clients_send_is_bounded() {
     }
     wall(&ltel, "long ids");
 
-    let mut bad = many_rows(bad);
+    let bad = many_rows(bad);
     wall(&ltel, "many rows in one frame");
 
     good.finish();
