@@ -21,7 +21,7 @@ use crate::client::{hello, hello_of, row, traced};
 pub(super) struct Kind {
     /// What it does.
     pub(super) name: &'static str,
-    /// How many of a thousand clients are of this kind.
+    /// How many of a thousand clients are of this kind, where there are all kinds.
     pub(super) share: usize,
     /// Does it once, on a connection of its own.
     pub(super) once: fn(Hostile) -> Doing,

@@ -112,12 +112,12 @@ impl Attack {
     }
 
     fn attack(&self, runtime: &Runtime, place: &Place, counts: &Arc<Vec<Counts>>) {
+        let kinds = || KINDS.iter().enumerate().filter(|(_, kind)| kind.name.contains(&self.only));
+        let shares: usize = kinds().map(|(_, kind)| kind.share).sum();
+        assert!(shares > 0, "no kind of client has `{}` in its name", self.only);
         let mut number = 0;
-        for (index, kind) in KINDS.iter().enumerate() {
-            if !kind.name.contains(&self.only) {
-                continue;
-            }
-            for _ in 0..(self.clients * kind.share).div_ceil(1_000) {
+        for (index, kind) in kinds() {
+            for _ in 0..(self.clients * kind.share).div_ceil(shares) {
                 number += 1;
                 let (place, counts, once) = (place.clone(), Arc::clone(counts), kind.once);
                 let mut random = Random::new(self.seed, number as u64);
