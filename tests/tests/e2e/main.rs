@@ -3,6 +3,7 @@
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
 
+mod attack;
 mod backends;
 mod cli;
 mod collectors;

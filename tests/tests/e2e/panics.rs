@@ -87,7 +87,9 @@ fn a_recorder_that_panics_at_its_end() {
             assert_eq!(report.telemetry["recorders_panicked"][recorder], why, "{report:?}");
             assert_eq!(of_run.final_record().count("num_requests"), 3);
             assert_eq!(of_run.final_record().telemetry["complete"], false);
-            let said = format!("run {run} is over and not complete: 3 requests recorded, 0 dropped (recorder `{recorder}` panicked)");
+            let said = format!(
+                "run {run} is over and not complete: 3 requests recorded, 0 dropped (recorder `{recorder}` panicked)"
+            );
             assert!(ltel.stderr().contains(&said), "{}", ltel.stderr());
         }
     }
