@@ -47,7 +47,7 @@ const FAR_AHEAD: u64 = 1 << 32;
 pub struct Limits {
     /// Runs at work at a time.
     pub runs: usize,
-    /// Sources of one run, those included that others have named and that never came.
+    /// Sources of one run; and as many again that others have named and that never came.
     pub sources: usize,
     /// Bytes of frames that wait for their run, of all clients. One client may have an eighth of it.
     pub held_bytes: usize,
@@ -413,9 +413,10 @@ impl Runs {
         &self.no_run
     }
 
-    /// Requests of a client that wait until it is known which run they belong to. They are decoded to be counted.
-    pub fn held_requests(&self, client: ClientIndex) -> u64 {
-        self.clients.get(client.0).map_or(0, |client| client.held.load().requests)
+    /// Requests and events of a client that wait until it is known which run they belong to. They are decoded to be counted.
+    pub fn held(&self, client: ClientIndex) -> (u64, u64) {
+        let load = self.clients.get(client.0).map(|client| client.held.load()).unwrap_or_default();
+        (load.requests, load.events)
     }
 
     /// Bytes of all frames that wait so.

@@ -24,7 +24,7 @@ pub struct Run {
     // Whether one of its sources is in another test by now: a source that begins a test without saying which is not in this.
     pub(super) left: bool,
     pub(super) members: Vec<Member>,
-    // Sources that it may have, those that others have named included.
+    // Sources that it may have; and as many again that others have named and that have not joined.
     limit: usize,
     // Locust's ids of all members.
     ids: BTreeSet<String>,
@@ -215,7 +215,7 @@ impl Run {
             if joined || self.strangers.contains_key(id) {
                 continue;
             }
-            if self.members.len() + self.strangers.len() >= self.limit {
+            if self.strangers.len() >= self.limit {
                 // They are not told apart, and may come again with each frame.
                 self.unlisted = self.unlisted.max(1);
                 continue;
