@@ -26,9 +26,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::{BackendConfig, Config};
 use crate::deliver::summary::Summary;
 use crate::deliver::{self, DRAIN, Delivered, Feed, RunningBackend};
-use crate::runs::faults::Faults;
 
-use crate::ingest::Listeners;
+use crate::ingest::{Faults, Listeners};
 use crate::runs::{Outcome, Runs, Status};
 use own_metrics::OwnMetrics;
 

@@ -17,10 +17,10 @@ use tokio_util::task::TaskTracker;
 
 use super::buffers::Buffers;
 use super::delivery::{Delivery, Welcome};
+use super::faults::Faults;
 use super::input::Input;
 use super::newcomers::Newcomer;
 use crate::clock;
-use crate::runs::faults::Faults;
 
 /// How long a connection may take to say `hello`, with the handshake of TLS where there is one.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);

@@ -19,10 +19,10 @@ use tokio_util::task::TaskTracker;
 use super::buffers::Buffers;
 use super::connection;
 use super::delivery::Delivery;
+use super::faults::Faults;
 use super::newcomers::Newcomers;
 use super::unix::{self, SocketFile};
 use crate::config::{Listen, ServerTls};
-use crate::runs::faults::Faults;
 
 /// Why ltel cannot listen.
 #[derive(Debug, Error)]

@@ -7,8 +7,10 @@ mod connection;
 mod input;
 mod buffers;
 mod delivery;
+mod faults;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use delivery::{Delivery, Welcome};
+pub(crate) use faults::Faults;
 pub(crate) use listen::{ListenError, Listeners};

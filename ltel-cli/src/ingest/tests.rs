@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::buffers::Buffers;
 use super::connection::{self, Settings};
 use super::delivery::{Delivery, Welcome};
+use super::faults::Faults;
 use super::newcomers::Newcomers;
-use crate::runs::faults::Faults;
 
 const FRAME: usize = 1 << 20;
 

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use crate::config::Signal;
 use crate::deliver::Watch;
+use crate::ingest::Faults;
 use crate::runs::Status;
-use crate::runs::faults::Faults;
 
 // Enough for more backends than anybody has, by signal and reason.
 const SERIES: usize = 500;

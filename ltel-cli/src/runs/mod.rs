@@ -6,7 +6,6 @@ mod active_run;
 mod active_recorder;
 mod report;
 mod sampler;
-pub(crate) mod faults;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +26,7 @@ pub(crate) use ltel_core::runs::{EndedRun, Outcome};
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::deliver::BackendHandle;
-use crate::ingest::{Delivery, Welcome};
-use faults::Faults;
+use crate::ingest::{Delivery, Faults, Welcome};
 use output::Output;
 use sampler::Sampler;
 

@@ -10,10 +10,10 @@ use ltel_core::source::Source;
 use ltel_core::wire::WrongFields;
 
 use super::active_run::ActiveRun;
-use super::faults::Faults;
 use super::report::{self, Report};
 use crate::config::Config;
 use crate::deliver::{BackendHandle, RunRecord};
+use crate::ingest::Faults;
 
 /// The active runs, and what they have at hand.
 #[derive(Debug)]
