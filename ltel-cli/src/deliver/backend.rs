@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::DRAIN;
-use super::queue::{Queue, Reopener, Watch};
+use super::queue::{Queue, Reopener, Takes, Watch};
 use super::worker::Worker;
 use crate::config::BackendConfig;
 
@@ -54,7 +54,7 @@ impl BackendHandle {
 
     /// The figures of a run, for a backend that shows them to people.
     pub(crate) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
-        for queue in self.queues.iter().filter(|queue| queue.figures) {
+        for queue in self.queues.iter().filter(|queue| queue.takes.figures) {
             queue.figures(run, figures);
         }
     }
@@ -62,7 +62,7 @@ impl BackendHandle {
     /// A run is over: its points are collected a last time, and everything of it is delivered. The report is its last record.
     pub(crate) fn end(&self, report: &RunRecord) {
         for queue in &self.queues {
-            queue.end(&report.run, queue.takes(Signal::Logs).then(|| report.clone()));
+            queue.end(&report.run, queue.has(Signal::Logs).then(|| report.clone()));
         }
     }
 
@@ -72,7 +72,7 @@ impl BackendHandle {
     }
 
     fn queue(&self, signal: Signal) -> Option<&Queue> {
-        self.queues.iter().find(|queue| queue.takes(signal))
+        self.queues.iter().find(|queue| queue.has(signal))
     }
 }
 
@@ -135,10 +135,11 @@ pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBac
     let takes_points = pipes.iter().any(|pipe| pipe.signals.contains(&Signal::Metrics));
     let mut queues = Vec::new();
     let mut workers = Vec::new();
-    for Pipe { signals, figures, sink } in pipes {
-        let (queue, intake) = Queue::new(&config.name, (signals, figures), config.queue, &account);
+    for Pipe { signals, figures, collects, sink } in pipes {
+        let takes = Takes { signals, figures, every: (!collects).then_some(config.interval) };
+        let (queue, intake) = Queue::new(&config.name, takes, config.queue, &account);
         queues.push(queue);
-        workers.push((signals, Worker { interval: config.interval, intake, sink, account: Arc::clone(&account) }));
+        workers.push((signals, Worker { intake, sink, account: Arc::clone(&account) }));
     }
     let reopeners = queues.iter().map(Queue::reopener).collect();
     let handle = BackendHandle {

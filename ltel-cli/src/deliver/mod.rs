@@ -17,6 +17,8 @@ pub(crate) mod json;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -21,12 +21,20 @@ const ENDED_RUN: usize = 512;
 /// The way into a pipe.
 #[derive(Debug)]
 pub(super) struct Queue {
-    pub(super) signals: &'static [Signal],
-    pub(super) figures: bool,
+    pub(super) takes: Takes,
     backend: String,
     limits: QueueLimits,
     account: Arc<DeliveryAccount>,
     shared: Arc<Shared>,
+}
+
+/// What a pipe takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takes {
+    pub(super) signals: &'static [Signal],
+    pub(super) figures: bool,
+    /// How often its points are collected, where a recorder has no interval; absent if its sink collects them.
+    pub(super) every: Option<Duration>,
 }
 
 /// The other end.
@@ -50,6 +58,8 @@ struct State {
     ended: usize,
     feeds: Vec<Scheduled>,
     next_feed: u64,
+    /// Whether feeds were added since the worker last looked when it is to collect.
+    rescheduled: bool,
     /// Nothing more is put in.
     closed: bool,
     /// Nothing more is taken out.
@@ -128,22 +138,27 @@ impl Batch {
 impl Queue {
     pub(super) fn new(
         backend: &str,
-        (signals, figures): (&'static [Signal], bool),
+        takes: Takes,
         limits: QueueLimits,
         account: &Arc<DeliveryAccount>,
     ) -> (Self, Intake) {
         let shared = Arc::<Shared>::default();
         let (backend, account) = (backend.to_owned(), Arc::clone(account));
-        let queue = Self { signals, figures, backend, limits, account, shared: Arc::clone(&shared) };
+        let queue = Self { takes, backend, limits, account, shared: Arc::clone(&shared) };
         (queue, Intake { shared })
     }
 
-    pub(super) fn takes(&self, signal: Signal) -> bool {
-        self.signals.contains(&signal)
+    pub(super) fn has(&self, signal: Signal) -> bool {
+        self.takes.signals.contains(&signal)
     }
 
+    /// A run's recorder begins. Its feed does not wait for the worker: if that hangs, the run may end before it sees it.
     pub(super) fn begin(&self, feed: Feed) {
-        self.push(Job::Begin(feed));
+        match self.takes.every {
+            Some(every) => self.shared.lock().schedule(feed, every),
+            None => self.push(Job::Begin(feed)),
+        }
+        self.shared.ready.notify_one();
     }
 
     /// Puts a record in, if there is room.
@@ -209,7 +224,10 @@ impl Queue {
     pub(super) fn end(&self, run: &Arc<RunInfo>, report: Option<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
         let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
-        let sizes = points.iter().map(size::points).fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        let sizes = points
+            .iter()
+            .map(|points| size::points(&points.metrics))
+            .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
         let report_bytes = report.as_ref().map_or(0, |report| size::record(&report.record));
         let bytes = ENDED_RUN + sizes.1 + report_bytes;
         self.account.admitted(Signal::Metrics, sizes.0);
@@ -240,10 +258,11 @@ impl Queue {
 
     /// The final points of a run do not wait any longer.
     fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
-        let unread = begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points).0);
+        let unread =
+            begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.metrics).0);
         let unread: u64 = unread.sum();
         self.account.admitted(Signal::Metrics, unread);
-        let points = unread + ended.points.iter().map(|points| size::points(points).0).sum::<u64>();
+        let points = unread + ended.points.iter().map(|points| size::points(&points.metrics).0).sum::<u64>();
         let run = ltel_core::text::shortened(&ended.run.run_id, 64);
         let why = format!("the final points of run {run} did not find room in the queue");
         if self.account.failed_points(points, true, false, why) {
@@ -333,6 +352,17 @@ impl State {
         Waiting { items: limits.items.saturating_sub(waiting.items), bytes: limits.bytes.saturating_sub(waiting.bytes) }
     }
 
+    /// Has a feed collected at its interval.
+    fn schedule(&mut self, feed: Feed, every: Duration) {
+        if self.gone {
+            return;
+        }
+        let (id, every) = (self.next_feed, feed.interval.unwrap_or(every));
+        self.next_feed += 1;
+        self.rescheduled = true;
+        self.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every });
+    }
+
     fn take_feeds(&mut self, run: &Arc<RunInfo>) -> Vec<Scheduled> {
         self.feeds.extract_if(.., |scheduled| scheduled.feed.is_of(run)).collect()
     }
@@ -366,8 +396,8 @@ impl Intake {
     pub(super) async fn ready(&self) -> bool {
         loop {
             {
-                let state = self.shared.lock();
-                if !state.jobs.is_empty() {
+                let mut state = self.shared.lock();
+                if std::mem::take(&mut state.rescheduled) || !state.jobs.is_empty() {
                     return true;
                 }
                 if state.closed {
@@ -426,15 +456,6 @@ impl Intake {
         waiting.bytes -= taken.bytes;
     }
 
-    /// Has a feed collected at its interval.
-    pub(super) fn schedule(&self, feed: Feed, interval: Duration) {
-        let mut state = self.shared.lock();
-        let every = feed.interval.unwrap_or(interval);
-        let id = state.next_feed;
-        state.next_feed += 1;
-        state.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every });
-    }
-
     /// When the next feed is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.shared.lock().feeds.iter().map(|scheduled| scheduled.due).min()
@@ -453,16 +474,10 @@ impl Intake {
         Some(Vec::from_iter(collect(&feed, id, false)))
     }
 
-    /// Collects the feeds of a run that is over, for the last time, or those that are left.
-    pub(super) fn collect_last(&self, run: Option<&Arc<RunInfo>>) -> Vec<CollectedPoints> {
-        let feeds = {
-            let mut state = self.shared.lock();
-            match run {
-                Some(run) => state.take_feeds(run),
-                None => std::mem::take(&mut state.feeds),
-            }
-        };
-        feeds.iter().filter_map(|scheduled| scheduled.collect(run.is_some())).collect()
+    /// Collects the feeds that are left.
+    pub(super) fn collect_rest(&self) -> Vec<CollectedPoints> {
+        let feeds = std::mem::take(&mut self.shared.lock().feeds);
+        feeds.iter().filter_map(|scheduled| scheduled.collect(false)).collect()
     }
 }
 
@@ -487,7 +502,8 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(super) fn new(name: &str, account: &Arc<DeliveryAccount>, queues: &[Queue]) -> Self {
-        let queues = queues.iter().map(|queue| (queue.signals, Arc::clone(&queue.shared), queue.limits)).collect();
+        let queues =
+            queues.iter().map(|queue| (queue.takes.signals, Arc::clone(&queue.shared), queue.limits)).collect();
         Self { name: name.to_owned(), account: Arc::clone(account), queues }
     }
 

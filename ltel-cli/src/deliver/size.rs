@@ -2,12 +2,12 @@
 
 use std::mem::size_of;
 
-use ltel_core::backend::CollectedPoints;
 use ltel_core::points::{self, PointValue};
 use ltel_core::record::Record;
 use ltel_core::trace::SpanData;
 use opentelemetry::trace::Status;
 use opentelemetry::{Array, KeyValue, Value};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use serde_json::Value as Json;
 
 /// What an allocation costs beside its bytes.
@@ -33,8 +33,8 @@ pub(super) fn span(span: &SpanData) -> usize {
 }
 
 /// The points of a collection: how many, and about how many bytes they take.
-pub(super) fn points(collected: &CollectedPoints) -> (u64, usize) {
-    let points = points::metrics(&collected.metrics).flat_map(|metric| metric.points());
+pub(super) fn points(collected: &ResourceMetrics) -> (u64, usize) {
+    let points = points::metrics(collected).flat_map(|metric| metric.points().collect::<Vec<_>>());
     points.fold((0, 0), |(count, bytes), point| {
         let labels = point.attributes.iter().copied().map(attribute).sum::<usize>();
         let value = match &point.value {

@@ -14,7 +14,6 @@ const AT_ONCE: usize = 1_000;
 
 /// The worker of one pipe.
 pub(super) struct Worker {
-    pub(super) interval: Duration,
     pub(super) intake: Intake,
     pub(super) sink: Box<dyn AnySink>,
     pub(super) account: Arc<DeliveryAccount>,
@@ -43,7 +42,7 @@ impl Worker {
         self.sink.ending();
         others.await;
         // Those of ltel itself; all runs are over.
-        let rest = self.intake.collect_last(None);
+        let rest = self.intake.collect_rest();
         self.points(rest, false).await;
         self.sink.finish().await;
     }
@@ -54,15 +53,12 @@ impl Worker {
         }
         match self.intake.take(AT_ONCE) {
             Some(Work::Batch(batch)) => self.batch(batch).await,
-            Some(Work::Begin(feed)) => {
-                if let Some(feed) = self.sink.begin(feed) {
-                    self.intake.schedule(feed, self.interval);
-                }
-            }
+            Some(Work::Begin(feed)) => self.sink.begin(feed),
             Some(Work::Figures(run, figures)) => self.sink.figures(run, figures).await,
             Some(Work::FeedsLost(feeds)) => feeds.into_iter().for_each(|feed| self.sink.feed_lost(feed)),
             Some(Work::Reopen) => self.sink.reopen().await,
             Some(Work::End(ended)) => self.end(ended).await,
+            // A feed was added, and is due some time.
             None => {}
         }
     }
@@ -93,9 +89,6 @@ impl Worker {
     async fn end(&mut self, ended: EndedRun) {
         let EndedRun { run, points, report, .. } = ended;
         self.points(points, true).await;
-        // Those that began and ended while this pipe was busy.
-        let rest = self.intake.collect_last(Some(&run));
-        self.points(rest, false).await;
         if let Some(report) = report {
             self.sink.records(vec![report]).await;
         }
@@ -108,7 +101,7 @@ impl Worker {
             return;
         }
         if !are_booked {
-            let count = batch.iter().map(|points| size::points(points).0).sum();
+            let count = batch.iter().map(|points| size::points(&points.metrics).0).sum();
             self.account.admitted(Signal::Metrics, count);
         }
         self.sink.points(batch).await;

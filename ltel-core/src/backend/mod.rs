@@ -88,6 +88,8 @@ pub use account::{BackendEnd, Delivered, DeliveryAccount, SignalAccount};
 pub use check::{Check, Claims, ConfigError, TablePlace};
 pub use environment::{Environment, Variable, VariableValues};
 pub use signal::{Signal, Takes};
+pub use toml::Spanned;
+
 pub use sink::{AnySink, CollectedPoints, Feed, Pipe, RunRecord, Sink, SpanBatch};
 
 /// Where telemetry goes: a type of backends that a configuration can select. A value of it is one table of the configuration,

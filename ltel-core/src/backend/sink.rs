@@ -76,11 +76,9 @@ pub struct SpanBatch {
 /// it has not booked when it ends, by a panic too, has failed.
 #[allow(unused_variables)] // the names say what a method is given
 pub trait Sink: Send + 'static {
-    /// A run's recorder begins. The feed that it gives back is collected at the interval; a sink that collects when it is asked,
-    /// as for a scrape, keeps it.
-    fn begin(&mut self, feed: Feed) -> Option<Feed> {
-        Some(feed)
-    }
+    /// A run's recorder begins. For a sink that collects by itself ([`Pipe::collecting_itself`]): it keeps the feed until the run
+    /// has ended.
+    fn begin(&mut self, feed: Feed) {}
 
     /// Takes the points of one or more recorders.
     fn points(&mut self, batch: Vec<CollectedPoints>) -> impl Future<Output = ()> + Send {
@@ -134,6 +132,8 @@ pub struct Pipe {
     pub signals: &'static [Signal],
     /// Whether it takes the figures of runs for people.
     pub figures: bool,
+    /// Whether its sink collects points by itself, when it is asked for them; else they are collected at the interval.
+    pub collects: bool,
     /// What takes them.
     pub sink: Box<dyn AnySink>,
 }
@@ -142,13 +142,20 @@ impl Pipe {
     /// A pipe that takes these signals.
     #[must_use]
     pub fn new(signals: &'static [Signal], sink: impl Sink) -> Self {
-        Self { signals, figures: false, sink: Box::new(sink) }
+        Self { signals, figures: false, collects: false, sink: Box::new(sink) }
     }
 
     /// Takes the figures of runs, too.
     #[must_use]
     pub fn with_figures(mut self) -> Self {
         self.figures = true;
+        self
+    }
+
+    /// Gives its sink the feeds themselves, to be collected when somebody asks, as for a scrape.
+    #[must_use]
+    pub fn collecting_itself(mut self) -> Self {
+        self.collects = true;
         self
     }
 }
@@ -158,7 +165,7 @@ type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// A sink, whatever its type. See [`Sink`] for its methods.
 #[allow(missing_docs)]
 pub trait AnySink: Send {
-    fn begin(&mut self, feed: Feed) -> Option<Feed>;
+    fn begin(&mut self, feed: Feed);
     fn points(&mut self, batch: Vec<CollectedPoints>) -> Work<'_>;
     fn records(&mut self, batch: Vec<RunRecord>) -> Work<'_>;
     fn spans(&mut self, batch: Vec<SpanBatch>) -> Work<'_>;
@@ -172,8 +179,8 @@ pub trait AnySink: Send {
 }
 
 impl<S: Sink> AnySink for S {
-    fn begin(&mut self, feed: Feed) -> Option<Feed> {
-        Sink::begin(self, feed)
+    fn begin(&mut self, feed: Feed) {
+        Sink::begin(self, feed);
     }
 
     fn points(&mut self, batch: Vec<CollectedPoints>) -> Work<'_> {

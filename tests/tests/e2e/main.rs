@@ -22,6 +22,7 @@ mod membership;
 mod memory;
 mod new;
 mod otlp;
+mod own_backend;
 mod panics;
 mod plugin;
 mod prometheus;

@@ -10,7 +10,9 @@ use ltel_core::trace::SpanData;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, Status};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Serializer, Value};
+
+use super::escape::OneLine;
 
 use crate::deliver::message;
 
@@ -31,7 +33,7 @@ fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, 
     let message = message(kind, name);
     let envelope = Envelope { time: at.to_string(), level, name: LOGGER, message, telemetry };
     let begin = out.len();
-    match serde_json::to_writer(&mut *out, &envelope) {
+    match envelope.serialize(&mut Serializer::with_formatter(&mut *out, OneLine)) {
         Ok(()) => out.push(b'\n'),
         // Cannot happen with these types; half a line must not stay in any case.
         Err(error) => {
@@ -151,12 +153,12 @@ impl<'a> Point<'a> {
 }
 
 /// All points of a collection.
-pub(super) fn points(collected: &CollectedPoints) -> Vec<Point<'_>> {
-    let mut all = Vec::new();
-    for metric in points::metrics(&collected.metrics) {
-        all.extend(metric.points().filter_map(|point| Point::new(&metric, &point, collected.run.as_deref())));
-    }
-    all
+pub(super) fn points(collected: &CollectedPoints) -> impl Iterator<Item = Point<'_>> {
+    points::metrics(&collected.metrics).flat_map(|metric| {
+        let points: Vec<_> =
+            metric.points().filter_map(|point| Point::new(&metric, &point, collected.run.as_deref())).collect();
+        points
+    })
 }
 
 fn context(kind: &str, name: &str, run: Option<&RunInfo>) -> Map<String, Value> {

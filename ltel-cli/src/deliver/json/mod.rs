@@ -3,7 +3,9 @@
 mod config;
 mod sink;
 mod line;
+mod escape;
 mod writer;
+mod file;
 pub(crate) mod stdout;
 
 use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};

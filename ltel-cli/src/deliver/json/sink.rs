@@ -7,102 +7,140 @@ use std::sync::Arc;
 use ltel_core::backend::{CollectedPoints, DeliveryAccount, RunRecord, Signal, Sink, SpanBatch, Start, StartError};
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::writer::LineWriter;
-use super::{Json, line, writer};
+use super::writer::{LineWriter, Written, is_closed};
+use super::{Json, line};
 
 // Enough for a batch of lines; more is written at once.
 const BUFFER: usize = 64 << 10;
 
 /// Writes JSON lines to stdout or a file.
 pub(super) struct JsonSink {
+    backend: String,
     output: LineWriter,
     account: Arc<DeliveryAccount>,
     buffer: Vec<u8>,
-    // What is in the buffer, for the account.
-    told: bool,
-    points: u64,
-    records: u64,
-    spans: u64,
-    // With deltas, the same figures as last time are news and no repetition.
-    delta: bool,
-    // By feed and series: the hash of what was written last. A point that has not changed is not written again.
+    /// What each line in the buffer is.
+    lines: Vec<Line>,
+    /// Whether the last write failed.
+    is_failing: bool,
+    cumulative: bool,
+    /// By feed and series: the hash of what was written last, of sums and distributions. A point that has not changed is not written
+    /// again. No larger than the series of the runs at work, which are bounded.
     written: HashMap<u64, HashMap<u64, u64>>,
     hasher: RandomState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Record,
+    Span,
+    Point { last: bool },
+}
+
+impl Line {
+    const fn signal(self) -> Signal {
+        match self {
+            Self::Record => Signal::Logs,
+            Self::Span => Signal::Traces,
+            Self::Point { .. } => Signal::Metrics,
+        }
+    }
 }
 
 impl JsonSink {
     /// Opens the output.
     pub(super) fn open(config: &Json, cx: &Start) -> Result<Self, StartError> {
         Ok(Self {
-            output: LineWriter::open(&config.output)?,
+            backend: cx.name.clone(),
+            output: LineWriter::open(&config.output, cx)?,
             account: Arc::clone(&cx.account),
-            delta: cx.temporality != Temporality::Cumulative,
-            buffer: Vec::with_capacity(2 * BUFFER),
-            told: false,
-            points: 0,
-            records: 0,
-            spans: 0,
+            buffer: Vec::new(),
+            lines: Vec::new(),
+            is_failing: false,
+            // With deltas, the same figures as last time are news and no repetition.
+            cumulative: cx.temporality == Temporality::Cumulative,
             written: HashMap::new(),
             hasher: RandomState::new(),
         })
+    }
+
+    /// A line has been added to the buffer.
+    async fn added(&mut self, line: Line) {
+        self.lines.push(line);
+        if self.buffer.len() >= BUFFER {
+            self.write_out().await;
+        }
     }
 
     async fn write_out(&mut self) {
         if self.buffer.is_empty() {
             return;
         }
-        let result = self.output.write(&self.buffer).await;
-        let written =
-            [(Signal::Metrics, &mut self.points), (Signal::Logs, &mut self.records), (Signal::Traces, &mut self.spans)]
-                .map(|(signal, count)| (signal, std::mem::take(count)));
+        let Written { bytes, error } = self.output.write(&self.buffer).await;
+        let whole = self.buffer[..bytes].split_inclusive(|byte| *byte == b'\n').count();
         self.buffer.clear();
-        match result {
-            Ok(()) => written.iter().for_each(|&(signal, count)| self.account.delivered(signal, count)),
-            Err(error) => {
-                if !self.told && !writer::is_closed(&error) {
-                    self.told = true;
-                    tracing::error!("JSON lines cannot be written: {error} (further failures are counted, not logged)");
-                }
-                for (signal, count) in written.into_iter().filter(|(_, count)| *count > 0) {
-                    self.account.failed(signal, count, error.to_string());
+        let (delivered, failed) = self.lines.split_at(whole.min(self.lines.len()));
+        let count = |lines: &[Line], is: &dyn Fn(Line) -> bool| lines.iter().filter(|line| is(**line)).count() as u64;
+        for signal in Signal::ALL {
+            self.account.delivered(signal, count(delivered, &|line| line.signal() == signal));
+        }
+        if let Some(error) = error {
+            let why = format!("{}: {error}", self.output.name());
+            for signal in [Signal::Logs, Signal::Traces] {
+                let count = count(failed, &|line| line.signal() == signal);
+                if count > 0 {
+                    self.account.failed(signal, count, &*why);
                 }
             }
+            for last in [false, true] {
+                let count = count(failed, &|line| line == Line::Point { last });
+                if count > 0 {
+                    self.account.failed_points(count, last, self.cumulative, &*why);
+                }
+            }
+            // They are to come again.
+            self.written.clear();
+            if !std::mem::replace(&mut self.is_failing, true) && !is_closed(&error) {
+                tracing::error!(
+                    "backend `{}`: JSON lines cannot be written to {why} (further failures are counted, not logged)",
+                    self.backend
+                );
+            }
+        } else if std::mem::take(&mut self.is_failing) {
+            tracing::info!("backend `{}`: JSON lines can be written to {} again", self.backend, self.output.name());
         }
+        self.lines.clear();
     }
 }
 
 impl Sink for JsonSink {
     async fn points(&mut self, batch: Vec<CollectedPoints>) {
         for collected in batch {
-            let written = self.written.entry(collected.feed).or_default();
+            let mut written = self.written.remove(&collected.feed).unwrap_or_default();
             let mut unchanged = 0;
             for point in line::points(&collected) {
-                let series = self.hasher.hash_one(&point.series);
-                let figures = self.hasher.hash_one(&point.figures);
-                if written.insert(series, figures) == Some(figures) && !point.always && !self.delta {
-                    unchanged += 1;
-                    continue;
+                if self.cumulative && !point.always {
+                    let series = self.hasher.hash_one(&point.series);
+                    let figures = self.hasher.hash_one(&point.figures);
+                    if written.insert(series, figures) == Some(figures) {
+                        unchanged += 1;
+                        continue;
+                    }
                 }
                 point.write(&mut self.buffer, collected.at);
-                self.points += 1;
+                self.added(Line::Point { last: collected.last }).await;
             }
             self.account.unchanged(unchanged);
-            if collected.last {
-                self.written.remove(&collected.feed);
-            }
-            if self.buffer.len() >= BUFFER {
-                self.write_out().await;
+            if !collected.last && !self.is_failing {
+                self.written.insert(collected.feed, written);
             }
         }
     }
 
     async fn records(&mut self, batch: Vec<RunRecord>) {
-        for entry in batch {
-            line::write_record(&mut self.buffer, &entry);
-            self.records += 1;
-            if self.buffer.len() >= BUFFER {
-                self.write_out().await;
-            }
+        for record in batch {
+            line::write_record(&mut self.buffer, &record);
+            self.added(Line::Record).await;
         }
     }
 
@@ -110,15 +148,22 @@ impl Sink for JsonSink {
         for batch in batch {
             for span in batch.data.iter() {
                 line::write_span(&mut self.buffer, &batch, span);
-                self.spans += 1;
-                if self.buffer.len() >= BUFFER {
-                    self.write_out().await;
-                }
+                self.added(Line::Span).await;
             }
         }
     }
 
+    fn feed_lost(&mut self, feed: u64) {
+        self.written.remove(&feed);
+    }
+
+    async fn reopen(&mut self) {
+        self.write_out().await;
+        self.output.reopen(true).await;
+    }
+
     async fn flush(&mut self) {
         self.write_out().await;
+        self.output.reopen(false).await;
     }
 }

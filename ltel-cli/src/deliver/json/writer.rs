@@ -1,56 +1,112 @@
-//! Where lines are written: stdout, or a file that is replaced when it is large enough.
+//! Where lines are written: stdout, a file, or a named pipe.
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use tokio::fs::File;
+use ltel_core::backend::{Ending, Start, StartError};
+use nix::errno::Errno;
 use tokio::io::{AsyncWriteExt, Stdout};
-
-use ltel_core::backend::StartError;
+use tokio::net::unix::pipe;
+use tokio::time::sleep;
 
 use super::config::Output;
+use super::file::LogFile;
 use super::stdout;
+
+/// How often a named pipe is asked whether somebody reads it. Nothing tells.
+const ASK: Duration = Duration::from_millis(100);
 
 /// An open output.
 pub(super) enum LineWriter {
     Stdout(Stdout),
-    File(LogFile),
+    /// Absent while it is being written, which happens on a thread of its own.
+    File(Option<LogFile>),
+    NamedPipe(NamedPipe),
     /// Stdout, after its reader has gone. That is the reader's right.
     Closed,
 }
 
+/// How much of some lines was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Whole bytes, from the first line on. A line of which a part was written has not been.
+    pub(super) bytes: usize,
+    /// Why not all.
+    pub(super) error: Option<io::Error>,
+}
+
+impl Written {
+    pub(super) fn new(bytes: usize, result: io::Result<()>) -> Self {
+        Self { bytes, error: result.err() }
+    }
+}
+
 impl LineWriter {
-    pub(super) fn open(config: &Output) -> Result<Self, StartError> {
-        match config {
-            Output::Stdout => Ok(Self::Stdout(tokio::io::stdout())),
-            Output::File { path, max_bytes, keep } => {
-                let file = open(path).map_err(|error| StartError::Open { path: path.display().to_string(), error })?;
-                let size = file.metadata().map_or(0, |metadata| metadata.len());
-                let file = File::from_std(file);
-                Ok(Self::File(LogFile {
-                    file,
-                    path: path.clone(),
-                    size,
-                    max_bytes: max_bytes.map(std::num::NonZeroU64::get),
-                    keep: *keep,
-                }))
-            }
+    pub(super) fn open(output: &Output, cx: &Start) -> Result<Self, StartError> {
+        let Output::File { path, max_bytes, keep } = output else { return Ok(Self::Stdout(tokio::io::stdout())) };
+        if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+            return Ok(Self::NamedPipe(NamedPipe::new(path.clone(), cx)));
+        }
+        let file = LogFile::open(&cx.name, path, max_bytes.map(std::num::NonZeroU64::get), *keep);
+        let file = file.map_err(|error| StartError::Open { path: path.display().to_string(), error })?;
+        Ok(Self::File(Some(file)))
+    }
+
+    /// What it is, for people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Stdout(_) | Self::Closed => "stdout".to_owned(),
+            Self::File(file) => file.as_ref().map_or_else(String::new, |file| file.path().display().to_string()),
+            Self::NamedPipe(pipe) => pipe.path.display().to_string(),
         }
     }
 
     /// Writes whole lines.
-    pub(super) async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        let result = match self {
-            Self::Stdout(stdout) => async { stdout.write_all(lines).await.and(stdout.flush().await) }.await,
-            Self::File(file) => file.write(lines).await,
-            Self::Closed => Err(ErrorKind::BrokenPipe.into()),
-        };
-        if matches!(self, Self::Stdout(_)) && result.as_ref().is_err_and(is_closed) {
-            *self = Self::Closed;
-            stdout::closed();
+    pub(super) async fn write(&mut self, lines: &[u8]) -> Written {
+        match self {
+            Self::Stdout(stdout) => {
+                let result = async { stdout.write_all(lines).await.and(stdout.flush().await) }.await;
+                if result.as_ref().is_err_and(is_closed) {
+                    *self = Self::Closed;
+                    stdout::closed();
+                }
+                Written::new(if result.is_ok() { lines.len() } else { 0 }, result)
+            }
+            Self::File(slot) => {
+                let lines = lines.to_vec();
+                on_a_thread(slot, move |file| file.write(&lines))
+                    .await
+                    .unwrap_or_else(|error| Written { bytes: 0, error: Some(error) })
+            }
+            Self::NamedPipe(pipe) => pipe.write(lines).await,
+            Self::Closed => Written { bytes: 0, error: Some(ErrorKind::BrokenPipe.into()) },
         }
-        result
     }
+
+    /// Opens a file again if its path leads to another one by now, or to none; in any case if it is `told` to.
+    pub(super) async fn reopen(&mut self, told: bool) {
+        if let Self::File(slot) = self {
+            // An error: there is no file, and the next write says so.
+            let _ = on_a_thread(slot, move |file| file.reopen(told)).await;
+        }
+    }
+}
+
+/// Files may block: they are written on a thread that may.
+async fn on_a_thread<T: Send + 'static>(
+    slot: &mut Option<LogFile>,
+    work: impl FnOnce(&mut LogFile) -> T + Send + 'static,
+) -> io::Result<T> {
+    let Some(mut file) = slot.take() else { return Err(io::Error::other("an earlier write did not end")) };
+    let worked = tokio::task::spawn_blocking(move || {
+        let result = work(&mut file);
+        (file, result)
+    });
+    let (file, result) = worked.await.map_err(io::Error::other)?;
+    *slot = Some(file);
+    Ok(result)
 }
 
 /// Whether the reader of a pipe has gone.
@@ -58,86 +114,78 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
 }
 
-/// A file of lines, and those that went before it: `path.1` is the newest of them.
-pub(super) struct LogFile {
-    file: File,
+/// A named pipe. It is written when somebody reads it; until then lines wait, and the queue before them is bounded.
+pub(super) struct NamedPipe {
+    backend: String,
     path: PathBuf,
-    size: u64,
-    max_bytes: Option<u64>,
-    keep: u32,
+    sender: Option<pipe::Sender>,
+    ending: Ending,
+    told: bool,
 }
 
-impl LogFile {
-    async fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
-        while !lines.is_empty() {
-            let part = match self.max_bytes {
-                Some(max) => &lines[..fitting(lines, max.saturating_sub(self.size))],
-                None => lines,
-            };
-            if part.is_empty() && self.size > 0 {
-                self.rotate().await?;
-                continue;
-            }
-            // A line longer than a whole file has one to itself.
-            let part = if part.is_empty() { &lines[..first_line(lines)] } else { part };
-            self.file.write_all(part).await?;
-            self.size += part.len() as u64;
-            lines = &lines[part.len()..];
-        }
-        self.file.flush().await
+impl NamedPipe {
+    fn new(path: PathBuf, cx: &Start) -> Self {
+        let mut pipe = Self { backend: cx.name.clone(), path, sender: None, ending: cx.ending.clone(), told: false };
+        // An error is met, and told, where something is written.
+        let _ = pipe.open();
+        pipe
     }
 
-    async fn rotate(&mut self) -> io::Result<()> {
-        self.file.flush().await?;
-        let numbered = |n: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{n}"));
-            PathBuf::from(name)
-        };
-        if self.keep == 0 {
-            std::fs::remove_file(&self.path)?;
-        } else {
-            for n in (1..self.keep).rev() {
-                match std::fs::rename(numbered(n), numbered(n + 1)) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                    _ => {}
+    /// Opens it, if somebody reads it.
+    fn open(&mut self) -> io::Result<bool> {
+        match pipe::OpenOptions::new().open_sender(&self.path) {
+            Ok(sender) => {
+                self.sender = Some(sender);
+                self.told = false;
+                Ok(true)
+            }
+            // There is no reader.
+            Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+                if !self.told {
+                    self.told = true;
+                    let (backend, path) = (&self.backend, self.path.display());
+                    tracing::warn!(
+                        "backend `{backend}`: nothing reads the named pipe `{path}`: lines wait until something does"
+                    );
                 }
+                Ok(false)
             }
-            std::fs::rename(&self.path, numbered(1))?;
-        }
-        self.file = File::from_std(open(&self.path)?);
-        self.size = 0;
-        Ok(())
-    }
-}
-
-fn open(path: &Path) -> io::Result<std::fs::File> {
-    std::fs::OpenOptions::new().create(true).append(true).open(path)
-}
-
-/// How many bytes of whole lines fit into `room`.
-fn fitting(lines: &[u8], room: u64) -> usize {
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    if lines.len() <= room {
-        return lines.len();
-    }
-    lines[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
-}
-
-fn first_line(lines: &[u8]) -> usize {
-    lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_lines_fit() {
-        for (lines, room, expected) in
-            [("ab\ncd\n", 6, 6), ("ab\ncd\n", 5, 3), ("ab\ncd\n", 2, 0), ("ab\n", 0, 0), ("", 0, 0)]
-        {
-            assert_eq!(fitting(lines.as_bytes(), room), expected, "{lines:?} into {room}");
+            Err(error) => Err(error),
         }
     }
+
+    async fn write(&mut self, lines: &[u8]) -> Written {
+        let mut written = 0;
+        while written < lines.len() {
+            if self.sender.is_none() {
+                match self.open() {
+                    Ok(true) => {}
+                    Ok(false) if self.ending.is_near() => {
+                        let error = io::Error::new(ErrorKind::NotConnected, "nothing reads the named pipe");
+                        return Written::new(whole_lines(lines, written), Err(error));
+                    }
+                    Ok(false) => {
+                        sleep(ASK).await;
+                        continue;
+                    }
+                    Err(error) => return Written::new(whole_lines(lines, written), Err(error)),
+                }
+                // To a new reader a line is whole.
+                written = whole_lines(lines, written);
+            }
+            let Some(sender) = &mut self.sender else { continue };
+            match sender.write(&lines[written..]).await {
+                Ok(bytes) => written += bytes,
+                // The reader has gone; there may be another one.
+                Err(error) if is_closed(&error) => self.sender = None,
+                Err(error) => return Written::new(whole_lines(lines, written), Err(error)),
+            }
+        }
+        Written::new(written, Ok(()))
+    }
+}
+
+/// How many of the first bytes are whole lines.
+pub(super) fn whole_lines(lines: &[u8], bytes: usize) -> usize {
+    lines[..bytes].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }

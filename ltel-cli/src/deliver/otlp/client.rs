@@ -73,6 +73,47 @@ fn refusal(response: &Response<Bytes>) -> Option<String> {
     Some(String::from_utf8_lossy(response.body()).into_owned())
 }
 
+/// The beginning of what is said of such an answer.
+pub(super) const NOT_OTLP: &str = "the answer is not OTLP";
+
+/// What OTLP answers to a request of any signal.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ExportResponse {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected: i64,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+/// What is wrong with an answer that says all is well. A page with status 200 means that something else has answered: a proxy, a
+/// login page, another path. An answer without a body may leave out its type, as Prometheus' does.
+fn not_otlp(response: &Response<Bytes>) -> Option<String> {
+    let (status, body) = (response.status(), response.body());
+    if !status.is_success() {
+        return None;
+    }
+    let kind = response.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
+    let of_type = kind.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let is_one = match of_type {
+        Some("application/x-protobuf" | "application/protobuf") => ExportResponse::decode(body.clone()).is_ok(),
+        // Some receivers answer so whatever they were sent.
+        Some("application/json") => serde_json::from_slice::<serde_json::Map<_, _>>(body)
+            .is_ok_and(|answer| answer.keys().all(|key| key == "partialSuccess" || key == "partial_success")),
+        Some(_) => false,
+        None if body.is_empty() => true,
+        None => ExportResponse::decode(body.clone()).is_ok_and(|answer| answer.partial_success.is_some()),
+    };
+    let kind = kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or("no content type");
+    let kind = ltel_core::text::shortened(kind, 60);
+    (!is_one).then(|| format!("{NOT_OTLP}: status {}, {kind}, {} bytes", status.as_u16(), body.len()))
+}
+
 #[async_trait]
 impl opentelemetry_http::HttpClient for HttpClient {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
@@ -85,10 +126,53 @@ impl opentelemetry_http::HttpClient for HttpClient {
         }
         *request.headers_mut() = headers;
         let result = opentelemetry_http::HttpClient::send_bytes(&self.client, request).await;
-        say(|observed| {
-            observed.failure = result.as_ref().err().map(|error| causes(&**error));
-            observed.refusal = result.as_ref().ok().and_then(refusal);
+        say(|outcome| {
+            outcome.failure = result.as_ref().err().map(|error| causes(&**error));
+            outcome.refusal = result.as_ref().ok().and_then(refusal);
+            outcome.not_otlp = result.as_ref().ok().and_then(not_otlp);
         });
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_not_an_answer() {
+        let partial =
+            ExportResponse { partial_success: Some(PartialSuccess { rejected: 3, message: "too old".to_owned() }) };
+        let partial = Bytes::from(partial.encode_to_vec());
+        let page = Bytes::from_static(b"<html><h1>Log in</h1></html>");
+        let none = Bytes::new;
+        let protobuf = Some("application/x-protobuf");
+        for (kind, body, is_one) in [
+            (protobuf, none(), true),
+            (protobuf, partial.clone(), true),
+            (Some("Application/X-Protobuf; charset=utf-8"), partial.clone(), true),
+            (protobuf, page.clone(), false),
+            (None, none(), true),
+            (None, partial.clone(), true),
+            (None, page.clone(), false),
+            (None, Bytes::from_static(b"OK"), false),
+            (Some("text/html"), page, false),
+            (Some("text/plain"), none(), false),
+            (Some("text/plain"), partial, false),
+            (Some("application/json"), Bytes::from_static(b"{}"), true),
+            (Some("application/json"), Bytes::from_static(br#"{"partialSuccess":{}}"#), true),
+            (Some("application/json"), Bytes::from_static(br#"{"error":"no tenant"}"#), false),
+            (Some("application/json"), none(), false),
+        ] {
+            let mut response = Response::new(body.clone());
+            if let Some(kind) = kind {
+                response.headers_mut().insert(CONTENT_TYPE, kind.parse().expect("a header's value"));
+            }
+            assert_eq!(not_otlp(&response).is_none(), is_one, "{kind:?} {body:?}");
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            assert_eq!(not_otlp(&response), None);
+        }
     }
 }

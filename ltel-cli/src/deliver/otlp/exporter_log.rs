@@ -35,9 +35,9 @@ impl<S: Subscriber> Layer<S> for Reader {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut read = Read::default();
         event.record(&mut read);
-        say(|observed| match read.refusal {
-            Some(words) => observed.refusal = Some(words),
-            None => observed.partial_success = Some(read.partial_success),
+        say(|outcome| match read.refusal {
+            Some(words) => outcome.refusal = Some(words),
+            None => outcome.partial_success = Some(read.partial_success),
         });
     }
 }

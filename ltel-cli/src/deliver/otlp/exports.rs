@@ -11,6 +11,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::client::NOT_OTLP;
 use super::config::SignalConfig;
 use super::outcome::{ExportOutcome, PartialSuccess, observe, say};
 use super::receiver_text::ReceiverText;
@@ -72,19 +73,21 @@ impl Exports {
         let booking = Booking { account: Some(Arc::clone(&account)), load };
         self.running.spawn(async move {
             let begun = Instant::now();
-            let (result, observed) = observe(timeout(limit, until_connected(attempt))).await;
+            let (result, outcome) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
-                Ok(result) => result.map_err(|error| match &observed.failure {
+                // Whoever answered, it was no receiver.
+                Ok(Ok(())) if outcome.not_otlp.is_some() => Err(outcome.not_otlp.clone().unwrap_or_default()),
+                Ok(result) => result.map_err(|error| match &outcome.failure {
                     Some(failure) => failure.clone(),
-                    None => account.refused(why(error), observed.refusal.as_deref()),
+                    None => account.refused(why(error), outcome.refusal.as_deref()),
                 }),
                 // The exporter starts no attempt after the timeout, but does not end one either.
-                Err(_) => Err(hung(limit, observed.failure.as_ref().or(observed.broken.as_ref()))),
+                Err(_) => Err(hung(limit, outcome.failure.as_ref().or(outcome.broken.as_ref()))),
             };
             // A refusal that comes at once keeps nobody waiting.
             let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
             account.hanging.store(hangs, Ordering::Relaxed);
-            booking.book(result, &observed);
+            booking.book(result, &outcome);
         });
     }
 
@@ -129,7 +132,7 @@ async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -
             Err(OTelSdkError::InternalFailure(message))
                 if message.contains("Unknown: transport error") && !message.contains(NO_HTTP2) =>
             {
-                say(|observed| observed.broken = Some(message));
+                say(|outcome| outcome.broken = Some(message));
                 sleep(delay).await;
                 delay = (delay * 2).min(Duration::from_millis(1_600));
             }
@@ -143,6 +146,8 @@ fn hint(error: &str) -> &'static str {
     let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
     if says(&["gRPC code: Unimplemented", "status code: 404"]) {
         "; is the path right? `signals` says what a backend is sent"
+    } else if says(&[NOT_OTLP]) {
+        "; is the URL right, or does a proxy or a login page answer in the receiver's place?"
     } else if says(&["invalid HTTP version parsed"]) {
         "; a gRPC receiver wants `protocol = \"grpc\"`"
     } else if says(&[NO_HTTP2]) {

@@ -13,6 +13,8 @@ pub(super) struct ExportOutcome {
     pub(super) failure: Option<String>,
     /// The receiver's words when it refused the last request. The exporter says no more than the status.
     pub(super) refusal: Option<String>,
+    /// What the receiver answered in the place of what OTLP answers, when it said that all is well.
+    pub(super) not_otlp: Option<String>,
     /// How the last connection that broke under the export ended.
     pub(super) broken: Option<String>,
 }
@@ -42,5 +44,5 @@ pub(super) async fn observe<F: Future>(export: F) -> (F::Output, ExportOutcome) 
 /// Says something of the export at whose work we are, if we are.
 pub(super) fn say(what: impl FnOnce(&mut ExportOutcome)) {
     // Fails outside of an export only: then it is of no export that anybody counts.
-    let _ = OBSERVED.try_with(|observed| what(&mut observed.borrow_mut()));
+    let _ = OBSERVED.try_with(|outcome| what(&mut outcome.borrow_mut()));
 }

@@ -43,6 +43,6 @@ impl Backend for Prometheus {
     }
 
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
-        Ok(vec![Pipe::new(&[Signal::Metrics], PrometheusSink::start(self, cx)?)])
+        Ok(vec![Pipe::new(&[Signal::Metrics], PrometheusSink::start(self, cx)?).collecting_itself()])
     }
 }

@@ -1,9 +1,11 @@
 //! Answers scrapes over HTTP. Nothing of ltel waits for a scraper: each connection has a task of its own, an end, and there
 //! are few at a time.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,51 +16,83 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use ltel_core::backend::{DeliveryAccount, Signal};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
 
-// Bounded: each holds a page at most.
-const CONNECTIONS: usize = 16;
+/// Connections at a time. More would be an attack, or a mistake: the one that has waited the longest without a request goes.
+const CONNECTIONS: usize = 64;
 
-// For a whole connection: a scraper that does not read loses its place. Prometheus itself gives a scrape 10 s.
+/// For a request to arrive. Scrapers send it at once.
+const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(5);
+
+/// For a whole connection: a scraper that does not read loses its place. Prometheus itself gives a scrape 10 s.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of pages that scrapers have not read yet. One page may always be under way, however large it is.
+const UNREAD: usize = 32 << 20;
 
 /// Serves the figures on the shelf.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) shelf: Arc<Shelf>,
-    pub(super) account: Arc<DeliveryAccount>,
+    account: Arc<DeliveryAccount>,
     /// Counts the scrapes that arrived.
     pub(super) scrapes: watch::Sender<u64>,
     // One page at a time: scrapers that come in crowds cost no more than one of them.
     turn: tokio::sync::Mutex<()>,
+    unread: AtomicUsize,
+}
+
+/// A connection, seen by those who accept more.
+struct Connection {
+    task: AbortHandle,
+    /// Whether a request has come.
+    is_busy: Arc<AtomicBool>,
 }
 
 impl Server {
     pub(super) fn new(shelf: Arc<Shelf>, account: Arc<DeliveryAccount>) -> Self {
-        Self { shelf, account, scrapes: watch::Sender::new(0), turn: tokio::sync::Mutex::default() }
+        let (turn, unread) = (tokio::sync::Mutex::default(), AtomicUsize::default());
+        Self { shelf, account, scrapes: watch::Sender::new(0), turn, unread }
     }
 
     /// Serves until it is dropped.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut tasks = JoinSet::new();
+        let mut connections = VecDeque::<Connection>::new();
         loop {
-            // It is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                Some(_) = tasks.join_next() => {
+                    connections.retain(|connection| !connection.task.is_finished());
+                    continue;
+                }
+            };
+            match accepted {
                 Ok((stream, peer)) => {
-                    let server = Arc::clone(&self);
-                    tokio::spawn(async move {
-                        let _ = timeout(PATIENCE, server.connection(stream, peer.ip())).await;
-                        drop(place);
+                    if connections.len() >= CONNECTIONS {
+                        let idle =
+                            connections.iter().position(|connection| !connection.is_busy.load(Ordering::Relaxed));
+                        let Some(oldest) = idle.and_then(|index| connections.remove(index)) else {
+                            // All of them are answered: this one is one too many.
+                            continue;
+                        };
+                        oldest.task.abort();
+                    }
+                    let (server, is_busy) = (Arc::clone(&self), Arc::<AtomicBool>::default());
+                    let busy = Arc::clone(&is_busy);
+                    let task = tasks.spawn(async move {
+                        let _ = timeout(PATIENCE, server.connection(stream, peer.ip(), &busy)).await;
                     });
+                    connections.push_back(Connection { task, is_busy });
                 }
                 Err(error) => {
                     tracing::debug!("a scraper cannot be accepted: {error}");
@@ -69,20 +103,26 @@ impl Server {
         }
     }
 
-    async fn connection(&self, stream: TcpStream, peer: IpAddr) {
-        let receipt = Mutex::new(None);
+    async fn connection(&self, stream: TcpStream, peer: IpAddr, is_busy: &AtomicBool) {
+        let sent = Mutex::new(None);
         let service = service_fn(|request: Request<Incoming>| {
-            let receipt = &receipt;
+            let sent = &sent;
             async move {
-                let (response, sent) = self.answer(&request, peer).await;
-                *receipt.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+                is_busy.store(true, Ordering::Relaxed);
+                let (response, page) = self.answer(&request, peer).await;
+                *sent.lock().unwrap_or_else(PoisonError::into_inner) = page;
                 Ok::<_, Infallible>(response)
             }
         });
         // One request a connection: that this one has ended well says that the page has gone out.
-        let connection = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE_FOR_REQUEST)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service);
         if connection.await.is_ok()
-            && let Some(receipt) = receipt.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some(SentPage { receipt: Some(receipt), .. }) =
+                sent.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             self.shelf.arrived(&receipt, Instant::now());
             self.account.admitted(Signal::Metrics, receipt.points);
@@ -91,7 +131,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: &Request<Incoming>, peer: IpAddr) -> (Response<Full<Bytes>>, Option<Receipt>) {
+    async fn answer(&self, request: &Request<Incoming>, peer: IpAddr) -> (Response<Full<Bytes>>, Option<SentPage<'_>>) {
         if request.uri().path() != "/metrics" {
             return (plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n"), None);
         }
@@ -112,9 +152,45 @@ impl Server {
         let Ok(Page { text, receipt }) = page.await else {
             return (plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be shown\n"), None);
         };
+        let Some(unread) = Unread::new(&self.unread, text.len()) else {
+            return (plain(StatusCode::SERVICE_UNAVAILABLE, "too many scrapers do not read their pages\n"), None);
+        };
         let mut response = Response::new(Full::new(Bytes::from(text)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-        (response, (request.method() == Method::GET).then_some(receipt))
+        let receipt = (request.method() == Method::GET).then_some(receipt);
+        (response, Some(SentPage { receipt, _unread: unread }))
+    }
+}
+
+/// A page that a scraper is sent.
+struct SentPage<'a> {
+    /// What has arrived when the page has.
+    receipt: Option<Receipt>,
+    _unread: Unread<'a>,
+}
+
+/// Bytes that count as not read as long as this is there.
+struct Unread<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl<'a> Unread<'a> {
+    /// Nothing if there are too many.
+    fn new(all: &'a AtomicUsize, bytes: usize) -> Option<Self> {
+        // Pages are made one at a time, so nobody adds to it meanwhile.
+        let before = all.load(Ordering::Relaxed);
+        if before > 0 && before + bytes > UNREAD {
+            return None;
+        }
+        all.fetch_add(bytes, Ordering::Relaxed);
+        Some(Self { all, bytes })
+    }
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::family::{Families, Family};
 use super::scraper::{Scraper, Scrapers, Shown, Sight};
 use super::text::{self, Format};
+use crate::deliver::size;
 
 /// All figures that can be scraped.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ struct Item {
 #[derive(Clone, Debug)]
 enum Figures {
     Live { collector: Collector, shown: Arc<Shown> },
-    Last { metrics: Arc<ResourceMetrics>, until: Instant, seen: Arc<Mutex<Seen>> },
+    Last { metrics: Arc<ResourceMetrics>, bytes: usize, until: Instant, seen: Arc<Mutex<Seen>> },
 }
 
 /// Who has come for last figures.
@@ -122,7 +123,27 @@ impl Shelf {
         {
             if let Figures::Live { collector, .. } = &item.figures {
                 let metrics = Arc::new(collected(collector).unwrap_or_default());
-                item.figures = Figures::Last { metrics, until, seen: Arc::default() };
+                let (_, bytes) = size::points(&metrics);
+                item.figures = Figures::Last { metrics, bytes, until, seen: Arc::default() };
+            }
+        }
+    }
+
+    /// Ends the time of the oldest last figures, if all of them take more than so many bytes.
+    pub(super) fn make_room(&self, limit: usize, now: Instant) {
+        let mut items = lock(&self.items);
+        let held = |item: &Item| match item.figures {
+            Figures::Last { bytes, until, .. } if until > now => bytes,
+            _ => 0,
+        };
+        let mut all: usize = items.iter().map(held).sum();
+        for item in items.iter_mut().filter(|item| held(item) > 0) {
+            if all <= limit {
+                break;
+            }
+            all -= held(item);
+            if let Figures::Last { until, .. } = &mut item.figures {
+                *until = now;
             }
         }
     }
@@ -190,7 +211,7 @@ impl Shelf {
                         collections.push((item, view));
                     }
                 }
-                Figures::Last { metrics, until, seen } if *until > now => {
+                Figures::Last { metrics, until, seen, .. } if *until > now => {
                     families.collect(metrics, true);
                     receipt.last.push(Arc::clone(seen));
                     collections.push((item, None));

@@ -18,6 +18,7 @@ pub(super) struct PrometheusSink {
     name: String,
     keep: Duration,
     drain: Duration,
+    queue_bytes: usize,
     address: SocketAddr,
     account: Arc<DeliveryAccount>,
     server: Arc<Server>,
@@ -40,7 +41,16 @@ impl PrometheusSink {
         let server = Arc::new(Server::new(shelf, Arc::clone(&cx.account)));
         let serving = tokio::spawn(Arc::clone(&server).serve(listener)).abort_handle();
         let (name, account) = (cx.name.clone(), Arc::clone(&cx.account));
-        Ok(Self { name, keep: config.keep, drain: cx.drain, address, account, server, serving })
+        Ok(Self {
+            name,
+            keep: config.keep,
+            drain: cx.drain,
+            queue_bytes: cx.queue_bytes,
+            address,
+            account,
+            server,
+            serving,
+        })
     }
 
     /// ltel ends. Who has scraped will do so again, and finds the last figures if we are still there: the value of all that
@@ -81,13 +91,15 @@ impl PrometheusSink {
 }
 
 impl Sink for PrometheusSink {
-    fn begin(&mut self, feed: Feed) -> Option<Feed> {
+    fn begin(&mut self, feed: Feed) {
         self.server.shelf.begin(feed.run, feed.collector, Instant::now());
-        None
     }
 
     fn run_ended(&mut self, run: &Arc<RunInfo>) {
-        self.server.shelf.end(run, Instant::now() + self.keep);
+        let now = Instant::now();
+        self.server.shelf.end(run, now + self.keep);
+        // Bounded: runs may end faster than `keep` lets their figures go.
+        self.server.shelf.make_room(self.queue_bytes, now);
     }
 
     async fn flush(&mut self) {

@@ -330,6 +330,26 @@ fn last_figures_stay_for_a_while() {
     }
 }
 
+/// Scenario: more runs end than there is room for. Guarantees: the oldest leave the page and are told; the newest stays.
+#[test]
+fn last_figures_are_bounded() {
+    let runs = Runs::new();
+    for name in ["a", "b", "c"] {
+        let run = runs.begin(name, |meter| meter.u64_counter(format!("n_{name}")).build().add(1, &[]));
+        runs.end(&run);
+    }
+    let names = |runs: &Runs| {
+        let text = runs.shelf.page(Prometheus, None, runs.now).text;
+        ["a", "b", "c"].into_iter().filter(|name| text.contains(&format!("n_{name}_total"))).collect::<String>()
+    };
+    runs.shelf.make_room(usize::MAX, runs.now);
+    assert_eq!(names(&runs), "abc");
+    runs.shelf.make_room(100, runs.now);
+    assert_eq!(names(&runs), "c");
+    let unseen = runs.shelf.take_away(Some(runs.now));
+    assert_eq!(unseen.iter().map(|unseen| unseen.run_id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+}
+
 /// Scenario: scrapers that come at an interval, and a browser, while series begin. Guarantees: each scraper sees a counter and
 /// a histogram at zero first, then as they are, never back at zero; gauges and the browser's page are as they are; what stands
 /// at zero does not count as delivered; once the run is over, all see its figures at once.

@@ -1,0 +1,51 @@
+//! How JSON is written so that a line stays a line for everybody who reads it: some take U+2028 or U+0085 for the end of a line,
+//! and a terminal obeys C1 controls. JSON lets them stand as they are, and lets them be escaped, too.
+
+use std::io;
+
+use serde_json::ser::Formatter;
+
+/// Escapes what splits or garbles lines.
+pub(super) struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut begin = 0;
+        // All of them begin with one of three bytes, and few texts have any.
+        let suspects = fragment.bytes().enumerate().filter(|(_, byte)| matches!(byte, 0x7f | 0xc2 | 0xe2));
+        for (index, _) in suspects {
+            let Some(c) = fragment[index..].chars().next().filter(|c| splits_or_garbles(*c)) else { continue };
+            writer.write_all(&fragment.as_bytes()[begin..index])?;
+            write!(writer, "\\u{:04x}", u32::from(c))?;
+            begin = index + c.len_utf8();
+        }
+        writer.write_all(&fragment.as_bytes()[begin..])
+    }
+}
+
+const fn splits_or_garbles(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde_json::Serializer;
+
+    use super::*;
+
+    #[test]
+    fn what_splits_lines_is_escaped() {
+        for (text, expected) in [
+            ("plain \u{e9} \u{20ac} \u{1f980}", "\"plain \u{e9} \u{20ac} \u{1f980}\""),
+            ("a\u{2028}b\u{2029}", "\"a\\u2028b\\u2029\""),
+            ("\u{85}\u{9b}31m\u{a0}", "\"\\u0085\\u009b31m\u{a0}\""),
+            ("\u{7f}\n\u{1b}\"\\", "\"\\u007f\\n\\u001b\\\"\\\\\""),
+        ] {
+            let mut out = Vec::new();
+            text.serialize(&mut Serializer::with_formatter(&mut out, OneLine)).unwrap();
+            assert_eq!(String::from_utf8(out.clone()).unwrap(), expected);
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! A file of lines, which is replaced when it is large enough: `path.1` is the newest of those that went before it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::writer::{Written, whole_lines};
+
+/// An open file of lines.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    backend: String,
+    path: PathBuf,
+    /// Absent if the path leads to no file that can be written.
+    open: Option<OpenFile>,
+    max_bytes: Option<u64>,
+    keep: u32,
+    /// Whether people have been told that the file cannot be replaced, or opened again.
+    told: bool,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    file: File,
+    /// Where it is, behind symbolic links: rotated files stand beside it.
+    path: PathBuf,
+    size: u64,
+    /// Devices are neither replaced nor opened again.
+    is_regular: bool,
+    /// Whether it ends within a line.
+    is_torn: bool,
+}
+
+impl OpenFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let metadata = file.metadata()?;
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let is_regular = metadata.is_file();
+        // Left by an ltel that was killed while it wrote.
+        let is_torn = is_regular && metadata.len() > 0 && !ends_with_newline(&path).unwrap_or(true);
+        Ok(Self { file, path, size: if is_regular { metadata.len() } else { 0 }, is_regular, is_torn })
+    }
+
+    /// Whether a path leads here.
+    fn is_at(&self, path: &Path) -> bool {
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let here = self.file.metadata().map(identity).ok();
+        here.is_some() && here == path.metadata().map(identity).ok()
+    }
+
+    /// Whether it was deleted: what is written to it is lost.
+    fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// Writes a part of some lines. How many bytes of whole lines were written.
+    fn write(&mut self, lines: &[u8]) -> Written {
+        if self.is_torn {
+            if let Err(error) = self.file.write_all(b"\n") {
+                return Written::new(0, Err(error));
+            }
+            (self.is_torn, self.size) = (false, self.size + 1);
+        }
+        let (mut written, mut result) = (0, Ok(()));
+        while written < lines.len() && result.is_ok() {
+            match self.file.write(&lines[written..]) {
+                Ok(0) => result = Err(ErrorKind::WriteZero.into()),
+                Ok(bytes) => written += bytes,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        self.size += written as u64;
+        let whole = whole_lines(lines, written);
+        self.is_torn = whole < written;
+        Written::new(whole, result)
+    }
+}
+
+fn ends_with_newline(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+impl LogFile {
+    pub(super) fn open(backend: &str, path: &Path, max_bytes: Option<u64>, keep: u32) -> io::Result<Self> {
+        let open = Some(OpenFile::open(path)?);
+        Ok(Self { backend: backend.to_owned(), path: path.to_owned(), open, max_bytes, keep, told: false })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes whole lines.
+    pub(super) fn write(&mut self, lines: &[u8]) -> Written {
+        let mut written = 0;
+        // Once per write at most: a file that cannot be replaced grows.
+        let mut may_rotate = true;
+        while written < lines.len() {
+            let rest = &lines[written..];
+            let Some(open) = &mut self.open else {
+                let error = self.open_again().err();
+                if error.is_some() {
+                    return Written { bytes: written, error };
+                }
+                continue;
+            };
+            let fitting = match self.max_bytes.filter(|_| open.is_regular && may_rotate) {
+                Some(max) => fitting(rest, max.saturating_sub(open.size)),
+                None => rest.len(),
+            };
+            if fitting == 0 && open.size > 0 {
+                may_rotate = self.rotate();
+                continue;
+            }
+            // A line longer than a whole file has one to itself.
+            let part = if fitting == 0 { first_line(rest) } else { fitting };
+            let result = open.write(&rest[..part]);
+            written += result.bytes;
+            if result.error.is_some() {
+                return Written { bytes: written, error: result.error };
+            }
+        }
+        Written::new(written, Ok(()))
+    }
+
+    /// Opens the file again if its path leads to another one by now, or to none; in any case if it is `told` to.
+    pub(super) fn reopen(&mut self, told: bool) {
+        if let Some(open) = &self.open
+            && (!open.is_regular || open.is_at(&self.path))
+        {
+            return;
+        }
+        let backend = self.backend.clone();
+        let path = self.path.display().to_string();
+        match self.open_again() {
+            Ok(()) if told => {}
+            Ok(()) => tracing::warn!(
+                "backend `{backend}`: `{path}` was moved or deleted, so a new file is written. To have it opened again at \
+                 once, send SIGHUP to ltel"
+            ),
+            Err(error) => {
+                let is_lost = self.open.as_ref().is_none_or(OpenFile::is_deleted);
+                if is_lost {
+                    self.open = None;
+                }
+                if !std::mem::replace(&mut self.told, true) {
+                    let what =
+                        if is_lost { "lines are lost until it can" } else { "the file that was moved is written" };
+                    tracing::error!("backend `{backend}`: `{path}` cannot be opened again: {error}; {what}");
+                }
+            }
+        }
+    }
+
+    fn open_again(&mut self) -> io::Result<()> {
+        self.open = Some(OpenFile::open(&self.path)?);
+        self.told = false;
+        Ok(())
+    }
+
+    /// Begins a new file. Whether that was possible; if not, the old one goes on.
+    fn rotate(&mut self) -> bool {
+        let Some(open) = &self.open else { return false };
+        match replaced(open, self.keep) {
+            Ok(new) => {
+                self.open = Some(new);
+                self.told = false;
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    let (backend, path) = (&self.backend, self.path.display());
+                    tracing::error!(
+                        "backend `{backend}`: `{path}` is as large as `max_bytes` allows and cannot be replaced: {error}; \
+                         it grows until it can"
+                    );
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Puts a new file in the place of one. The new one is opened before anything is moved: so a failure leaves all as it was.
+fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
+    let path = &open.path;
+    let new = beside(path, "new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().create_new(true).append(true).open(&new)?;
+    if let Ok(metadata) = open.file.metadata() {
+        // Those who may read the old one may read the new one. Not all file systems know permissions.
+        let _ = file.set_permissions(metadata.permissions());
+    }
+    // Somebody may have moved or deleted the file: then nothing of ours is shifted.
+    let shifted = if keep > 0 && open.is_at(path) { shift(path, keep) } else { Ok(()) };
+    match shifted.and_then(|()| std::fs::rename(&new, path)) {
+        Ok(()) => Ok(OpenFile { file, path: path.clone(), size: 0, is_regular: true, is_torn: false }),
+        Err(error) => {
+            let _ = std::fs::remove_file(&new);
+            Err(error)
+        }
+    }
+}
+
+/// Moves a file to `path.1`, after those before it have made room. They move up to the first gap and no further: so one
+/// rotation shifts each of them once, however often it is tried.
+fn shift(path: &Path, keep: u32) -> io::Result<()> {
+    let numbered = |n: u32| beside(path, &n.to_string());
+    let last = (1..keep).find(|n| !exists(&numbered(*n))).unwrap_or(keep);
+    for n in (1..last).rev() {
+        std::fs::rename(numbered(n), numbered(n + 1))?;
+    }
+    std::fs::rename(path, numbered(1))
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(format!(".{suffix}"));
+    PathBuf::from(name)
+}
+
+/// How many bytes of whole lines fit into `room`.
+fn fitting(lines: &[u8], room: u64) -> usize {
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if lines.len() <= room { lines.len() } else { whole_lines(lines, room) }
+}
+
+fn first_line(lines: &[u8]) -> usize {
+    lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |end| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_fit() {
+        for (lines, room, expected) in
+            [("ab\ncd\n", 6, 6), ("ab\ncd\n", 5, 3), ("ab\ncd\n", 2, 0), ("ab\n", 0, 0), ("", 0, 0)]
+        {
+            assert_eq!(fitting(lines.as_bytes(), room), expected, "{lines:?} into {room}");
+        }
+    }
+
+    /// A folder, and a file of lines in it that is replaced after each line.
+    struct Scene {
+        folder: tempfile::TempDir,
+        file: LogFile,
+    }
+
+    impl Scene {
+        fn new(max_bytes: Option<u64>) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = LogFile::open("file", &folder.path().join("log"), max_bytes, 3).unwrap();
+            Self { folder, file }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn write(&mut self, lines: &str) {
+            let written = self.file.write(lines.as_bytes());
+            assert!(written.error.is_none() && written.bytes == lines.len(), "{written:?}");
+        }
+
+        /// Each file of the folder and what it holds.
+        fn check(&self, expected: &[(&str, &str)]) {
+            let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+            let mut files: Vec<_> = files.filter(|path| path.is_file()).collect();
+            files.sort();
+            let have: Vec<_> = files
+                .iter()
+                .map(|path| {
+                    (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
+                })
+                .collect();
+            let have: Vec<_> = have.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            assert_eq!(have, expected);
+        }
+    }
+
+    #[test]
+    fn a_full_file_is_replaced() {
+        let mut scene = Scene::new(Some(4));
+        scene.write("1\n2\n3\n");
+        scene.check(&[("log", "3\n"), ("log.1", "1\n2\n")]);
+        scene.write("4\n5\n6\n7\n8\n9\n");
+        scene.check(&[("log", "9\n"), ("log.1", "7\n8\n"), ("log.2", "5\n6\n"), ("log.3", "3\n4\n")]);
+    }
+
+    /// Scenario: one of the older files, or the one that is written, was deleted. Guarantees: the others stay, none is shifted
+    /// twice, and lines go on.
+    #[test]
+    fn a_rotated_file_that_was_deleted() {
+        let mut scene = Scene::new(Some(2));
+        scene.write("1\n2\n3\n4\n");
+        std::fs::remove_file(scene.path("log.2")).unwrap();
+        scene.write("5\n");
+        scene.check(&[("log", "5\n"), ("log.1", "4\n"), ("log.2", "3\n"), ("log.3", "1\n")]);
+        std::fs::remove_file(scene.path("log")).unwrap();
+        scene.write("6\n");
+        scene.check(&[("log", "6\n"), ("log.1", "4\n"), ("log.2", "3\n"), ("log.3", "1\n")]);
+    }
+
+    /// Scenario: no new file can be made. Guarantees: the file grows, nothing is shifted, no line is lost; when it is possible
+    /// again, each file has moved by one.
+    #[test]
+    fn a_file_that_cannot_be_replaced_grows() {
+        let mut scene = Scene::new(Some(2));
+        scene.write("1\n2\n3\n");
+        std::fs::create_dir(scene.path("log.new")).unwrap();
+        scene.write("4\n");
+        scene.write("5\n6\n");
+        scene.check(&[("log", "3\n4\n5\n6\n"), ("log.1", "2\n"), ("log.2", "1\n")]);
+        std::fs::remove_dir(scene.path("log.new")).unwrap();
+        scene.write("7\n");
+        scene.check(&[("log", "7\n"), ("log.1", "3\n4\n5\n6\n"), ("log.2", "2\n"), ("log.3", "1\n")]);
+    }
+
+    /// Scenario: the file ends within a line, as an ltel that was killed or a full disk leaves it. Guarantees: the next line
+    /// begins a line.
+    #[test]
+    fn a_torn_line_is_ended() {
+        let mut scene = Scene::new(None);
+        scene.write("1\n");
+        std::fs::write(scene.path("log"), "1\n{\"torn").unwrap();
+        scene.file = LogFile::open("file", &scene.path("log"), None, 3).unwrap();
+        scene.write("2\n");
+        scene.file.open.as_mut().unwrap().is_torn = true;
+        scene.write("3\n");
+        scene.check(&[("log", "1\n{\"torn\n2\n\n3\n")]);
+    }
+
+    /// Scenario: the file is moved away, then deleted, then in its place is a folder, then nothing. Guarantees: lines go where the
+    /// path leads; as long as that is nowhere, they have failed.
+    #[test]
+    fn what_the_path_leads_to_is_written() {
+        let mut scene = Scene::new(None);
+        scene.write("1\n");
+        std::fs::rename(scene.path("log"), scene.path("moved")).unwrap();
+        scene.write("2\n");
+        scene.file.reopen(true);
+        scene.write("3\n");
+        scene.check(&[("log", "3\n"), ("moved", "1\n2\n")]);
+        std::fs::remove_file(scene.path("log")).unwrap();
+        scene.file.reopen(false);
+        scene.write("4\n");
+        std::fs::remove_file(scene.path("log")).unwrap();
+        std::fs::create_dir(scene.path("log")).unwrap();
+        scene.file.reopen(false);
+        let written = scene.file.write(b"5\n");
+        assert!(written.error.is_some() && written.bytes == 0, "{written:?}");
+        std::fs::remove_dir(scene.path("log")).unwrap();
+        scene.write("6\n");
+        scene.check(&[("log", "6\n"), ("moved", "1\n2\n")]);
+    }
+
+    /// Scenario: the path is a symbolic link. Guarantees: it stays one, and older files stand beside the file that it leads to.
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let mut scene = Scene::new(Some(2));
+        std::fs::create_dir(scene.path("data")).unwrap();
+        std::fs::remove_file(scene.path("log")).unwrap();
+        symlink("data/real", scene.path("log")).unwrap();
+        scene.file = LogFile::open("file", &scene.path("log"), Some(2), 3).unwrap();
+        scene.write("1\n2\n");
+        assert_eq!(std::fs::read_to_string(scene.path("data/real.1")).unwrap(), "1\n");
+        assert!(scene.path("log").is_symlink());
+        scene.check(&[("log", "2\n")]);
+    }
+
+    /// Scenario: a device, with a limit that each line exceeds. Guarantees: it is not moved away; a device that is full says so.
+    #[test]
+    fn a_device_is_not_replaced() {
+        let mut full = LogFile::open("file", Path::new("/dev/full"), Some(1), 3).unwrap();
+        let written = full.write(b"1\n");
+        assert_eq!((written.bytes, written.error.map(|error| error.kind())), (0, Some(ErrorKind::StorageFull)));
+        let mut null = LogFile::open("file", Path::new("/dev/null"), Some(1), 3).unwrap();
+        assert_eq!(null.write(b"1\n2\n").bytes, 4);
+        null.reopen(true);
+        assert!(!exists(Path::new("/dev/null.1")) && exists(Path::new("/dev/null")));
+    }
+}
