@@ -34,6 +34,7 @@ FIELDS: dict[str, dict[str, Cleaner]] = {
         "locustfile": name,
         "coordinator": name,
         "heartbeat": number,
+        "started": number,
         "token": text,
     },
     "test_start": {

@@ -35,7 +35,7 @@ def _framed(body: bytes) -> bytes:
 
 
 class Frame(NamedTuple):
-    """A queued frame, and the rows of which run are lost with it, or executions of tasks."""
+    """A queued frame, its run, and the rows that are lost with it, or executions of tasks."""
 
     data: bytes
     rows: int
@@ -52,6 +52,8 @@ class Outbox:
         self.overflowed = False
         #: executions of tasks that had to be dropped; they are no requests, so of no run's account
         self.dropped_tasks = 0
+        #: the run that frames belong to unless they say another
+        self.run: Run | None = None
         self._seq = 0
         self._size = 0
         self._frames: OrderedDict[int, Frame] = OrderedDict()
@@ -84,12 +86,12 @@ class Outbox:
 
     def put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame without which a run cannot be understood."""
-        self._queue(Frame(encode(self._numbered(kind, frames.clean(kind, fields))), 0, None))
+        self._queue(Frame(encode(self._numbered(kind, frames.clean(kind, fields))), 0, self.run))
 
     def put_event(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame that may be dropped if room is short."""
         data = encode(self._numbered(kind, frames.clean(kind, fields)))
-        self._queue(Frame(data, 0, None), self._events)
+        self._queue(Frame(data, 0, self.run), self._events)
 
     def put_rows(self, batch: list[Row], run: Run, since: float, until: float) -> None:
         """Queue request rows, in as many frames as they need; the list is ours from here on.
@@ -120,7 +122,7 @@ class Outbox:
         """Queue rows of tasks: events, in as many frames as they need."""
         data = encode(self._numbered("tasks", {"rows": batch}))
         if len(data) <= FRAME_LIMIT or len(batch) == 1:
-            self._queue(Frame(data, 0, None, len(batch)), self._events)
+            self._queue(Frame(data, 0, self.run, len(batch)), self._events)
         else:
             middle = len(batch) // 2
             self.put_tasks(batch[:middle])
@@ -145,6 +147,10 @@ class Outbox:
                 self._begun = seq
                 return frame.data
         return None
+
+    def first_run(self) -> Run | None:
+        """The run of the first frame that is not acknowledged."""
+        return next((frame.run for frame in self._frames.values()), None)
 
     def has_unsent(self) -> bool:
         """Whether there is a next frame to send."""

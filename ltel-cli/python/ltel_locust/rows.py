@@ -7,10 +7,9 @@ extra)`. The listener only appends it as it is; all checks wait until a batch is
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import time
 from typing import Any
 
-from . import current, internals, once
+from . import clock, current, internals, once
 from .values import INTEGER_LIMIT, TEXT_LIMIT, attributes, kind, number, text
 
 Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
@@ -91,7 +90,7 @@ def listener(
 
 def began(response_time: Any) -> float:
     """When a request began that does not say so: it has just ended."""
-    return time() - (number(response_time) or 0.0) / 1000
+    return clock.now() - (number(response_time) or 0.0) / 1000
 
 
 def failure(exception: Any) -> tuple[str, str] | None:

@@ -20,6 +20,8 @@ class Run:
     run_id: str | None
     testplan: str | None
     locustfile: str | None
+    #: when its test started here, in seconds since the epoch
+    started: float | None = None
     #: rows this process reported, delivered or not
     sent: int = 0
     #: rows of those that it had to throw away

@@ -20,6 +20,7 @@ from locust.env import Environment
 
 from . import (
     address,
+    clock,
     current,
     frames,
     internals,
@@ -106,7 +107,7 @@ class Session:
         self.tracer = Tracer(self._on_task)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
-        self._since = time.time()
+        self._since = clock.now()
         # How often each worker has reported to this master in the run, and this worker to its own.
         self._reports: dict[str, int] = {}
         self._own_reports = 0
@@ -134,7 +135,7 @@ class Session:
     @_listener
     def record(self, name: Any, value: Any, attributes: dict[str, Any]) -> None:
         """Queue a custom event."""
-        fields = {"time": time.time(), "name": name, "value": value, "attributes": attributes}
+        fields = {"time": clock.now(), "name": name, "value": value, "attributes": attributes}
         self._outbox.put_event("custom", fields)
 
     def close(self) -> None:
@@ -168,7 +169,8 @@ class Session:
 
     def _hello(self) -> bytes:
         # A run that has ended and arrived is no business of a new receiver.
-        now = self._runs[-1] if self._runs else None
+        # What waits over a lost connection may be of the run before: the first frame says.
+        now = self._outbox.first_run() or (self._runs[-1] if self._runs else None)
         if now is not None and now.ended and not len(self._outbox):
             now = None
         fields: dict[str, Any] = {
@@ -181,6 +183,7 @@ class Session:
             "testplan": now.testplan if now else Piece(self._testplan),
             "locustfile": now.locustfile if now else Piece(self._locustfile),
             "heartbeat": link.HEARTBEAT,
+            "started": now.started if now else None,
             "token": os.environ.get("LTEL_TOKEN") or None,
         }
         return encode({"type": "hello", **frames.clean("hello", fields)})
@@ -235,7 +238,7 @@ class Session:
     def _put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a lifecycle frame, after the rows that came before it."""
         self._flush()
-        self._outbox.put(kind, {"time": time.time(), **fields})
+        self._outbox.put(kind, {"time": clock.now(), **fields})
 
     def _flush(self) -> None:
         """Turn the collected rows into frames.
@@ -251,7 +254,7 @@ class Session:
         rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
         now = self._runs[-1] if self._runs else None
         sent = now.sent if now else 0
-        since, until = self._since, time.time()
+        since, until = self._since, clock.now()
         try:
             # Emptied in place: the listeners hold these very lists.
             del self._rows[: len(rows)]
@@ -345,7 +348,7 @@ class Session:
             counts = dict.fromkeys(counts, 0)
         has_users = any(counts.values())
         if has_users or self._had_users:
-            fields = {"time": time.time(), "counts": counts}
+            fields = {"time": clock.now(), "counts": counts}
             if internals.is_master(runner):
                 fields["sources"] = sorted(self._runs[-1].sources)
             self._outbox.put_event("users", fields)
@@ -356,7 +359,7 @@ class Session:
         self._outbox.put_event(
             "usage",
             {
-                "time": time.time(),
+                "time": clock.now(),
                 "cpu_percent": self._process.cpu_percent(),
                 "memory_bytes": self._process.memory_info().rss,
                 # The host's, all interfaces: a process has no counters of its own.
@@ -416,7 +419,9 @@ class Session:
             now = run.join(parsed, testplan, locustfile)
         else:
             now = run.begin(parsed, self._client_id, testplan, locustfile)
+        now.started = clock.now()
         self._runs.append(now)
+        self._outbox.run = now
         try:
             self._note_workers(now, ready=True)
         except Exception as error:
@@ -492,7 +497,7 @@ class Session:
         self, user_instance: Any = None, exception: Any = None, tb: Any = None, **_kwargs: Any
     ) -> None:
         fields = {
-            "time": time.time(),
+            "time": clock.now(),
             "user": Piece(lambda: _user(user_instance)),
             "error": Piece(lambda: f"{kind(exception)}: {text(exception)}"),
             "traceback": Piece(lambda: "".join(traceback.format_tb(tb))),

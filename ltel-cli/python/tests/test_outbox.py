@@ -21,6 +21,18 @@ class OutboxTest(unittest.TestCase):
         self.outbox = Outbox(1 << 20)
         self.run = Run("run", None, None)
 
+    def test_the_first_frame_says_whose_it_is(self) -> None:
+        first, second = Run("x", None, None), Run("y", None, None)
+        self.assertIsNone(self.outbox.first_run())
+        self.outbox.run = first
+        self.outbox.put("test_start", {})
+        self.outbox.put_rows([ROW], first, 0.0, 1.0)
+        self.outbox.run = second
+        self.outbox.put("test_start", {})
+        for acknowledged, run in [(0, first), (1, first), (2, second), (3, None)]:
+            self.outbox.acknowledge(acknowledged)
+            self.assertIs(self.outbox.first_run(), run)
+
     def test_resends_what_the_receiver_does_not_have(self) -> None:
         for _ in range(5):
             self.outbox.put("test_stop", {})

@@ -30,6 +30,7 @@ mod protocol;
 mod python;
 mod rate;
 mod receivers;
+mod restart;
 mod runs;
 mod signals;
 mod tls;

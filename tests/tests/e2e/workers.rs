@@ -56,7 +56,7 @@ fn a_worker_without_the_plugin() {
     ltel.says("never reached ltel, and its requests are missing: does it load the plugin", SLOW);
     assert_eq!(master.exit(), None, "said while the test runs");
     assert_eq!(master.wait(SLOW), Exit::Code(0));
-    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    assert_eq!(ltel.wait(SLOW), Exit::Code(1));
     let lines = test.scene.lines();
     let report = lines.report();
     assert_eq!(report.telemetry["complete"], false);
@@ -105,7 +105,7 @@ fn a_worker_that_is_stopped() {
     });
     two.signal(Signal::STOP);
     assert!(matches!(master.wait(SLOW), Exit::Code(_)));
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
     let lines = test.scene.lines();
     let report = lines.report();
     check_account(report);
@@ -140,7 +140,7 @@ fn a_worker_that_goes_on_after_its_run() {
     two.signal(Signal::CONT);
     ltel.says("requests after the end of their run", SOON);
     ltel.signal(Signal::TERM);
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
     assert_eq!(test.scene.lines().reports().len(), 1);
 }
 
@@ -163,7 +163,7 @@ fn two_tests_with_one_id() {
         assert_eq!(test.wait(SLOW), Exit::Code(0));
     }
     let lines = scene.reported(2);
-    ltel.says("two tests at a time call themselves run nightly: this one is told as nightly-2", SOON);
+    ltel.says("two tests call themselves run nightly at the same time: this one is reported as nightly-2", SOON);
     let own = ["one.json", "two.json"].map(|name| Figures::of_locust(&scene.path(name)).total().requests);
     let mut told: Vec<_> = lines.reports().iter().map(|r| (r.text("run_id").to_owned(), r.count("recorded"))).collect();
     told.sort();
