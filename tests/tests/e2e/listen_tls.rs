@@ -1,6 +1,9 @@
 //! TLS between Locust and ltel: who is let in, and what people read when somebody is not.
 
-use ltel_tests::{Authority, Exit, SLOW, SOON, Scene, Turn, check_account, config, free_port};
+use ltel_tests::{
+    Authority, Exit, NEWEST_LOCUST, SLOW, SOON, Scene, Turn, check_account, config, free_port, locust_venv_of,
+    plugin_path,
+};
 use rustix::process::Signal;
 
 /// A Locust: its name, where it sends, its environment, and what it says.
@@ -12,13 +15,14 @@ fn listening(scene: &Scene, port: u16, tls: &str) -> String {
     config(scene, "", "").replace("[listen]", &listen)
 }
 
-/// Scenario: a real Locust with two workers sends over TLS, and each of its processes shows a certificate of its own.
+/// Scenario: real Locusts, the newest and the oldest, send over TLS from a master and two workers; once each shows a
+/// certificate of its own.
 /// Guarantees: the figures are Locust's own; the token and the certificates are asked for.
 #[test]
 fn locust_over_tls() {
     let _turn = Turn::shared();
     let authority = Authority::new();
-    for run in ["open", "closed"] {
+    for (run, version) in [("open", NEWEST_LOCUST), ("closed", "2.20.1")] {
         let scene = Scene::new();
         let ca = scene.write("ca.pem", &authority.pem());
         let server = authority.sign("localhost").write(&scene, "server");
@@ -30,8 +34,14 @@ fn locust_over_tls() {
         let config = listening(&scene, port, &tls).replace("[backends.file]", "token = \"let me in\"\n[backends.file]");
         let mut ltel = scene.serve(&config, &["--once"]);
         assert!(ltel.stderr().contains(&format!("listening on tls://127.0.0.1:{port}")), "{}", ltel.stderr());
-        let args = ["--headless", "-f", "counting.py", "-u4", "-r4", "-t3s", "--only-summary", "--processes", "2"];
-        let mut locust = scene.locust_to(&format!("tls://localhost:{port}"), args);
+        let workers = free_port();
+        let mut locust = scene.program(&locust_venv_of(version).join("locust"));
+        locust.args(["--headless", "-f", "counting.py", "-u4", "-r4", "-t3s", "--only-summary", "--processes=2"]);
+        locust.args([format!("--master-bind-port={workers}"), format!("--master-port={workers}")]);
+        locust.args(["--master-bind-host=127.0.0.1"]);
+        let path = [plugin_path().join("ltel_locust/autoload"), plugin_path().to_owned()];
+        locust.env("PYTHONPATH", std::env::join_paths(path).unwrap());
+        locust.env("LTEL_ADDRESS", format!("tls://localhost:{port}"));
         locust.env("LTEL_CA_FILE", &ca).env("LTEL_TOKEN", "let me in").env("LTEL_RUN_ID", run);
         if !client_ca.is_empty() {
             locust.env("LTEL_CERT_FILE", &client.certificate).env("LTEL_KEY_FILE", &client.key);
