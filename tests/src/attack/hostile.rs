@@ -54,7 +54,8 @@ kinds!(
     40 tiny_frames "tiny frames of no run",
     40 long_ids "ids of 7 MiB",
     20 long_names "names and errors of a megabyte, all different",
-    80 fuzzed "frames changed at random",
+    60 fuzzed "frames changed at random",
+    20 many_endpoints "runs of 2,000 endpoints with long names",
     60 comes_again "reconnecting with the same client_id",
     40 runs "runs that begin and do not end",
     30 ends_runs "runs that begin and end",
@@ -283,6 +284,21 @@ async fn ends_runs(mut hostile: Hostile) -> io::Result<()> {
     connection.send(Message::Requests(Rows { rows, ..Rows::default() })).await?;
     connection.send(Message::Done(Done { sent: 200, ..Done::default() })).await?;
     within(connection.hear()).await
+}
+
+async fn many_endpoints(mut hostile: Hostile) -> io::Result<()> {
+    let id = hostile.id();
+    let mut connection = hostile.welcomed(hello(&id)).await?;
+    connection.send(begins(&id)).await?;
+    for part in 0..20 {
+        let name = |n| Request { name: long_text(&format!("{id} {part} {n} "), 900).into(), ..row("", 1.0, true) };
+        let rows = (0..100).map(name).collect();
+        connection.send(Message::Requests(Rows { rows, ..Rows::default() })).await?;
+    }
+    within(connection.hear()).await?;
+    // As many runs at a time as there may be.
+    sleep(Duration::from_secs(5)).await;
+    Ok(())
 }
 
 async fn custom_events(mut hostile: Hostile) -> io::Result<()> {
