@@ -27,7 +27,8 @@ pub(super) struct Newcomers {
 #[derive(Debug)]
 pub(super) struct Newcomer {
     _place: Option<OwnedSemaphorePermit>,
-    leave: oneshot::Receiver<()>,
+    /// Nothing once the listener is gone: then nobody needs the place.
+    leave: Option<oneshot::Receiver<()>>,
 }
 
 impl Default for Newcomers {
@@ -60,7 +61,7 @@ impl Newcomers {
         let (sender, leave) = oneshot::channel();
         self.lock().push_back((Instant::now(), sender));
         // An error: of a semaphore that is closed, and nothing closes this one.
-        Newcomer { _place: place.ok(), leave }
+        Newcomer { _place: place.ok(), leave: Some(leave) }
     }
 
     fn oldest(&self) -> Option<Instant> {
@@ -77,9 +78,13 @@ impl Newcomers {
 impl Newcomer {
     /// Waits until another needs the place.
     pub(super) async fn must_leave(&mut self) {
-        if (&mut self.leave).await.is_err() {
-            std::future::pending::<()>().await;
+        if let Some(leave) = &mut self.leave {
+            if leave.await.is_ok() {
+                return;
+            }
+            self.leave = None;
         }
+        std::future::pending::<()>().await;
     }
 }
 
@@ -106,5 +111,15 @@ mod tests {
         let another = newcomers.admit().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
         drop((next, another));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_listener_is_gone_nobody_must_leave() {
+        let newcomers = Newcomers::default();
+        let mut newcomer = newcomers.admit().await;
+        drop(newcomers);
+        for _ in 0..2 {
+            assert!(tokio::time::timeout(CROWDED * 10, newcomer.must_leave()).await.is_err());
+        }
     }
 }
