@@ -24,6 +24,7 @@ pub mod recorder;
 pub mod meter;
 pub mod points;
 pub mod backend;
+pub mod options;
 pub mod registry;
 pub mod replay;
 #[doc(hidden)]

@@ -1,14 +1,16 @@
 //! Which types of recorders and backends a binary has. Registration is explicit: one line per type, in the binary's `main`.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_aux::serde_introspection::serde_introspect;
+use serde::de::Error as _;
 use toml::de::{Error, ValueDeserializer};
 
 use crate::backend::{AnyBackend, Backend, BackendSpec, Check};
+use crate::options::Keys;
 use crate::recorder::{Factory, Recorder, RecorderFactory, Spec};
 
 /// The types of recorders and backends that a configuration can select.
@@ -32,10 +34,10 @@ impl Registry {
         self.types.push(RecorderType {
             spec: R::SPEC,
             every: R::EVERY,
-            options: serde_introspect::<R::Options>(),
+            options: Keys::of::<R::Options>(),
             configure: |options| {
-                let options = R::Options::deserialize(options)?;
-                Ok(Box::new(Factory::<R>::new(options)))
+                let factory = caught(|| Ok(Factory::<R>::new(R::Options::deserialize(options)?)))?;
+                Ok(Box::new(factory))
             },
         });
         self
@@ -48,10 +50,12 @@ impl Registry {
         self.backends.retain(|have| have.spec.name != B::SPEC.name);
         self.backends.push(BackendType {
             spec: B::SPEC,
-            options: serde_introspect::<B::Options>(),
+            options: Keys::of::<B::Options>(),
             read: |options| {
-                let options = B::Options::deserialize(options)?;
-                Ok(UncheckedBackend(Box::new(move |cx| Some(Arc::new(B::check(options, cx)?)))))
+                caught(|| {
+                    let options = B::Options::deserialize(options)?;
+                    Ok(UncheckedBackend(Box::new(move |cx| Some(Arc::new(B::check(options, cx)?)))))
+                })
             },
         });
         self
@@ -89,6 +93,15 @@ impl Registry {
     }
 }
 
+/// Code of a type that panics while it reads its options, or says what it needs, is an error of the configuration.
+fn caught<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        Err(Error::custom(format!("reading the options panicked: {text}")))
+    })
+}
+
 /// One recorder type.
 #[derive(Clone, Copy, Debug)]
 pub struct RecorderType {
@@ -97,7 +110,7 @@ pub struct RecorderType {
     /// The interval of its ticks where the configuration says none ([`Recorder::EVERY`]).
     pub every: Option<Duration>,
     /// The keys of its options.
-    pub options: &'static [&'static str],
+    pub options: Keys,
     configure: fn(ValueDeserializer<'_>) -> Result<Box<dyn RecorderFactory>, Error>,
 }
 
@@ -114,7 +127,7 @@ pub struct BackendType {
     /// What it is.
     pub spec: &'static BackendSpec,
     /// The keys of its options.
-    pub options: &'static [&'static str],
+    pub options: Keys,
     read: fn(ValueDeserializer<'_>) -> Result<UncheckedBackend, Error>,
 }
 

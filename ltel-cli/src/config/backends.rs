@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use ltel_core::backend::{AnyBackend, Check, Claims, ConfigError, Environment, Signal, Takes};
+use ltel_core::options::Keys;
 use ltel_core::registry::Registry;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
-use serde_aux::serde_introspection::serde_introspect;
 use toml::Spanned;
 
 use super::names::{did_you_mean, list};
@@ -142,7 +142,7 @@ impl Backends<'_> {
                     .help("write a size such as \"32MiB\""),
             );
         }
-        let also = serde_introspect::<RawBackend>();
+        let also = Keys::of::<RawBackend>().listed().unwrap_or_default();
         let unchecked = section.read_with(type_.options, also, self.errors, |options| type_.read(options))?;
         let temporality = common.temporality.map(|stated| Spanned::new(stated.span(), (*stated.get_ref()).into()));
         let backend = unchecked.check(&mut Check {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ltel_core::backend::{ConfigError, Environment};
 use ltel_core::name::begins_metric_names;
+use ltel_core::options::Keys;
 use ltel_core::recorder::{RecorderFactory, Spec};
 use ltel_core::registry::Registry;
 use serde::Deserialize;
-use serde_aux::serde_introspection::serde_introspect;
 use toml::Spanned;
 
 use super::environment;
@@ -98,9 +98,10 @@ impl Recorders<'_> {
         if let Some(limit) = common.series_limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
             self.errors.push(ConfigError::new("a recorder needs at least one series", limit.span()));
         }
-        let also = serde_introspect::<RawRecorder>();
+        let also = Keys::of::<RawRecorder>().listed().unwrap_or_default();
         // Told by its name and by what the recorder emits: recorders know no environment.
-        let has_ratio = !recorder.spec.spans.is_empty() && recorder.options.contains(&"ratio");
+        let has_ratio =
+            !recorder.spec.spans.is_empty() && recorder.options.listed().is_some_and(|keys| keys.contains(&"ratio"));
         let sampled = environment::sampled(self.env).filter(|_| has_ratio).map(|ratio| format!("{ratio:?}"));
         let section = match &sampled {
             Some(ratio) => section.filled("ratio", ratio),

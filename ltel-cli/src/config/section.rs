@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use ltel_core::backend::TablePlace;
+use ltel_core::options::Keys;
 use serde::de::DeserializeOwned;
-use serde_aux::serde_introspection::serde_introspect;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
@@ -94,10 +94,11 @@ impl<'a> Section<'a> {
 
     /// Splits off the keys of `T`, and reads them.
     pub(super) fn take_common<T: DeserializeOwned>(&mut self, errors: &mut Vec<ConfigError>) -> Option<T> {
-        let keys = serde_introspect::<T>();
+        let keys = Keys::of::<T>();
+        let listed = keys.listed().unwrap_or_default();
         let (common, rest) = std::mem::take(&mut self.table)
             .into_iter()
-            .partition::<Vec<_>, _>(|(key, _)| keys.contains(&key.get_ref().as_ref()));
+            .partition::<Vec<_>, _>(|(key, _)| listed.contains(&key.get_ref().as_ref()));
         self.table = rest.into_iter().collect();
         let common = Section::new(self.title.clone(), self.header.clone(), common.into_iter().collect());
         common.read_with(keys, &[], errors, |value| T::deserialize(value))
@@ -105,7 +106,16 @@ impl<'a> Section<'a> {
 
     /// Reads the whole table as a `T`. `also` are keys that were taken out before.
     pub(super) fn read<T: DeserializeOwned>(self, also: &[&str], errors: &mut Vec<ConfigError>) -> Option<T> {
-        self.read_with(serde_introspect::<T>(), also, errors, |value| T::deserialize(value))
+        self.read_with(Keys::of::<T>(), also, errors, |value| T::deserialize(value))
+    }
+
+    /// Tells of keys that options do not read whose type does not list its keys.
+    fn unread(&self, keys: Keys, errors: &mut Vec<ConfigError>) {
+        for key in keys.unknown(&self.table) {
+            if let Some((typed, _)) = self.table.get_key_value(key.as_str()) {
+                errors.push(ConfigError::new(format!("unknown key {}", self.named(&key)), typed.span()));
+            }
+        }
     }
 
     fn named(&self, key: &str) -> String {
@@ -115,20 +125,21 @@ impl<'a> Section<'a> {
     /// Reads the whole table with a function. `keys` are those that it knows.
     pub(super) fn read_with<T>(
         mut self,
-        keys: &[&str],
+        keys: Keys,
         also: &[&str],
         errors: &mut Vec<ConfigError>,
         read: impl Fn(ValueDeserializer<'_>) -> Result<T, Error>,
     ) -> Option<T> {
+        let listed = keys.listed();
         let unknown: Vec<_> = self
             .table
             .keys()
-            .filter(|key| !keys.contains(&key.get_ref().as_ref()))
+            .filter(|key| listed.is_some_and(|listed| !listed.contains(&key.get_ref().as_ref())))
             .map(|key| (key.get_ref().to_string(), key.span()))
             .collect();
         for (key, span) in unknown {
             self.table.remove(key.as_str());
-            let known = || keys.iter().chain(also).copied();
+            let known = || listed.unwrap_or_default().iter().chain(also).copied();
             let error = ConfigError::new(format!("unknown key {}", self.named(&key)), span);
             errors.push(match did_you_mean(&key, known()) {
                 Some(name) => error.help(format!("did you mean `{name}`?")),
@@ -140,7 +151,12 @@ impl<'a> Section<'a> {
             let value = Spanned::new(self.header.clone(), DeValue::Table(self.table.clone()));
             let error = match read(ValueDeserializer::from(value)) {
                 // What is right is read even so: its own errors are to be found as well.
-                Ok(value) => return Some(value),
+                Ok(value) => {
+                    if listed.is_none() {
+                        self.unread(keys, errors);
+                    }
+                    return Some(value);
+                }
                 Err(error) => error,
             };
             // A key that was taken out because it is wrong is not missing.

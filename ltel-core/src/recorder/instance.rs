@@ -70,13 +70,17 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
 }
 
 /// The factory of the recorder type `R`.
-pub struct Factory<R: Recorder>(Arc<R::Options>);
+pub struct Factory<R: Recorder> {
+    options: Arc<R::Options>,
+    needs: Needs,
+}
 
 impl<R: Recorder> Factory<R> {
     /// With these options.
     #[must_use]
     pub fn new(options: R::Options) -> Self {
-        Self(Arc::new(options))
+        let needs = R::needs(&options);
+        Self { options: Arc::new(options), needs }
     }
 }
 
@@ -88,16 +92,16 @@ impl<R: Recorder> fmt::Debug for Factory<R> {
 
 impl<R: Recorder> RecorderFactory for Factory<R> {
     fn needs(&self) -> Needs {
-        R::needs(&self.0)
+        self.needs
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder> {
         let mut instruments = Instruments::new(instance, R::SPEC, meters);
-        let recorder = R::build(&self.0, &mut instruments);
+        let recorder = R::build(&self.options, &mut instruments);
         let (gauges, mismatches) = instruments.finish();
         Box::new(Instance {
             recorder,
-            options: Arc::clone(&self.0),
+            options: Arc::clone(&self.options),
             series: SeriesTable::new(R::SPEC.labels, series_limit, &run),
             gauges,
             run,

@@ -38,10 +38,13 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
+use serde::de::Error as _;
+use toml::de::DeTable;
 
 use crate::clock::{Now, Timestamp};
 use crate::meter::{Collector, MeterSettings, meter};
 use crate::name::begins_metric_names;
+use crate::options::Keys;
 use crate::recorder::{AnyRecorder, Emitted, Factory, Needs, Origin, Recorder, RecorderFactory, Spec};
 use crate::runs::{RunInfo, SourceInfo};
 use crate::source::{Source, SourceKind};
@@ -115,8 +118,12 @@ impl Replay {
             spec: R::SPEC,
             configure: |options| {
                 // The way of the configuration: the text's own errors, with their line, and those of the options' type.
-                let options = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
-                Ok(Box::new(Factory::<R>::new(options)))
+                let read = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
+                let keys = Keys::of::<R::Options>();
+                match keys.unknown(DeTable::parse(options)?.get_ref()).first() {
+                    Some(key) => Err(toml::de::Error::unknown_field(key, keys.listed().unwrap_or_default())),
+                    None => Ok(Box::new(Factory::<R>::new(read))),
+                }
             },
             every: R::EVERY,
             name: R::SPEC.name.to_owned(),

@@ -40,7 +40,7 @@ fn as_table(registry: &Registry) -> String {
         for span in spec.spans {
             table.add_row([span.name, "span", "", &span.attributes.join(", "), span.description]);
         }
-        let options = match recorder.options {
+        let options = match recorder.options.listed().unwrap_or_default() {
             [] => String::new(),
             options => format!("\noptions: {}", options.join(", ")),
         };
@@ -80,7 +80,7 @@ fn as_json(registry: &Registry) -> serde_json::Result<String> {
             json!({
                 "recorder": spec.name,
                 "description": spec.description,
-                "options": recorder.options,
+                "options": recorder.options.listed(),
                 "instruments": instruments,
                 "records": records,
                 "spans": spans,
