@@ -24,6 +24,12 @@ impl Clocks {
         Self { start: Instant::now(), wall: now }
     }
 
+    /// With another wall clock.
+    #[cfg(test)]
+    pub(crate) fn with_wall(wall: fn() -> Timestamp) -> Self {
+        Self { wall, ..Self::start() }
+    }
+
     /// When the steady time is so much, or in the far future.
     pub(crate) fn instant(&self, steady: Duration) -> Instant {
         const FAR: Duration = Duration::from_hours(24 * 365 * 30);

@@ -1,1 +1,245 @@
+//! The task of the runs, with clients that deliver to it and with clocks that tests set.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ltel_core::Timestamp;
+use ltel_core::event::TestStart;
+use ltel_core::prelude::*;
+use ltel_core::runs::{Outcome, SourceStatus};
+use ltel_core::source::{Source, SourceKind};
+use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Rows};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::{Runs, Status};
+use crate::clock::Clocks;
+use crate::config::{self, Environment};
+use crate::deliver;
+use crate::ingest::{Delivery, Faults, Welcome};
+
+const HOUR: i64 = 3_600;
+
+/// The task of the runs at work.
+struct Task {
+    deliver: mpsc::Sender<Delivery>,
+    stop: watch::Sender<bool>,
+    status: watch::Receiver<Status>,
+    work: JoinHandle<Outcome>,
+}
+
+/// A client's connection to it.
+struct Connection<'a> {
+    task: &'a Task,
+    number: u64,
+    acks: watch::Receiver<u64>,
+    seq: u64,
+}
+
+impl Task {
+    fn start(top: &str, clocks: Clocks) -> Self {
+        let registry = deliver::built_in().with::<Ticks>();
+        let text = format!("{top}\n[recorders.ticks]\n[backends.json]\noutput = \"/dev/null\"\ninterval = \"1s\"\n");
+        let config = config::load("test", &text, &registry, &Environment::default()).expect("a configuration");
+        let handles: Vec<_> =
+            config.backends.iter().map(|backend| deliver::start(backend).expect("a backend").0).collect();
+        let (deliver, deliveries) = mpsc::channel(8);
+        let (stop, stopped) = watch::channel(false);
+        let (sender, status) = watch::channel(Status::default());
+        let mut runs = Runs::new(Arc::new(config), handles.into(), Arc::<Faults>::default(), sender);
+        runs.clocks = clocks;
+        Self { deliver, stop, status, work: tokio::spawn(runs.work(deliveries, stopped)) }
+    }
+
+    async fn connect(&self, number: u64, kind: SourceKind, id: &str) -> Connection<'_> {
+        let (acks, acked) = watch::channel(0);
+        let (welcome, welcomed) = oneshot::channel();
+        let source = Source { kind, id: id.to_owned(), ..Source::default() };
+        let hello = Hello { protocol: PROTOCOL, client_id: id.to_owned(), source, ..Hello::default() };
+        let (connection, encoding) = (number, Encoding::MessagePack);
+        let hello = Delivery::Hello { connection, encoding, hello: hello.into(), pid: None, acks, welcome };
+        self.deliver.send(hello).await.expect("the task");
+        let Welcome { last_seq, .. } = welcomed.await.expect("a welcome");
+        Connection { task: self, number, acks: acked, seq: last_seq }
+    }
+
+    async fn active(&self, count: usize) {
+        self.status.clone().wait_for(|status| status.active == count).await.expect("the task");
+    }
+
+    async fn end(self) -> Outcome {
+        self.stop.send_replace(true);
+        self.work.await.expect("no panic")
+    }
+}
+
+impl Connection<'_> {
+    async fn say(&mut self, message: Message<'_>) {
+        self.seq += 1;
+        let frame = Encoding::MessagePack.encode(&Frame { seq: Some(self.seq), message }).expect("a frame");
+        let payload = Bytes::from(frame).slice(4..);
+        #[allow(clippy::default_trait_access)] // the type is of the connections' own
+        let frame = Delivery::Frame { connection: self.number, payload, share: Default::default() };
+        self.task.deliver.send(frame).await.expect("the task");
+        let seq = self.seq;
+        self.acks.wait_for(|acked| *acked == seq).await.expect("an acknowledgement");
+    }
+
+    async fn start(&mut self, run_id: Option<&str>) {
+        self.say(TestStart { time: 1.0, run_id: run_id.map(str::to_owned), ..TestStart::default() }.into()).await;
+    }
+
+    async fn requests(&mut self, count: usize) {
+        let row = Request { method: "GET".into(), name: "/".into(), ..Request::default() };
+        self.say(Message::Requests(Rows { rows: vec![row; count], ..Rows::default() })).await;
+    }
+
+    async fn done(&mut self, sent: u64) {
+        self.say(Message::Done(Done { sent, ..Done::default() })).await;
+    }
+
+    async fn close(self) {
+        self.task.deliver.send(Delivery::Closed { connection: self.number }).await.expect("the task");
+    }
+}
+
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts its ticks in the run of this name.
+#[derive(Debug)]
+struct Ticks;
+
+impl Recorder for Ticks {
+    type Options = NoOptions;
+
+    const SPEC: &'static Spec = &Spec {
+        name: "ticks",
+        description: "Counts its ticks.",
+        scope: "ticks",
+        per: Per::Run,
+        labels: &[],
+        instruments: &[],
+        records: &[],
+        spans: &[],
+        needs: Needs::NONE,
+    };
+
+    fn build(_: &NoOptions, _: &mut Instruments<'_>) -> Self {
+        Self
+    }
+
+    fn record(&mut self, _: &Event<'_>, _: &mut Context<'_, NoOptions>) {}
+
+    fn tick(&mut self, cx: &mut Context<'_, NoOptions>) {
+        if cx.run().run_id != "ticking" {
+            return;
+        }
+        let ticks = TICKS.fetch_add(1, Ordering::Relaxed) + 1;
+        assert_eq!(cx.elapsed().as_secs(), ticks, "the run's time is steady");
+    }
+}
+
+static SHIFT: AtomicI64 = AtomicI64::new(0);
+
+fn shifted() -> Timestamp {
+    Timestamp::from_secs(1_700_000_000.0 + SHIFT.load(Ordering::Relaxed) as f64)
+}
+
+fn clocks() -> Clocks {
+    Clocks::with_wall(|| Timestamp::from_secs(1_700_000_000.0))
+}
+
+/// Scenario: the wall clock is set by an hour, back and then forth, while a run is at work and while one is waited for.
+/// Guarantees: recorders tick once a second, and the grace period lasts as long as it is.
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_jumps() {
+    let task = Task::start("grace = \"3s\"", Clocks::with_wall(shifted));
+    let mut client = task.connect(1, SourceKind::Local, "client").await;
+    client.start(Some("ticking")).await;
+    sleep(Duration::from_millis(2_500)).await;
+    SHIFT.store(-HOUR, Ordering::Relaxed);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(TICKS.load(Ordering::Relaxed), 4);
+    SHIFT.store(HOUR, Ordering::Relaxed);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(TICKS.load(Ordering::Relaxed), 6);
+    let left = Instant::now();
+    client.close().await;
+    SHIFT.store(-HOUR, Ordering::Relaxed);
+    task.active(0).await;
+    assert_eq!(left.elapsed().as_secs(), 3);
+    let outcome = task.end().await;
+    assert_eq!(outcome.runs[0].account.sources[0].status, SourceStatus::Missing);
+}
+
+/// Scenario: a worker begins a test, and its master does not come; ltel is told to end while others hold requests.
+/// Guarantees: what was held is in a run after the grace period; what belongs to none is in the outcome.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_at_the_end() {
+    let task = Task::start("grace = \"10s\"", clocks());
+    let mut worker = task.connect(1, SourceKind::Worker, "worker").await;
+    worker.start(None).await;
+    worker.requests(5).await;
+    let begun = Instant::now();
+    task.status.clone().wait_for(|status| status.recorded == 5).await.expect("the task");
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    let mut other = task.connect(2, SourceKind::Local, "other").await;
+    worker.done(5).await;
+    task.active(0).await;
+    other.requests(7).await;
+    let outcome = task.end().await;
+    assert_eq!(outcome.runs.len(), 1);
+    assert!(outcome.runs[0].complete && outcome.runs[0].account.recorded() == 5, "{outcome:?}");
+    assert_eq!(outcome.no_run.total_requests(), 7);
+}
+
+/// Scenario: more runs begin than there may be.
+/// Guarantees: those beyond the limit are refused, and their requests counted; when one ends, another can begin.
+#[tokio::test(start_paused = true)]
+async fn runs_beyond_the_limit() {
+    let task = Task::start("[limits]\nmax_runs = 2", clocks());
+    let mut clients = Vec::new();
+    for number in 1..=3 {
+        let mut client = task.connect(number, SourceKind::Local, &format!("client-{number}")).await;
+        client.start(Some(&format!("run-{number}"))).await;
+        client.requests(10).await;
+        clients.push(client);
+    }
+    assert_eq!(task.status.borrow().active, 2);
+    clients[0].done(10).await;
+    task.active(1).await;
+    clients[2].start(Some("run-4")).await;
+    clients[2].requests(1).await;
+    clients[2].done(1).await;
+    clients[1].done(10).await;
+    task.active(0).await;
+    drop(clients);
+    let outcome = task.end().await;
+    assert_eq!(outcome.no_run.total_requests(), 10);
+    assert_eq!(outcome.runs.len(), 3);
+    assert!(outcome.runs.iter().all(|run| run.complete), "{outcome:?}");
+}
+
+/// Scenario: a client comes back on another connection before its first is closed, and says again what was not acknowledged.
+/// Guarantees: what still comes on the first does not count, and what is said again counts once.
+#[tokio::test(start_paused = true)]
+async fn a_client_on_another_connection() {
+    let task = Task::start("", clocks());
+    let mut first = task.connect(1, SourceKind::Local, "client").await;
+    first.start(Some("run")).await;
+    first.requests(5).await;
+    let mut second = task.connect(2, SourceKind::Local, "client").await;
+    assert_eq!(second.seq, 2);
+    first.close().await;
+    second.seq = 1;
+    second.requests(5).await;
+    second.requests(2).await;
+    second.done(7).await;
+    task.active(0).await;
+    let outcome = task.end().await;
+    assert!(outcome.runs[0].complete, "{outcome:?}");
+    assert_eq!(outcome.runs[0].account.recorded(), 7);
+}
