@@ -45,7 +45,9 @@ def parse(text: str) -> Address:
         return _parse_unix(text)
     if text.startswith(("tcp://", "tls://")):
         return _parse_tcp(text)
-    raise AddressError(f"`{text}` is none of unix:/path, tcp://host:port and tls://host:port")
+    raise AddressError(
+        f"`{text}` is not a valid address: write unix:/path, tcp://host:port or tls://host:port"
+    )
 
 
 def _parse_unix(text: str) -> Address:

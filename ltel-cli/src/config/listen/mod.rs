@@ -116,7 +116,7 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
     let max_frame_bytes = raw.max_frame_bytes.map_or(MAX_FRAME_BYTES, |size| bytes(*size.get_ref()));
     let max_buffered_bytes = match raw.max_buffered_bytes {
         Some(size) if bytes(*size.get_ref()) < max_frame_bytes => {
-            let message = format!("less than one frame may have: `max_frame_bytes` is {max_frame_bytes}");
+            let message = format!("`max_buffered_bytes` is less than `max_frame_bytes`, which is {max_frame_bytes}");
             errors.push(
                 ConfigError::new(message, size.span())
                     .help(format!("give at least `max_buffered_bytes = {}`", max_frame_bytes.saturating_mul(2))),
