@@ -164,7 +164,7 @@ fn a_client_that_is_not_trusted() {
         client.start("run");
         client.requests(vec![row("some", 1.0, false); 10]);
         client.finish();
-        assert_eq!(ltel.wait(SOON), Exit::Code(0));
+        assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
         let said = ltel.stderr();
         for backend in ["grpc", "http"] {
             assert!(said.contains(&format!("backend `{backend}`: final figures NOT delivered")), "{said}");

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod attack;
+mod backend_walls;
 mod backends;
 mod cli;
 mod collectors;

@@ -236,7 +236,7 @@ fn a_receiver_that_hangs_at_the_end() {
     // Otherwise they would know that ltel is to end, and be in a hurry anyway.
     until("final figures on their way", SOON, || deaf.iter().all(|deaf| deaf.accepted() > 0).then_some(()));
     ltel.signal(Signal::TERM);
-    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    assert_eq!(ltel.wait(SLOW), Exit::Code(1), "telemetry was lost");
     let said = ltel.stderr();
     assert!(!said.contains("given up"), "{said}");
     for name in PROTOCOLS {

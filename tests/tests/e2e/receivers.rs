@@ -95,7 +95,7 @@ fn an_endpoint_of_the_environment_that_speaks_no_tls() {
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
     client.finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
     let said = ltel.stderr();
     assert!(said.contains("a receiver without TLS wants http://, or `OTEL_EXPORTER_OTLP_INSECURE=true`"), "{said}");
     assert!(receiver.requests().is_empty(), "nothing goes there unencrypted");
@@ -117,7 +117,7 @@ fn a_redirect_is_not_followed() {
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
     client.finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
     let paths: Vec<_> = target.hits().into_iter().map(|hit| hit.path).collect();
     assert!(!paths.is_empty() && paths.iter().all(|path| path == "/traced/moved"), "{paths:?}");
     let said = ltel.stderr();
@@ -167,7 +167,7 @@ fn an_ltel_that_is_replaced_in_mid_run() {
     until("requests after that", SLOW, || (scene.lines_so_far().0.len() > before + 5).then_some(()));
     locust.signal(Signal::TERM);
     assert_eq!(locust.wait(SLOW), Exit::Code(0));
-    assert_eq!(second.wait(SLOW), Exit::Code(0));
+    assert_eq!(second.wait(SLOW), Exit::Code(1), "telemetry was lost");
     let lines = scene.lines();
     let report = lines.report();
     assert_eq!(report.count("sent"), scene.figures().total().requests, "{report:?}");

@@ -4,7 +4,7 @@ use ltel_core::wire::Encoding;
 use ltel_tests::{Client, Exit, SOON, Scene, TestAgent, TlsProxy, config, row};
 
 /// One run of a few requests, to both kinds of backends, with these TLS settings. What ltel said.
-fn run(agent: &TestAgent, timeout: &str, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, String) {
+fn run(agent: &TestAgent, timeout: &str, exit: u8, tls: impl Fn(&TlsProxy, &Scene) -> String) -> (Scene, String) {
     let scene = Scene::new();
     let (proxies, backends): (Vec<_>, Vec<_>) = [("grpc", agent.grpc, "h2"), ("http/protobuf", agent.http, "http/1.1")]
         .into_iter()
@@ -36,7 +36,7 @@ fn run(agent: &TestAgent, timeout: &str, tls: impl Fn(&TlsProxy, &Scene) -> Stri
 fn an_authority_of_ones_own() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
-    let (_scene, said) = run(&agent, "20s", |proxy, scene| {
+    let (_scene, said) = run(&agent, "20s", 0, |proxy, scene| {
         let file = scene.write(&format!("ca-{}.pem", proxy.port), &proxy.authority);
         format!("tls = {{ ca_file = '{}' }}", file.display())
     });
@@ -51,7 +51,7 @@ fn an_authority_of_ones_own() {
 fn a_stranger_is_not_trusted() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
-    let (_scene, said) = run(&agent, "5s", |_, _| String::new());
+    let (_scene, said) = run(&agent, "5s", 1, |_, _| String::new());
     for token in ["grpc", "http"] {
         assert!(agent.points(token).is_empty(), "{token}: {said}");
         assert!(said.contains("UnknownIssuer"), "{token}: why it is not trusted: {said}");

@@ -130,21 +130,20 @@ impl LogFile {
         Written::new(written, Ok(()))
     }
 
-    /// Opens the file again if its path leads to another one by now, or to none; in any case if it is `told` to.
+    /// Opens the file again if what is written to it is lost; if it is `told` to, also if its path leads to another one by now. A file
+    /// that was moved away is written until then: whoever moved it says when.
     pub(super) fn reopen(&mut self, told: bool) {
-        if let Some(open) = &self.open
-            && (!open.is_regular || open.is_at(&self.path))
-        {
-            return;
+        if let Some(open) = &self.open {
+            let is_left = open.is_regular && !open.is_at(&self.path) && (told || open.is_deleted());
+            if !is_left {
+                return;
+            }
         }
         let backend = self.backend.clone();
         let path = self.path.display().to_string();
         match self.open_again() {
             Ok(()) if told => {}
-            Ok(()) => tracing::warn!(
-                "backend `{backend}`: `{path}` was moved or deleted, so a new file is written. To have it opened again at \
-                 once, send SIGHUP to ltel"
-            ),
+            Ok(()) => tracing::warn!("backend `{backend}`: `{path}` was deleted, so a new file is written"),
             Err(error) => {
                 let is_lost = self.open.as_ref().is_none_or(OpenFile::is_deleted);
                 if is_lost {

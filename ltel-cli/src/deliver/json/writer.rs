@@ -85,7 +85,7 @@ impl LineWriter {
         }
     }
 
-    /// Opens a file again if its path leads to another one by now, or to none; in any case if it is `told` to.
+    /// Opens a file again if it was deleted; if ltel is `told` to, also if its path leads to another one by now.
     pub(super) async fn reopen(&mut self, told: bool) {
         if let Self::File(slot) = self {
             // An error: there is no file, and the next write says so.

@@ -1,0 +1,148 @@
+//! The end of a queue that things are taken out of.
+
+use std::sync::Arc;
+
+use ltel_core::backend::{CollectedPoints, Feed, RunRecord, Signal, SpanBatch};
+use ltel_core::figures::RunFigures;
+use ltel_core::runs::RunInfo;
+use tokio::time::Instant;
+
+use super::state::{EndedRun, Job, Shared, Waiting, collect};
+
+/// The other end.
+#[derive(Debug)]
+pub(in crate::deliver) struct Intake {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What is taken out at once.
+#[derive(Debug)]
+pub(in crate::deliver) enum Work {
+    Begin(Feed),
+    Batch(Batch),
+    Figures(Arc<RunInfo>, Arc<RunFigures>),
+    End(EndedRun),
+    FeedsLost(Vec<u64>),
+    Reopen,
+}
+
+/// Records and spans. They count as waiting until the sink has them: a receiver that hangs must not have us hold a second queue.
+#[derive(Debug, Default)]
+pub(in crate::deliver) struct Batch {
+    pub(in crate::deliver) records: Vec<RunRecord>,
+    pub(in crate::deliver) spans: Vec<SpanBatch>,
+    waiting: [Waiting; Signal::ALL.len()],
+}
+
+impl Batch {
+    fn add(&mut self, signal: Signal, items: usize, bytes: usize) {
+        let waiting = &mut self.waiting[signal as usize];
+        waiting.items += items;
+        waiting.bytes += bytes;
+    }
+
+    fn items(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.items).sum()
+    }
+}
+
+impl Intake {
+    /// Waits until there is something to do; `false` if nothing will be any more.
+    pub(in crate::deliver) async fn ready(&self) -> bool {
+        loop {
+            {
+                let mut state = self.shared.lock();
+                if std::mem::take(&mut state.rescheduled) || !state.jobs.is_empty() {
+                    return true;
+                }
+                if state.closed {
+                    return false;
+                }
+            }
+            self.shared.ready.notified().await;
+        }
+    }
+
+    /// Whether nothing more is put in.
+    pub(in crate::deliver) fn is_closed(&self) -> bool {
+        self.shared.lock().closed
+    }
+
+    /// Takes out what is to be done next: of records and spans about so many, if so many wait.
+    pub(in crate::deliver) fn take(&self, most: usize) -> Option<Work> {
+        let mut state = self.shared.lock();
+        let mut batch = Batch::default();
+        while batch.items() < most {
+            match state.jobs.front()? {
+                Job::Record(..) | Job::Spans(..) => {}
+                _ if batch.items() > 0 => break,
+                _ => {}
+            }
+            match state.jobs.pop_front()? {
+                Job::Record(record, bytes) => {
+                    batch.add(Signal::Logs, 1, bytes);
+                    batch.records.push(record);
+                }
+                Job::Spans(spans, bytes) => {
+                    batch.add(Signal::Traces, spans.data.len(), bytes);
+                    batch.spans.push(spans);
+                }
+                Job::Begin(feed) => return Some(Work::Begin(feed)),
+                Job::Figures(run, figures) => return Some(Work::Figures(run, figures)),
+                Job::FeedsLost(feeds) => return Some(Work::FeedsLost(feeds)),
+                Job::Reopen => return Some(Work::Reopen),
+                Job::End(ended) => {
+                    state.ended -= ended.bytes;
+                    return Some(Work::End(ended));
+                }
+            }
+            if state.jobs.is_empty() {
+                break;
+            }
+        }
+        Some(Work::Batch(batch))
+    }
+
+    /// What was taken out has found its place in the sink.
+    pub(in crate::deliver) fn taken(&self, batch: &Batch, signal: Signal) {
+        let (mut state, taken) = (self.shared.lock(), batch.waiting[signal as usize]);
+        let waiting = &mut state.waiting[signal as usize];
+        waiting.items -= taken.items;
+        waiting.bytes -= taken.bytes;
+    }
+
+    /// When the next feed is due.
+    pub(in crate::deliver) fn next_due(&self) -> Option<Instant> {
+        self.shared.lock().feeds.iter().map(|scheduled| scheduled.due).min()
+    }
+
+    /// Collects the feed that has been due the longest.
+    pub(in crate::deliver) fn collect_due(&self, now: Instant) -> Option<Vec<CollectedPoints>> {
+        let (id, feed) = {
+            let mut state = self.shared.lock();
+            let due = state.feeds.iter_mut().filter(|scheduled| scheduled.due <= now);
+            let scheduled = due.min_by_key(|scheduled| scheduled.due)?;
+            // From now, not from when it was due: what was missed while a receiver hung is not made up for.
+            scheduled.due = Instant::now() + scheduled.every;
+            (scheduled.id, scheduled.feed.clone())
+        };
+        Some(Vec::from_iter(collect(&feed, id, false)))
+    }
+
+    /// Collects the feeds that are left.
+    pub(in crate::deliver) fn collect_rest(&self) -> Vec<CollectedPoints> {
+        let feeds = std::mem::take(&mut self.shared.lock().feeds);
+        feeds.iter().filter_map(|scheduled| scheduled.collect(false)).collect()
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.gone = true;
+        // Let go outside of the lock: runs end here.
+        let rest = (std::mem::take(&mut state.jobs), std::mem::take(&mut state.feeds));
+        drop(state);
+        drop(rest);
+    }
+}

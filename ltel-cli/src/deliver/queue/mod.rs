@@ -1,0 +1,227 @@
+//! What waits for a pipe of a backend: bounded in items and in bytes, so that one that hangs costs no more memory than that. The
+//! runs never wait for it: what finds no room is dropped, and counted.
+
+mod state;
+mod intake;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ltel_core::backend::{DeliveryAccount, Feed, RunRecord, Signal, SpanBatch};
+use ltel_core::figures::RunFigures;
+use ltel_core::runs::RunInfo;
+
+use super::size;
+use crate::config::QueueLimits;
+pub(super) use intake::{Batch, Intake, Work};
+pub(super) use state::EndedRun;
+use state::{Job, Shared, State, collect};
+pub(super) use watch::Reopener;
+pub(crate) use watch::Watch;
+
+/// What a run that is over costs while it waits, beside its points and its report.
+const ENDED_RUN: usize = 512;
+
+/// The way into a pipe.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) takes: Takes,
+    backend: String,
+    limits: QueueLimits,
+    account: Arc<DeliveryAccount>,
+    shared: Arc<Shared>,
+}
+
+/// What a pipe takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takes {
+    pub(super) signals: &'static [Signal],
+    pub(super) figures: bool,
+    /// How often its points are collected, where a recorder has no interval; absent if its sink collects them.
+    pub(super) every: Option<Duration>,
+}
+
+impl Queue {
+    pub(super) fn new(
+        backend: &str,
+        takes: Takes,
+        limits: QueueLimits,
+        account: &Arc<DeliveryAccount>,
+    ) -> (Self, Intake) {
+        let shared = Arc::<Shared>::default();
+        let (backend, account) = (backend.to_owned(), Arc::clone(account));
+        let queue = Self { takes, backend, limits, account, shared: Arc::clone(&shared) };
+        (queue, Intake { shared })
+    }
+
+    pub(super) fn has(&self, signal: Signal) -> bool {
+        self.takes.signals.contains(&signal)
+    }
+
+    /// A run's recorder begins. Its feed does not wait for the worker: if that hangs, the run may end before it sees it.
+    pub(super) fn begin(&self, feed: Feed) {
+        match self.takes.every {
+            Some(every) => self.shared.lock().schedule(feed, every),
+            None => self.push(Job::Begin(feed)),
+        }
+        self.shared.ready.notify_one();
+    }
+
+    /// Puts a record in, if there is room.
+    pub(super) fn record(&self, record: RunRecord) {
+        let bytes = size::record(&record.record);
+        let mut state = self.shared.lock();
+        let room = state.room(Signal::Logs, self.limits);
+        if state.gone || (1 <= room.items && bytes <= room.bytes) {
+            self.admit(&mut state, Signal::Logs, (1, bytes), Job::Record(record, bytes));
+        } else {
+            drop(state);
+            self.dropped(Signal::Logs, 1);
+        }
+    }
+
+    /// Puts in as many of these spans as there is room for.
+    pub(super) fn spans(&self, mut batch: SpanBatch) {
+        let all = batch.data.len();
+        let whole: usize = batch.data.iter().map(size::span).sum();
+        let mut state = self.shared.lock();
+        let room = state.room(Signal::Traces, self.limits);
+        let (items, bytes) = if state.gone || (all <= room.items && whole <= room.bytes) {
+            (all, whole)
+        } else {
+            let mut bytes = 0;
+            let sizes = batch.data.iter().take(room.items).map(size::span);
+            let fitting = sizes.take_while(|size| {
+                let fits = bytes + size <= room.bytes;
+                bytes += if fits { size } else { &0 };
+                fits
+            });
+            let items = fitting.count();
+            // A copy, so that those which find no room are let go.
+            batch.data = Arc::new(batch.data[..items].to_vec());
+            (items, bytes)
+        };
+        if items > 0 {
+            self.admit(&mut state, Signal::Traces, (items, bytes), Job::Spans(batch, bytes));
+        }
+        drop(state);
+        if items < all {
+            self.dropped(Signal::Traces, (all - items) as u64);
+        }
+    }
+
+    /// Puts the latest figures of a run in. Those that wait already are out of date.
+    pub(super) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
+        let mut state = self.shared.lock();
+        for job in &mut state.jobs {
+            if let Job::Figures(of, waiting) = job
+                && Arc::ptr_eq(of, run)
+            {
+                *waiting = Arc::clone(figures);
+                return;
+            }
+        }
+        drop(state);
+        self.push(Job::Figures(Arc::clone(run), Arc::clone(figures)));
+    }
+
+    /// A run is over. Its final points are collected here and now: they take much less memory than the instruments that they are
+    /// from, and a receiver that hangs may have many runs wait for it. If they are too many, the oldest are given up.
+    pub(super) fn end(&self, run: &Arc<RunInfo>, report: Option<RunRecord>) {
+        let feeds = self.shared.lock().take_feeds(run);
+        let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
+        let sizes = points
+            .iter()
+            .map(|points| size::points(&points.metrics))
+            .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        let report_bytes = report.as_ref().map_or(0, |report| size::record(&report.record));
+        let bytes = ENDED_RUN + sizes.1 + report_bytes;
+        self.account.admitted(Signal::Metrics, sizes.0);
+        self.account.admitted(Signal::Logs, u64::from(report.is_some()));
+        let mut given_up = Vec::new();
+        {
+            let mut state = self.shared.lock();
+            if state.gone {
+                return;
+            }
+            state.ended += bytes;
+            state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, report, bytes }));
+            while state.ended > self.limits.bytes {
+                let mut ends = state.jobs.iter().enumerate().filter(|(_, job)| matches!(job, Job::End(_)));
+                // The newest stays, however large it is.
+                let (Some((index, _)), Some(_)) = (ends.next(), ends.next()) else { break };
+                if let Some(Job::End(ended)) = state.jobs.remove(index) {
+                    state.ended -= ended.bytes;
+                    given_up.push((state.remove_begins(&ended.run), ended));
+                }
+            }
+        }
+        self.shared.ready.notify_one();
+        for (feeds, ended) in given_up {
+            self.give_up(&feeds, &ended);
+        }
+    }
+
+    /// The final points of a run do not wait any longer.
+    fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
+        let unread =
+            begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.metrics).0);
+        let unread: u64 = unread.sum();
+        self.account.admitted(Signal::Metrics, unread);
+        let points = unread + ended.points.iter().map(|points| size::points(&points.metrics).0).sum::<u64>();
+        let run = ltel_core::text::shortened(&ended.run.run_id, 64);
+        let why = format!("the final points of run {run} did not find room in the queue");
+        if self.account.failed_points(points, true, false, why) {
+            tracing::error!(
+                "backend `{}` is too slow: runs that are over wait for it, and the final points of the oldest are lost, \
+                 first those of run {run} (further ones are counted)",
+                self.backend
+            );
+        }
+        if ended.report.is_some() {
+            self.account.failed(Signal::Logs, 1, "a run report did not find room in the queue");
+        }
+        self.push(Job::FeedsLost(ended.points.iter().map(|points| points.feed).collect()));
+    }
+
+    /// Asks the sink to open its files again. Does not keep the queue open.
+    pub(super) fn reopener(&self) -> Reopener {
+        Reopener(Arc::clone(&self.shared))
+    }
+
+    /// Nothing more is put in.
+    pub(super) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.ready.notify_one();
+    }
+
+    fn admit(&self, state: &mut State, signal: Signal, (items, bytes): (usize, usize), job: Job) {
+        // Where nothing is taken out any more, it has failed: the account knows.
+        self.account.admitted(signal, items as u64);
+        if !state.gone {
+            let waiting = &mut state.waiting[signal as usize];
+            waiting.items += items;
+            waiting.bytes += bytes;
+            state.jobs.push_back(job);
+            self.shared.ready.notify_one();
+        }
+    }
+
+    fn push(&self, job: Job) {
+        self.shared.push(job);
+    }
+
+    fn dropped(&self, signal: Signal, count: u64) {
+        if self.account.dropped(signal, count) {
+            let (backend, items) = (&self.backend, signal.items());
+            tracing::warn!("backend `{backend}` is too slow: its queue is full, {items} are dropped (and counted)");
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,135 @@
+//! What both ends of a queue share.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ltel_core::backend::{CollectedPoints, Feed, RunRecord, Signal, SpanBatch};
+use ltel_core::figures::RunFigures;
+use ltel_core::runs::RunInfo;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::config::QueueLimits;
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
+    pub(super) ready: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) jobs: VecDeque<Job>,
+    /// By signal. Points do not wait, but for those of runs that are over.
+    pub(super) waiting: [Waiting; Signal::ALL.len()],
+    /// Bytes of the runs that are over and wait.
+    pub(super) ended: usize,
+    pub(super) feeds: Vec<Scheduled>,
+    pub(super) next_feed: u64,
+    /// Whether feeds were added since the worker last looked when it is to collect.
+    pub(super) rescheduled: bool,
+    /// Nothing more is put in.
+    pub(super) closed: bool,
+    /// Nothing more is taken out.
+    pub(super) gone: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) items: usize,
+    pub(super) bytes: usize,
+}
+
+/// A feed that is collected at an interval.
+#[derive(Debug)]
+pub(super) struct Scheduled {
+    pub(super) id: u64,
+    pub(super) feed: Feed,
+    pub(super) every: Duration,
+    pub(super) due: Instant,
+}
+
+/// What a pipe is to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    Begin(Feed),
+    Record(RunRecord, usize),
+    Spans(SpanBatch, usize),
+    Figures(Arc<RunInfo>, Arc<RunFigures>),
+    End(EndedRun),
+    FeedsLost(Vec<u64>),
+    Reopen,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub(in crate::deliver) struct EndedRun {
+    pub(in crate::deliver) run: Arc<RunInfo>,
+    /// Its final points.
+    pub(in crate::deliver) points: Vec<CollectedPoints>,
+    /// For the pipe that takes structured events.
+    pub(in crate::deliver) report: Option<RunRecord>,
+    pub(super) bytes: usize,
+}
+
+impl Shared {
+    pub(super) fn push(&self, job: Job) {
+        let mut state = self.lock();
+        if !state.gone {
+            state.jobs.push_back(job);
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(super) fn room(&self, signal: Signal, limits: QueueLimits) -> Waiting {
+        let waiting = self.waiting[signal as usize];
+        Waiting { items: limits.items.saturating_sub(waiting.items), bytes: limits.bytes.saturating_sub(waiting.bytes) }
+    }
+
+    /// Has a feed collected at its interval.
+    pub(super) fn schedule(&mut self, feed: Feed, every: Duration) {
+        if self.gone {
+            return;
+        }
+        let (id, every) = (self.next_feed, feed.interval.unwrap_or(every));
+        self.next_feed += 1;
+        self.rescheduled = true;
+        self.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every });
+    }
+
+    pub(super) fn take_feeds(&mut self, run: &Arc<RunInfo>) -> Vec<Scheduled> {
+        self.feeds.extract_if(.., |scheduled| scheduled.feed.is_of(run)).collect()
+    }
+
+    pub(super) fn remove_begins(&mut self, run: &Arc<RunInfo>) -> Vec<Feed> {
+        let mut begins = Vec::new();
+        self.jobs.retain_mut(|job| match job {
+            Job::Begin(feed) if feed.is_of(run) => {
+                begins.push(feed.clone());
+                false
+            }
+            _ => true,
+        });
+        begins
+    }
+}
+
+impl Scheduled {
+    pub(super) fn collect(&self, last: bool) -> Option<CollectedPoints> {
+        collect(&self.feed, self.id, last)
+    }
+}
+
+pub(super) fn collect(feed: &Feed, id: u64, last: bool) -> Option<CollectedPoints> {
+    let metrics = feed.collector.collect().inspect_err(|error| tracing::error!("metrics cannot be collected: {error}"));
+    Some(CollectedPoints { run: feed.run.clone(), feed: id, metrics: metrics.ok()?, at: clock::now(), last })
+}
