@@ -9,7 +9,7 @@ use ltel_core::clock::Clock;
 use ltel_core::wire::Encoding;
 use ltel_tests::{
     Client, Exit, Lines, SLOW, SOON, Scene, Turn, config, free_port, get, otlp_backend, peak_mib, prometheus_backend,
-    row, traced, until,
+    row, traced,
 };
 use rustix::process::Signal;
 
@@ -23,34 +23,35 @@ fn hanging() -> (TcpListener, String) {
     (listener, otlp_backend("hanging", "grpc", port))
 }
 
-/// Scenario: a receiver hangs, and ltel gets 200,000 spans of 2 KiB for it, which `queue` would let in.
-/// Guarantees: memory stays below its bound; what found no room is dropped and told; the other backend is whole.
+/// Scenario: a receiver hangs, and ltel gets 200 MiB of spans for it, which `queue` would let in.
+/// Guarantees: no more of them wait than `queue_bytes` says; what found no room is dropped and told; the other backend is whole.
 #[test]
 fn spans_for_a_receiver_that_hangs() {
     let _turn = Turn::alone();
     let scene = Scene::new();
     let (_receiver, backend) = hanging();
-    let mut ltel =
-        scene.serve(&config(&scene, "", &format!("{backend}queue = 1000000\n[recorders.spans]\n")), &["--once"]);
+    let options = "queue = 1000000\nqueue_bytes = \"16MiB\"\n[recorders.spans]\n";
+    let mut ltel = scene.serve(&config(&scene, "", &format!("{backend}{options}")), &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
-    let url = format!("http://127.0.0.1/{}", "x".repeat(2_000));
-    for frame in 0..100 {
-        client.requests((1..=2_000).map(|n| traced(frame * 2_000 + n, &url)).collect());
+    let url = format!("http://127.0.0.1/{}", "x".repeat(4_000));
+    for frame in 0..40 {
+        client.requests((1..=1_000).map(|n| traced(frame * 1_000 + n, &url)).collect());
         client.acknowledged();
     }
     let peak = peak_mib(&ltel);
-    assert!(peak < WALL, "{peak} MiB");
+    assert!(peak < 128, "{peak} MiB");
     client.finish();
     scene.reported(1);
     ltel.says("backend `hanging` is too slow: its queue is full, spans are dropped", SOON);
-    until("the end of the wait for it", SOON, || ltel.stderr().contains("waiting for backend `hanging`").then_some(()));
+    ltel.signal(Signal::TERM);
+    ltel.says("another signal ends this", SLOW);
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SLOW), Exit::Code(1), "{}", ltel.stderr());
-    assert_eq!(scene.lines().final_record().count("num_requests"), 200_000);
+    assert_eq!(scene.lines().final_record().count("num_requests"), 40_000);
 }
 
-/// Scenario: 400 runs end while a receiver hangs.
+/// Scenario: 200 runs end while a receiver hangs.
 /// Guarantees: memory stays below its bound, and final points that were given up are told as lost.
 #[test]
 fn runs_that_end_while_a_receiver_hangs() {
@@ -59,7 +60,7 @@ fn runs_that_end_while_a_receiver_hangs() {
     let (_receiver, backend) = hanging();
     let mut ltel = scene.serve(&config(&scene, "", &format!("{backend}queue_bytes = \"4MiB\"\n")), &[]);
     let names: Vec<_> = (0..100).map(|n| format!("/endpoint/{n}")).collect();
-    for run in 0..400 {
+    for run in 0..200 {
         let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, &format!("client-{run}"));
         client.start(&format!("run-{run}"));
         client.requests(names.iter().map(|name| row(name, 5.0, false)).collect());
@@ -69,7 +70,7 @@ fn runs_that_end_while_a_receiver_hangs() {
     let peak = peak_mib(&ltel);
     assert!(peak < WALL, "{peak} MiB");
     ltel.signal(Signal::TERM);
-    until("the end of the wait for it", SOON, || ltel.stderr().contains("waiting for backend `hanging`").then_some(()));
+    ltel.says("another signal ends this", SLOW);
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SLOW), Exit::Code(1), "{}", ltel.stderr());
     assert!(ltel.stderr().contains("backend `hanging`: did not finish"), "{}", ltel.stderr());

@@ -168,8 +168,8 @@ fn requests_are_of_a_bounded_size() {
     let mut ltel = scene.serve(&config, &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
-    let url = format!("http://127.0.0.1/{}", "long".repeat(2_500));
-    for first in (1..600).step_by(100) {
+    let url = format!("http://127.0.0.1/{}", "long".repeat(1_000));
+    for first in (1..1_500).step_by(100) {
         client.requests((first..first + 100).map(|number| traced(number, &url)).collect());
         client.acknowledged();
     }
@@ -186,7 +186,7 @@ fn requests_are_of_a_bounded_size() {
     let requests = receiver.requests();
     for protocol in PROTOCOLS {
         let spans = receiver.spans(protocol);
-        assert_eq!(ids(&spans).len(), 600, "{protocol}");
+        assert_eq!(ids(&spans).len(), 1_500, "{protocol}");
         assert!(spans.iter().all(|span| span.attribute("url.full") == url), "{protocol}");
         let records = receiver.log_records(protocol);
         let of_users = records.iter().filter(|log| log.event_name == "locust.tl.event.user.error");

@@ -25,7 +25,7 @@ fn run(agent: &TestAgent, timeout: &str, exit: u8, tls: impl Fn(&TlsProxy, &Scen
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
     client.finish();
-    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+    assert_eq!(ltel.wait(SOON), Exit::Code(exit.into()));
     drop(proxies);
     (scene, ltel.stderr())
 }
