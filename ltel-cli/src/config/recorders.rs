@@ -33,6 +33,9 @@ pub struct RecorderConfig {
     pub series_limit: usize,
 }
 
+/// The SDK reserves memory for as many, for each instrument and backend.
+const MOST_SERIES: usize = 1_000_000;
+
 #[derive(Deserialize)]
 struct RawRecorder {
     #[serde(rename = "type")]
@@ -95,8 +98,13 @@ impl Recorders<'_> {
                 if self.errors.len() == before { routes } else { (0..all.len()).collect() }
             }
         };
-        if let Some(limit) = common.series_limit.as_ref().filter(|limit| *limit.get_ref() == 0) {
-            self.errors.push(ConfigError::new("a recorder needs at least one series", limit.span()));
+        if let Some(limit) = &common.series_limit {
+            let message = match *limit.get_ref() {
+                0 => Some("a recorder needs at least one series".to_owned()),
+                limit if limit > MOST_SERIES => Some(format!("a recorder may have {MOST_SERIES} series at most")),
+                _ => None,
+            };
+            self.errors.extend(message.map(|message| ConfigError::new(message, limit.span())));
         }
         let also = Keys::of::<RawRecorder>().listed().unwrap_or_default();
         // Told by its name and by what the recorder emits: recorders know no environment.
