@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::buffers::Buffers;
 use super::delivery::{Delivery, Welcome};
+use super::end::End;
 use super::faults::Faults;
 use super::input::Input;
 use super::newcomers::Newcomer;
@@ -44,15 +45,6 @@ pub(super) struct Settings {
     pub(super) places: Arc<Semaphore>,
     /// What is still to be said to clients, for whoever ends ltel.
     pub(super) answers: TaskTracker,
-}
-
-/// Why a connection ends before the client ends it.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The client closed it, or ltel is stopping.
-    Quiet,
-    /// A fault of the client's: what kind, and what to tell it.
-    Fault(&'static str, String),
 }
 
 /// A client that has been welcomed.

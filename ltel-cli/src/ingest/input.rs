@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::buffers::{Buffers, SMALL, Share};
-use super::connection::End;
+use super::end::End;
 
 /// How long a frame may take to come, from its first byte to its last.
 pub(super) const FRAME_WITHIN: Duration = Duration::from_secs(30);

@@ -3,12 +3,11 @@
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
@@ -19,22 +18,11 @@ use tokio_util::task::TaskTracker;
 use super::buffers::Buffers;
 use super::connection;
 use super::delivery::Delivery;
+use super::error::ListenError;
 use super::faults::Faults;
 use super::newcomers::Newcomers;
 use super::unix::{self, SocketFile};
 use crate::config::{Listen, ServerTls};
-
-/// Why ltel cannot listen.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub(crate) enum ListenError {
-    #[error("another ltel listens on `{0}`; stop it, or choose another path in [listen]")]
-    InUse(PathBuf),
-    #[error("`{0}` exists and is not a socket; move it away, or choose another path in [listen]")]
-    NotASocket(PathBuf),
-    #[error("cannot listen on `{address}`: {error}")]
-    Bind { address: String, error: io::Error },
-}
 
 /// Sockets that are bound and not yet served.
 #[derive(Debug)]

@@ -2,9 +2,11 @@
 
 mod listen;
 mod unix;
+mod error;
 mod newcomers;
 mod connection;
 mod input;
+mod end;
 mod buffers;
 mod delivery;
 mod faults;
@@ -12,5 +14,6 @@ mod faults;
 mod tests;
 
 pub(crate) use delivery::{Delivery, Welcome};
+pub(crate) use error::ListenError;
 pub(crate) use faults::Faults;
-pub(crate) use listen::{ListenError, Listeners};
+pub(crate) use listen::Listeners;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-use super::listen::ListenError;
+use super::error::ListenError;
 
 /// The file of a socket. It goes when the listener goes, unless another has taken its place.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::writer::{Written, whole_lines};
+use super::written::{Written, whole_lines};
 
 /// An open file of lines.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod sink;
 mod line;
 mod escape;
 mod writer;
+mod written;
 mod file;
 pub(crate) mod stdout;
 

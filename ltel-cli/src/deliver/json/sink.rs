@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ltel_core::backend::{CollectedPoints, DeliveryAccount, RunRecord, Signal, Sink, SpanBatch, Start, StartError};
 use opentelemetry_sdk::metrics::Temporality;
 
-use super::writer::{LineWriter, Written, is_closed};
+use super::writer::{LineWriter, is_closed};
+use super::written::Written;
 use super::{Json, line};
 
 // Enough for a batch of lines; more is written at once.

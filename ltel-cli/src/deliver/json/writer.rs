@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::config::Output;
 use super::file::LogFile;
 use super::stdout;
+use super::written::{Written, whole_lines};
 
 /// How often a named pipe is asked whether somebody reads it. Nothing tells.
 const ASK: Duration = Duration::from_millis(100);
@@ -26,21 +27,6 @@ pub(super) enum LineWriter {
     NamedPipe(NamedPipe),
     /// Stdout, after its reader has gone. That is the reader's right.
     Closed,
-}
-
-/// How much of some lines was written.
-#[derive(Debug)]
-pub(super) struct Written {
-    /// Whole bytes, from the first line on. A line of which a part was written has not been.
-    pub(super) bytes: usize,
-    /// Why not all.
-    pub(super) error: Option<io::Error>,
-}
-
-impl Written {
-    pub(super) fn new(bytes: usize, result: io::Result<()>) -> Self {
-        Self { bytes, error: result.err() }
-    }
 }
 
 impl LineWriter {
@@ -183,9 +169,4 @@ impl NamedPipe {
         }
         Written::new(written, Ok(()))
     }
-}
-
-/// How many of the first bytes are whole lines.
-pub(super) fn whole_lines(lines: &[u8], bytes: usize) -> usize {
-    lines[..bytes].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }

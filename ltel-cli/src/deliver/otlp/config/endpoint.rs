@@ -10,7 +10,7 @@ use ltel_core::backend::{ConfigError, Signal};
 use toml::Spanned;
 
 use super::OtlpProtocol;
-use super::signal::SignalInputs;
+use super::inputs::SignalInputs;
 
 const HELP: &str = "an endpoint is a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
 

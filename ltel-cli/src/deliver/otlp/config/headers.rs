@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ltel_core::backend::ConfigError;
 use toml::Spanned;
 
-use super::signal::SignalInputs;
+use super::inputs::SignalInputs;
 use crate::config::values::Secret;
 
 pub(super) type RawHeaders = BTreeMap<Spanned<String>, Spanned<Secret>>;

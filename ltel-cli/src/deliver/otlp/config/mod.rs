@@ -1,6 +1,7 @@
 //! The options of an OTLP backend. What the file leaves open is filled from the environment (`OTEL_*`).
 
 mod variable;
+mod inputs;
 mod signal;
 mod endpoint;
 mod headers;

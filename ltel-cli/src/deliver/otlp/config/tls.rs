@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::signal::SignalInputs;
+use super::inputs::SignalInputs;
 use super::{Identity, Tls};
 
 #[derive(Deserialize)]
