@@ -4,8 +4,9 @@
 //! it comes out as [`Effects`]. Clients, runs and sources are known by index, and a frame of a run at work costs the same however
 //! many there are of each: what a frame can change is looked at when something has changed.
 //!
-//! In the order in which a frame passes: [`client`] knows whom it is from, [`membership`] which run it belongs to, [`held`] keeps
-//! it if that is not known yet, [`run`] counts it, [`completion`] says when the run is over, [`account`] what became of it.
+//! In the order in which a frame passes: `client` knows whom it is from, `membership` which run it belongs to, `held` keeps it if
+//! that is not known yet, `recording` brings it to its run, `run` counts it, `completion` says when the run is over, `ending` ends
+//! it, and `account` says what became of it.
 
 mod index;
 mod info;
@@ -13,7 +14,9 @@ mod client;
 mod membership;
 mod held;
 mod run;
+mod recording;
 mod completion;
+mod ending;
 mod account;
 mod effects;
 #[cfg(test)]
@@ -32,12 +35,11 @@ pub use info::{RunInfo, SourceInfo};
 pub use run::{MASTER, Run};
 
 use client::{Client, Membership, Place};
-use completion::Progress;
-use held::{Held, Load};
+use held::Held;
 
 use crate::clock::Now;
-use crate::event::{Event, SingleEvent, TestStart, Usage};
-use crate::wire::{Decoded, Done, Encoding, Frame, Hello, Message, Parts};
+use crate::event::{Event, TestStart, Usage};
+use crate::wire::{Encoding, Hello, Parts};
 
 // Clients number their frames consecutively; those that they had to throw away leave gaps. No test makes so many frames.
 const FAR_AHEAD: u64 = 1 << 32;
@@ -331,63 +333,6 @@ impl Runs {
         }
     }
 
-    /// When [`Runs::tick`] has something to do, if nothing else happens.
-    pub fn due(&self) -> Option<Duration> {
-        let waits = [&self.waiting, &self.holding].into_iter().filter_map(|set| set.first());
-        let waits = waits.map(|(since, _)| since.saturating_add(self.settings.grace)).min();
-        let runs = [&self.schedule, &self.corrections].into_iter().filter_map(|set| set.first()).map(|(due, _)| *due);
-        runs.chain(waits).min()
-    }
-
-    /// Does what is due.
-    pub fn tick(&mut self, now: Now, effects: &mut impl Effects) {
-        let grace = self.settings.grace;
-        if self.waiting.first().is_some_and(|(since, _)| since.saturating_add(grace) <= now.steady) {
-            self.begin_without_master(now, effects);
-        }
-        while let Some(&(since, client)) = self.holding.first()
-            && since.saturating_add(grace) <= now.steady
-        {
-            self.give_up_held(client, effects);
-        }
-        while let Some(&(due, run)) = self.schedule.first()
-            && due <= now.steady
-        {
-            self.schedule.pop_first();
-            self.all[run.0].due = None;
-            self.changed.push(run);
-        }
-        while let Some(&(due, run)) = self.corrections.first()
-            && due <= now.steady
-        {
-            self.corrections.pop_first();
-            effects.corrected(&self.all[run.0], now);
-        }
-        self.settle(now, effects);
-    }
-
-    /// Ends all runs, as ltel ends.
-    pub fn finish(mut self, now: Now, effects: &mut impl Effects) -> Outcome {
-        self.begin_without_master(now, effects);
-        self.settle(now, effects);
-        while let Some(&(_, client)) = self.holding.first() {
-            self.give_up_held(client, effects);
-        }
-        while let Some(&run) = self.active.first() {
-            self.end(run, now, effects);
-        }
-        for (_, run) in std::mem::take(&mut self.corrections) {
-            effects.corrected(&self.all[run.0], now);
-        }
-        let ended = self.ended.iter().map(|run| &self.all[run.0]);
-        let runs = ended.map(|run| EndedRun {
-            info: Arc::clone(run.info()),
-            account: run.account(),
-            complete: run.is_whole(),
-        });
-        Outcome { ended: self.ended_count, runs: runs.collect(), incomplete: self.incomplete, no_run: self.no_run }
-    }
-
     /// How things stand.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -427,237 +372,5 @@ impl Runs {
     /// Whether a client is on this connection still.
     fn is_on(&self, client: ClientIndex, connection: u64) -> bool {
         self.clients.get(client.0).is_some_and(|client| client.connection == Some(connection))
-    }
-
-    fn parts(
-        &mut self,
-        client: ClientIndex,
-        packed: (Encoding, &[u8]),
-        parts: Parts<'_>,
-        now: Now,
-        effects: &mut impl Effects,
-    ) {
-        // Rows that are kept are not decoded before it is known where they go.
-        if self.clients[client.0].place == Place::Unknown
-            && matches!(parts.kind(), "requests" | "tasks")
-            && !self.finds_place(client, now, effects)
-            && self.hold(client, packed, now, effects)
-        {
-            return;
-        }
-        for part in parts {
-            let Decoded { frame: Frame { message, .. }, wrong } = match part {
-                Ok(part) => part,
-                Err(error) => return effects.fault("frame not understood", 1, &error),
-            };
-            effects.wrong(&wrong, &self.clients[client.0].source);
-            if let Message::Event(SingleEvent::TestStart(start)) = &message {
-                self.test_start(client, start, now, effects);
-            }
-            let state = &self.clients[client.0];
-            if state.place == Place::Unknown {
-                // Without a run, nothing is lost with what says how things stand. `done` may correct a run before.
-                if !state.waits() {
-                    match &message {
-                        Message::Done(done) => return self.done(client, done, now),
-                        message if Load::of(message).is_empty() => return,
-                        _ => {}
-                    }
-                }
-                if !self.finds_place(client, now, effects) && self.hold(client, packed, now, effects) {
-                    return;
-                }
-            }
-            self.message(client, &message, now, effects);
-        }
-    }
-
-    /// What a client says goes where the client is. Without a place there is none to wait for.
-    fn message(&mut self, client: ClientIndex, message: &Message<'_>, now: Now, effects: &mut impl Effects) {
-        match self.clients[client.0].place {
-            Place::In(membership) => self.record(client, membership, message, now, effects),
-            Place::Unknown | Place::NoRun => self.count_no_run(client, Load::of(message), effects),
-        }
-    }
-
-    /// Brings what a client says to the run that it is in.
-    fn record(
-        &mut self,
-        client: ClientIndex,
-        Membership { run: index, source }: Membership,
-        message: &Message<'_>,
-        now: Now,
-        effects: &mut impl Effects,
-    ) {
-        let run = &mut self.all[index.0];
-        let event = match message {
-            Message::Done(done) => return self.done(client, done, now),
-            _ if run.is_over() => return self.late(index, source, Load::of(message), now, effects),
-            Message::Requests(rows) => {
-                effects.see(index, run.source(source), Seen::Requests(&rows.rows), now);
-                let count = rows.rows.len() as u64;
-                run.recorded(source, count);
-                self.recorded += count;
-                if rows.invalid > 0 {
-                    run.dropped(source, DropReason::Invalid, rows.invalid);
-                    let details = "a row without method and name, or not a row at all";
-                    effects.fault("request not understood", rows.invalid, &details);
-                }
-                return;
-            }
-            Message::Tasks(tasks) => return effects.see(index, run.source(source), Seen::Tasks(tasks), now),
-            Message::Event(event) => event.as_event(),
-            Message::Hello(_) | Message::Heartbeat => return,
-        };
-        if let Event::Users(users) = &event
-            && run.source(source).source.coordinates()
-            && run.named(users.sources.iter().map(String::as_str), now.steady)
-        {
-            self.changed.push(index);
-        }
-        effects.see(index, run.source(source), Seen::Event(event), now);
-    }
-
-    /// A source has sent all it has, of the run it is in or of one before: a correction may come when it is in the next.
-    fn done(&mut self, client: ClientIndex, done: &Done, now: Now) {
-        let state = &self.clients[client.0];
-        let is_it = |membership: &Membership| {
-            done.run_id.as_ref().is_none_or(|run_id| self.all[membership.run.0].is_asked_for_by(run_id))
-        };
-        let former = || state.former.iter().rev().copied().filter(|_| done.run_id.is_some()).find(is_it);
-        let Some(Membership { run: index, source }) = state.membership().filter(is_it).or_else(former) else { return };
-        let run = &mut self.all[index.0];
-        let changed = run.done(source, done, now.steady);
-        if !run.is_over() {
-            self.changed.push(index);
-        } else if changed {
-            self.correct(index, now);
-        }
-    }
-
-    /// What comes after the end of its run is lost, and counted there.
-    fn late(&mut self, index: RunIndex, source: SourceIndex, load: Load, now: Now, effects: &mut impl Effects) {
-        if load.is_empty() {
-            return;
-        }
-        let run = &mut self.all[index.0];
-        run.dropped(source, DropReason::Late, load.requests);
-        run.late_events(load.events);
-        for (kind, count) in
-            [("requests after the end of their run", load.requests), ("events after the end of their run", load.events)]
-        {
-            if count > 0 {
-                let details = format_args!("{count} of {} in run {}", run.source(source).label, run.info().run_id);
-                effects.fault(kind, count, &details);
-            }
-        }
-        self.correct(index, now);
-    }
-
-    /// The account of a run that is over has changed, which is told soon, and not with each frame.
-    fn correct(&mut self, run: RunIndex, now: Now) {
-        if !self.corrections.iter().any(|(_, pending)| *pending == run) {
-            self.corrections.insert((now.steady.saturating_add(self.settings.grace), run));
-        }
-    }
-
-    fn count_no_run(&mut self, client: ClientIndex, load: Load, effects: &mut impl Effects) {
-        if load.is_empty() {
-            return;
-        }
-        let label = self.clients[client.0].source.label();
-        for (kind, count) in [("requests of no run", load.requests), ("events of no run", load.events)] {
-            if count > 0 {
-                effects.fault(kind, count, &format_args!("{count} of {label}"));
-            }
-        }
-        self.no_run.add(label, load.requests, load.events);
-    }
-
-    /// Looks at everything that has changed, until nothing does.
-    fn settle(&mut self, now: Now, effects: &mut impl Effects) {
-        loop {
-            if let Some(run) = self.changed.pop() {
-                self.settle_run(run, now, effects);
-            } else if std::mem::take(&mut self.places_changed) {
-                self.release_held(now, effects);
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn settle_run(&mut self, index: RunIndex, now: Now, effects: &mut impl Effects) {
-        let grace = self.settings.grace;
-        let Some(run) = self.all.get_mut(index.0).filter(|run| !run.is_over()) else { return };
-        for source in run.overdue(now.steady, grace) {
-            let run_id = &run.info().run_id;
-            effects.warn(match &*source {
-                MASTER => Notice::NoMaster { run_id },
-                worker => Notice::NoWorker { run_id, worker },
-            });
-        }
-        let until = match run.progress(now.steady, grace) {
-            Progress::Complete => return self.end(index, now, effects),
-            Progress::WaitUntil(until) => Some(until),
-            Progress::Running => None,
-        };
-        let due = until.into_iter().chain(run.next_overdue(grace)).min();
-        if let Some(due) = std::mem::replace(&mut run.due, due) {
-            self.schedule.remove(&(due, index));
-        }
-        self.schedule.extend(due.map(|due| (due, index)));
-    }
-
-    fn end(&mut self, index: RunIndex, now: Now, effects: &mut impl Effects) {
-        let run = &mut self.all[index.0];
-        self.recorded -= run.total_recorded();
-        if let Some(due) = run.due {
-            self.schedule.remove(&(due, index));
-        }
-        let recorders_are_whole = effects.end(index, run, now);
-        run.end(recorders_are_whole);
-        self.active.retain(|active| *active != index);
-        self.ended.push_back(index);
-        self.ended_count += 1;
-        self.places_changed = true;
-        if self.ended.len() > self.settings.limits.ended_runs
-            && let Some(oldest) = self.ended.pop_front()
-        {
-            self.forget_run(oldest, now, effects);
-        }
-    }
-
-    fn forget_run(&mut self, index: RunIndex, now: Now, effects: &mut impl Effects) {
-        let run = self.all.remove(index.0);
-        for client in run.members.iter().filter_map(|member| member.client) {
-            self.clients[client.0].forget(index);
-        }
-        let pending = self.corrections.len();
-        self.corrections.retain(|(_, pending)| *pending != index);
-        if self.corrections.len() < pending {
-            effects.corrected(&run, now);
-        }
-        self.incomplete += u64::from(!run.is_whole());
-    }
-
-    /// Forgets the client that has been gone for longest. Those that may be expected back stay if they can: what they send again
-    /// is not to count twice.
-    fn forget_a_client(&mut self, effects: &mut impl Effects) {
-        let is_expected = |client: &Client| {
-            !client.held.is_empty()
-                || client.began.is_some()
-                || client.membership().is_some_and(|membership| !self.all[membership.run.0].is_over())
-        };
-        let gone = self.clients.iter().filter(|(_, client)| client.connection.is_none());
-        let oldest = gone.min_by_key(|(_, client)| (is_expected(client), client.left_at)).map(|(index, _)| index);
-        let Some(index) = oldest.map(ClientIndex) else { return };
-        self.set_began(index, None);
-        self.give_up_held(index, effects);
-        let client = self.clients.remove(index.0);
-        self.ids.remove(&client.id);
-        for Membership { run, source } in client.memberships() {
-            self.all[run.0].members[source.0 as usize].client = None;
-        }
     }
 }

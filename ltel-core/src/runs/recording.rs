@@ -1,0 +1,164 @@
+//! What clients say, brought to the run that they are in, and counted.
+
+use super::client::{Membership, Place};
+use super::effects::{Effects, Seen};
+use super::held::Load;
+use super::index::{ClientIndex, RunIndex, SourceIndex};
+use super::{DropReason, Runs};
+use crate::clock::Now;
+use crate::event::{Event, SingleEvent};
+use crate::wire::{Decoded, Done, Encoding, Frame, Message, Parts};
+
+impl Runs {
+    pub(super) fn parts(
+        &mut self,
+        client: ClientIndex,
+        packed: (Encoding, &[u8]),
+        parts: Parts<'_>,
+        now: Now,
+        effects: &mut impl Effects,
+    ) {
+        // Rows that are kept are not decoded before it is known where they go.
+        if self.clients[client.0].place == Place::Unknown
+            && matches!(parts.kind(), "requests" | "tasks")
+            && !self.finds_place(client, now, effects)
+            && self.hold(client, packed, now, effects)
+        {
+            return;
+        }
+        for part in parts {
+            let Decoded { frame: Frame { message, .. }, wrong } = match part {
+                Ok(part) => part,
+                Err(error) => return effects.fault("frame not understood", 1, &error),
+            };
+            effects.wrong(&wrong, &self.clients[client.0].source);
+            if let Message::Event(SingleEvent::TestStart(start)) = &message {
+                self.test_start(client, start, now, effects);
+            }
+            let state = &self.clients[client.0];
+            if state.place == Place::Unknown {
+                // Without a run, nothing is lost with what says how things stand. `done` may correct a run before.
+                if !state.waits() {
+                    match &message {
+                        Message::Done(done) => return self.done(client, done, now),
+                        message if Load::of(message).is_empty() => return,
+                        _ => {}
+                    }
+                }
+                if !self.finds_place(client, now, effects) && self.hold(client, packed, now, effects) {
+                    return;
+                }
+            }
+            self.message(client, &message, now, effects);
+        }
+    }
+
+    /// What a client says goes where the client is. Without a place there is none to wait for.
+    pub(super) fn message(&mut self, client: ClientIndex, message: &Message<'_>, now: Now, effects: &mut impl Effects) {
+        match self.clients[client.0].place {
+            Place::In(membership) => self.record(client, membership, message, now, effects),
+            Place::Unknown | Place::NoRun => self.count_no_run(client, Load::of(message), effects),
+        }
+    }
+
+    /// Brings what a client says to the run that it is in.
+    pub(super) fn record(
+        &mut self,
+        client: ClientIndex,
+        Membership { run: index, source }: Membership,
+        message: &Message<'_>,
+        now: Now,
+        effects: &mut impl Effects,
+    ) {
+        let run = &mut self.all[index.0];
+        let event = match message {
+            Message::Done(done) => return self.done(client, done, now),
+            _ if run.is_over() => return self.late(index, source, Load::of(message), now, effects),
+            Message::Requests(rows) => {
+                effects.see(index, run.source(source), Seen::Requests(&rows.rows), now);
+                let count = rows.rows.len() as u64;
+                run.recorded(source, count);
+                self.recorded += count;
+                if rows.invalid > 0 {
+                    run.dropped(source, DropReason::Invalid, rows.invalid);
+                    let details = "a row without method and name, or not a row at all";
+                    effects.fault("request not understood", rows.invalid, &details);
+                }
+                return;
+            }
+            Message::Tasks(tasks) => return effects.see(index, run.source(source), Seen::Tasks(tasks), now),
+            Message::Event(event) => event.as_event(),
+            Message::Hello(_) | Message::Heartbeat => return,
+        };
+        if let Event::Users(users) = &event
+            && run.source(source).source.coordinates()
+            && run.named(users.sources.iter().map(String::as_str), now.steady)
+        {
+            self.changed.push(index);
+        }
+        effects.see(index, run.source(source), Seen::Event(event), now);
+    }
+
+    /// A source has sent all it has, of the run it is in or of one before: a correction may come when it is in the next.
+    pub(super) fn done(&mut self, client: ClientIndex, done: &Done, now: Now) {
+        let state = &self.clients[client.0];
+        let is_it = |membership: &Membership| {
+            done.run_id.as_ref().is_none_or(|run_id| self.all[membership.run.0].is_asked_for_by(run_id))
+        };
+        let former = || state.former.iter().rev().copied().filter(|_| done.run_id.is_some()).find(is_it);
+        let Some(Membership { run: index, source }) = state.membership().filter(is_it).or_else(former) else { return };
+        let run = &mut self.all[index.0];
+        let changed = run.done(source, done, now.steady);
+        if !run.is_over() {
+            self.changed.push(index);
+        } else if changed {
+            self.correct(index, now);
+        }
+    }
+
+    /// What comes after the end of its run is lost, and counted there.
+    pub(super) fn late(
+        &mut self,
+        index: RunIndex,
+        source: SourceIndex,
+        load: Load,
+        now: Now,
+        effects: &mut impl Effects,
+    ) {
+        if load.is_empty() {
+            return;
+        }
+        let run = &mut self.all[index.0];
+        run.dropped(source, DropReason::Late, load.requests);
+        run.late_events(load.events);
+        for (kind, count) in
+            [("requests after the end of their run", load.requests), ("events after the end of their run", load.events)]
+        {
+            if count > 0 {
+                let details = format_args!("{count} of {} in run {}", run.source(source).label, run.info().run_id);
+                effects.fault(kind, count, &details);
+            }
+        }
+        self.correct(index, now);
+    }
+
+    /// The account of a run that is over has changed, which is told soon, and not with each frame.
+    pub(super) fn correct(&mut self, run: RunIndex, now: Now) {
+        if !self.corrections.iter().any(|(_, pending)| *pending == run) {
+            self.corrections.insert((now.steady.saturating_add(self.settings.grace), run));
+        }
+    }
+
+    pub(super) fn count_no_run(&mut self, client: ClientIndex, load: Load, effects: &mut impl Effects) {
+        if load.is_empty() {
+            return;
+        }
+        let label = self.clients[client.0].source.label();
+        for (kind, count) in [("requests of no run", load.requests), ("events of no run", load.events)] {
+            if count > 0 {
+                effects.fault(kind, count, &format_args!("{count} of {label}"));
+            }
+        }
+        self.no_run.add(label, load.requests, load.events);
+    }
+}
