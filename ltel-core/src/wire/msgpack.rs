@@ -368,6 +368,12 @@ impl<'a> Input<'a> {
     }
 
     fn text(&mut self) -> Option<Cow<'a, str>> {
+        self.short(usize::MAX)
+    }
+
+    /// A text that need not be cut.
+    #[inline]
+    fn short(&mut self, limit: usize) -> Option<Cow<'a, str>> {
         let size = match self.marker()? {
             Marker::FixStr(n) => usize::from(n),
             Marker::Str8 | Marker::Bin8 => self.len8()?,
@@ -375,18 +381,15 @@ impl<'a> Input<'a> {
             Marker::Str32 | Marker::Bin32 => self.len32()?,
             _ => return None,
         };
+        if size > limit {
+            return None;
+        }
         let bytes = self.take(size)?;
-        Some(match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            // Python can hold text that is not Unicode: show what can be shown.
-            Err(_) => String::from_utf8_lossy(bytes),
-        })
-    }
-
-    /// A text that need not be cut.
-    #[inline]
-    fn short(&mut self, limit: usize) -> Option<Cow<'a, str>> {
-        self.text().filter(|text| text.len() <= limit)
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Some(Cow::Borrowed(text)),
+            // Python can hold text that is not Unicode: show what can be shown, which may be longer.
+            Err(_) => Some(String::from_utf8_lossy(bytes)).filter(|text| text.len() <= limit),
+        }
     }
 
     fn number(&mut self) -> Option<Number> {
