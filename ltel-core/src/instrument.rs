@@ -126,7 +126,7 @@ impl Histogram {
     }
 }
 
-/// The last value of something. Its series end when their source is gone: a value that nobody stands for any more would
+/// The last value of something. Its series end when their source is gone: a value without its source would
 /// stay flat for ever.
 pub struct Gauge<T: Number = f64> {
     spec: &'static InstrumentSpec,

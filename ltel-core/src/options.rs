@@ -46,8 +46,8 @@ impl Keys {
     }
 }
 
-/// Reads the table once for each key, with a value in its place that no type takes. Where that changes nothing, nobody reads
-/// the key. `flatten` hides its keys from serde's own means: what is unknown to the struct is buffered, and dropped.
+/// Reads the table once for each key, with a value in its place that no type takes. If that changes nothing, the key is not
+/// read. `flatten` hides its keys from serde's own means: what is unknown to the struct is buffered, and dropped.
 fn unread<T: DeserializeOwned>(table: &DeTable<'_>) -> Vec<String> {
     let is_read_with = |refused: Option<&str>| {
         let entries = table.iter().map(|(key, value)| {

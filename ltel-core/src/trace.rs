@@ -23,7 +23,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// From hexadecimal digits: 32 of a trace, 16 of a span. Nothing where they are none, or all zeros.
+    /// From hexadecimal digits: 32 of a trace, 16 of a span. None if they are not, or all are zero.
     #[must_use]
     pub fn from_hex(trace_id: &str, span_id: &str, parent_span_id: Option<&str>, sampled: bool) -> Option<Self> {
         let span = |hex: &str| SpanId::from_hex(hex).ok().filter(|id| hex.len() == 16 && *id != SpanId::INVALID);

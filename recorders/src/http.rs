@@ -138,7 +138,7 @@ pub struct Options {
     /// Have Locust send each request's URL, and take the server from it. Without it, the server is the host under test.
     #[serde(default)]
     pub request_url: bool,
-    /// Have Locust send the length of each request's body, for `http.client.request.body.size`. Without it, nobody knows.
+    /// Have Locust send the length of each request's body, for `http.client.request.body.size`. Without it, the length is not known.
     #[serde(default)]
     pub request_body_size: bool,
 }

@@ -1,7 +1,7 @@
 //! `spans`: a client span per request, whatever the client, and a span per execution of a task. A load test has the system
 //! under test join its traces, and each slow request is found in both.
 //!
-//! Hand-written rather than derived: a span is no instrument.
+//! Hand-written rather than derived: the derive makes no spans.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -109,9 +109,11 @@ fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map(Some)
-        .map_err(|_| D::Error::custom(format!("\"{text}\" is no duration; write such as \"500ms\" or \"1s\"")))
+    humantime::parse_duration(&text).map(Some).map_err(|_| {
+        D::Error::custom(format!(
+            "\"{text}\" is not a duration: write a number and a unit, such as \"500ms\" or \"1s\""
+        ))
+    })
 }
 
 impl Options {
@@ -301,7 +303,7 @@ fn fail(span: &mut SpanData, error: &RequestError<'_>, error_type: String) {
     span.events.events.push(SpanEvent::new("exception", span.end_time, exception, 0));
 }
 
-/// Ids of spans that nobody outside knows: the same whenever the same events come, and never those of another run.
+/// Ids of spans that are not known outside: the same whenever the same events come, and never those of another run.
 #[derive(Debug, Default)]
 struct Ids(u64);
 

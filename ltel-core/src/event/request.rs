@@ -17,7 +17,7 @@ impl ResponseTime {
     /// No response time.
     pub const ABSENT: Self = Self(None);
 
-    /// A response time of so many milliseconds; absent if it is no finite number.
+    /// A response time of so many milliseconds; absent if it is not a finite number.
     #[must_use]
     pub fn from_ms(ms: f64) -> Self {
         Self(ms.is_finite().then_some(ms))

@@ -130,7 +130,7 @@ pub struct UserError {
 }
 
 impl UserError {
-    /// The task that it ended, in its trace. Nothing where tasks are not traced, or the ids are none.
+    /// The task that it ended, in its trace; absent if tasks are not traced or an id is not valid.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
         TraceContext::from_hex(self.trace_id.as_deref()?, self.span_id.as_deref()?, None, self.sampled)

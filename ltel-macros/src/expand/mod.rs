@@ -4,14 +4,14 @@
 //! Names of local variables have the span of the macro's definition, so that no closure can see them.
 
 mod spec;
+mod value;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
-use crate::event::{Access, EventField, EventKind};
-use crate::model::{Buckets, Closure, Instrument, Kind, Model, On, RecordField, ValueSource};
+use crate::model::{Buckets, Instrument, Kind, Model, On, RecordField};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let expansion = Expansion::new(model);
@@ -192,19 +192,6 @@ impl<'a> Expansion<'a> {
         (model.most_arguments() >= 2).then(|| quote!(let #options = #cx.options();)).into_token_stream()
     }
 
-    /// What a closure takes after the options. A label may borrow from the state, so its closure has that shared.
-    fn context(&self, may_change: bool) -> TokenStream {
-        let Self { model, private, this, cx, .. } = self;
-        let state = match &model.state {
-            Some(state) => {
-                let ident = state.ident;
-                if may_change { quote!(&mut #this.#ident) } else { quote!(&#this.#ident) }
-            }
-            None => quote!(#private::NoState),
-        };
-        if may_change { quote!(&mut #cx.with_state(#state)) } else { quote!(&#cx.for_label(#state)) }
-    }
-
     /// All fields that are at work then: first the values, which are `None` where there is nothing to record, then one
     /// look-up if there is any, then the records.
     fn fields(&self, at_work: impl Fn(&On) -> bool) -> TokenStream {
@@ -253,41 +240,6 @@ impl<'a> Expansion<'a> {
         quote!(#(#lets)* #look_up #(#records)*)
     }
 
-    /// What an instrument records of the event: an `Option`.
-    fn value(&self, instrument: &Instrument<'_>) -> TokenStream {
-        let private = &self.private;
-        let value = match &instrument.value {
-            None => {
-                let one = self.slot(instrument, "ONE");
-                quote!(::core::option::Option::Some(#one))
-            }
-            Some(source) => {
-                let number = self.slot(instrument, "Value");
-                self.converted(source, &quote!(#private::number::<#number>), true)
-            }
-        };
-        self.guarded(&instrument.on, instrument.when.as_ref(), &value, &quote!(::core::option::Option::None))
-    }
-
-    fn label(&self, source: &ValueSource) -> TokenStream {
-        let private = &self.private;
-        self.converted(source, &quote!(#private::label), false)
-    }
-
-    /// A value, passed to a function of `__private` by reference. The argument has the span of the user's tokens, for there
-    /// the compiler says that its type will not do.
-    fn converted(&self, source: &ValueSource, convert: &TokenStream, may_change: bool) -> TokenStream {
-        match source {
-            ValueSource::Literal(lit) => quote!(#convert(&#lit)),
-            ValueSource::Closure(closure) => {
-                let call = self.call(closure, &self.event, None, may_change);
-                let argument = quote_spanned!(locally(closure.expr.body.span())=> &#call);
-                quote!(#convert(#argument))
-            }
-            ValueSource::Field(ident, fields) => self.field(ident, fields, |place| quote!(#convert(#place))),
-        }
-    }
-
     fn emit(&self, of: &RecordField<'_>) -> TokenStream {
         let Self { private, this, whole, cx, record, value: bound, .. } = self;
         let (ident, build) = (of.ident, self.slot_of(of.ty, "Records", "record"));
@@ -319,77 +271,7 @@ impl<'a> Expansion<'a> {
         self.guarded(&of.on, of.when.as_ref(), &body, &quote!({}))
     }
 
-    /// The body where the event is one that the field sees and its `when` says yes.
-    fn guarded(&self, on: &On, when: Option<&Closure>, body: &TokenStream, otherwise: &TokenStream) -> TokenStream {
-        let Self { model, private, event, whole, .. } = self;
-        let body = match when {
-            Some(when) => {
-                let when = self.call(when, event, Some(&quote!(bool)), true);
-                quote!(if #when { #body } else { #otherwise })
-            }
-            None => body.clone(),
-        };
-        let On::Events(events) = on else { return body };
-        if *events == model.events {
-            return body;
-        }
-        let kinds = events.iter().map(|kind| Ident::new(kind.name, Span::call_site()));
-        match events.as_slice() {
-            [_] => quote!(if let #private::Event::#(#kinds)*(#event) = *#whole { #body } else { #otherwise }),
-            _ => quote!(if ::core::matches!(#whole, #(#private::Event::#kinds(_))|*) { #body } else { #otherwise }),
-        }
-    }
-
-    /// A closure called at once: what it is passed to gives it its signature before its body is looked at.
-    fn call(&self, closure: &Closure, event: &Ident, returns: Option<&TokenStream>, may_change: bool) -> TokenStream {
-        let Self { options, .. } = self;
-        let expr = &closure.expr;
-        let returns = match returns {
-            Some(returns) => returns.clone(),
-            None => quote!(_),
-        };
-        let at = locally(expr.body.span());
-        let (function, arguments) = match closure.arity {
-            1 => (quote_spanned!(at=> call1::<_, #returns>), quote!(#event)),
-            2 => (quote_spanned!(at=> call2::<_, _, #returns>), quote!(#event, #options)),
-            _ => {
-                let context = self.context(may_change);
-                (quote_spanned!(at=> call3::<_, _, _, #returns>), quote!(#event, #options, #context))
-            }
-        };
-        let private = self.private_at(at);
-        quote_spanned!(at=> #private::#function(#arguments, #expr))
-    }
-
-    /// A conversion of the event's field, whichever event it is.
-    fn field(
-        &self,
-        ident: &syn::Ident,
-        fields: &[(&'static EventKind, &'static EventField)],
-        convert: impl Fn(TokenStream) -> TokenStream,
-    ) -> TokenStream {
-        let Self { private, event, whole, .. } = self;
-        let at = locally(ident.span());
-        let place = |access: Access| {
-            let mut event = event.clone();
-            event.set_span(at);
-            match access {
-                Access::Field => quote_spanned!(at=> &#event.#ident),
-                Access::Method => quote_spanned!(at=> &#event.#ident()),
-            }
-        };
-        if let [(_, field)] = fields {
-            return convert(place(field.access));
-        }
-        let arms = fields.iter().map(|(kind, field)| {
-            let kind = Ident::new(kind.name, Span::call_site());
-            let value = convert(place(field.access));
-            quote!(#private::Event::#kind(#event) => #value)
-        });
-        quote!(match *#whole { #(#arms,)* _ => ::core::default::Default::default() })
-    }
-
-    /// An item of the field's type, as what its attribute says it is. It stands where the type does: if the type is none
+    /// An item of the field's type, as what its attribute says it is. It stands where the type does: if the type is not one
     /// of that, the compiler says so there.
     fn slot(&self, instrument: &Instrument<'_>, item: &str) -> TokenStream {
         self.slot_of(instrument.ty, instrument.kind.variant(), item)
