@@ -106,7 +106,7 @@ pub trait Sink: Send + 'static {
     /// A feed is gone, and its final points do not come: too many runs that were over waited.
     fn feed_lost(&mut self, feed: u64) {}
 
-    /// Opens its files again by their paths: somebody has moved them away, as logrotate does.
+    /// Opens its files again by their paths, after they were moved away, as logrotate does.
     fn reopen(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }

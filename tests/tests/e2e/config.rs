@@ -158,10 +158,10 @@ fn certificates_of_the_environment_are_checked_too() {
     for (name, expected) in [
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read `/nope.pem`"),
         ("OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE: cannot read `/nope.pem`"),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "`OTEL_EXPORTER_OTLP_CLIENT_KEY` stands without its certificate"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "`OTEL_EXPORTER_OTLP_CLIENT_KEY` is set without its certificate"),
         (
             "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-            "`OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE` stands without its private key",
+            "`OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE` is set without its private key",
         ),
     ] {
         let env: Environment = [endpoint, (name, "/nope.pem")].into_iter().collect();

@@ -131,7 +131,7 @@ impl LogFile {
     }
 
     /// Opens the file again if what is written to it is lost; if it is `told` to, also if its path leads to another one by now. A file
-    /// that was moved away is written until then: whoever moved it says when.
+    /// that was moved away is still written until a signal says that it was rotated.
     pub(super) fn reopen(&mut self, told: bool) {
         if let Some(open) = &self.open {
             let is_left = open.is_regular && !open.is_at(&self.path) && (told || open.is_deleted());
@@ -200,7 +200,7 @@ fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
         // Those who may read the old one may read the new one. Not all file systems know permissions.
         let _ = file.set_permissions(metadata.permissions());
     }
-    // Somebody may have moved or deleted the file: then nothing of ours is shifted.
+    // The file may have been moved or deleted: then there is nothing to shift.
     let shifted = if keep > 0 && open.is_at(path) { shift(path, keep) } else { Ok(()) };
     match shifted.and_then(|()| std::fs::rename(&new, path)) {
         Ok(()) => Ok(OpenFile { file, path: path.clone(), size: 0, is_regular: true, is_torn: false }),

@@ -16,7 +16,7 @@ use super::file::LogFile;
 use super::stdout;
 use super::written::{Written, whole_lines};
 
-/// How often a named pipe is asked whether somebody reads it. Nothing tells.
+/// How often a named pipe without a reader is tried again: the system does not tell when a reader comes.
 const ASK: Duration = Duration::from_millis(100);
 
 /// An open output.
@@ -100,7 +100,7 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
 }
 
-/// A named pipe. It is written when somebody reads it; until then lines wait, and the queue before them is bounded.
+/// A named pipe. It is written when it has a reader; until then lines wait, and the queue before them is bounded.
 pub(super) struct NamedPipe {
     backend: String,
     path: PathBuf,
@@ -117,7 +117,7 @@ impl NamedPipe {
         pipe
     }
 
-    /// Opens it, if somebody reads it.
+    /// Opens it, if it has a reader.
     fn open(&mut self) -> io::Result<bool> {
         match pipe::OpenOptions::new().open_sender(&self.path) {
             Ok(sender) => {

@@ -1,4 +1,4 @@
-//! What the exporters tell their log and nobody else: that a receiver took a part of an export only, and over gRPC in which
+//! What the exporters tell only their log: that a receiver took a part of an export only, and over gRPC in which
 //! words it refused one. Each of the three signals writes an event with the fields of the message that it got.
 
 use std::fmt::Debug;

@@ -75,7 +75,7 @@ impl Exports {
             let begun = Instant::now();
             let (result, outcome) = observe(timeout(limit, until_connected(attempt))).await;
             let result = match result {
-                // Whoever answered, it was no receiver.
+                // Something other than a receiver has answered.
                 Ok(Ok(())) if outcome.not_otlp.is_some() => Err(outcome.not_otlp.clone().unwrap_or_default()),
                 Ok(result) => result.map_err(|error| match &outcome.failure {
                     Some(failure) => failure.clone(),
@@ -84,7 +84,7 @@ impl Exports {
                 // The exporter starts no attempt after the timeout, but does not end one either.
                 Err(_) => Err(hung(limit, outcome.failure.as_ref().or(outcome.broken.as_ref()))),
             };
-            // A refusal that comes at once keeps nobody waiting.
+            // A refusal that comes at once delays nothing.
             let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
             account.hanging.store(hangs, Ordering::Relaxed);
             booking.book(result, &outcome);

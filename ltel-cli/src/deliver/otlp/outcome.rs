@@ -1,5 +1,5 @@
 //! What an exporter says of an export in passing only: to its log (a partial success, a refusal), or to its HTTP client (why a
-//! request failed on its way, a refusal). It is kept here, for whoever awaits the export.
+//! request failed on its way, a refusal). It is kept here for the task that awaits the export.
 
 use std::cell::RefCell;
 use std::future::Future;

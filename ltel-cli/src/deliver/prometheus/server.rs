@@ -178,7 +178,7 @@ struct Unread<'a> {
 impl<'a> Unread<'a> {
     /// Nothing if there are too many.
     fn new(all: &'a AtomicUsize, bytes: usize) -> Option<Self> {
-        // Pages are made one at a time, so nobody adds to it meanwhile.
+        // Pages are made one at a time, so nothing is added meanwhile.
         let before = all.load(Ordering::Relaxed);
         if before > 0 && before + bytes > UNREAD {
             return None;

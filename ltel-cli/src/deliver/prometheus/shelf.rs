@@ -1,4 +1,4 @@
-//! What there is to scrape: the metrics of the runs at work, read when somebody asks, and the last figures of those that are
+//! What there is to scrape: the metrics of the runs at work, read at each scrape, and the last figures of those that are
 //! over, for a while.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ enum Figures {
 /// Who has come for last figures.
 #[derive(Debug, Default)]
 struct Seen {
-    // Whoever it was.
+    // Any client at all.
     anyone: bool,
     by: BTreeSet<Scraper>,
 }

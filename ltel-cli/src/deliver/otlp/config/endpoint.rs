@@ -17,7 +17,7 @@ const HELP: &str = "an endpoint is a URL, such as \"http://127.0.0.1:4317\" (gRP
 const NO_SCHEME: &str = "OTLP over HTTP takes the scheme from its endpoint: write http:// or https://; a host and a port alone are \
                          for gRPC: port 4317, or `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`";
 
-/// An endpoint as somebody wrote it.
+/// An endpoint as the file or a variable states it.
 struct Written {
     text: String,
     span: Range<usize>,

@@ -41,7 +41,7 @@ fn add(headers: &mut HeaderMap, name: &str, value: &str, span: Range<usize>, inp
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        (Err(_), _) => inputs.cx.error(ConfigError::new(format!("`{name}` is no header name"), span)),
+        (Err(_), _) => inputs.cx.error(ConfigError::new(format!("`{name}` is not a valid header name"), span)),
         (_, Err(_)) => {
             inputs.cx.error(ConfigError::new(format!("the value of header `{name}` is not plain text"), span));
         }

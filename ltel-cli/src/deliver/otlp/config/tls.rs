@@ -23,7 +23,7 @@ pub(super) struct RawTls {
     key_file: Option<Spanned<String>>,
 }
 
-/// A file that somebody named.
+/// A file that a key or a variable names.
 struct Named {
     /// The key or variable that names it.
     by: String,
@@ -73,7 +73,7 @@ fn alone(named: &Named, without: &str, other: &str) -> ConfigError {
             None => other.to_owned(),
         },
     };
-    ConfigError::new(format!("`{}` stands without its {without}", named.by), named.span.clone())
+    ConfigError::new(format!("`{}` is set without its {without}", named.by), named.span.clone())
         .help(format!("a client proves itself with both (mTLS): add `{other}`"))
 }
 
@@ -91,7 +91,7 @@ fn certificates(named: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) => Err(wrong(named, &format!("`{}` holds no certificate", named.path), CERTIFICATES)),
-        Err(error) => Err(wrong(named, &format!("`{}` is no PEM file: {error}", named.path), CERTIFICATES)),
+        Err(error) => Err(wrong(named, &format!("`{}` is not a PEM file: {error}", named.path), CERTIFICATES)),
     }
 }
 
@@ -100,7 +100,7 @@ fn authorities(named: &Named) -> Result<Vec<u8>, ConfigError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(named, &pem)? {
         roots.add(certificate).map_err(|error| {
-            wrong(named, &format!("`{}` holds a certificate that is none: {error}", named.path), CERTIFICATES)
+            wrong(named, &format!("`{}` holds a certificate that is not valid: {error}", named.path), CERTIFICATES)
         })?;
     }
     Ok(pem)
