@@ -6,13 +6,21 @@ use crate::cli::table;
 use crate::pipeline::Ended;
 use crate::runs::EndedRun;
 
+// One line has to hold them.
+const RUNS: usize = 5;
+
 /// Everything that is lost, in words; nothing if all that Locust reported was recorded and delivered.
 pub(crate) fn of(ended: &Ended) -> Vec<String> {
     let mut losses = ended.failures.clone();
     if ended.outcome.incomplete > 0 {
         losses.push(format!("{} earlier runs: not complete", ended.outcome.incomplete));
     }
-    losses.extend(ended.outcome.runs.iter().filter_map(of_run));
+    let mut runs = ended.outcome.runs.iter().filter_map(of_run);
+    losses.extend(runs.by_ref().take(RUNS));
+    match runs.count() {
+        0 => {}
+        more => losses.push(format!("{more} more runs: not complete")),
+    }
     losses.extend(table::no_run(&ended.outcome.no_run));
     let lossy = ended.backends.iter().filter(|(_, delivered)| delivered.is_lossy());
     losses.extend(
@@ -104,6 +112,9 @@ mod tests {
             delivered(),
             &["run one: not complete, 3 requests dropped (buffer_full), 4 requests dropped (not_received)"],
         );
+        let many = || (0..7).map(|_| run(false, &[], 0)).collect();
+        let one = "run one: not complete";
+        check(many(), 0, delivered(), &[one, one, one, one, one, "2 more runs: not complete"]);
         check(
             vec![run(false, &[(Invalid, 1)], 2)],
             0,
