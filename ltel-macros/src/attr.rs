@@ -1,4 +1,4 @@
-//! Attributes as typed: which keys there are and the form of what stands beside them. What it means is [`crate::check`]'s.
+//! Attributes as typed: which keys exist and the form of their values. [`crate::check`] decides what they mean.
 
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
@@ -8,7 +8,7 @@ use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, LitS
 
 use crate::errors::{Errors, all_of, did_you_mean, one_of};
 
-/// The input, parsed and not yet understood.
+/// The input, parsed but not yet checked.
 pub(crate) struct Raw<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
@@ -37,7 +37,7 @@ pub(crate) struct Item {
     pub(crate) value: Value,
 }
 
-/// What stands beside a key.
+/// The value of a key.
 pub(crate) enum Value {
     Expr(Expr),
     Type(Type),
@@ -48,7 +48,7 @@ pub(crate) enum Value {
 pub(crate) struct Pair {
     pub(crate) name: String,
     pub(crate) span: Span,
-    /// Absent for a bare identifier, which names a field of the event as well.
+    /// Absent for a bare identifier, which is also the name of a field of the event.
     pub(crate) source: Option<Expr>,
     /// The bare identifier.
     pub(crate) ident: Option<Ident>,
@@ -80,11 +80,14 @@ pub(crate) fn parse<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Raw<'a> 
     if raw.description.is_none() {
         errors.here(
             input.ident.span(),
-            "missing doc comment: it is the description of the recorder, such as `/// Checkout traffic by endpoint.`",
+            "missing doc comment: it becomes the description of the recorder, such as `/// Checkout traffic by endpoint.`",
         );
     }
     for param in &input.generics.params {
-        errors.at(param, "a recorder cannot have generic parameters: a table of the configuration names one type");
+        errors.at(
+            param,
+            "a recorder cannot have generic parameters: a table of the configuration selects one concrete type",
+        );
     }
     let what = match &input.data {
         Data::Struct(data) => match &data.fields {
@@ -118,7 +121,7 @@ fn raw_field<'a>(field: &'a syn::Field, errors: &mut Errors) -> Option<RawField<
         if let Some(have) = &role {
             errors.at(
                 attr.path(),
-                format!("`{ident}` is already a `#[{}]`: a field can have one of these attributes", have.attr),
+                format!("`{ident}` is already a `#[{}]`: a field can have only one of these attributes", have.attr),
             );
         } else if let Some(attr) = attr.path().get_ident() {
             role = Some(Role { attr: attr.clone(), items });
@@ -135,7 +138,7 @@ fn raw_field<'a>(field: &'a syn::Field, errors: &mut Errors) -> Option<RawField<
         let near = near.unwrap_or_default();
         errors.here(
             ident.span(),
-            format!("field `{ident}` has no attribute: add {attrs} for telemetry, or `#[state]` for what closures keep between events{near}"),
+            format!("field `{ident}` has no attribute: add {attrs} for telemetry, or `#[state]` for data that closures keep between events{near}"),
         );
     }
     Some(RawField { ident, ty: &field.ty, description: description(&field.attrs), role })
@@ -147,7 +150,7 @@ fn description(attrs: &[Attribute]) -> Option<String> {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
         let Meta::NameValue(meta) = &attr.meta else { continue };
         let Expr::Lit(syn::ExprLit { lit: Lit::Str(line), .. }) = &meta.value else { continue };
-        // Not `lines`, of which an empty text has none.
+        // Not `lines`, which gives none for an empty text.
         for line in line.value().split('\n').map(str::trim) {
             match (line.is_empty(), text.is_empty()) {
                 (true, false) => return Some(text),
@@ -190,7 +193,7 @@ fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, 
     let _: syn::Result<()> = attr.parse_args_with(parser);
 }
 
-/// One item; none if it was an error that is reported and passed over.
+/// One item; `None` if it has an error, which has been reported.
 fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) -> syn::Result<Option<Item>> {
     let key = input.call(Ident::parse_any)?;
     let name = key.unraw().to_string();
@@ -237,17 +240,17 @@ fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) 
 
 fn unknown_key(name: &str, attr: &str, keys: &[&str]) -> String {
     let elsewhere = match name {
-        "buckets" => Some("`#[histogram]` has"),
-        "severity" | "kind" | "fields" => Some("`#[record]` has"),
-        "init" => Some("`#[state]` has"),
-        "value" | "unit" => Some("instruments have"),
+        "buckets" => Some("only `#[histogram]` has it"),
+        "severity" | "kind" | "fields" => Some("only `#[record]` has it"),
+        "init" => Some("only `#[state]` has it"),
+        "value" | "unit" => Some("only instruments have it"),
         "each" | "options" | "per" | "every" | "scope" | "needs" | "crate" => {
-            Some("the struct's `#[recorder(...)]` has")
+            Some("put it in the struct's `#[recorder(...)]`")
         }
         _ => None,
     };
     match elsewhere {
-        Some(owner) => format!("`#[{attr}]` has no key `{name}`: {owner}"),
+        Some(place) => format!("`#[{attr}]` has no key `{name}`: {place}"),
         None => {
             let near = did_you_mean(name, keys.iter().copied());
             let near = if near.is_empty() { format!("; the keys are {}", all_of(keys.iter().copied())) } else { near };
@@ -277,7 +280,7 @@ fn pair(input: ParseStream<'_>) -> syn::Result<Pair> {
     Ok(Pair { name, span, source, ident })
 }
 
-/// Parses what stands between commas. After an error it goes on behind the next comma that looks like one between items.
+/// Parses comma-separated items. After an error it continues after the next comma that looks like a separator.
 fn each_between_commas(
     input: ParseStream<'_>,
     errors: &mut Errors,
@@ -299,7 +302,7 @@ fn each_between_commas(
     }
 }
 
-/// Up to the end, or a comma that is followed by the beginning of an item: the commas of `|r, o|` are not.
+/// Skips to the end, or to a comma that is followed by the start of an item: the comma in `|r, o|` is not.
 fn skip_item(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() {
         if input.peek(Token![,]) {

@@ -15,12 +15,12 @@ impl Errors {
         self.0.push(error);
     }
 
-    /// Something is wrong with these tokens.
+    /// Adds an error at these tokens.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(Error::new_spanned(tokens, message));
     }
 
-    /// Something is wrong here.
+    /// Adds an error at this span.
     pub(crate) fn here(&mut self, span: Span, message: impl Display) {
         self.push(Error::new(span, message));
     }
@@ -34,13 +34,13 @@ impl Errors {
     }
 }
 
-/// `; did you mean ...?`, where one of the known words is near.
+/// `; did you mean ...?`, if one of the known words is similar.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let word = word.to_lowercase();
     let near = known
         .into_iter()
         .map(|known| (strsim::damerau_levenshtein(&word, &known.to_lowercase()), known))
-        // One slip in three letters, or the word cut short.
+        // One typo per three letters, or a prefix of the word.
         .filter(|(distance, known)| *distance <= known.len() / 3 || (word.len() >= 3 && known.starts_with(&word)))
         .min();
     near.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))

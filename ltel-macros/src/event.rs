@@ -1,5 +1,5 @@
-//! What the macro knows of events: their names and the fields that a bare identifier can mean. `ltel_core::event` is the
-//! truth. This crate cannot depend on it, but its tests can: `the_events_are_those_of_the_core` compares the names,
+//! The events that the macro knows: their names, and the fields that a bare identifier can mean. They mirror
+//! `ltel_core::event`. This crate cannot depend on it, but its tests can: `the_events_are_those_of_the_core` compares the names,
 //! `tests/events.rs` the fields.
 
 /// One kind of event.
@@ -8,7 +8,7 @@ pub(crate) struct EventKind {
     /// The variant of `ltel_core::event::Event`.
     pub(crate) name: &'static str,
     pub(crate) fields: &'static [EventField],
-    /// The need without which Locust does not send it.
+    /// Locust sends the event only if a recorder has this need.
     pub(crate) needs: Option<&'static str>,
 }
 
@@ -17,11 +17,11 @@ pub(crate) struct EventKind {
 pub(crate) struct EventField {
     pub(crate) name: &'static str,
     pub(crate) access: Access,
-    /// The field of `ltel_core::recorder::Needs` without which Locust does not send it.
+    /// Locust sends it only if a recorder sets this field of `ltel_core::recorder::Needs`.
     pub(crate) needs: Option<&'static str>,
 }
 
-/// How to get at it.
+/// How to read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Field,
@@ -105,7 +105,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
     event("Custom", &[field("time"), field("name"), field("attributes"), field("value")]),
 ];
 
-/// The kind of this name.
+/// The kind with this name.
 pub(crate) fn kind(name: &str) -> Option<&'static EventKind> {
     EVENTS.iter().find(|kind| kind.name == name)
 }

@@ -1,4 +1,4 @@
-//! A stub beside the errors: the struct stays a recorder, so `.with::<Checkout>()` elsewhere is not in error as well.
+//! A stub beside the errors: the struct is still a recorder, so `.with::<Checkout>()` elsewhere does not fail too.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,9 +1,9 @@
 //! `#[derive(Recorder)]`. Use it through `ltel_core`, which re-exports it beside the trait and documents it.
 //!
 //! In the order in which an input passes: `attr` parses the attributes, `check` turns them into a `model` or into
-//! errors, `expand` turns the model into an `impl`, and `fallback` stands in for it where there were errors. Only the
-//! first two can fail, and they never stop at the first error. `event`, `name` and `unit` are what they know of
-//! the world.
+//! errors, `expand` turns the model into an `impl`, and `fallback` replaces it if there were errors. Only the
+//! first two can fail, and they never stop at the first error. `event`, `name` and `unit` hold what they check
+//! against.
 
 mod attr;
 mod check;
@@ -22,8 +22,8 @@ use syn::DeriveInput;
 
 /// Makes a struct of instruments a recorder: `impl ltel_core::Recorder`.
 ///
-/// `#[recorder(...)]` on the struct says which events it sees and how its series are labelled. Each field has a part, which
-/// its attribute gives: `#[counter]`, `#[up_down_counter]`, `#[gauge]`, `#[histogram]`, `#[record]` or `#[state]`. Doc comments
+/// `#[recorder(...)]` on the struct says which events it sees and how its series are labelled. An attribute gives each field its
+/// role: `#[counter]`, `#[up_down_counter]`, `#[gauge]`, `#[histogram]`, `#[record]` or `#[state]`. Doc comments
 /// are the descriptions, and required. The reference of all attributes is the book in `recorders/README.md`.
 ///
 /// ```
@@ -48,9 +48,9 @@ use syn::DeriveInput;
 /// assert!(out.points.iter().all(|point| point.name != "checkout.failures"));
 /// ```
 ///
-/// A closure takes the event, then the options, then the [context](https://docs.rs/ltel-core), as many of these as it wants.
-/// Whatever is wrong is reported at once, each at its token; a struct with errors is a recorder all the same, so that
-/// nothing else is in error because of it.
+/// A closure takes the event, then the options, then the [context](https://docs.rs/ltel-core), as many of these as it needs.
+/// All errors are reported at once, each at its token. A struct with errors is still a recorder, so it causes no
+/// errors elsewhere.
 ///
 /// ```compile_fail
 /// use ltel_core::prelude::*;
@@ -60,7 +60,7 @@ use syn::DeriveInput;
 /// #[recorder(on = Request, labels(request_type))] // `Request` has no field `request_type`; did you mean `method`?
 /// struct Checkout {
 ///     /// Time to the last byte.
-///     #[histogram(unit = "msec", value = response_time)] // `msec` is not a unit of UCUM; did you mean `ms`?
+///     #[histogram(unit = "msec", value = response_time)] // `msec` is not a UCUM unit; did you mean `ms`?
 ///     duration: Histogram,
 /// }
 /// ```
@@ -72,7 +72,7 @@ pub fn derive_recorder(input: proc_macro::TokenStream) -> proc_macro::TokenStrea
 fn derive(input: TokenStream) -> TokenStream {
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
-        // The compiler has already said what it makes of this.
+        // The compiler has already reported this.
         Err(error) => return error.to_compile_error(),
     };
     let mut errors = errors::Errors::default();

@@ -1,4 +1,4 @@
-//! A recorder, understood: all that [`crate::expand`] needs, and nothing that could be wrong.
+//! A checked recorder: everything that [`crate::expand`] needs.
 
 use syn::{ExprClosure, Ident, Lit, Path, Type};
 
@@ -29,7 +29,7 @@ pub(crate) struct Model<'a> {
 }
 
 impl Model<'_> {
-    /// Of the closures that see events.
+    /// The event argument of closures.
     pub(crate) fn most_arguments(&self) -> usize {
         let of_source = |source: &ValueSource| match source {
             ValueSource::Closure(closure) => closure.arity,
@@ -59,16 +59,16 @@ pub(crate) struct Instrument<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) ty: &'a Type,
     pub(crate) kind: Kind,
-    /// The metric's, where it does not depend on the configuration.
+    /// The metric's name, if it does not depend on the configuration.
     pub(crate) name: Option<String>,
     pub(crate) unit: String,
     pub(crate) description: String,
     pub(crate) buckets: Buckets,
-    /// Constant labels, of the struct and of the field.
+    /// Constant labels of the struct and of the field.
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) on: On,
     pub(crate) when: Option<Closure>,
-    /// Absent where a counter counts.
+    /// Absent for a counter that counts events.
     pub(crate) value: Option<ValueSource>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct State<'a> {
     pub(crate) init: Option<Closure>,
 }
 
-/// When a field is at work.
+/// When a field records.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum On {
     Events(Vec<&'static EventKind>),

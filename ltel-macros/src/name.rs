@@ -1,6 +1,6 @@
 //! The rules for names.
 
-/// Names that a label cannot have, because every point has a field of this name already: those of the context, and those
+/// Names that a label cannot have, because every point already has a field with this name: those of the context, and those
 /// of the point itself.
 pub(crate) const RESERVED_LABELS: &[&str] = &[
     "source",
@@ -24,14 +24,14 @@ pub(crate) const RESERVED_LABELS: &[&str] = &[
 pub(crate) const RESERVED_FIELDS: &[&str] =
     &["source", "source_id", "run_id", "testplan", "time", "telemetry_type", "telemetry_name"];
 
-/// Why an instrument cannot have this name, if it cannot. The rule is `ltel_core::name`'s, which the generated code is held
-/// to when it is compiled; here it is said at the token, in words. `names_are_those_of_the_core` compares the two.
+/// Why an instrument cannot have this name, if it cannot. The rule is that of `ltel_core::name`, which checks the generated
+/// code at compile time; here the error is reported at the token. `names_are_those_of_the_core` compares the two.
 pub(crate) fn metric_name_error(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("the name of a metric cannot be empty".to_owned());
     }
     if name.len() > 255 {
-        return Some(format!("the name of a metric has at most 255 characters, but this has {}", name.len()));
+        return Some(format!("the name of a metric can have at most 255 characters, but this has {}", name.len()));
     }
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Some(format!("the name of a metric must start with an ASCII letter: `{name}`"));
@@ -43,7 +43,9 @@ pub(crate) fn metric_name_error(name: &str) -> Option<String> {
 pub(crate) fn field_name_error(field: &str) -> Option<String> {
     if field.len() > 55 {
         let length = field.len();
-        return Some(format!("a metric is named after this field, which can have 55 characters, but has {length}"));
+        return Some(format!(
+            "a metric is named after this field, so the field can have at most 55 characters, but has {length}"
+        ));
     }
     character_error(field, "the name of a metric")
 }
@@ -61,7 +63,7 @@ pub(crate) fn key_error(name: &str) -> Option<String> {
     character_error(name, "a name")
 }
 
-/// Whether it is a recorder's type: what stands in `[recorders.<name>]`.
+/// Whether it can be the type of a recorder, as in `[recorders.<name>]`.
 pub(crate) fn is_snake_case(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

@@ -1,4 +1,4 @@
-//! Expansions as snapshots, and no panic whatever the input.
+//! Snapshots of expansions, and a check that no input makes the macro panic.
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 use proptest::prelude::*;
@@ -131,8 +131,8 @@ fn an_error_leaves_a_stub() {
     insta::assert_snapshot!(expansion);
 }
 
-/// Scenario: an event is new, in this crate or in `ltel-core`. Guarantees: both know the same events; of their fields
-/// `tests/events.rs` says the same.
+/// Scenario: an event is added to this crate or to `ltel-core`. Guarantees: both know the same events;
+/// `tests/events.rs` compares their fields.
 #[test]
 fn the_events_are_those_of_the_core() {
     let mut known: Vec<_> = crate::event::EVENTS.iter().map(|kind| kind.name).collect();
@@ -170,7 +170,7 @@ fn names_become_snake_case() {
     }
 }
 
-/// Words and marks of the DSL, so that the soup gets past the first check.
+/// Words and punctuation of the DSL, so that random input gets past the first check.
 fn token() -> impl Strategy<Value = TokenTree> {
     let word = prop::sample::select(
         "struct enum union recorder counter gauge histogram record state doc on when each labels options name per every scope \
@@ -210,7 +210,7 @@ fn soup() -> impl Strategy<Value = TokenStream> {
 }
 
 fn assert_expands(input: TokenStream) {
-    // What it gives must parse, errors and stub included.
+    // The output must parse, with errors and stub.
     let expansion = crate::derive(input);
     if let Err(error) = syn::parse2::<syn::File>(expansion.clone()) {
         panic!("{error}: {expansion}");

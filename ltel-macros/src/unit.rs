@@ -1,4 +1,4 @@
-//! Units: a checker for [UCUM](https://ucum.org/ucum), case sensitive, of the units that telemetry uses.
+//! Checks units against [UCUM](https://ucum.org/ucum), case-sensitive, for the units that telemetry uses.
 
 use crate::errors::did_you_mean;
 
@@ -7,7 +7,7 @@ const METRIC: &[&str] = &[
     "s", "m", "g", "By", "bit", "Hz", "A", "V", "W", "J", "K", "Cel", "N", "Pa", "C", "F", "Ohm", "S", "T", "Wb", "H",
     "lm", "lx", "mol", "cd", "l", "L", "eV", "rad", "Bd", "t", "bar",
 ];
-/// Atoms that take none.
+/// Atoms that take no prefix.
 const PLAIN: &[&str] = &[
     "min", "h", "d", "wk", "mo", "a", "%", "deg", "'", "''", "[ppth]", "[ppm]", "[ppb]", "[degF]", "[pi]", "10*", "10^",
 ];
@@ -15,7 +15,7 @@ const PREFIXES: &[&str] = &[
     "Ki", "Mi", "Gi", "Ti", "da", "Y", "Z", "E", "P", "T", "G", "M", "k", "h", "d", "c", "m", "u", "n", "p", "f", "a",
     "z", "y",
 ];
-/// What people write instead.
+/// Common mistakes, and the right unit.
 const SYNONYMS: &[(&str, &str)] = &[
     ("msec", "ms"),
     ("millis", "ms"),
@@ -60,21 +60,21 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("celsius", "Cel"),
 ];
 
-/// Why this is not a unit of UCUM, if it is not.
+/// Why this is not a UCUM unit, if it is not.
 pub(crate) fn error(unit: &str) -> Option<String> {
     if unit.is_empty() {
         return Some("a unit cannot be empty: use `1` for a plain number".to_owned());
     }
     if unit.chars().count() > 63 {
-        return Some("a unit has at most 63 characters".to_owned());
+        return Some("a unit can have at most 63 characters".to_owned());
     }
     if !unit.is_ascii() || unit.contains(char::is_whitespace) {
-        return Some(format!("`{unit}` is not a unit of UCUM: units are ASCII without spaces{}", suggestion(unit)));
+        return Some(format!("`{unit}` is not a UCUM unit: units are ASCII without spaces{}", suggestion(unit)));
     }
     let bad = first_bad_term(unit)?;
     let suggestion = suggestion(&bad);
     let advice = if suggestion.is_empty() { "; to count things, use braces: `{thing}`" } else { suggestion.as_str() };
-    Some(format!("`{bad}` is not a unit of UCUM{advice}"))
+    Some(format!("`{bad}` is not a UCUM unit{advice}"))
 }
 
 fn suggestion(unit: &str) -> String {

@@ -1,9 +1,9 @@
-"""ltel's side inside Locust: a listener that appends to a buffer, and a greenlet that sends it.
+"""The ltel plugin for Locust: a listener that appends to a buffer, and a greenlet that sends it.
 
-`import ltel_locust` in a locustfile, anywhere at its top level, is all it takes; with the folder
-`ltel_locust/autoload` on PYTHONPATH not even that. It serves each `Environment` that gets a runner
-from then on, one's own included (Locust used as a library). One whose runner is older, or made by
-hand, is handed to `attach`.
+Put `import ltel_locust` at the top level of a locustfile; with the folder `ltel_locust/autoload` on
+PYTHONPATH even that is not needed. It serves each `Environment` that gets a runner from then on,
+also where Locust is used as a library. Pass an environment whose runner is older, or made by hand,
+to `attach`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .w3c import trace_text
 
 __all__ = ["attach", "record", "trace_id", "traceparent"]
 
-# On Locust's own class: a test that empties `sys.modules` imports this module twice.
+# Kept on Locust's class: a test that empties `sys.modules` imports this module twice.
 if not hasattr(Environment, "ltel_sessions"):
     Environment.ltel_sessions = WeakKeyDictionary()  # type: ignore[attr-defined]
 _sessions: WeakKeyDictionary[Environment, Session | None] = Environment.ltel_sessions  # type: ignore[attr-defined]
@@ -42,7 +42,7 @@ def attach(environment: Environment) -> None:
 
 
 def record(name: str, value: float | None = None, **attributes: Any) -> None:
-    """Record an event of one's own, with a value and attributes if there are any."""
+    """Record a custom event, with an optional value and attributes."""
     try:
         for session in list(_sessions.values()):
             if session is not None:
@@ -52,11 +52,11 @@ def record(name: str, value: float | None = None, **attributes: Any) -> None:
 
 
 def trace_id() -> str | None:
-    """The trace of what this user does, for logs and messages: 32 hexadecimal digits, or None.
+    """The current trace id of this user, for logs and messages: 32 hexadecimal digits, or None.
 
-    It is that of the last `traceparent()` until its event is fired, else of the running task, or
-    of the last request where tasks are not traced. It may be one that is not sampled. None where
-    traces are off, and where there has been nothing of all that yet.
+    It belongs to the last `traceparent()` until its event is fired, else to the running task, or
+    to the last request if tasks are not traced. The trace may not be sampled. None if traces are
+    off, or if there has been no such task or request yet.
     """
     try:
         tracer = _tracer()
@@ -68,12 +68,12 @@ def trace_id() -> str | None:
 
 
 def traceparent() -> str | None:
-    """A W3C `traceparent` for a request of one's own, by gRPC or a queue; None without traces.
+    """A W3C `traceparent` for your own request, such as by gRPC or a queue; None without traces.
 
-    Asked for before the call, it begins a span, a child of the running task where tasks are
-    traced. The next request event that the same greenlet or coroutine fires by hand is that span,
-    so the system under test joins the very request that Locust reports. Until then each call
-    returns the same.
+    Call it before the request: it begins a span, a child of the running task if tasks are traced.
+    The next request event that the same greenlet or coroutine fires by hand takes that span, so
+    the system under test joins the request that Locust reports. Until then, each call returns the
+    same value.
 
         header = ltel_locust.traceparent()
         stub.Buy(order, metadata=[("traceparent", header)] if header else [])
@@ -90,7 +90,7 @@ def traceparent() -> str | None:
 
 
 def _tracer() -> Tracer | None:
-    """That of an environment with traces; of several, which may differ in ratio, the first."""
+    """The tracer of an environment with traces; of several, which may differ in ratio, the first."""
     for session in list(_sessions.values()):
         if session is not None and session.tracer.on:
             return session.tracer
@@ -106,7 +106,7 @@ def _on_init(environment: Environment, **_kwargs: Any) -> None:
 
 
 def _on_runner(environment: Environment) -> None:
-    # Locust's own program fires `init` when all is ready; a library's events are not Locust's.
+    # The `locust` command fires `init` when it is ready; a program that uses Locust may not.
     if environment.events is not _early().events:
         attach(environment)
 

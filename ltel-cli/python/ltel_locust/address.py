@@ -11,7 +11,7 @@ DEFAULT = "tcp://127.0.0.1:4327"
 
 
 class AddressError(ValueError):
-    """An address that cannot be used; the text says what would be right."""
+    """An invalid address; the message says how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Address:
 
 
 def choose(option: str | None) -> Address:
-    """LTEL_ADDRESS, else the command line's, else the user's own socket, else local TCP."""
+    """LTEL_ADDRESS, else the command line option, else the user's socket, else local TCP."""
     # The environment comes first: `ltel-cli run` puts its private socket there, and it must win
-    # over an address that a locust.conf happens to hold.
+    # over an address in a locust.conf.
     text = os.environ.get("LTEL_ADDRESS") or option
     return parse(text) if text else parse(_user_socket() or DEFAULT)
 
 
 def parse(text: str) -> Address:
-    """Read an address; raises AddressError."""
+    """Parse an address; raises AddressError."""
     text = text.strip()
     if text.startswith("unix:"):
         return _parse_unix(text)
@@ -55,9 +55,9 @@ def _parse_unix(text: str) -> Address:
     if path.startswith("///"):
         path = path[2:]  # the form of a URL: unix:///run/ltel.sock
     if not path.startswith("/") or "\0" in path:
-        raise AddressError(f"`{text}` needs an absolute path: unix:/path")
+        raise AddressError(f"`{text}` needs an absolute path: write unix:/path")
     if not hasattr(socket, "AF_UNIX"):
-        raise AddressError(f"`{text}`: no Unix sockets on this system, use tcp://host:port")
+        raise AddressError(f"`{text}`: this system has no Unix sockets: use tcp://host:port")
     return Address(path=path)
 
 
@@ -67,10 +67,10 @@ def _parse_tcp(text: str) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise AddressError(f"`{text}`: an IPv6 address goes in brackets, {scheme}://[::1]:4327")
+        raise AddressError(f"`{text}`: put the IPv6 address in brackets, such as {scheme}://[::1]:4327")
     port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
     if not (colon and host and 0 < port < 65536):
-        raise AddressError(f"`{text}` needs a host and a port: {scheme}://host:port")
+        raise AddressError(f"`{text}` needs a host and a port: write {scheme}://host:port")
     return Address(host=host, port=port, tls=scheme == "tls")
 
 

@@ -1,7 +1,7 @@
-"""The time that telemetry carries: the wall clock's when this was loaded, and steady from there.
+"""The timestamps of telemetry: the wall clock at import, advanced by a steady clock.
 
-The wall clock may be set while a test runs, by hours and in either direction. What lies between two
-times of one process must stay right: rates are computed from them.
+The wall clock may be set while a test runs, by hours and in either direction. The difference of two
+times of one process must stay correct: rates are computed from it.
 """
 
 from __future__ import annotations

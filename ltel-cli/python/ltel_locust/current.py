@@ -1,9 +1,9 @@
-"""On whose behalf code runs: the user, its task, and the spans that it has begun.
+"""The context of running code: the user, its task, and the spans that it has begun.
 
 Kept in context variables. asyncio carries them from the greenlet that calls
 `run_coroutine_threadsafe` into the coroutine, whichever greenlet runs its loop. gevent gives each
-greenlet an empty context, so what a user or a task spawns is told here; and so is what they hand to
-a pool of threads, whose workers outlive them and serve everyone.
+greenlet an empty context, so this module copies the context to what a user or a task spawns, and to
+the jobs that they submit to a thread pool, whose workers outlive them and serve all users.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """Where code runs: in a greenlet, and in the coroutines that it has asked for."""
+    """The context of a greenlet and of the coroutines that it has started."""
 
     __slots__ = ("last", "user")
 
@@ -37,18 +37,18 @@ class Place:
         self.last: Span | None = None
 
 
-#: the place; what changes with each request is in it, since a variable costs more to set
+#: the place; it holds what changes with each request, since setting a variable costs more
 PLACE: ContextVar[Place | None] = ContextVar("ltel_place", default=None)
-#: the task that runs, where tasks are traced
+#: the running task, if tasks are traced
 TASK: ContextVar[Task | None] = ContextVar("ltel_task", default=None)
-#: the span that was handed out for a request to come, in a list that is emptied when it is taken
+#: the span handed out for the next request, in a list that is emptied when it is taken
 HANDED_OUT: ContextVar[list[Span] | None] = ContextVar("ltel_handed_out", default=None)
 
 _installed = False
 
 
 def install() -> None:
-    """Tell spawned greenlets and jobs of pools whose they are; a second call changes nothing."""
+    """Pass the context to spawned greenlets and pool jobs; a second call changes nothing."""
     global _installed
     if not _installed:
         _installed = True
@@ -67,7 +67,7 @@ def place() -> Place:
 
 
 def user_class() -> str | None:
-    """The name of the class of the user who runs."""
+    """The class name of the running user."""
     here = place()
     if here.user is None:
         here.user = _of_lineage()
@@ -75,10 +75,10 @@ def user_class() -> str | None:
 
 
 def task() -> Task | None:
-    """The task that runs, where tasks are traced."""
+    """The running task, if tasks are traced."""
     found = TASK.get()
     if found is None and not isinstance(greenlet := gevent.getcurrent(), gevent.Greenlet):
-        # One that gevent did not make has an empty context, and whoever made it as its parent.
+        # A greenlet that gevent did not make has an empty context; its parent is its creator.
         while found is None and (greenlet := greenlet.parent) is not None:
             context = greenlet.gr_context
             found = context.get(TASK) if context is not None else None
@@ -86,7 +86,7 @@ def task() -> Task | None:
 
 
 def _inherit(spawned: Any) -> None:
-    """What a user or a task spawns belongs to it, however long it lives; a user is its own."""
+    """Give a spawned greenlet the context of its creator; a user gets its own."""
     try:
         here = PLACE.get()
         running = here.user if here is not None else None
@@ -94,7 +94,7 @@ def _inherit(spawned: Any) -> None:
         if user is None:
             user, task = running, TASK.get()
         elif user == running and spawned.args[0].greenlet is not None:
-            task = TASK.get()  # no new user, but a function that is given the one who runs
+            task = TASK.get()  # not a new user, but a function that gets the running user as an argument
         if user is None and task is None:
             return
         context = spawned.gr_context
@@ -103,11 +103,11 @@ def _inherit(spawned: Any) -> None:
         context.run(PLACE.set, Place(user))
         context.run(TASK.set, task)
     except Exception as error:
-        once.failed("cannot tell a greenlet its user and task", error)
+        once.failed("cannot pass user and task to a greenlet", error)
 
 
 def _told(hand_in: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that hands jobs to a pool, where each belongs to whoever has handed it in."""
+    """Wrap a method that submits jobs to a pool: each job keeps the context of its submitter."""
 
     @wraps(hand_in)
     def told(self: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -116,7 +116,7 @@ def _told(hand_in: Callable[..., Any]) -> Callable[..., Any]:
                 job = _on_behalf(user_class(), task(), arguments[0])
                 arguments = (job, *arguments[1:])
         except Exception as error:
-            once.failed("cannot tell a job of a pool its user and task", error)
+            once.failed("cannot pass user and task to a pool job", error)
         return hand_in(self, *arguments, **keywords)
 
     return told
@@ -138,13 +138,13 @@ def _on_behalf(user: str | None, task: Task | None, job: Any) -> Any:
 
 
 def _of_lineage() -> str | None:
-    """Found by the greenlets' ancestry: for users who began before ltel asked for their class."""
+    """Find the user through parent greenlets: for users that began before ltel asked for it."""
     greenlet = gevent.getcurrent()
     while greenlet is not None:
         found = _user_of(greenlet)
         if found is not None:
             return found
-        # One that gevent did not make has whoever made it as its parent.
+        # The parent of a greenlet that gevent did not make is its creator.
         spawning = getattr(greenlet, "spawning_greenlet", None)
         greenlet = spawning() if spawning else greenlet.parent
     return None
@@ -154,7 +154,7 @@ def _user_of(greenlet: Any) -> str | None:
     # A user's greenlet was started with it. The name is kept: a kill takes the arguments.
     found = getattr(greenlet, "ltel_user_class", None)
     if found is None and (arguments := getattr(greenlet, "args", None)):
-        # By its type: a proxy says that it is what it stands for, if that is still there.
+        # By its type: a proxy passes `isinstance` for its target, or raises if that is gone.
         if issubclass(type(arguments[0]), User):
             found = greenlet.ltel_user_class = kind(arguments[0])
     return found

@@ -1,9 +1,9 @@
-"""What happens before Locust says that it is ready, or without its saying so.
+"""Events that arrive before Locust fires `init`, or without it.
 
-A worker hears its master from the moment its runner exists: with --enable-rebalancing the order to
-spawn users comes right behind the answer to its first message, and test_start and the first
-requests may come before `init`. They are kept here until the session begins. A program that uses
-Locust as a library may fire no `init` at all: there the session begins with the test.
+A worker listens to its master as soon as its runner exists: with --enable-rebalancing the order to
+spawn users follows the answer to its first message, so test_start and the first requests may come
+before `init`. They are kept here until the session begins. A program that uses Locust as a library
+may never fire `init`: then the session begins with the test.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from .values import INTEGER_LIMIT
 
 
 class Early:
-    """Listens to Locust's own events from the import on, until a session takes over."""
+    """Listens to Locust's events from the import on, until a session takes over."""
 
     def __init__(self, attach: Callable[[Any], None]) -> None:
         self.started = False
-        #: Locust's own, as they are now: a locustfile may put others in their place
+        #: Locust's hooks at import: a locustfile may replace them
         self.events = locust.events
         self._attach = attach
         self._rows: list[rows.Row] = []
-        # Bounded by time: between the runner's first greenlet and `init` nothing waits.
+        # Bounded by time: little happens between the runner's first greenlet and `init`.
         self._on_request = rows.listener(self._rows, INTEGER_LIMIT, lambda: None, set())
         self._listening = True
         internals.insert_first(self.events.test_start, self._on_test_start)
         self.events.request.add_listener(self._on_request)
 
     def hand_over(self) -> list[rows.Row]:
-        """The rows of the run that has begun, if one has; from now on others listen."""
+        """Stop listening; return the rows of the run that has begun, if one has."""
         if self._listening:
             self._listening = False
             self.events.test_start.remove_listener(self._on_test_start)
@@ -44,8 +44,8 @@ class Early:
 
     def _on_test_start(self, environment: Any = None, **_kwargs: Any) -> None:
         self.started = True
-        self._rows.clear()  # as Locust has just cleared its statistics
-        # A worker's `init` is still to come; nobody else begins a test before it. Its environment
+        self._rows.clear()  # Locust has just cleared its statistics
+        # A worker: `init` is still to come; other runners begin no test before it. Its environment
         # may not even have the runner yet, which waits for its master while it is made.
         runner = getattr(environment, "runner", None)
         if runner is not None and not internals.is_worker(runner):

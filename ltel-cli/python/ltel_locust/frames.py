@@ -1,7 +1,7 @@
-"""The frames of protocol v1, field by field: what each may hold, and how any value becomes that.
+"""The frames of protocol v1: the type of each field, and the conversion of any value to it.
 
-Whatever a locustfile puts into an event, a wrong value costs that value: it is left out of its
-frame, which is sent all the same.
+If a locustfile puts a wrong value into an event, only that value is lost: the frame is sent without
+it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ FIELDS: dict[str, dict[str, Cleaner]] = {
 
 
 class Piece:
-    """A value that is read when its frame is made: if reading it fails, the frame lacks it."""
+    """A value that is read when its frame is made; if that fails, the frame is sent without it."""
 
     __slots__ = ("read",)
 
@@ -93,7 +93,7 @@ class Piece:
 
 
 def clean(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a frame of this type as the protocol has them, without those that have none."""
+    """The fields of a frame of this type, converted; fields without a value are left out."""
     return _clean(kind, FIELDS[kind], fields)
 
 

@@ -1,4 +1,4 @@
-"""What the plugin uses of Locust beyond its documented API, each probed here and nowhere else.
+"""Locust internals beyond its documented API that the plugin uses; they are probed only here.
 
 | what | for | differs |
 |---|---|---|
@@ -15,7 +15,7 @@
 | `WorkerRunner.worker_index`, `.client_id` | a worker's name | no index until its master answers |
 | `Runner.user_classes_count`, `.target_user_count`, `.spawn_rate` | users of a run | |
 
-What is missing turns off what it is for, with one line in the log, and nothing else.
+If one is missing, only the feature that needs it is turned off, with one line in the log.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from locust.env import Environment
 
 from . import once
 
-#: how Locust goes from task to task and ends; no failure of a task
+#: how Locust switches tasks and ends; not a failure of a task
 FLOW: tuple[type[BaseException], ...] = (
     *(
         getattr(exception, name)
@@ -59,8 +59,8 @@ _Worker: Any = getattr(runners, "WorkerRunner", ())
 
 
 def lacks(what: str, without: str) -> None:
-    """Say once that this Locust has no `what`, and what there is not for that reason."""
-    once.warn(f"lacks {what}", f"this Locust has no `{what}`, so there is no {without}")
+    """Warn once that this Locust lacks `what`, and which feature is off for that reason."""
+    once.warn(f"lacks {what}", f"this version of Locust has no `{what}`: no {without}")
 
 
 def is_master(runner: Any) -> bool:
@@ -99,10 +99,10 @@ def _heard(original: Callable[..., Any], listener: Callable[[Any], None]) -> Cal
 
 
 def when_statistics_reset(environment: Any, listener: Callable[[], None]) -> None:
-    """Call this when Locust's statistics go back to zero, whoever wants it.
+    """Call this when Locust's statistics are reset, for any reason.
 
-    Locust does so with --reset-stats, its web UI after the event `reset_stats`, and locustfiles
-    after they have warmed up, without an event.
+    --reset-stats, the web UI (after the event `reset_stats`) and locustfiles (after a warm-up,
+    without an event) reset them.
     """
     statistics = getattr(environment, "stats", None)
     original = getattr(statistics, "reset_all", None)
@@ -127,7 +127,7 @@ def worker_id(runner: Any) -> Any:
 
 
 def worker_index(runner: Any) -> int | None:
-    """The number that the master gave a worker; None before it did."""
+    """The index that the master gave a worker; None before that."""
     index = getattr(runner, "worker_index", None)
     return index if isinstance(index, int) and index >= 0 else None
 
@@ -147,7 +147,7 @@ def user_counts(runner: Any) -> Any:
 
 
 def insert_first(hook: Any, listener: Callable[..., None]) -> None:
-    """Listen to an event before all others."""
+    """Listen to an event before all other listeners."""
     handlers = _handlers(hook)
     if handlers is None:
         hook.add_listener(listener)
@@ -156,10 +156,10 @@ def insert_first(hook: Any, listener: Callable[..., None]) -> None:
 
 
 def insert_after_statistics(hook: Any, listener: Callable[..., None]) -> None:
-    """Listen to requests right behind Locust's own statistics.
+    """Listen to requests right after Locust's own statistics.
 
-    A listener may end the event for those behind it (it raises `StopUser`, say): what ended it
-    for Locust's statistics does so for this one, and nothing else does.
+    A listener may stop the event for later listeners, such as by raising `StopUser`: this one
+    misses exactly the events that Locust's statistics miss.
     """
     handlers = _handlers(hook)
     if handlers is None:
@@ -182,7 +182,7 @@ def _is_of_runner(listener: Any) -> bool:
 
 
 def error_text(error: Any) -> str:
-    """The text that Locust's own statistics show of a failure."""
+    """The text that Locust's own statistics show for a failure."""
     parse = getattr(getattr(stats, "StatsError", None), "parse_error", None)
     if parse is None:
         lacks("StatsError.parse_error", "texts of failures as Locust shows them")
@@ -224,7 +224,7 @@ def pytest_user() -> type | None:
 
 
 def next_task(task_set: Any) -> Any:
-    """The task that `execute_next_task` is about to execute; None if it cannot be told."""
+    """The task that `execute_next_task` is about to execute; None if unknown."""
     queue: Iterable[Any] | None = getattr(task_set, "_task_queue", None)
     if queue is None:
         lacks("TaskSet._task_queue", "spans of tasks")

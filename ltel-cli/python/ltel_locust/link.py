@@ -16,10 +16,10 @@ WELCOME_TIMEOUT = 5.0
 #: seconds without an acknowledgement before a connection counts as dead; far more than a
 #: receiver stands still for a pause of its machine
 STALL_TIMEOUT = 15.0
-#: bytes written before others get their turn
+#: bytes written before other greenlets run
 WRITE_BUDGET = 1 << 20
-#: seconds after which something is sent though there is nothing to say: a process that says nothing
-#: for long is stopped or hangs, and its run must not wait for it
+#: seconds without data after which a heartbeat is sent: the receiver counts a silent process as
+#: stopped, and does not let its run wait for it
 HEARTBEAT = 2.0
 #: bytes of one frame from the receiver
 REPLY_LIMIT = 1 << 20
@@ -28,15 +28,15 @@ _ALIVE = encode({"type": "heartbeat"})
 
 
 class LinkError(OSError):
-    """The connection cannot go on."""
+    """The connection has failed."""
 
 
 class Refused(LinkError):
-    """The receiver said why it closes the connection."""
+    """The receiver closed the connection and gave a reason."""
 
 
 class Link:
-    """A connection; `pump` moves what can be moved at once."""
+    """A connection; `pump` moves what it can without blocking."""
 
     def __init__(self, sock: socket | TlsSocket, outbox: Outbox, hello: bytes) -> None:
         self.sock = sock
@@ -67,7 +67,7 @@ class Link:
         return self.sock.wants_write(has_data) if isinstance(self.sock, TlsSocket) else has_data
 
     def end(self) -> None:
-        """End the conversation, which wakes whoever waits for it; the socket stays open."""
+        """Shut down the connection, which wakes a greenlet that waits for it; the socket stays open."""
         try:
             self.sock.shutdown(SHUT_RDWR)
         except OSError:
@@ -81,7 +81,7 @@ class Link:
         budget = WRITE_BUDGET
         while budget > 0:
             if not self._writing:
-                # Only `welcome` tells what the receiver already has.
+                # Only `welcome` says what the receiver already has.
                 frame = self._next() if self.features is not None else None
                 if frame is None:
                     return

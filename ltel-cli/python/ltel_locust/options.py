@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add_options(parser: Any, **_kwargs: Any) -> None:
-    """Add the options to Locust's parser; one that is there already keeps its owner."""
+    """Add the options to Locust's parser; an option that already exists is left alone."""
     # Another plugin may define `--testplan` after us. By default argparse raises in *its*
     # listener and Locust then ends with an error; so let the later definition win.
     for container in (parser, parser._optionals):
@@ -35,7 +35,7 @@ def _add(parser: Any, flag: str, **settings: Any) -> None:
 
 
 def address(options: Any) -> str | None:
-    """What `--ltel-address` says, if anything."""
+    """The value of `--ltel-address`, or nothing."""
     return getattr(options, "ltel_address", None) or None
 
 

@@ -1,7 +1,7 @@
-"""The OpenTelemetry context of a locustfile that has one, so that its spans and ours are one tree.
+"""The OpenTelemetry context of a locustfile, so that its spans and ours form one tree.
 
-Only what the program has imported itself is used: without OpenTelemetry's API in it, this costs a
-look-up and does nothing.
+It only uses OpenTelemetry's API if the program has imported it; otherwise this costs one look-up
+and does nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ present = False
 
 
 def look() -> None:
-    """See whether the program has imported OpenTelemetry's API by now: each request asks."""
+    """Check whether the program has imported OpenTelemetry's API; called for each request."""
     global present
     present = "opentelemetry.trace" in sys.modules and "opentelemetry.context" in sys.modules
 
 
 def enter(span: Span) -> Any:
-    """Make a span the current one, above those that instrumentations begin; what `leave` takes."""
+    """Make a span current, as the parent of instrumentations' spans; returns a token for `leave`."""
     if not present:
         return None
     try:
@@ -40,7 +40,7 @@ def enter(span: Span) -> Any:
 
 
 def leave(token: Any) -> None:
-    """Make what was current before the current one again."""
+    """Restore the span that was current before."""
     if token is not None:
         try:
             sys.modules["opentelemetry.context"].detach(token)

@@ -1,19 +1,19 @@
-//! What became of what a backend was given. For each signal `admitted = delivered + rejected + failed + dropped` once the
+//! What happened to the items that a backend was given. For each signal `admitted = delivered + rejected + failed + dropped` once the
 //! backend has ended, however it ended.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Signal;
 
-/// One backend's account, shared by those who book and those who show it.
+/// One backend's account, shared by the code that updates it and the code that shows it.
 #[derive(Debug, Default)]
 pub struct DeliveryAccount(Mutex<Delivered>);
 
-/// The figures of a backend since its start.
+/// A backend's account since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
     signals: [SignalAccount; Signal::ALL.len()],
-    /// Points of final figures that did not arrive: these do not come again.
+    /// Points of final collections that were not delivered: they are not sent again.
     pub lost_final_points: u64,
     /// How it ended.
     pub ended: BackendEnd,
@@ -24,7 +24,7 @@ pub struct Delivered {
 /// How a backend ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackendEnd {
-    /// It works, or has delivered what it could.
+    /// It is running, or has delivered what it could.
     #[default]
     Well,
     /// It was still busy when ltel had to end.
@@ -33,25 +33,25 @@ pub enum BackendEnd {
     Panicked(String),
 }
 
-/// What became of the items of one signal: points of instruments, structured events, or spans.
+/// What happened to the items of one signal: points of instruments, structured events, or spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalAccount {
     /// Given to the backend.
     pub admitted: u64,
     /// Delivered.
     pub delivered: u64,
-    /// Found the queue full.
+    /// Dropped because the queue was full.
     pub dropped: u64,
     /// Not delivered: an export failed, or the backend ended before it.
     pub failed: u64,
-    /// Those of the failed that come again with the next collection: points that add up from the run's beginning, unless they are
+    /// Failed points that the next collection sends again: points that add up from the run's beginning, unless they are
     /// the last.
     pub repeated: u64,
-    /// Refused by a receiver that took the rest (OTLP's partial success).
+    /// Rejected by a receiver that accepted the rest (OTLP's partial success).
     pub rejected: u64,
     /// Exports that failed.
     pub failed_exports: u64,
-    // Nothing more is booked: the part of the backend that took this signal has ended.
+    // The part of the backend that took this signal has ended: the account does not change any more.
     closed: bool,
 }
 
@@ -62,7 +62,7 @@ impl SignalAccount {
         self.dropped + self.failed + self.rejected
     }
 
-    /// Items of which it is not known yet what becomes of them.
+    /// Items that are still queued or being delivered.
     #[must_use]
     pub const fn open(&self) -> u64 {
         self.admitted.saturating_sub(self.delivered + self.lost())
@@ -76,12 +76,12 @@ impl Delivered {
         &self.signals[signal as usize]
     }
 
-    /// The same, to change it.
+    /// The account of one signal, to change it.
     pub const fn of_mut(&mut self, signal: Signal) -> &mut SignalAccount {
         &mut self.signals[signal as usize]
     }
 
-    /// Whether all that was to be delivered was, each time.
+    /// Whether every delivery succeeded.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.ended == BackendEnd::Well
@@ -89,8 +89,8 @@ impl Delivered {
             && self.signals.iter().all(|signal| signal.lost() == 0)
     }
 
-    /// Whether something is gone for good. Points that failed and came again with a later collection are not; but they are if
-    /// the receiver never took any.
+    /// Whether something is lost for good. Points that failed and were sent again by a later collection are not lost, unless
+    /// the receiver never accepted any.
     #[must_use]
     pub fn is_lossy(&self) -> bool {
         let lossy = |of: &SignalAccount| of.lost() > of.repeated || (of.admitted > 0 && of.delivered == 0);
@@ -99,41 +99,41 @@ impl Delivered {
 }
 
 impl DeliveryAccount {
-    /// The figures as they stand now.
+    /// The account at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Delivered {
         self.lock().clone()
     }
 
-    /// So many items were given to the backend. Its queue books records and spans, and whoever collects books points.
+    /// Counts items given to the backend. The queue calls this for records and spans, the collector for points.
     pub fn admitted(&self, signal: Signal, count: u64) {
         self.book(signal, |of| of.admitted += count);
     }
 
-    /// So many items were delivered.
+    /// Counts delivered items.
     pub fn delivered(&self, signal: Signal, count: u64) {
         self.book(signal, |of| of.delivered += count);
     }
 
-    /// So many points are as they were delivered before, and need not be delivered again: they count as never given.
+    /// Takes back points that have not changed since they were delivered: they count as never given.
     pub fn unchanged(&self, count: u64) {
         self.book(Signal::Metrics, |of| of.admitted = of.admitted.saturating_sub(count));
     }
 
-    /// So many items were refused by a receiver that took the rest.
+    /// Counts items rejected by a receiver that accepted the rest.
     pub fn rejected(&self, signal: Signal, count: u64, why: impl Into<String>) {
         let mut account = self.lock();
         account.book(signal, |of| of.rejected += count);
         account.last_error = Some(why.into());
     }
 
-    /// An export of so many items failed. Whether it is the first of its signal.
+    /// Counts the items of a failed export. True if it is the first failure of its signal.
     pub fn failed(&self, signal: Signal, count: u64, why: impl Into<String>) -> bool {
         self.not_delivered(signal, count, 0, 0, why)
     }
 
-    /// An export of so many points failed. `last` are final figures; others, if they add up from the run's beginning
-    /// (`cumulative`), come again with the next collection. Whether it is the first.
+    /// Counts the points of a failed export. `last`: the points are final; others, if they add up from the run's beginning
+    /// (`cumulative`), are sent again by the next collection. True if it is the first failure.
     pub fn failed_points(&self, count: u64, last: bool, cumulative: bool, why: impl Into<String>) -> bool {
         let repeated = if cumulative && !last { count } else { 0 };
         self.not_delivered(Signal::Metrics, count, repeated, if last { count } else { 0 }, why)
@@ -162,7 +162,7 @@ impl DeliveryAccount {
         is_first
     }
 
-    /// So many items found the queue full. Whether they are the first of their signal.
+    /// Counts items dropped because the queue was full. True if they are the first of their signal.
     pub fn dropped(&self, signal: Signal, count: u64) -> bool {
         let mut account = self.lock();
         let is_first = account.of(signal).dropped == 0;
@@ -173,8 +173,8 @@ impl DeliveryAccount {
         is_first
     }
 
-    /// The part of the backend that took these signals has ended: what is open has failed, and nothing more is booked. What is
-    /// given to it from now on has failed as well.
+    /// The part of the backend that took these signals has ended: open items have failed, and so have all items given to it
+    /// from now on.
     pub fn close(&self, signals: &[Signal], ended: BackendEnd) {
         let mut account = self.lock();
         for &signal in signals {
@@ -203,7 +203,7 @@ impl Delivered {
     fn book(&mut self, signal: Signal, book: impl FnOnce(&mut SignalAccount)) {
         let of = self.of_mut(signal);
         if of.closed {
-            // What was under way has been booked as failed. Only what comes in now is new, and that has failed.
+            // Open items are already counted as failed. Only new items are counted here, and they have failed.
             let before = of.admitted;
             let mut late = *of;
             book(&mut late);
@@ -224,8 +224,8 @@ mod tests {
         of.admitted == of.delivered + of.rejected + of.failed + of.dropped
     }
 
-    /// Scenario: a part of a backend ends while it holds something, and what it had under way is booked after that. Guarantees:
-    /// what it held has failed, once; what comes afterwards has failed; other parts go on.
+    /// Scenario: a part of a backend ends while it holds items, and reports on them after that. Guarantees: the items that it
+    /// held have failed, once; later items have failed; other parts go on.
     #[test]
     fn what_a_backend_held_when_it_ended_has_failed() {
         let account = DeliveryAccount::default();
@@ -269,7 +269,7 @@ mod tests {
         check(&|account| fails(account, false, true), false);
         check(&|account| fails(account, false, false), true);
         check(&|account| fails(account, true, true), true);
-        // It never took anything.
+        // It never accepted anything.
         check(&|account| assert!(account.failed_points(10, false, true, "no")), true);
     }
 }

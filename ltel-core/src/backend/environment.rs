@@ -1,4 +1,4 @@
-//! The environment, as a value: `OTEL_*` variables fill what a configuration leaves open.
+//! The environment, as a value: `OTEL_*` variables apply if the configuration does not set an option.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// Those of this process.
+    /// The environment variables of this process.
     #[must_use]
     pub fn of_process() -> Self {
         Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
     }
 
-    /// A variable's value. Empty is not set, as the OpenTelemetry specification has it.
+    /// A variable's value. An empty value counts as not set, as the OpenTelemetry specification requires.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// All that are set, by name.
+    /// All variables that are set, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.trim())).filter(|(_, value)| !value.is_empty())
     }
@@ -37,18 +37,18 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     }
 }
 
-/// A variable that people may expect a backend to follow. What is not taken of it counts as not set, and people are told: so
-/// the OpenTelemetry specification has it.
+/// A variable that people may expect a backend to follow. An unsupported value counts as not set, with a warning, as the
+/// OpenTelemetry specification requires.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
     /// Its name; `*` stands for any text.
     pub name: &'static str,
-    /// What is taken of it.
+    /// The values that are supported.
     pub takes: VariableValues,
 }
 
 impl Variable {
-    /// Whether this is the variable of that name.
+    /// Whether this is the variable with that name.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         match self.name.split_once('*') {
@@ -58,10 +58,10 @@ impl Variable {
     }
 }
 
-/// What is taken of a variable.
+/// The supported values of a variable.
 #[derive(Clone, Copy, Debug)]
 pub enum VariableValues {
-    /// Nothing: it is not supported.
+    /// None: the variable is not supported.
     Nothing,
     /// One of these words.
     OneOf(&'static [&'static str]),
@@ -73,7 +73,7 @@ impl VariableValues {
     /// `true` or `false`.
     pub const SWITCH: Self = Self::OneOf(&["true", "false"]);
 
-    /// Whether a value is taken.
+    /// Whether a value is supported.
     #[must_use]
     pub fn contains(&self, value: &str) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! Backends: where telemetry goes. A backend is the mirror of a [recorder](crate::recorder): a type that declares its options
-//! and which outputs it takes, and gets them through queues of its own. It never knows which recorders there are.
+//! Backends: where telemetry goes. A backend is the counterpart of a [recorder](crate::recorder): a type that declares its
+//! options and the outputs that it takes, and gets them through its own queues. It does not know which recorders exist.
 //!
 //! ```
 //! use ltel_core::backend::{
@@ -57,7 +57,7 @@
 //!         for RunRecord { record, .. } in &batch {
 //!             eprintln!("{}{}", self.prefix, record.name);
 //!         }
-//!         // Whatever it is given, a sink says what became of it.
+//!         // A sink reports what happened to each item that it is given.
 //!         self.account.delivered(Signal::Logs, batch.len() as u64);
 //!     }
 //! }
@@ -92,29 +92,28 @@ pub use toml::Spanned;
 
 pub use sink::{AnySink, CollectedPoints, Feed, Pipe, RunRecord, Sink, SpanBatch};
 
-/// Where telemetry goes: a type of backends that a configuration can select. A value of it is one table of the configuration,
-/// checked.
+/// A type of backend that a configuration can select. A value of this type is one checked table of the configuration.
 pub trait Backend: Sized + Send + Sync + fmt::Debug + 'static {
-    /// What a user can set in the backend's table. [`NoOptions`](crate::recorder::NoOptions) if nothing. What all backends
-    /// have (`type`, `interval`, `queue` and so on) is not part of it.
+    /// What a user can set in the backend's table. [`NoOptions`](crate::recorder::NoOptions) if nothing. Options of all
+    /// backends (`type`, `interval`, `queue` and so on) are not part of it.
     type Options: DeserializeOwned;
 
-    /// What it is. Constant, so that it can be listed without running anything.
+    /// Its description. Constant, so that it can be listed without running anything.
     const SPEC: &'static BackendSpec;
 
-    /// Checks the options of one table, and everything else that can be wrong. It reads files that the options name, and does
-    /// nothing else to the world. What is wrong it tells `cx`, all of it; nothing if there is no use in going on.
+    /// Checks the options of one table, and everything else that can be wrong. It may read files that the options name, but has
+    /// no other side effects. Reports all errors to `cx`; `None` if the backend cannot be built.
     fn check(options: Self::Options, cx: &mut Check<'_>) -> Option<Self>;
 
     /// Whether it takes a signal.
     fn takes(&self, signal: Signal) -> Takes;
 
-    /// Whether it takes the figures of runs for people.
+    /// Whether it takes the figures of runs.
     fn takes_figures(&self) -> bool {
         false
     }
 
-    /// Where it sends, for people; more than one line if that differs by signal.
+    /// Where it sends telemetry, as text for people; several lines if that differs by signal.
     fn destination(&self) -> String;
 
     /// Whether its output is ltel's standard output, so that nothing else may be written there.
@@ -122,7 +121,7 @@ pub trait Backend: Sized + Send + Sync + fmt::Debug + 'static {
         false
     }
 
-    /// What holds where the configuration leaves it open.
+    /// Defaults for options that the configuration does not set.
     fn defaults(&self) -> Defaults {
         Defaults::default()
     }
@@ -132,29 +131,29 @@ pub trait Backend: Sized + Send + Sync + fmt::Debug + 'static {
         MeterSettings { resource: Resource::builder_empty().build(), temporality, exponential: false }
     }
 
-    /// Binds, opens and connects whatever it needs. Called once, within a tokio runtime. Each pipe that it returns has a queue
-    /// and a task of its own; a signal is to be in one of them at most.
+    /// Binds, opens and connects what it needs. Called once, within a tokio runtime. Each pipe that it returns gets its own
+    /// queue and task; a signal must be in at most one of them.
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError>;
 }
 
-/// What a type of backends is.
+/// The description of a type of backend.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct BackendSpec {
-    /// Its type, as the configuration names it: `snake_case`.
+    /// Its type in the configuration, in `snake_case`.
     pub name: &'static str,
     /// One sentence for people.
     pub description: &'static str,
-    /// The signals that it can take, each with the option that this needs, such as `spans = true`.
+    /// The signals that it can take, each with the option that enables it, such as `spans = true`.
     pub signals: &'static [(Signal, Option<&'static str>)],
-    /// Variables of the environment that people may expect it to follow, and what it takes of each.
+    /// Environment variables that people may expect it to follow, with their supported values.
     pub variables: &'static [Variable],
-    /// How often points are collected, for people, if that is not the backend's `interval`: `each scrape`.
+    /// How often points are collected, as text for people, if not at the backend's `interval`: `each scrape`.
     pub pace: Option<&'static str>,
 }
 
 impl BackendSpec {
-    /// One that takes no signal.
+    /// A type that takes no signal.
     #[must_use]
     pub const fn new(name: &'static str, description: &'static str) -> Self {
         Self { name, description, signals: &[], variables: &[], pace: None }
@@ -167,14 +166,14 @@ impl BackendSpec {
         self
     }
 
-    /// Sets the variables that people may expect it to follow.
+    /// Sets the environment variables that people may expect it to follow.
     #[must_use]
     pub const fn variables(mut self, variables: &'static [Variable]) -> Self {
         self.variables = variables;
         self
     }
 
-    /// Sets how often points are collected, for people.
+    /// Sets the text that says how often points are collected.
     #[must_use]
     pub const fn pace(mut self, pace: &'static str) -> Self {
         self.pace = Some(pace);
@@ -182,7 +181,7 @@ impl BackendSpec {
     }
 }
 
-/// What holds where a backend's table leaves it open.
+/// Defaults for what a backend's table does not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// How often points are collected.
@@ -199,24 +198,24 @@ impl Default for Defaults {
     }
 }
 
-/// What a backend has at hand when it starts.
+/// What a backend can use when it starts.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The name of its table, for messages.
     pub name: String,
     /// Whether points add up from the run's beginning or from the last collection.
     pub temporality: Temporality,
-    /// How many bytes it may hold of what waits, in each of its parts.
+    /// How many bytes of waiting items each of its parts may hold.
     pub queue_bytes: usize,
-    /// How long it may take to deliver what it has when ltel ends.
+    /// How long it may take to deliver waiting items when ltel ends.
     pub drain: Duration,
-    /// Where it says what became of what it was given.
+    /// Where it reports what happened to its items.
     pub account: Arc<DeliveryAccount>,
     /// Whether ltel is about to end.
     pub ending: Ending,
 }
 
-/// Whether ltel is about to end: who waits for something then waits no longer.
+/// Whether ltel is about to end: then nothing should wait any longer.
 #[derive(Clone, Debug, Default)]
 pub struct Ending(Arc<AtomicBool>);
 
@@ -227,7 +226,7 @@ impl Ending {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// It is now.
+    /// Sets it.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -237,7 +236,7 @@ impl Ending {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// What it writes to cannot be opened.
+    /// Its output file cannot be opened.
     #[error("cannot write to `{path}`: {error}")]
     Open {
         /// The path.
@@ -245,7 +244,7 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
-    /// The address that it serves cannot be bound.
+    /// Its address cannot be bound.
     #[error("cannot listen on `{address}`: {error}")]
     Listen {
         /// The address.

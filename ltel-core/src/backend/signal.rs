@@ -12,7 +12,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// All of them.
+    /// All signals.
     pub const ALL: [Self; 3] = [Self::Metrics, Self::Traces, Self::Logs];
 
     /// Its name in configurations, in `OTEL_*` variables (in capitals) and in OTLP's paths.
@@ -25,7 +25,7 @@ impl Signal {
         }
     }
 
-    /// What it consists of, for people.
+    /// What its items are called.
     #[must_use]
     pub const fn items(self) -> &'static str {
         match self {
@@ -43,6 +43,6 @@ pub enum Takes {
     Yes,
     /// It does not.
     No,
-    /// It would, if the environment did not turn it off.
+    /// It can, but the environment turns it off.
     TurnedOff,
 }

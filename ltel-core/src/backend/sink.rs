@@ -1,4 +1,4 @@
-//! What takes the outputs of recorders, and the outputs themselves.
+//! Sinks, which take the outputs of recorders, and the outputs themselves.
 
 use std::fmt;
 use std::future::Future;
@@ -28,7 +28,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Whether it is of this run.
+    /// Whether it belongs to this run.
     #[must_use]
     pub fn is_of(&self, run: &Arc<RunInfo>) -> bool {
         self.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run))
@@ -40,7 +40,7 @@ impl Feed {
 pub struct CollectedPoints {
     /// Absent for points of ltel itself, which belong to no run.
     pub run: Option<Arc<RunInfo>>,
-    /// Tells the feeds of a backend apart.
+    /// Identifies the feed within its backend.
     pub feed: u64,
     /// The points.
     pub metrics: ResourceMetrics,
@@ -70,14 +70,14 @@ pub struct SpanBatch {
     pub data: Arc<Vec<SpanData>>,
 }
 
-/// What takes telemetry somewhere. It gets the signals of its [`Pipe`] only.
+/// Delivers telemetry. It gets only the signals of its [`Pipe`].
 ///
-/// Each item that it is given it books in the [`DeliveryAccount`](super::DeliveryAccount), as delivered, rejected or failed. What
-/// it has not booked when it ends, by a panic too, has failed.
+/// It counts each item that it is given in the [`DeliveryAccount`](super::DeliveryAccount), as delivered, rejected or failed.
+/// Items that it has not counted when it ends, even by a panic, have failed.
 #[allow(unused_variables)] // the names say what a method is given
 pub trait Sink: Send + 'static {
-    /// A run's recorder begins. For a sink that collects by itself ([`Pipe::collecting_itself`]): it keeps the feed until the run
-    /// has ended.
+    /// A recorder of a run begins. For a sink that collects by itself ([`Pipe::collecting_itself`]): it keeps the feed until the
+    /// run has ended.
     fn begin(&mut self, feed: Feed) {}
 
     /// Takes the points of one or more recorders.
@@ -100,10 +100,10 @@ pub trait Sink: Send + 'static {
         async {}
     }
 
-    /// A run is over: nothing of it follows. A flush does.
+    /// A run is over: no more items of it follow. A flush follows.
     fn run_ended(&mut self, run: &Arc<RunInfo>) {}
 
-    /// A feed is gone, and its final points do not come: too many runs that were over waited.
+    /// A feed is dropped without its final points: too many ended runs were waiting.
     fn feed_lost(&mut self, feed: u64) {}
 
     /// Opens its files again by their paths, after they were moved away, as logrotate does.
@@ -111,7 +111,7 @@ pub trait Sink: Send + 'static {
         async {}
     }
 
-    /// ltel is about to end: what comes now is the last.
+    /// ltel is about to end: the next items are the last.
     fn ending(&mut self) {}
 
     /// Delivers what it holds back. Called at least once a second, and at the end of each run.
@@ -119,20 +119,20 @@ pub trait Sink: Send + 'static {
         async {}
     }
 
-    /// Delivers what it holds back, and waits until it has arrived. Called once, at the end.
+    /// Delivers what it holds back, and waits for the result. Called once, at the end.
     fn finish(&mut self) -> impl Future<Output = ()> + Send {
         self.flush()
     }
 }
 
-/// A sink, and what goes into it. It has a queue and a task of its own.
+/// A sink with its inputs. It has its own queue and task.
 #[derive(Debug)]
 pub struct Pipe {
     /// The signals that it takes.
     pub signals: &'static [Signal],
-    /// Whether it takes the figures of runs for people.
+    /// Whether it takes the figures of runs.
     pub figures: bool,
-    /// Whether its sink collects points by itself, when it is asked for them; else they are collected at the interval.
+    /// Whether its sink collects points itself, on request; otherwise they are collected at the interval.
     pub collects: bool,
     /// What takes them.
     pub sink: Box<dyn AnySink>,
@@ -145,14 +145,14 @@ impl Pipe {
         Self { signals, figures: false, collects: false, sink: Box::new(sink) }
     }
 
-    /// Takes the figures of runs, too.
+    /// Also takes the figures of runs.
     #[must_use]
     pub fn with_figures(mut self) -> Self {
         self.figures = true;
         self
     }
 
-    /// Gives its sink the feeds themselves, to be collected when somebody asks, as for a scrape.
+    /// Passes the feeds themselves to its sink, which collects them on request, as for a scrape.
     #[must_use]
     pub fn collecting_itself(mut self) -> Self {
         self.collects = true;

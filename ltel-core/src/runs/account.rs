@@ -1,4 +1,4 @@
-//! What became of each request of a run: recorded, or dropped and why. Nothing is lost in silence.
+//! What happened to each request of a run: recorded, or dropped and why. Nothing is lost silently.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use super::info::SourceInfo;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The plugin's buffer was full: ltel was gone or too slow.
+    /// The plugin's buffer was full: ltel was unreachable or too slow.
     BufferFull,
-    /// The source counted it, and it never came: sent before ltel was there, or lost with a connection.
+    /// The source counted it, but it never arrived: sent before ltel was running, or lost with a connection.
     NotReceived,
-    /// It came, and could not be understood.
+    /// It arrived but could not be decoded.
     Invalid,
-    /// It came after its run was over.
+    /// It arrived after its run was over.
     Late,
-    /// It came from a source that belongs to no run.
+    /// It arrived from a client that belongs to no run.
     NoRun,
 }
 
@@ -38,13 +38,13 @@ impl DropReason {
 /// How a source's part of a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceStatus {
-    /// It said that it has sent all it had.
+    /// It reported that it has sent everything.
     Done,
-    /// It said so, and ltel has counted more requests of it than it says it has sent.
+    /// It reported `done`, but ltel has counted more requests than it says it has sent.
     Disagrees,
-    /// It left without saying so, or never came.
+    /// It disconnected without `done`, or never joined.
     Missing,
-    /// It was still at work when ltel had to stop.
+    /// It was still active when ltel had to stop.
     Open,
 }
 
@@ -61,32 +61,32 @@ impl SourceStatus {
     }
 }
 
-/// What became of one source's requests. `sent == recorded + sum(dropped)`, always.
+/// What happened to one source's requests. `sent == recorded + sum(dropped)`, always.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceAccount {
-    /// The source; absent for one that another source named and that ltel never met.
+    /// The source; absent for one that another source named but that never connected.
     pub source: Option<Arc<SourceInfo>>,
-    /// The label `source_id`, or Locust's id for a source that ltel never met.
+    /// The label `source_id`, or Locust's id for a source that never connected.
     pub label: String,
     /// How its part ended.
     pub status: SourceStatus,
-    /// Requests that it reported, or those that ltel has counted where these are more, or where it did not report.
+    /// The requests that it reported, or those that ltel counted if these are more or it did not report.
     pub sent: u64,
     /// Requests that reached the recorders.
     pub recorded: u64,
-    /// Those that did not, by reason.
+    /// Requests that did not, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
 }
 
-/// What became of a run's requests.
+/// What happened to a run's requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunAccount {
     /// By source, sorted by label.
     pub sources: Vec<SourceAccount>,
-    /// Sources beyond the limit of a run: of these, nothing else is known.
+    /// Sources beyond the limit of a run: nothing else is known about them.
     pub unlisted_sources: u64,
-    /// Task executions, user errors and custom events that came after the run was over. They are no requests: no source says
-    /// how many it has sent.
+    /// Task executions, user errors and custom events that arrived after the run was over. They are not requests: no source
+    /// reports how many it has sent.
     pub late_events: u64,
 }
 
@@ -111,7 +111,7 @@ impl RunAccount {
         all
     }
 
-    /// Whether nothing is missing: every source said that it was done, and everything was recorded.
+    /// Whether nothing is missing: every source is done, and everything was recorded.
     pub fn is_whole(&self) -> bool {
         self.unlisted_sources == 0
             && self.late_events == 0
@@ -119,10 +119,10 @@ impl RunAccount {
     }
 }
 
-/// What came from clients that were in no run. It was acknowledged, and no recorder has seen it.
+/// What clients outside any run sent. It was acknowledged, but no recorder has seen it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoRunAccount {
-    /// Requests, by the label `source_id` of those who sent them.
+    /// Requests, by the label `source_id` of the client that sent them.
     pub requests: BTreeMap<String, u64>,
     /// Task executions, user errors and custom events.
     pub events: u64,

@@ -15,28 +15,28 @@ pub(super) struct Client {
     pub(super) connection: Option<u64>,
     pub(super) last_seq: u64,
     pub(super) place: Place,
-    // Runs that it was in before, and that are not forgotten.
+    // Earlier runs that are still remembered.
     pub(super) former: Vec<Membership>,
     // The run that its `hello` named, until its first frame: that may begin another, which comes first.
     pub(super) named: Option<TestStart>,
-    // The id of the run that a worker waits for, where it is known: what it sends is held.
+    // The id of the run that a worker waits for, if known: its frames are held.
     pub(super) awaits: Option<String>,
-    // A worker that has begun a test, and whose master has not: what it sends is held.
+    // A worker that has begun a test before its master: its frames are held.
     pub(super) began: Option<Began>,
-    // It says something at least so often, even if there is nothing to say.
+    // It sends a frame at least this often.
     pub(super) beats: Option<Duration>,
     pub(super) held: Held,
     pub(super) left_at: Duration,
 }
 
-/// Where what a client sends belongs.
+/// Where a client's frames belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Nowhere yet: it is held.
+    /// Not known yet: they are held.
     Unknown,
-    /// In a run.
+    /// To a run.
     In(Membership),
-    /// In none that there is: a run that was refused, or forgotten.
+    /// To no known run: it was refused or forgotten.
     NoRun,
 }
 

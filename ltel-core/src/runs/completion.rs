@@ -17,9 +17,9 @@ const BEATS: u32 = 3;
 pub(super) enum Progress {
     /// It is.
     Complete,
-    /// Not before this time, whatever happens; earlier only if a source speaks.
+    /// Not before this time, unless a source sends something.
     WaitUntil(Duration),
-    /// A source is still connected and at work.
+    /// A source is still connected and active.
     Running,
 }
 
@@ -46,8 +46,8 @@ impl Run {
             wait_until = wait_until.max(Some(gone));
         }
         let settled_since = *self.settled_since.get_or_insert(now);
-        // Without its master a run has no end of its own: more workers may be on their way. And a worker that the master
-        // names may have its first connection before it.
+        // A run without its master cannot end by itself: more workers may join. And a worker that the master
+        // names may connect later.
         if self.coordinator().is_none() {
             wait_until = wait_until.max(Some(settled_since.saturating_add(grace)));
         }
@@ -58,7 +58,7 @@ impl Run {
         }
     }
 
-    /// The sources that were named a grace period ago and that have not joined; each is told once.
+    /// The sources that were named a grace period ago and that have not joined; each is reported once.
     pub(super) fn overdue(&mut self, now: Duration, grace: Duration) -> Vec<String> {
         let is_due = |since: Duration| since.saturating_add(grace) <= now;
         let overdue = self.strangers.iter_mut().filter(|(_, named)| !named.told && is_due(named.since));
@@ -76,7 +76,7 @@ impl Run {
         waiting.map(|named| named.since.saturating_add(grace)).min()
     }
 
-    // Since when the test is over, as far as that can be told: while it runs, a source may be silent for any time.
+    // Since when the test is over, if known: while it runs, a source may be silent for any time.
     fn test_over(&self, grace: Duration) -> Option<Duration> {
         let ended = |member: &Member| match member.end {
             None if member.connected => None,

@@ -1,4 +1,4 @@
-//! What the runs want done: by recorders, by people, by those who wait for an end.
+//! The outputs of the state machine: events for recorders, notices for people, and the ends of runs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use crate::event::{Event, Request, Task};
 use crate::source::Source;
 use crate::wire::WrongFields;
 
-/// Takes what comes out of [`super::Runs`], in order. What it is given may borrow from the frame, so nothing is copied.
+/// Takes the outputs of [`super::Runs`], in order. They may borrow from the frame, so nothing is copied.
 pub trait Effects {
-    /// An id for a run whose sources do not give it one.
+    /// Returns an id for a run whose sources do not give one.
     fn new_run_id(&mut self) -> String;
 
     /// A run begins.
     fn begin(&mut self, run: RunIndex, info: &Arc<RunInfo>);
 
-    /// A source of a run that is at work has something for its recorders.
+    /// A source of an active run has input for the recorders.
     fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now);
 
-    /// A source is gone before it was done: its gauges end.
+    /// A source disconnected before it was done: its gauges end.
     fn source_gone(&mut self, run: RunIndex, source: SourceIndex);
 
-    /// A run ends. Whether its recorders lost nothing.
+    /// A run ends. Returns whether its recorders lost nothing.
     fn end(&mut self, run: RunIndex, state: &Run, now: Now) -> bool;
 
-    /// More was lost of a run that has ended, or less: its account is another now.
+    /// The account of an ended run has changed: more or fewer requests are missing.
     fn corrected(&mut self, state: &Run, now: Now);
 
-    /// A client did something wrong so many times.
+    /// A client made this mistake `count` times.
     fn fault(&mut self, kind: &'static str, times: u64, details: &dyn fmt::Display);
 
-    /// What was not understood of a frame.
+    /// Fields of a frame had wrong values.
     fn wrong(&mut self, wrong: &WrongFields, source: &Source);
 
-    /// People should know this.
+    /// A notice for people.
     fn warn(&mut self, notice: Notice<'_>);
 }
 
-/// What recorders are to see.
+/// Input for recorders.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
     /// One event.
@@ -52,7 +52,7 @@ pub enum Seen<'a> {
     Tasks(&'a [Task<'a>]),
 }
 
-/// What people should know of a run.
+/// A problem of a run that people should know about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
     /// Its master has not connected.
@@ -67,7 +67,7 @@ pub enum Notice<'a> {
         /// Locust's id of the worker.
         worker: &'a str,
     },
-    /// Another run with this id is at work.
+    /// Another active run has this id.
     SameIdAtOnce {
         /// The id that was asked for.
         asked_id: &'a str,
@@ -79,12 +79,12 @@ pub enum Notice<'a> {
         /// The id.
         asked_id: &'a str,
     },
-    /// As many runs are at work as may be.
+    /// The limit of active runs is reached.
     TooManyRuns {
         /// The limit.
         limit: usize,
     },
-    /// A run has as many sources as it may have.
+    /// A run has reached its limit of sources.
     TooManySources {
         /// The run's id.
         run_id: &'a str,
@@ -99,38 +99,38 @@ impl fmt::Display for Notice<'_> {
         match *self {
             Self::NoMaster { run_id } => write!(
                 f,
-                "run {}: its master never reached ltel, and what only a master knows is missing: does it load the plugin, and \
-                 know the address (LTEL_ADDRESS)?",
+                "run {}: its master never reached ltel, so data that only a master has is missing: check that it loads the plugin \
+                 and that LTEL_ADDRESS is right",
                 p(run_id)
             ),
             Self::NoWorker { run_id, worker } => write!(
                 f,
-                "run {}: worker {} never reached ltel, and its requests are missing: does it load the plugin, and know the \
-                 address (LTEL_ADDRESS)?",
+                "run {}: worker {} never reached ltel, so its requests are missing: check that it loads the plugin and that \
+                 LTEL_ADDRESS is right",
                 p(run_id),
                 p(worker)
             ),
             Self::SameIdAtOnce { asked_id, run_id } => write!(
                 f,
-                "two tests call themselves run {} at the same time: this one is reported as {}; give each its own \
-                 LTEL_RUN_ID, or none",
+                "two tests use the run id {} at the same time: this one is reported as {}; set a different LTEL_RUN_ID for \
+                 each, or unset it",
                 p(asked_id),
                 p(run_id)
             ),
             Self::SameIdAgain { asked_id } => write!(
                 f,
-                "a run with the id {} has ended before; this is another (LTEL_RUN_ID given twice?)",
+                "the run id {} was used by a run that has ended; this is a new run: set a different LTEL_RUN_ID, or unset it",
                 p(asked_id)
             ),
             Self::TooManyRuns { limit } => write!(
                 f,
-                "a run is refused: {limit} runs are at work, which is the limit (`max_runs` in [limits]); its requests are \
+                "a run is refused: {limit} runs are active, which is the limit (`max_runs` in [limits]); its requests are \
                  dropped and counted"
             ),
             Self::TooManySources { run_id, limit } => write!(
                 f,
-                "run {}: a source is refused: it has {limit}, which is the limit (`max_sources` in [limits]); the requests of \
-                 others are dropped and counted",
+                "run {}: a source is refused: the run has {limit}, which is the limit (`max_sources` in [limits]); the \
+                 requests of refused sources are dropped and counted",
                 p(run_id)
             ),
         }

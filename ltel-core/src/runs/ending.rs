@@ -1,4 +1,4 @@
-//! What time brings: the ends of runs, and what is forgotten.
+//! What is due at a given time: the ends of runs, and what is forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{EndedRun, Outcome, Runs};
 use crate::clock::Now;
 
 impl Runs {
-    /// When [`Runs::tick`] has something to do, if nothing else happens.
+    /// When [`Runs::tick`] must be called next, if nothing else happens.
     pub fn due(&self) -> Option<Duration> {
         let waits = [&self.waiting, &self.holding].into_iter().filter_map(|set| set.first());
         let waits = waits.map(|(since, _)| since.saturating_add(self.settings.grace)).min();
@@ -69,7 +69,7 @@ impl Runs {
         Outcome { ended: self.ended_count, runs: runs.collect(), incomplete: self.incomplete, no_run: self.no_run }
     }
 
-    /// Looks at everything that has changed, until nothing does.
+    /// Processes all changes until none is left.
     pub(super) fn settle(&mut self, now: Now, effects: &mut impl Effects) {
         loop {
             if let Some(run) = self.changed.pop() {
@@ -136,8 +136,8 @@ impl Runs {
         self.incomplete += u64::from(!run.is_whole());
     }
 
-    /// Forgets the client that has been gone for longest. Those that may be expected back stay if they can: what they send again
-    /// is not to count twice.
+    /// Forgets the client that has been disconnected for longest. Clients that may come back are kept if possible: what they send
+    /// again must not count twice.
     pub(super) fn forget_a_client(&mut self, effects: &mut impl Effects) {
         let is_expected = |client: &Client| {
             !client.held.is_empty()

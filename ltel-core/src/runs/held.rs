@@ -1,4 +1,4 @@
-//! What a client has sent before it is known which run that belongs to.
+//! Frames that a client has sent before their run is known.
 
 use bytes::Bytes;
 
@@ -6,10 +6,10 @@ use crate::clock::Now;
 use crate::event::SingleEvent;
 use crate::wire::{Encoding, Message};
 
-// What a held frame takes beyond its bytes.
+// The memory of a held frame besides its bytes.
 const OVERHEAD: usize = 64;
 
-/// What a client has sent that belongs to no run yet.
+/// The frames of a client whose run is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     // Each in the encoding of its connection: packed, rows take a fraction of the memory.
@@ -18,11 +18,11 @@ pub(super) struct Held {
     since: Now,
 }
 
-/// What a frame carries that must not get lost.
+/// What a frame carries that must be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) requests: u64,
-    /// Task executions, user errors and custom events. Other events say how things stand: without a run, nothing does.
+    /// Task executions, user errors and custom events. Other events report state, which has no meaning without a run.
     pub(super) events: u64,
 }
 
@@ -47,7 +47,7 @@ impl Load {
 }
 
 impl Held {
-    /// What holding a frame takes.
+    /// The memory that a held frame takes.
     pub(super) const fn cost(frame: &[u8]) -> usize {
         frame.len() + OVERHEAD
     }
@@ -62,7 +62,7 @@ impl Held {
         self.frames.push((encoding, Bytes::copy_from_slice(frame)));
     }
 
-    /// What it takes.
+    /// The memory that it takes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! What stands for a run, a client and a source: places in tables, which cost nothing to look up.
+//! Indices of runs, clients and sources in their tables, which make look-ups cheap.
 
 /// A run, until [`super::Runs`] has forgotten it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +13,7 @@ pub struct ClientIndex(pub(super) usize);
 pub struct SourceIndex(pub(super) u32);
 
 impl RunIndex {
-    /// For tables of one's own: small, and given to another run once this one is forgotten.
+    /// For a table of your own: small, and reused for another run once this one is forgotten.
     #[must_use]
     pub const fn slot(self) -> usize {
         self.0

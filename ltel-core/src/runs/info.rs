@@ -1,11 +1,11 @@
-//! What tells runs from one another, and the sources of a run.
+//! The identity of runs, and the sources of a run.
 
 use opentelemetry::KeyValue;
 
 use crate::clock::Now;
 use crate::source::Source;
 
-/// What tells one run from another.
+/// The identity of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunInfo {
     /// One per run, the same on all nodes.
@@ -14,10 +14,10 @@ pub struct RunInfo {
     pub testplan: String,
     /// When ltel first heard of it.
     pub begun: Now,
-    /// When its test started, in seconds since the epoch by the clock of the source that said so, where one has. It lies before
+    /// When its test started, in seconds since the epoch by the clock of the source that reported it, if one did. It lies before
     /// `begun` if ltel was started while the test was running.
     pub started: Option<f64>,
-    /// Whether a master or a local runner speaks for it. A run whose master has no plugin has only its workers.
+    /// Whether a master or a local runner speaks for it. A run whose master does not load the plugin has only workers.
     pub coordinated: bool,
 }
 
@@ -28,8 +28,8 @@ impl Default for RunInfo {
 }
 
 impl RunInfo {
-    /// Whether what this source says is said for the run: it is the master or the only process, or the run has neither,
-    /// so that each worker speaks for its part. True without a source.
+    /// Whether this source reports for the run: it is the master or the only process, or the run has neither and
+    /// each worker reports for its part. True without a source.
     #[must_use]
     pub fn is_told_by(&self, source: Option<&SourceInfo>) -> bool {
         !self.coordinated || source.is_none_or(|source| source.source.coordinates())
@@ -43,7 +43,7 @@ impl RunInfo {
 /// A source as a member of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceInfo {
-    /// Its place among the run's sources, from 0.
+    /// Its index among the run's sources, from 0.
     pub index: u32,
     /// The Locust process.
     pub source: Source,
@@ -52,7 +52,7 @@ pub struct SourceInfo {
 }
 
 impl SourceInfo {
-    /// The source with this place in its run.
+    /// The source with this index in its run.
     #[must_use]
     pub fn new(index: u32, source: Source) -> Self {
         let label = source.label();

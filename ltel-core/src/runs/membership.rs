@@ -1,4 +1,4 @@
-//! Which client is in which run: how it joins, leaves, and what becomes of what it sends before it is in one.
+//! Which client is in which run: how it joins and leaves, and what happens to the frames that it sends before it joins.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::event::TestStart;
 use crate::wire::{Decoded, Encoding, Message};
 
 impl Runs {
-    /// A source begins its part of a run: the one it names, or else one that is to be found.
+    /// A source begins its part of a run: the run that it names, or else one that ltel finds.
     pub(super) fn test_start(&mut self, index: ClientIndex, start: &TestStart, now: Now, effects: &mut impl Effects) {
-        // It has begun another test before, which is over: what is held of that is not to be mixed with this.
+        // Its earlier test is over: frames held from that test must not be mixed with this one.
         if self.clients[index.0].began.is_some() {
             self.begin_without_master(now, effects);
         }
@@ -55,14 +55,14 @@ impl Runs {
         let coordinates = client.source.coordinates();
         let coordinator = if coordinates { Some(client.id.clone()) } else { start.coordinator.clone() };
         let current = client.membership();
-        // Each local runner or master is a run, whatever it is called.
+        // Each local runner or master is a run of its own, even if ids are equal.
         let is_it = |number: RunIndex, run: &Run| {
             let have = run.coordinator_id.as_ref();
             run.is_asked_for_by(&asked_id)
                 && (have.is_none() || coordinator.is_none() || have == coordinator.as_ref())
                 && if coordinates { run.info().coordinated } else { run.takes_workers() }
                 && (coordinator.is_some() || !run.left)
-                // A client that has left a run is not in it again.
+                // A client that has left a run does not join it again.
                 && (!client.has_been_in(number) || current.is_some_and(|membership| membership.run == number))
         };
         let found = self.active.iter().copied().find(|number| is_it(*number, &self.all[number.0]));
@@ -100,20 +100,20 @@ impl Runs {
         self.enter(index, run, now, effects);
     }
 
-    /// Whether a client is in the run that it knows by this id, and has said that it is done.
+    /// Whether a client is in the run with this id and has reported that it is done.
     fn is_through(&self, client: ClientIndex, asked_id: &str) -> bool {
         self.clients[client.0].membership().is_some_and(|Membership { run, source }| {
             self.all[run.0].is_asked_for_by(asked_id) && self.all[run.0].is_done(source)
         })
     }
 
-    /// A worker has begun a test, and its master may be about to say of which run.
+    /// A worker has begun a test, and its master may soon name the run.
     fn await_master(&mut self, index: ClientIndex, asked_id: Option<String>, start: &TestStart, now: Now) {
         self.clients[index.0].awaits = asked_id;
         self.set_began(index, Some(Began { start: start.clone(), at: now.steady }));
     }
 
-    /// Begins a run, unless there are as many as there may be.
+    /// Begins a run, unless the limit is reached.
     fn begin(
         &mut self,
         asked_id: String,
@@ -146,7 +146,7 @@ impl Runs {
         Some(run)
     }
 
-    /// Makes a client a source of a run at work, with what is held of it.
+    /// Makes a client a source of an active run, and passes on its held frames.
     fn enter(&mut self, index: ClientIndex, number: RunIndex, now: Now, effects: &mut impl Effects) {
         self.set_began(index, None);
         let client = &mut self.clients[index.0];
@@ -168,7 +168,7 @@ impl Runs {
         let held = self.take_held(index);
         let since = held.since();
         for (encoding, payload) in held.into_frames() {
-            // The first part of it was understood when it came.
+            // Its first part was decoded when it arrived.
             for Decoded { frame, wrong } in encoding.parts(&payload, since.wall).into_iter().flatten().flatten() {
                 if matches!(frame.message, Message::Requests(_) | Message::Tasks(_)) {
                     effects.wrong(&wrong, &self.clients[index.0].source);
@@ -182,7 +182,7 @@ impl Runs {
         self.changed.push(number);
     }
 
-    /// What a client sends belongs to no run.
+    /// A client's frames belong to no run.
     fn refuse(&mut self, index: ClientIndex, effects: &mut impl Effects) {
         self.set_began(index, None);
         self.clients[index.0].awaits = None;
@@ -190,7 +190,7 @@ impl Runs {
         self.give_up_held(index, effects);
     }
 
-    /// A client that begins a run has no more to say of another.
+    /// A client that begins a run has finished with its earlier one.
     fn leave(&mut self, index: ClientIndex, next: Option<RunIndex>, now: Now) {
         let client = &mut self.clients[index.0];
         let Some(membership) = client.membership().filter(|membership| Some(membership.run) != next) else { return };
@@ -204,7 +204,7 @@ impl Runs {
         }
     }
 
-    /// A client without a run id belongs to the only run there is, unless it has been in that already.
+    /// A client without a run id joins the only run, unless it has been in that already.
     fn join_only_run(&mut self, index: ClientIndex, now: Now, effects: &mut impl Effects) -> bool {
         let client = &self.clients[index.0];
         let may_be = |number: &RunIndex| {
@@ -220,12 +220,12 @@ impl Runs {
         true
     }
 
-    /// Whether a client that is nowhere yet, and does not wait already, has a place now.
+    /// Whether a client without a run, which does not wait already, has one now.
     pub(super) fn finds_place(&mut self, index: ClientIndex, now: Now, effects: &mut impl Effects) -> bool {
         !self.clients[index.0].waits() && self.join_only_run(index, now, effects)
     }
 
-    /// Keeps a frame until it is known which run it belongs to. False if there is no room: then its client has a place, or the
+    /// Keeps a frame until its run is known. False if there is no room: then its client has joined a run, or the
     /// frame is lost.
     pub(super) fn hold(
         &mut self,
@@ -244,14 +244,14 @@ impl Runs {
             client.held.push(encoding, payload, now);
             return true;
         }
-        // There is no more room to wait for a master.
+        // There is no room left to wait for a master.
         if client.began.is_some() {
             self.begin_without_master(now, effects);
         }
         false
     }
 
-    /// Gives what is held to the only run, if there is one now.
+    /// Passes held frames to the only run, if there is one now.
     pub(super) fn release_held(&mut self, now: Now, effects: &mut impl Effects) {
         let waiting: Vec<_> = self.waiting.iter().chain(&self.holding).map(|(_, client)| *client).collect();
         for client in waiting {
@@ -261,7 +261,7 @@ impl Runs {
         }
     }
 
-    /// Counts what is held of a client as of no run.
+    /// Counts a client's held frames as outside any run.
     pub(super) fn give_up_held(&mut self, index: ClientIndex, effects: &mut impl Effects) {
         let load = self.take_held(index).load();
         self.count_no_run(index, load, effects);
@@ -292,7 +292,7 @@ impl Runs {
         }
     }
 
-    /// Workers that have begun a test, and whose master has said nothing of it, are a run; those with an id are one for each.
+    /// Workers that have begun a test, and whose master has not, form a run; with ids, one for each id.
     pub(super) fn begin_without_master(&mut self, now: Now, effects: &mut impl Effects) {
         let mut tests: BTreeMap<Option<String>, BTreeMap<String, ClientIndex>> = BTreeMap::new();
         for &(_, index) in &self.waiting {

@@ -1,12 +1,12 @@
-//! Runs: which sources take part in them, what each has sent, what became of that, and when a run is complete.
+//! Runs: which sources take part in them, what each has sent, what happened to it, and when a run is complete.
 //!
-//! [`Runs`] is a state machine without I/O, clock and task: it is told what clients say and when, and what is to be done about
-//! it comes out as [`Effects`]. Clients, runs and sources are known by index, and a frame of a run at work costs the same however
-//! many there are of each: what a frame can change is looked at when something has changed.
+//! [`Runs`] is a state machine without I/O, clock and task: its inputs are the frames of clients with their times, its
+//! outputs are [`Effects`]. Clients, runs and sources are known by index, and a frame of an active run costs the same however
+//! many there are of each: only what a frame has changed is checked again.
 //!
-//! In the order in which a frame passes: `client` knows whom it is from, `membership` which run it belongs to, `held` keeps it if
-//! that is not known yet, `recording` brings it to its run, `run` counts it, `completion` says when the run is over, `ending` ends
-//! it, and `account` says what became of it.
+//! In the order in which a frame passes: `client` finds its sender, `membership` its run, `held` keeps it while the run is not
+//! known, `recording` passes it to its run, `run` counts it, `completion` decides when the run is over, `ending` ends it, and
+//! `account` states what happened to each request.
 
 mod index;
 mod info;
@@ -41,21 +41,21 @@ use crate::clock::Now;
 use crate::event::{Event, TestStart, Usage};
 use crate::wire::{Encoding, Hello, Parts};
 
-// Clients number their frames consecutively; those that they had to throw away leave gaps. No test makes so many frames.
+// Clients number their frames consecutively; dropped frames leave gaps. No test makes this many frames.
 const FAR_AHEAD: u64 = 1 << 32;
 
-/// How much there may be of everything.
+/// Limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Runs at work at a time.
+    /// Active runs at a time.
     pub runs: usize,
-    /// Sources of one run; and as many again that others have named and that never came.
+    /// Sources of one run; and as many again that other sources have named and that never joined.
     pub sources: usize,
-    /// Bytes of frames that wait for their run, of all clients. One client may have an eighth of it.
+    /// Bytes of frames that wait for their run, of all clients. One client may use an eighth of it.
     pub held_bytes: usize,
-    /// Clients that are remembered after they have disconnected.
+    /// Disconnected clients that are remembered.
     pub clients: usize,
-    /// Runs that are remembered after they have ended.
+    /// Ended runs that are remembered.
     pub ended_runs: usize,
 }
 
@@ -65,53 +65,53 @@ impl Default for Limits {
     }
 }
 
-/// What [`Runs`] has to know.
+/// Settings of [`Runs`].
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// How long a source may be gone before its part of a run counts as over.
+    /// How long a source may be disconnected before its part of a run counts as over.
     pub grace: Duration,
-    /// The name of the test plan, where Locust's side does not say it.
+    /// The name of the test plan, if Locust does not send one.
     pub testplan: Option<String>,
-    /// How much there may be of everything.
+    /// Limits.
     pub limits: Limits,
 }
 
-/// How things stand.
+/// The current state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Clients that are connected.
+    /// Connected clients.
     pub connected: usize,
-    /// Runs at work, and one if a test has begun that waits for its master.
+    /// Active runs, plus one if a test has begun that waits for its master.
     pub active: usize,
-    /// Runs that are over.
+    /// Ended runs.
     pub ended: u64,
-    /// Requests recorded in the runs at work.
+    /// Requests recorded in the active runs.
     pub recorded: u64,
 }
 
 /// The answer to a `hello`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcomed {
-    /// The client that said it.
+    /// The client that sent it.
     pub client: ClientIndex,
-    /// The last of its frames that is processed.
+    /// The last of its frames that was processed.
     pub last_seq: u64,
-    /// The connection that it was on until now. What still comes from there does not count.
+    /// The client's previous connection. Frames that still arrive on it are ignored.
     pub left: Option<u64>,
 }
 
 /// A run that is over.
 #[derive(Clone, Debug)]
 pub struct EndedRun {
-    /// What tells it from others.
+    /// What identifies it.
     pub info: Arc<RunInfo>,
-    /// What became of its requests.
+    /// What happened to its requests.
     pub account: RunAccount,
-    /// Whether nothing of it is missing.
+    /// Whether nothing is missing.
     pub complete: bool,
 }
 
-/// What is left when all runs are over.
+/// The results when all runs are over.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// All runs that have ended.
@@ -120,7 +120,7 @@ pub struct Outcome {
     pub runs: Vec<EndedRun>,
     /// How many runs before those were not complete.
     pub incomplete: u64,
-    /// What came from clients that were in no run.
+    /// What clients outside any run sent.
     pub no_run: NoRunAccount,
 }
 
@@ -129,7 +129,7 @@ pub struct Outcome {
 pub struct Runs {
     settings: Settings,
     clients: Slab<Client>,
-    // By what they call themselves: looked up when they connect.
+    // By `client_id`: looked up when a client connects.
     ids: HashMap<String, ClientIndex>,
     connected: usize,
     all: Slab<Run>,
@@ -140,18 +140,18 @@ pub struct Runs {
     ended_count: u64,
     // Requests recorded in active runs.
     recorded: u64,
-    // Workers that have begun a test without their master, by when.
+    // Workers that have begun a test before their master, by the time they did.
     waiting: BTreeSet<(Duration, ClientIndex)>,
-    // Other clients of which frames are held, by when the first came.
+    // Other clients with held frames, by the time of the first frame.
     holding: BTreeSet<(Duration, ClientIndex)>,
     held_bytes: usize,
-    // Active runs, by when there is something to do for them.
+    // Active runs, by the time of their next deadline.
     schedule: BTreeSet<(Duration, RunIndex)>,
-    // Ended runs whose account has changed since, by when that is to be told.
+    // Ended runs whose account has changed since, by the time to report it.
     corrections: BTreeSet<(Duration, RunIndex)>,
-    // Active runs of which something has changed that may end them.
+    // Active runs with a change that may end them.
     changed: Vec<RunIndex>,
-    // Whether a client without a run may have one now.
+    // Whether a client without a run may find one now.
     places_changed: bool,
     incomplete: u64,
     no_run: NoRunAccount,
@@ -183,7 +183,7 @@ impl Runs {
         }
     }
 
-    /// A client says `hello` on a connection. It leaves the one that it was on.
+    /// A client sends `hello` on a connection. This replaces its previous connection.
     pub fn hello(&mut self, connection: u64, hello: Hello, now: Now, effects: &mut impl Effects) -> Welcomed {
         // People who type JSON need no id.
         let id = if hello.client_id.is_empty() { format!("connection-{connection}") } else { hello.client_id };
@@ -225,10 +225,10 @@ impl Runs {
         let left = client.connection.replace(connection);
         client.source = hello.source;
         client.beats = beats;
-        // A client that numbers its frames says in their order where it goes: what it has left to send may be of the run before.
+        // The frames of a client that numbers them are in order: its next frames may still belong to its previous run.
         client.named = named.filter(|_| client.last_seq == 0);
         let last_seq = client.last_seq;
-        // Back, and in the run that it left.
+        // It is back in the run that it left.
         if let Some(Membership { run, source }) = client.membership()
             && !self.all[run.0].is_over()
         {
@@ -239,8 +239,8 @@ impl Runs {
         Welcomed { client: index, last_seq, left }
     }
 
-    /// A client says something on a connection. `payload` is what `parts` are decoded from, in case it has to be kept. The
-    /// number of the frame to acknowledge, if it has one.
+    /// A client sends a frame on a connection. `payload` is what `parts` are decoded from, in case it has to be kept. Returns
+    /// the number of the frame to acknowledge, if it has one.
     pub fn frame(
         &mut self,
         (client, connection): (ClientIndex, u64),
@@ -285,8 +285,8 @@ impl Runs {
         seq
     }
 
-    /// A client says something that this version does not know. The number of the frame to acknowledge: a newer plugin may have
-    /// more to say, and is not to wait for an answer.
+    /// A client sends a frame of a type that this version does not know. Returns the number of the frame to acknowledge, so that
+    /// a newer plugin does not wait for an answer.
     pub fn skip(&mut self, client: ClientIndex, connection: u64, seq: u64) -> Option<u64> {
         if !self.is_on(client, connection) {
             return None;
@@ -298,7 +298,7 @@ impl Runs {
         Some(*last_seq)
     }
 
-    /// A connection of a client is closed.
+    /// The connection of a client is closed.
     pub fn closed(&mut self, client: ClientIndex, connection: u64, now: Now, effects: &mut impl Effects) {
         if !self.is_on(client, connection) {
             return;
@@ -323,7 +323,7 @@ impl Runs {
         self.settle(now, effects);
     }
 
-    /// What the process of a client uses, as it was measured from outside.
+    /// The resource usage of a client's process, measured from outside.
     pub fn usage(&self, client: ClientIndex, usage: &Usage, now: Now, effects: &mut impl Effects) {
         if let Some(Membership { run: index, source }) = self.clients.get(client.0).and_then(Client::membership)
             && let run = &self.all[index.0]
@@ -333,7 +333,7 @@ impl Runs {
         }
     }
 
-    /// How things stand.
+    /// The current state.
     pub fn counts(&self) -> Counts {
         Counts {
             connected: self.connected,
@@ -343,33 +343,33 @@ impl Runs {
         }
     }
 
-    /// A run that is not forgotten.
+    /// A run that is active or remembered.
     pub fn run(&self, run: RunIndex) -> Option<&Run> {
         self.all.get(run.0)
     }
 
-    /// All runs that are not forgotten.
+    /// All runs that are active or remembered.
     pub fn all(&self) -> impl Iterator<Item = &Run> {
         self.all.iter().map(|(_, run)| run)
     }
 
-    /// What came from clients that were in no run, so far.
+    /// What clients outside any run have sent so far.
     pub const fn no_run(&self) -> &NoRunAccount {
         &self.no_run
     }
 
-    /// Requests and events of a client that wait until it is known which run they belong to. They are decoded to be counted.
+    /// Requests and events of a client that wait until their run is known. They are decoded to be counted.
     pub fn held(&self, client: ClientIndex) -> (u64, u64) {
         let load = self.clients.get(client.0).map(|client| client.held.load()).unwrap_or_default();
         (load.requests, load.events)
     }
 
-    /// Bytes of all frames that wait so.
+    /// Bytes of all frames that wait for their run.
     pub const fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
-    /// Whether a client is on this connection still.
+    /// Whether this is still the connection of the client.
     fn is_on(&self, client: ClientIndex, connection: u64) -> bool {
         self.clients.get(client.0).is_some_and(|client| client.connection == Some(connection))
     }

@@ -1,4 +1,4 @@
-//! What clients say, brought to the run that they are in, and counted.
+//! Passes the frames of clients to their runs, and counts them.
 
 use super::client::{Membership, Place};
 use super::effects::{Effects, Seen};
@@ -18,7 +18,7 @@ impl Runs {
         now: Now,
         effects: &mut impl Effects,
     ) {
-        // Rows that are kept are not decoded before it is known where they go.
+        // Rows that are kept are not decoded before their run is known.
         if self.clients[client.0].place == Place::Unknown
             && matches!(parts.kind(), "requests" | "tasks")
             && !self.finds_place(client, now, effects)
@@ -37,7 +37,7 @@ impl Runs {
             }
             let state = &self.clients[client.0];
             if state.place == Place::Unknown {
-                // Without a run, nothing is lost with what says how things stand. `done` may correct a run before.
+                // Without a run, frames that only report state can be discarded. `done` may correct an earlier run.
                 if !state.waits() {
                     match &message {
                         Message::Done(done) => return self.done(client, done, now),
@@ -53,7 +53,7 @@ impl Runs {
         }
     }
 
-    /// What a client says goes where the client is. Without a place there is none to wait for.
+    /// A client's frame goes to the run that the client is in. If it has none, there is none to wait for.
     pub(super) fn message(&mut self, client: ClientIndex, message: &Message<'_>, now: Now, effects: &mut impl Effects) {
         match self.clients[client.0].place {
             Place::In(membership) => self.record(client, membership, message, now, effects),
@@ -61,7 +61,7 @@ impl Runs {
         }
     }
 
-    /// Brings what a client says to the run that it is in.
+    /// Passes a client's frame to the run that it is in.
     pub(super) fn record(
         &mut self,
         client: ClientIndex,
@@ -99,7 +99,7 @@ impl Runs {
         effects.see(index, run.source(source), Seen::Event(event), now);
     }
 
-    /// A source has sent all it has, of the run it is in or of one before: a correction may come when it is in the next.
+    /// A source has sent everything of its current run or of an earlier one: a correction may come when it is in the next.
     pub(super) fn done(&mut self, client: ClientIndex, done: &Done, now: Now) {
         let state = &self.clients[client.0];
         let is_it = |membership: &Membership| {
@@ -116,7 +116,7 @@ impl Runs {
         }
     }
 
-    /// What comes after the end of its run is lost, and counted there.
+    /// What arrives after the end of its run is dropped, and counted in that run.
     pub(super) fn late(
         &mut self,
         index: RunIndex,
@@ -142,7 +142,7 @@ impl Runs {
         self.correct(index, now);
     }
 
-    /// The account of a run that is over has changed, which is told soon, and not with each frame.
+    /// The account of an ended run has changed: report it soon, but not for each frame.
     pub(super) fn correct(&mut self, run: RunIndex, now: Now) {
         if !self.corrections.iter().any(|(_, pending)| *pending == run) {
             self.corrections.insert((now.steady.saturating_add(self.settings.grace), run));

@@ -17,14 +17,14 @@ pub const MASTER: &str = "master";
 #[derive(Debug)]
 pub struct Run {
     info: Arc<RunInfo>,
-    // The id that its sources know it by. Another test may have come with the same before.
+    // The id that its sources use. An earlier test may have used the same.
     asked_id: String,
-    // The `client_id` of the master or local runner whose run it is, where it is known.
+    // The `client_id` of the master or local runner whose run it is, if known.
     pub(super) coordinator_id: Option<String>,
-    // Whether one of its sources is in another test by now: a source that begins a test without saying which is not in this.
+    // Whether one of its sources is in another test by now: then a source that begins a test without an id is not in this run.
     pub(super) left: bool,
     pub(super) members: Vec<Member>,
-    // Sources that it may have; and as many again that others have named and that have not joined.
+    // The limit of its sources; and of sources that others have named and that have not joined.
     limit: usize,
     // Locust's ids of all members.
     ids: BTreeSet<String>,
@@ -32,9 +32,9 @@ pub struct Run {
     pub(super) strangers: BTreeMap<String, Named>,
     // Sources beyond the limit.
     unlisted: u64,
-    // Since when no member is at work any more.
+    // Since when no member is active.
     pub(super) settled_since: Option<Duration>,
-    // When there is something to do for it, whatever happens.
+    // When it must be checked next, if nothing else happens.
     pub(super) due: Option<Duration>,
     is_over: bool,
     // Whether the recorders lost nothing.
@@ -56,13 +56,13 @@ pub(super) struct Member {
     // The client that it is, until that is forgotten.
     pub(super) client: Option<ClientIndex>,
     pub(super) connected: bool,
-    // It says something at least so often, even if there is nothing to say.
+    // It sends a frame at least this often.
     pub(super) beats: Option<Duration>,
-    // When it last said something.
+    // When it last sent something.
     pub(super) heard: Duration,
     // Connected, and silent for longer than a run waits.
     pub(super) silent: bool,
-    // When it last disconnected, or said that it was done.
+    // When it last disconnected, or reported that it was done.
     pub(super) since: Duration,
     pub(super) end: Option<End>,
     recorded: u64,
@@ -72,14 +72,14 @@ pub(super) struct Member {
 /// How a source's part ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It said what it has sent, and what it threw away of that.
+    /// It reported what it has sent, and what it dropped of that.
     Done { sent: u64, dropped: u64 },
     /// It is in another test.
     Left,
 }
 
 impl Run {
-    /// A run without sources, which may have so many.
+    /// A run without sources, and the limit of its sources.
     pub(super) const fn new(info: Arc<RunInfo>, asked_id: String, limit: usize) -> Self {
         Self {
             info,
@@ -100,7 +100,7 @@ impl Run {
         }
     }
 
-    /// What tells it from others.
+    /// Its identity.
     pub const fn info(&self) -> &Arc<RunInfo> {
         &self.info
     }
@@ -110,7 +110,7 @@ impl Run {
         self.is_over
     }
 
-    /// Whether nothing of it is missing: of what its sources have sent, and of what recorders made of that.
+    /// Whether nothing is missing: everything that its sources have sent was recorded, and recorders lost nothing.
     pub fn is_whole(&self) -> bool {
         self.recorders_are_whole && self.account().is_whole()
     }
@@ -120,7 +120,7 @@ impl Run {
         self.members.iter().map(|m| &m.info).find(|s| s.source.coordinates())
     }
 
-    /// What became of the run's requests, as far as ltel knows.
+    /// What happened to the run's requests, as far as ltel knows.
     pub fn account(&self) -> RunAccount {
         let mut sources: Vec<_> = self.members.iter().map(Member::account).collect();
         sources.extend(self.strangers.keys().map(|id| SourceAccount {
@@ -135,17 +135,17 @@ impl Run {
         RunAccount { sources, unlisted_sources: self.unlisted, late_events: self.late_events }
     }
 
-    /// The id that its sources know it by.
+    /// The id that its sources use.
     pub(super) fn is_asked_for_by(&self, id: &str) -> bool {
         self.asked_id == id
     }
 
-    /// Whether workers can be sources of it: a local runner has none.
+    /// Whether workers can join it: a local runner has none.
     pub(super) fn takes_workers(&self) -> bool {
         self.coordinator().is_none_or(|coordinator| coordinator.source.kind == SourceKind::Master)
     }
 
-    /// Whether it has as many sources as it may have.
+    /// Whether it has reached the limit of its sources.
     pub(super) fn is_full(&self) -> bool {
         self.members.len() >= self.limit
     }
@@ -155,7 +155,7 @@ impl Run {
         self.unlisted += 1;
     }
 
-    /// A client takes part from now on. `beats`: how often it says something at least, if it sends heartbeats.
+    /// A client joins. `beats`: it sends a frame at least this often, if it sends heartbeats.
     pub(super) fn join(
         &mut self,
         client: ClientIndex,
@@ -182,7 +182,7 @@ impl Run {
         SourceIndex(index)
     }
 
-    /// A client that takes part is connected again.
+    /// A client of this run has reconnected.
     pub(super) fn reconnected(&mut self, source: SourceIndex, now: Duration) {
         self.settled_since = None;
         self.members[source.0 as usize].connected = true;
@@ -194,20 +194,20 @@ impl Run {
         &self.members[source.0 as usize].info
     }
 
-    /// Whether the source has said that it is done.
+    /// Whether the source has reported that it is done.
     pub(super) fn is_done(&self, source: SourceIndex) -> bool {
         self.members[source.0 as usize].end.is_some()
     }
 
-    /// The source has said something.
+    /// The source has sent something.
     pub(super) fn heard(&mut self, source: SourceIndex, now: Duration) {
         let member = &mut self.members[source.0 as usize];
         member.heard = now;
         member.silent = false;
     }
 
-    /// Another source says that these take part, by Locust's ids: a master its workers, or a worker its master ([`MASTER`]).
-    /// Whether one of them is new.
+    /// Another source names these as members, by Locust's ids: a master its workers, or a worker its master ([`MASTER`]).
+    /// Returns whether one of them is new.
     pub(super) fn named<'a>(&mut self, sources: impl IntoIterator<Item = &'a str>, now: Duration) -> bool {
         let mut any_new = false;
         for id in sources {
@@ -216,7 +216,7 @@ impl Run {
                 continue;
             }
             if self.strangers.len() >= self.limit {
-                // They are not told apart, and may come again with each frame.
+                // They are only counted, and may be named again by each frame.
                 self.unlisted = self.unlisted.max(1);
                 continue;
             }
@@ -249,7 +249,7 @@ impl Run {
         self.recorded
     }
 
-    /// The source has sent all it has. Said again with other figures if more came after all. Whether that changes anything.
+    /// The source has sent everything. Called again with new figures if more followed. Returns whether anything changed.
     pub(super) fn done(&mut self, source: SourceIndex, done: &Done, now: Duration) -> bool {
         if self.source(source).source.coordinates() {
             self.named(done.sources.iter().flatten().map(String::as_str), now);
@@ -280,7 +280,7 @@ impl Run {
         member.end.is_none()
     }
 
-    /// The run has ended. What comes now is late.
+    /// The run has ended. What arrives from now on is late.
     pub(super) fn end(&mut self, recorders_are_whole: bool) {
         self.is_over = true;
         self.recorders_are_whole = recorders_are_whole;
@@ -295,7 +295,7 @@ impl Member {
         let (status, sent) = match self.end {
             Some(End::Done { sent, .. }) if sent < counted => (SourceStatus::Disagrees, counted),
             Some(End::Done { sent, dropped: most }) => {
-                // What the source threw away may have reached ltel before that: then it is recorded.
+                // A request that the source dropped may have reached ltel before: then it is recorded.
                 let mut missing = sent - counted;
                 for (reason, most) in [(DropReason::BufferFull, most), (DropReason::NotReceived, u64::MAX)] {
                     let count = missing.min(most);

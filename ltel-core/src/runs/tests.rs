@@ -78,12 +78,12 @@ fn a_source_is_not_silent_between_two_heartbeats() {
     // It goes on (SIGCONT) while something else keeps the run.
     run.heard(worker, at(67));
     assert_eq!(run.account().sources[1].status, SourceStatus::Open);
-    // Whatever a client says of its heartbeats, time does not overflow.
+    // An absurd heartbeat interval must not overflow.
     join(&mut run, &source(SourceKind::Worker, "w2"), Some(Duration::MAX), at(67));
     assert!(matches!(run.progress(at(68), grace), Progress::WaitUntil(until) if until > at(1_000_000)));
 }
 
-/// Who says nothing any more, while which others are done or gone (without a master as well).
+/// Which source is silent, while which others are done or gone (with and without a master).
 #[test]
 fn silence_counts_once_the_test_is_over() {
     use SourceKind::{Master, Worker};
@@ -97,7 +97,7 @@ fn silence_counts_once_the_test_is_over() {
         (Some(Worker), false, Master, Some(80)),
         // Without a master, some worker ends.
         (Some(Worker), true, Worker, Some(70)),
-        // Nothing tells that the test is over.
+        // Nothing shows that the test is over.
         (None, false, Master, None),
         (None, false, Worker, None),
     ] {
@@ -241,7 +241,7 @@ fn the_account_always_adds_up() {
         (8, 0, 10, 2, 2, 0),
         (8, 1, 10, 0, 0, 1),
         (5, 0, 10, 2, 2, 3),
-        // Thrown away after it had come through: recorded all the same.
+        // Dropped by the source after it had arrived: still recorded.
         (10, 0, 10, 4, 0, 0),
         // More than the source says it sent.
         (12, 0, 10, 0, 0, 0),

@@ -11,12 +11,12 @@ use crate::event::EventKind;
 use crate::model::{Buckets, Instrument, Kind, On, RecordField, State, ValueSource};
 use crate::{name, unit};
 
-/// What the fields have to know of their struct.
+/// What the check of a field needs from its struct.
 pub(crate) struct Owner<'a> {
     pub(crate) name: &'a str,
     pub(crate) events: &'a [&'static EventKind],
     pub(crate) each: bool,
-    /// The labels that tell series apart.
+    /// The labels that distinguish series.
     pub(crate) series: &'a [&'a str],
     pub(crate) constant: &'a [(String, String)],
 }
@@ -34,7 +34,7 @@ impl CheckedFields<'_> {
         self.instruments.iter().filter_map(|instrument| instrument.value.as_ref()).chain(of_records)
     }
 
-    /// The events that any of them sees.
+    /// The events that at least one of them sees.
     pub(crate) fn events<'a>(
         &'a self,
         of_struct: &'a [&'static EventKind],
@@ -61,7 +61,7 @@ pub(crate) fn fields<'a>(raw: &Raw<'a>, owner: &Owner<'_>, errors: &mut Errors) 
                 let init = items.expr("init").and_then(|expr| value::closure(expr, 1, errors));
                 if let Some(have) = &checked.state {
                     let message = format!(
-                        "a recorder can have one `#[state]`, and `{}` is it: put both into one struct",
+                        "a recorder can have only one `#[state]`, and `{}` is one already: put both into one struct",
                         have.ident
                     );
                     errors.here(role.attr.span(), message);
@@ -89,7 +89,7 @@ fn kind(attr: &Ident) -> Option<Kind> {
     }
 }
 
-/// The instrument, and where its name stands.
+/// The instrument, and the span of its name.
 fn instrument<'a>(
     field: &RawField<'a>,
     role: &Role,
@@ -122,7 +122,7 @@ fn instrument<'a>(
         None if kind == Kind::Counter => None,
         None => {
             let message = format!(
-                "missing `value`: `#[{attr}]` needs a field of the event or a closure (only `#[counter]` can go without)"
+                "missing `value`: `#[{attr}]` needs a field of the event or a closure (only `#[counter]` works without one)"
             );
             errors.here(attr.span(), message);
             None
@@ -150,12 +150,12 @@ fn instrument<'a>(
 
 fn description(field: &RawField<'_>, what: &str, errors: &mut Errors) -> String {
     field.description.clone().unwrap_or_else(|| {
-        errors.here(field.ident.span(), format!("missing doc comment on `{}`: it is {what}", field.ident));
+        errors.here(field.ident.span(), format!("missing doc comment on `{}`: it becomes {what}", field.ident));
         String::new()
     })
 }
 
-/// The field's own events, or those of the struct; none after an error, which then causes no further one.
+/// The field's own events, or those of the struct; empty after an error, to avoid follow-up errors.
 fn field_on(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> On {
     let Some(expr) = items.expr("on") else {
         return On::Events(owner.events.to_vec());
@@ -165,7 +165,7 @@ fn field_on(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> On {
     };
     if let On::Events(events) = &on {
         if let Some(kind) = events.iter().find(|kind| !owner.events.contains(kind)) {
-            // If the struct's own events are in error, this says nothing new.
+            // If the struct's own events have an error, this would add nothing.
             if !owner.events.is_empty() {
                 errors.at(expr, format!("the recorder does not see `{}`: add it to the `on` of the struct", kind.name));
             }
@@ -180,7 +180,7 @@ fn metric_name(field: &RawField<'_>, items: Items<'_>, errors: &mut Errors) -> (
     let text = items.expr("name").and_then(|expr| value::text(expr, "the name of a metric", errors));
     let (name, span, error) = match &text {
         Some(text) => (text.value(), text.span(), name::metric_name_error(&text.value())),
-        // The recorder's own part of the name is checked there.
+        // The recorder's part of the name is checked with the recorder.
         None => (String::new(), field.ident.span(), name::field_name_error(&field_name(field.ident))),
     };
     if let Some(message) = error {
@@ -193,7 +193,7 @@ pub(crate) fn field_name(ident: &Ident) -> String {
     syn::ext::IdentExt::unraw(ident).to_string()
 }
 
-/// Fields can share a metric where constant labels tell them apart.
+/// Fields can share a metric if their constant labels differ.
 fn check_shared_name(
     instrument: &Instrument<'_>,
     span: Span,
@@ -206,12 +206,12 @@ fn check_shared_name(
         None => format!("{}.{}", owner.name, field_name(instrument.ident)),
     };
     let name = full_name(instrument);
-    // OpenTelemetry's names do not tell case.
+    // OpenTelemetry's metric names are case-insensitive.
     for other in others.iter().filter(|other| full_name(other).eq_ignore_ascii_case(&name)) {
         let keys = |i: &Instrument<'_>| i.attributes.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
         let message = if keys(instrument) != keys(other) || instrument.attributes == other.attributes {
             format!(
-                "`{}` has the same name: two fields can share a metric only if a constant label tells them apart, such as \
+                "`{}` has the same metric name: choose another `name`, or give both fields a constant label, such as \
                  `labels(direction = \"sent\")`",
                 other.ident
             )
@@ -243,8 +243,8 @@ fn constant_labels(items: Items<'_>, owner: &Owner<'_>, errors: &mut Errors) -> 
             Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => all.push((pair.name.clone(), text.value())),
             _ => errors.here(
                 pair.span,
-                "the labels of a field must be constant strings: put a label that varies on the struct \
-                 (`#[recorder(labels(...))]`), where one look-up serves all instruments",
+                "the labels of a field must be constant strings: put labels that vary on the struct, with \
+                 `#[recorder(labels(...))]`",
             ),
         }
     }
@@ -290,7 +290,7 @@ fn number(expr: &Expr) -> Option<f64> {
     value.filter(|value| value.is_finite())
 }
 
-/// OpenTelemetry's default bounds, which suit milliseconds; for seconds those of its semantic conventions.
+/// OpenTelemetry's default bounds, which suit milliseconds; for seconds, the bounds of its semantic conventions.
 fn default_buckets(kind: Kind, unit: &str) -> Vec<f64> {
     match (kind, unit) {
         (Kind::Histogram, "s") => {

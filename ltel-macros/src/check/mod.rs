@@ -1,4 +1,4 @@
-//! From what was typed to what it means. Every error is reported, at its token; none keeps the others from being seen.
+//! Turns the parsed attributes into a model. Reports every error at its token; one error does not hide others.
 
 mod value;
 mod field;
@@ -12,7 +12,7 @@ use crate::event::EventKind;
 use crate::model::{Model, On, ValueSource};
 use crate::name;
 
-/// The model. It counts only if there were no errors.
+/// The model. Use it only if there were no errors.
 pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     let items = Items(&raw.items);
     let name = recorder_name(raw, items, errors);
@@ -59,7 +59,7 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     }
 }
 
-/// What stands in one attribute, by key.
+/// The items of one attribute, by key.
 #[derive(Clone, Copy)]
 struct Items<'a>(&'a [Item]);
 
@@ -126,7 +126,7 @@ fn struct_events(raw: &Raw<'_>, items: Items<'_>, on: Option<&On>, errors: &mut 
     let mut events: Vec<&'static EventKind> = Vec::new();
     for role in raw.fields.iter().filter_map(|field| field.role.as_ref()).filter(|role| role.attr != "state") {
         match Items(&role.items).expr("on") {
-            // Its errors are reported with the field.
+            // Errors here are reported with the field.
             Some(expr) => {
                 if let Some(On::Events(of_field)) = value::on(expr, true, &mut Errors::default()) {
                     for kind in of_field {
@@ -171,7 +171,7 @@ fn labels(items: Items<'_>, on: &On, each: bool, errors: &mut Errors) -> Labels 
     labels
 }
 
-/// Whether the name of a label or of a record's field can be one.
+/// Whether a label or a field of a record can have this name.
 fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>, errors: &mut Errors) -> bool {
     let first = !seen.contains(&pair.name);
     seen.push(pair.name.clone());
@@ -181,7 +181,7 @@ fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>,
         let name = &pair.name;
         let source = if pair.ident.is_some() && pair.source.is_none() { name } else { "..." };
         let message = format!(
-            "`{name}` is reserved: all telemetry has it; give the {what} another name, such as `its_{name} = {source}`"
+            "`{name}` is reserved, because all telemetry has it: give the {what} another name, such as `its_{name} = {source}`"
         );
         errors.here(pair.span, message);
     } else if !first {
@@ -203,7 +203,7 @@ fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<
     }
 }
 
-/// The needs that are stated. Those of bare identifiers come on top.
+/// The needs in `needs(...)`. Those of bare identifiers are added later.
 fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
     const KNOWN: &[&str] = &["url", "user_class", "context", "request_length", "usage", "trace", "tasks"];
     let mut needs = Vec::new();

@@ -1,4 +1,4 @@
-//! What stands to the right of a `=`: a field of the event, a closure, a text, an event.
+//! The values of keys: a field of the event, a closure, a text, an event.
 
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr};
 
@@ -6,7 +6,7 @@ use crate::errors::{Errors, all_of, did_you_mean, one_of};
 use crate::event::{self, EventKind};
 use crate::model::{Closure, On, ValueSource};
 
-/// What Locust, or another telemetry, calls a field of an event, and what ltel calls it.
+/// Names of fields in Locust or other telemetry tools, and their names in ltel.
 const SYNONYMS: &[(&str, &str)] = &[
     ("request_type", "method"),
     ("exception", "error"),
@@ -23,7 +23,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("user_count", "total"),
 ];
 
-/// Macros by example wrap what they pass on in groups that cannot be seen.
+/// Unwraps the invisible groups that `macro_rules!` macros put around what they pass on.
 pub(crate) fn plain(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(group) => plain(&group.expr),
@@ -47,7 +47,7 @@ pub(crate) fn text(expr: &Expr, what: &str, errors: &mut Errors) -> Option<LitSt
     None
 }
 
-/// One of a few words.
+/// One of a fixed set of words.
 pub(crate) fn word(expr: &Expr, words: &[&'static str], errors: &mut Errors) -> Option<&'static str> {
     let given = ident(expr).map(ToString::to_string);
     if let Some(word) = words.iter().find(|word| given.as_deref() == Some(**word)) {
@@ -72,9 +72,9 @@ fn checked_closure(closure: &ExprClosure, most: usize, errors: &mut Errors) -> O
     let arity = closure.inputs.len();
     if arity == 0 || arity > most {
         let takes = if most == 1 {
-            "expected a closure of the options: `|o|`"
+            "expected a closure that takes the options: `|o|`"
         } else {
-            "expected a closure of the event, the options and the context: `|event|`, `|event, o|` or `|event, o, cx|`"
+            "expected a closure that takes `|event|`, `|event, o|` or `|event, o, cx|` (options, context)"
         };
         let shown = Expr::Closure(closure.clone());
         errors.at(shown, takes);
@@ -125,7 +125,7 @@ pub(crate) fn field(ident: &Ident, on: &On, each: bool, errors: &mut Errors) -> 
             return None;
         }
     }
-    // Without events there is an error already.
+    // If there are no events, that error has been reported.
     (!found.is_empty()).then(|| ValueSource::Field(ident.clone(), found))
 }
 

@@ -1,7 +1,7 @@
-//! From the model to the `impl`. It cannot fail: whatever could be wrong is in terms of types, and the compiler says it at
+//! Turns the model into the `impl`. It cannot fail: what can still be wrong are types, and the compiler reports those at
 //! the user's own tokens.
 //!
-//! Names of local variables have the span of the macro's definition, so that no closure can see them.
+//! Names of local variables have the span of the macro's definition, so that closures cannot see them.
 
 mod spec;
 mod value;
@@ -167,7 +167,7 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// `tick` or `finish`, if a field is at work there.
+    /// `tick` or `finish`, if a field records there.
     fn at(&self, at: &On) -> Option<TokenStream> {
         let Self { model, private, this, event, cx, .. } = self;
         let mut ons = model.instruments.iter().map(|i| &i.on).chain(model.records.iter().map(|r| &r.on));
@@ -192,8 +192,8 @@ impl<'a> Expansion<'a> {
         (model.most_arguments() >= 2).then(|| quote!(let #options = #cx.options();)).into_token_stream()
     }
 
-    /// All fields that are at work then: first the values, which are `None` where there is nothing to record, then one
-    /// look-up if there is any, then the records.
+    /// All fields that record then: first the values, which are `None` if there is nothing to record, then one
+    /// look-up of the series if any value is present, then the records.
     fn fields(&self, at_work: impl Fn(&On) -> bool) -> TokenStream {
         let Self { model, private, this, cx, series, .. } = self;
         let instruments: Vec<_> = model.instruments.iter().filter(|instrument| at_work(&instrument.on)).collect();
@@ -271,8 +271,8 @@ impl<'a> Expansion<'a> {
         self.guarded(&of.on, of.when.as_ref(), &body, &quote!({}))
     }
 
-    /// An item of the field's type, as what its attribute says it is. It stands where the type does: if the type is not one
-    /// of that, the compiler says so there.
+    /// An item of the field's type, through the trait that its attribute requires. It has the span of the type: if the
+    /// type does not implement the trait, the compiler reports it there.
     fn slot(&self, instrument: &Instrument<'_>, item: &str) -> TokenStream {
         self.slot_of(instrument.ty, instrument.kind.variant(), item)
     }
@@ -284,7 +284,7 @@ impl<'a> Expansion<'a> {
         quote_spanned!(at=> <#ty as #private::#slot>::#item)
     }
 
-    /// `__private` for use at the user's tokens.
+    /// `__private`, with the span of the user's tokens.
     fn private_at(&self, at: Span) -> TokenStream {
         let located = |token: TokenTree| {
             let mut token = token;
@@ -310,7 +310,7 @@ fn field_name(ident: &syn::Ident) -> String {
     syn::ext::IdentExt::unraw(ident).to_string()
 }
 
-/// The place of the user's token with the names of the macro: where the compiler points to, and what it finds there.
+/// A span with the location of the user's token, for errors, and the hygiene of the macro, for names.
 fn locally(at: Span) -> Span {
     Span::mixed_site().located_at(at)
 }

@@ -71,7 +71,7 @@ impl Expansion<'_> {
         spec
     }
 
-    /// A record's name where the configuration has one instance, of the type's name.
+    /// A record's name if the configuration has one instance, named after the type.
     fn record_name(&self, record: &RecordField<'_>) -> String {
         match &record.name {
             Some(name) => name.clone(),

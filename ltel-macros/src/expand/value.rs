@@ -9,7 +9,7 @@ use crate::event::{Access, EventField, EventKind};
 use crate::model::{Closure, Instrument, On, ValueSource};
 
 impl Expansion<'_> {
-    /// What an instrument records of the event: an `Option`.
+    /// The value that an instrument records for the event: an `Option`.
     pub(super) fn value(&self, instrument: &Instrument<'_>) -> TokenStream {
         let private = &self.private;
         let value = match &instrument.value {
@@ -30,8 +30,8 @@ impl Expansion<'_> {
         self.converted(source, &quote!(#private::label), false)
     }
 
-    /// A value, passed to a function of `__private` by reference. The argument has the span of the user's tokens, for there
-    /// the compiler says that its type will not do.
+    /// A value, passed to a function of `__private` by reference. The argument has the span of the user's tokens, so that
+    /// the compiler reports a wrong type there.
     pub(super) fn converted(&self, source: &ValueSource, convert: &TokenStream, may_change: bool) -> TokenStream {
         match source {
             ValueSource::Literal(lit) => quote!(#convert(&#lit)),
@@ -44,7 +44,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The body where the event is one that the field sees and its `when` says yes.
+    /// The body, run if the field sees the event and its `when` is true.
     pub(super) fn guarded(
         &self,
         on: &On,
@@ -71,7 +71,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// A closure called at once: what it is passed to gives it its signature before its body is looked at.
+    /// A closure that is called at once, through a function that fixes its signature before its body is type-checked.
     pub(super) fn call(
         &self,
         closure: &Closure,
@@ -98,7 +98,7 @@ impl Expansion<'_> {
         quote_spanned!(at=> #private::#function(#arguments, #expr))
     }
 
-    /// A conversion of the event's field, whichever event it is.
+    /// A conversion of the event's field, for each event that the field sees.
     pub(super) fn field(
         &self,
         ident: &syn::Ident,
@@ -126,7 +126,7 @@ impl Expansion<'_> {
         quote!(match *#whole { #(#arms,)* _ => ::core::default::Default::default() })
     }
 
-    /// What a closure takes after the options. A label may borrow from the state, so its closure has that shared.
+    /// The context argument of a closure. A label may borrow from the state, so its closure gets a shared reference.
     pub(super) fn context(&self, may_change: bool) -> TokenStream {
         let Self { model, private, this, cx, .. } = self;
         let state = match &model.state {

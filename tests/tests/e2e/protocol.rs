@@ -232,5 +232,5 @@ fn the_same_run_id_twice() {
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     let recorded: Vec<_> = scene.lines().reports().iter().map(|report| report.count("recorded")).collect();
     assert_eq!(recorded, [10, 3]);
-    assert!(ltel.stderr().contains("LTEL_RUN_ID given twice"), "{}", ltel.stderr());
+    assert!(ltel.stderr().contains("was used by a run that has ended"), "{}", ltel.stderr());
 }

@@ -53,7 +53,7 @@ fn a_worker_without_the_plugin() {
     let mut ltel = test.serve("grace = \"2s\"", &["--once"]);
     let mut master = test.master(true, &[&HEADLESS[..], &["-t8s"]].concat());
     let (_one, _two) = (test.worker("one", true), test.worker("two", false));
-    ltel.says("never reached ltel, and its requests are missing: does it load the plugin", SLOW);
+    ltel.says("never reached ltel, so its requests are missing: check that it loads the plugin", SLOW);
     assert_eq!(master.exit(), None, "said while the test runs");
     assert_eq!(master.wait(SLOW), Exit::Code(0));
     assert_eq!(ltel.wait(SLOW), Exit::Code(1));
@@ -163,7 +163,7 @@ fn two_tests_with_one_id() {
         assert_eq!(test.wait(SLOW), Exit::Code(0));
     }
     let lines = scene.reported(2);
-    ltel.says("two tests call themselves run nightly at the same time: this one is reported as nightly-2", SOON);
+    ltel.says("two tests use the run id nightly at the same time: this one is reported as nightly-2", SOON);
     let own = ["one.json", "two.json"].map(|name| Figures::of_locust(&scene.path(name)).total().requests);
     let mut told: Vec<_> = lines.reports().iter().map(|r| (r.text("run_id").to_owned(), r.count("recorded"))).collect();
     told.sort();
