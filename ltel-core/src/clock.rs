@@ -16,8 +16,8 @@ impl Timestamp {
     }
 
     /// From seconds since the Unix epoch, as Python's `time.time()` gives them. What is negative,
-    /// not a number or beyond the year 2554 is clamped: a load test's clock may be wrong, its
-    /// telemetry still has to come out.
+    /// not a number or beyond the year 2554 is clamped: a load test's clock may be wrong, but its
+    /// telemetry must still be exported.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is the clamp
     pub fn from_secs(secs: f64) -> Self {
@@ -37,7 +37,7 @@ impl Timestamp {
         self.0 as f64 / 1e9
     }
 
-    /// The time from `earlier` to this one; zero if that lies in the future.
+    /// The time from `earlier` to this one; zero if `earlier` is in the future.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -73,31 +73,31 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A moment, by both clocks. The wall clock may jump, in either direction and by any time: it gives stamps, and nothing is
-/// waited for or measured by it.
+/// A moment, by both clocks. The wall clock may jump, in either direction and by any amount: use it for timestamps, not to wait
+/// or measure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// For stamps.
+    /// For timestamps.
     pub wall: Timestamp,
-    /// The time since ltel started, by a clock that never jumps: for whatever waits or measures.
+    /// The time since ltel started, by a clock that never jumps: for waiting and measuring.
     pub steady: Duration,
 }
 
 impl Now {
-    /// So much later.
+    /// This moment plus a duration.
     #[must_use]
     pub fn later(self, time: Duration) -> Self {
         Self { wall: self.wall + time, steady: self.steady.saturating_add(time) }
     }
 
-    /// The steady time from `earlier` to this moment; zero if that lies in the future.
+    /// The steady time from `earlier` to this moment; zero if `earlier` is in the future.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.steady.saturating_sub(earlier.steady)
     }
 }
 
-/// Where the wall-clock time comes from.
+/// The source of the wall-clock time.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
     /// The system's clock.

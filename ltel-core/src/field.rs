@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::clock::Timestamp;
 use crate::event::{RequestError, ResponseTime};
 
-/// What a record's field can hold. A field that is absent is left out of its record.
+/// A type that can be a field of a record. An absent field is left out of its record.
 ///
 /// ```
 /// use ltel_core::field::AsField;
@@ -22,7 +22,7 @@ use crate::event::{RequestError, ResponseTime};
     note = "fields are text, numbers, bools, times, JSON values, or lists, maps and `Option`s of these"
 )]
 pub trait AsField {
-    /// The value, where there is one.
+    /// The value, if there is one.
     fn as_field(&self) -> Option<Value>;
 }
 
@@ -45,7 +45,7 @@ impl AsField for str {
 
 impl AsField for f64 {
     fn as_field(&self) -> Option<Value> {
-        // JSON has no other.
+        // JSON has no other numbers.
         self.is_finite().then(|| (*self).into())
     }
 }

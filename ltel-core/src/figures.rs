@@ -1,5 +1,5 @@
-//! The figures of a run for people: what a table, a report or a page shows. Typed values, computed once by a recorder, so that
-//! nobody has to look a figure up by the name of a field.
+//! The figures of a run, as a table, a report or a page shows them. Typed values, computed once by a recorder, so that no
+//! code has to look up a figure by the name of a field.
 
 use crate::clock::Timestamp;
 
@@ -8,11 +8,11 @@ use crate::clock::Timestamp;
 pub struct RunFigures {
     /// When they were taken.
     pub time: Timestamp,
-    /// Whether these are the last figures of the run, and nothing is missing from them.
+    /// Whether these are the final figures of the run, and whether they are complete.
     pub stage: Stage,
     /// How many users run, or ran when the test was stopped.
     pub users: u64,
-    /// All endpoints in one.
+    /// The total of all endpoints.
     pub total: EndpointFigures,
     /// Each endpoint, by name and then by method. Empty while the test runs.
     pub endpoints: Vec<EndpointFigures>,
@@ -20,10 +20,10 @@ pub struct RunFigures {
     pub errors: Vec<ErrorFigures>,
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The run goes on: these figures are from the middle of it.
+    /// The run is active: these figures are intermediate.
     Running,
     /// The run is over.
     Final {
@@ -39,7 +39,7 @@ pub struct EndpointFigures {
     pub method: String,
     /// The name, as Locust shows it. `Aggregated` in the total.
     pub name: String,
-    /// Requests, those that failed included.
+    /// Requests, including failed ones.
     pub requests: u64,
     /// Failed requests.
     pub failures: u64,
@@ -51,7 +51,7 @@ pub struct EndpointFigures {
     pub mean_ms: f64,
     /// The median response time; 0 if no request had one.
     pub median_ms: f64,
-    /// The response times that so many percent of the requests did not exceed, as the recorder's options ask for them.
+    /// The percentiles of the response times that the recorder's options ask for.
     pub percentiles: Vec<Percentile>,
     /// The mean length of a response.
     pub mean_length: f64,
@@ -73,7 +73,7 @@ impl EndpointFigures {
     }
 }
 
-/// The response time that so many percent of the requests did not exceed.
+/// A percentile: the response time that this percentage of the requests did not exceed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Percentile {
     /// From 0 to 100.

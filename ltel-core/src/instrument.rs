@@ -1,6 +1,6 @@
 //! Instruments: counters, gauges and histograms that record to a [`Series`]. They wrap the OpenTelemetry SDK's, one per
 //! backend, and bind each to a series at its first record. A bound instrument records in tens of nanoseconds; one that
-//! is bound before it has anything to say would export a zero.
+//! is bound before its first value would export a zero.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ pub struct Instruments<'a> {
 }
 
 impl<'a> Instruments<'a> {
-    /// For the instance of this name of a recorder, with one meter per backend that it is routed to.
+    /// For the recorder instance with this name, with one meter per backend that it is routed to.
     pub(crate) const fn new(instance: &'a str, spec: &'static Spec, meters: &'a [Meter]) -> Self {
         Self { instance, spec, meters, gauges: Vec::new(), mismatches: Vec::new() }
     }
@@ -37,7 +37,7 @@ impl<'a> Instruments<'a> {
         (self.gauges, self.mismatches)
     }
 
-    /// The instrument's name, and whether the recorder's spec says what is built.
+    /// The instrument's name; reports a mismatch if the recorder's spec differs.
     fn name(&mut self, spec: &'static InstrumentSpec, built: InstrumentKind) -> String {
         let name = spec.full_name(self.instance);
         if !self.spec.instruments.contains(spec) {
@@ -66,7 +66,7 @@ impl<'a> Instruments<'a> {
         self.histogram_with(spec, spec.buckets)
     }
 
-    /// A distribution with buckets of one's own: ascending upper bounds, in the instrument's unit.
+    /// A distribution with your own buckets: ascending upper bounds, in the instrument's unit.
     pub fn histogram_with(&mut self, spec: &'static InstrumentSpec, buckets: &[f64]) -> Histogram {
         let name = self.name(spec, InstrumentKind::Histogram);
         Histogram(Bindings::new(spec, true, self.meters, |meter| {
@@ -79,7 +79,7 @@ impl<'a> Instruments<'a> {
         }))
     }
 
-    /// The last value of something, for each source while that is there.
+    /// The last value, for each source while it is connected.
     pub fn gauge<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Gauge<T> {
         let name = self.name(spec, InstrumentKind::Gauge);
         let gauge = Gauge { spec, values: Arc::default() };
@@ -106,7 +106,7 @@ impl<T: Number> Counter<T> {
 pub struct UpDownCounter<T: Signed = i64>(Bindings<otel::UpDownCounter<T>>);
 
 impl<T: Signed> UpDownCounter<T> {
-    /// Adds to the series; a negative value takes away.
+    /// Adds to the series; a negative value subtracts.
     #[inline]
     pub fn add(&mut self, series: Series<'_>, value: T) {
         self.0.each(series, |bound| bound.add(value));
@@ -117,7 +117,7 @@ impl<T: Signed> UpDownCounter<T> {
 pub struct Histogram(Bindings<otel::Histogram<f64>>);
 
 impl Histogram {
-    /// Records a value to the series. What is not finite is not recorded.
+    /// Records a value to the series. Values that are not finite are ignored.
     #[inline]
     pub fn record(&mut self, series: Series<'_>, value: f64) {
         if value.is_finite() {
@@ -157,7 +157,7 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// One SDK instrument per backend, and what they are bound to, by series.
+/// One SDK instrument per backend, and their bound handles, by series.
 struct Bindings<I: Bind> {
     spec: &'static InstrumentSpec,
     run_labels: bool,

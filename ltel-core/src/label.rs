@@ -1,4 +1,4 @@
-//! Label values: what tells the series of an instrument apart.
+//! Label values, which distinguish the series of an instrument.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -12,14 +12,14 @@ pub enum Label<'a> {
     Str(&'a str),
     /// A whole number.
     Int(i64),
-    /// Yes or no.
+    /// A bool.
     Bool(bool),
     /// The series does not have this label.
     #[default]
     Absent,
 }
 
-/// What can be a label.
+/// A type that can be a label.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a label",
     label = "not a label value",

@@ -1,8 +1,8 @@
 //! The core of ltel, the telemetry of [Locust](https://locust.io) load tests: events, the protocol that carries them,
 //! and the recorders that turn them into OpenTelemetry instruments and structured records.
 //!
-//! In the order in which an event passes: [`wire`] decodes a frame into an [`event`], [`runs`] know the run and the source
-//! it belongs to, a [`recorder`] sees it and writes to its [`instrument`]s and [`record`]s, and a [`backend`] reads those
+//! In the order in which an event passes: [`wire`] decodes a frame into an [`event`], [`runs`] find its run and its
+//! source, a [`recorder`] sees it and writes to its [`instrument`]s and [`record`]s, and a [`backend`] reads those
 //! through a [`meter`]. There are no sockets here and no async runtime.
 
 pub mod clock;
@@ -37,7 +37,7 @@ pub use ltel_macros::Recorder;
 pub use recorder::Recorder;
 pub use series::Series;
 
-/// What a recorder is written with.
+/// Everything that a recorder needs.
 pub mod prelude {
     pub use ltel_macros::Recorder;
 

@@ -1,5 +1,5 @@
-//! Meters: one OpenTelemetry provider per run, recorder and backend, read by hand. So each backend has its own resource,
-//! temporality and interval, requests stay small, and nothing outlives its run.
+//! Meters: one OpenTelemetry provider per run, recorder and backend, collected on demand. So each backend has its own
+//! resource, temporality and interval, requests stay small, and nothing outlives its run.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Stream, Temporality,
 };
 
-/// How a backend wants its metrics.
+/// A backend's settings for metrics.
 #[derive(Clone, Debug)]
 pub struct MeterSettings {
     /// The OTLP resource.
@@ -25,7 +25,7 @@ pub struct MeterSettings {
     pub exponential: bool,
 }
 
-/// Creates a meter for a recorder's instruments, and what reads them.
+/// Creates a meter for a recorder's instruments, and a collector that reads them.
 #[must_use]
 pub fn meter(settings: &MeterSettings, scope: &'static str, series_limit: usize) -> (Meter, Collector) {
     let reader = Arc::new(ManualReader::builder().with_temporality(settings.temporality).build());
@@ -63,7 +63,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// All points as they stand now.
+    /// All points at this moment.
     pub fn collect(&self) -> Result<ResourceMetrics, opentelemetry_sdk::error::OTelSdkError> {
         let mut metrics = ResourceMetrics::default();
         self.reader.collect(&mut metrics)?;
@@ -71,7 +71,7 @@ impl Collector {
     }
 }
 
-/// The SDK wants to own its reader, and we want to read it.
+/// A shared reader: the SDK takes ownership of its reader, but we have to call it.
 #[derive(Debug)]
 struct SharedReader(Arc<ManualReader>);
 

@@ -1,11 +1,11 @@
-//! The one rule for the names of metrics: the OpenTelemetry specification's "Instrument name syntax". The SDK drops other
-//! instruments in silence, so names are checked before: where a spec is written ([`crate::recorder::InstrumentSpec`], when it
+//! The one rule for the names of metrics: the OpenTelemetry specification's "Instrument name syntax". The SDK silently drops other
+//! instruments, so names are checked before: where a spec is written ([`crate::recorder::InstrumentSpec`], when it
 //! is compiled), and where a table of the configuration gives its recorder a name.
 
 /// The longest name of a metric, in bytes.
 const MOST: usize = 255;
 
-/// The longest name of a recorder whose metrics are named after it: room for a dot and a field is left.
+/// The longest name of a recorder whose metrics are named after it: it leaves room for a dot and a field.
 const MOST_OF_RECORDER: usize = 199;
 
 /// Whether an instrument can have this name: it starts with a letter of ASCII, and holds letters and digits of ASCII,
@@ -34,7 +34,7 @@ const fn has_valid_characters(name: &[u8]) -> bool {
     true
 }
 
-/// Whether metrics can be named after a recorder of this name: `<name>.<field>`.
+/// Whether metrics can be named after a recorder with this name: `<name>.<field>`.
 #[must_use]
 pub const fn begins_metric_names(name: &str) -> bool {
     is_metric_name(name) && name.len() <= MOST_OF_RECORDER

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::event::ResponseTime;
 
-/// What an instrument of `N` can record. What is absent, or beyond the range of `N` (a negative number for a counter), is
-/// not recorded.
+/// A type that an instrument of `N` can record. An absent value, or one out of the range of `N` (a negative number for a
+/// counter), is not recorded.
 ///
 /// ```
 /// use ltel_core::event::ResponseTime;
@@ -22,7 +22,7 @@ use crate::event::ResponseTime;
             of these. `Counter` and `Counter<u64>` are the same, `Counter<f64>` counts in fractions"
 )]
 pub trait AsNumber<N> {
-    /// The number, where there is one.
+    /// The number, if there is one.
     fn as_number(&self) -> Option<N>;
 }
 

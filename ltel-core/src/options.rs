@@ -1,4 +1,4 @@
-//! The keys that a table of options can have: what the configuration and the replay hold a table against.
+//! The keys that a table of options can have: the configuration and the replay check tables against them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use serde::forward_to_deserialize_any;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
-/// The keys of a type of options, as serde knows it.
+/// The keys of a type of options, as its `Deserialize` lists them.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
     listed: Option<&'static [&'static str]>,
@@ -17,23 +17,23 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Of the type `T`.
+    /// The keys of the type `T`.
     #[must_use]
     pub fn of<T: DeserializeOwned>() -> Self {
         let listed = Mutex::new(None);
-        // It gives no value, so this is always an error. A type that panics will do so again when it reads its table.
+        // There is no value, so this is always an error. A type that panics here panics again when it reads its table.
         let _ = catch_unwind(AssertUnwindSafe(|| T::deserialize(Lister(&listed)).is_ok()));
         Self { listed: listed.into_inner().unwrap_or_default(), unread: unread::<T> }
     }
 
-    /// All of them, if the type tells: a struct without `#[serde(flatten)]` does.
+    /// All keys, if the type lists them: a struct without `#[serde(flatten)]` does.
     #[must_use]
     pub const fn listed(&self) -> Option<&'static [&'static str]> {
         self.listed
     }
 
-    /// The keys of a table that the type does not read. Where the type tells no keys this is found by trial, and can only be
-    /// found if nothing else is wrong with the table.
+    /// The keys of a table that the type does not read. If the type does not list its keys, this tries each key, and works only
+    /// if the table has no other error.
     #[must_use]
     pub fn unknown(&self, table: &DeTable<'_>) -> Vec<String> {
         match self.listed {
@@ -64,7 +64,7 @@ fn unread<T: DeserializeOwned>(table: &DeTable<'_>) -> Vec<String> {
     keys.filter(|key| is_read_with(Some(key))).map(str::to_owned).collect()
 }
 
-/// Takes down the fields that a struct asks for.
+/// Notes the fields that a struct asks for.
 struct Lister<'a>(&'a Mutex<Option<&'static [&'static str]>>);
 
 impl<'de> Deserializer<'de> for Lister<'_> {
@@ -96,7 +96,7 @@ impl<'de> Deserializer<'de> for Lister<'_> {
     }
 }
 
-/// A value of the table, or one that no type takes but that can be buffered: bytes, of which TOML has none.
+/// A value of the table, or one that every type rejects but that serde can buffer: bytes, which TOML does not have.
 enum Trial<'a> {
     Value(Spanned<DeValue<'a>>),
     Refused,

@@ -1,4 +1,4 @@
-//! The points of a collection: one view over the SDK's types, which differ by the kind of the metric and the type of its
+//! The points of a collection: one view of the SDK's types, which differ by the kind of the metric and the type of its
 //! numbers. Backends and [`crate::replay`] read this.
 //!
 //! ```
@@ -50,9 +50,9 @@ pub enum MetricKind {
     Gauge,
     /// A sum, from the beginning or from the last collection.
     Sum {
-        /// Whether it only grows.
+        /// Whether it only increases.
         monotonic: bool,
-        /// What it is counted from.
+        /// Whether it counts from the beginning or from the last collection.
         temporality: Temporality,
     },
     /// A distribution over buckets with explicit bounds.

@@ -19,19 +19,19 @@ use crate::record::{Record, Records};
 use crate::series::Series;
 use crate::wire::TraceFeatures;
 
-/// What `needs(trace)` asks for: a place in a trace for each request. The system under test hears nothing of it, as long as no
-/// other recorder says so.
+/// The need of `needs(trace)`: trace ids for each request. They are not sent to the system under test unless another
+/// recorder asks for that.
 pub const TRACE: Option<TraceFeatures> =
     Some(TraceFeatures { ratio: 1.0, propagate: false, tasks: false, keep_failures: false, keep_slower_than_ms: None });
 
-/// What `needs(tasks)` asks for: the executions of tasks besides.
+/// The need of `needs(tasks)`: the executions of tasks as well.
 pub const TASKS: Option<TraceFeatures> = match TRACE {
     Some(trace) => Some(TraceFeatures { tasks: true, ..trace }),
     None => None,
 };
 
-// What closures are called through. An argument that is known when the closure is reached gives the closure its signature,
-// with the lifetimes of this very event: so its result may borrow from the event.
+// Closures are called through these functions. An argument before the closure fixes the closure's signature, with the
+// lifetimes of this event: so its result may borrow from the event.
 
 #[inline(always)]
 pub fn call1<E, R>(event: E, f: impl FnOnce(E) -> R) -> R {
@@ -63,7 +63,7 @@ pub fn field<T: AsField + ?Sized>(value: &T) -> Option<serde_json::Value> {
     value.as_field()
 }
 
-/// The bounds that a closure took from the options, as the SDK wants them: it would drop an instrument in silence otherwise.
+/// The bounds from a closure, made valid for the SDK, which would silently drop the instrument otherwise.
 pub fn bounds(bounds: impl Bounds) -> Vec<f64> {
     let mut bounds: Vec<f64> = bounds.to_bounds();
     bounds.retain(|bound| bound.is_finite());
@@ -134,7 +134,7 @@ macro_rules! counters {
 
             #[inline]
             fn write(&mut self, series: Series<'_>, value: $number) {
-                // Only grows, whatever a closure says.
+                // A counter only grows: a negative value is ignored.
                 #[allow(unused_comparisons)]
                 if value >= <$number>::default() {
                     self.add(series, value);
@@ -222,7 +222,7 @@ impl HistogramSlot for Histogram {
     label = "expected `Records`"
 )]
 pub trait RecordsSlot: Sized {
-    /// `field` is there if the record has no name of its own.
+    /// `field` is set if the record has no name of its own.
     fn build(instruments: &Instruments<'_>, spec: &'static RecordSpec, field: Option<&str>) -> Self;
     fn record(&self, kind: RecordKind, time: Timestamp) -> Record;
 }

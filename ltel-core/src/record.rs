@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::runs::SourceInfo;
 use crate::trace::TraceContext;
 
-/// What a record's line calls itself (`telemetry_type`), as existing pipelines index it.
+/// The `telemetry_type` of a record, which existing pipelines index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordKind {
     /// Something happened.
@@ -29,10 +29,10 @@ impl RecordKind {
     }
 }
 
-/// How grave it is; names as in OpenTelemetry's log data model and Python's logging.
+/// The severity; names as in OpenTelemetry's log data model and Python's logging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Severity {
-    /// All is well.
+    /// Normal operation.
     #[default]
     Info,
     /// The test's figures may be off, or the system under test failed.
@@ -66,7 +66,7 @@ impl Records {
         Self { name }
     }
 
-    /// One without fields.
+    /// A record without fields.
     #[must_use]
     pub fn at(&self, kind: RecordKind, time: Timestamp) -> Record {
         Record::new(kind, self.name.clone(), time)
@@ -82,13 +82,13 @@ pub struct Record {
     pub kind: RecordKind,
     /// Its name (`telemetry_name`).
     pub name: Cow<'static, str>,
-    /// How grave it is.
+    /// Its severity.
     pub severity: Severity,
-    /// The Locust process it is from; absent if it is from the run as a whole.
+    /// The Locust process that it is from; absent if it is about the whole run.
     pub source: Option<Arc<SourceInfo>>,
-    /// What it says in a sentence, for people; where it is absent, its name says enough. The body of a log record.
+    /// A message for people, the body of a log record; absent if the name is enough.
     pub body: Option<String>,
-    /// The request or task that it is about, in its trace.
+    /// The span of the request or task that it is about.
     pub trace: Option<TraceContext>,
     /// Its own fields, in the order in which they are shown.
     pub fields: Vec<(Cow<'static, str>, Value)>,
@@ -110,14 +110,14 @@ impl Record {
         }
     }
 
-    /// Sets how grave it is.
+    /// Sets the severity.
     #[must_use]
     pub const fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
 
-    /// Sets what it says in a sentence.
+    /// Sets the message.
     #[must_use]
     pub fn body(mut self, body: impl Into<String>) -> Self {
         self.body = Some(body.into());

@@ -1,4 +1,4 @@
-//! Which types of recorders and backends a binary has. Registration is explicit: one line per type, in the binary's `main`.
+//! The types of recorders and backends in a binary. Registration is explicit: one line per type, in the binary's `main`.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +27,7 @@ impl Registry {
         Self { types: Vec::new(), backends: Vec::new() }
     }
 
-    /// Adds a recorder type. A later one of the same name takes the place of the earlier.
+    /// Adds a recorder type. It replaces an earlier one with the same name.
     #[must_use]
     pub fn with<R: Recorder>(mut self) -> Self {
         self.types.retain(|have| have.spec.name != R::SPEC.name);
@@ -43,7 +43,7 @@ impl Registry {
         self
     }
 
-    /// Adds a type of backends. A later one of the same name takes the place of the earlier; one of your own takes that of a
+    /// Adds a type of backend. It replaces an earlier one with the same name; your own replaces a
     /// built-in one.
     #[must_use]
     pub fn backend<B: Backend>(mut self) -> Self {
@@ -61,7 +61,7 @@ impl Registry {
         self
     }
 
-    /// With the types of backends of another registry that this one has no backend of the same name for.
+    /// Adds the types of backends of another registry, except those whose name is already registered.
     #[must_use]
     pub fn with_backends_of(mut self, other: &Self) -> Self {
         let missing: Vec<_> =
@@ -75,7 +75,7 @@ impl Registry {
         self.backends.iter()
     }
 
-    /// The type of backends of this name.
+    /// The type of backend with this name.
     #[must_use]
     pub fn backend_type(&self, name: &str) -> Option<&BackendType> {
         self.backends.iter().find(|have| have.spec.name == name)
@@ -86,14 +86,14 @@ impl Registry {
         self.types.iter()
     }
 
-    /// The type of this name.
+    /// The type with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&RecorderType> {
         self.types.iter().find(|have| have.spec.name == name)
     }
 }
 
-/// Code of a type that panics while it reads its options, or says what it needs, is an error of the configuration.
+/// Turns a panic of a type, while it reads its options or states its needs, into an error of the configuration.
 fn caught<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().copied();
@@ -107,7 +107,7 @@ fn caught<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 pub struct RecorderType {
     /// What it emits.
     pub spec: &'static Spec,
-    /// The interval of its ticks where the configuration says none ([`Recorder::EVERY`]).
+    /// The interval of its ticks if the configuration sets none ([`Recorder::EVERY`]).
     pub every: Option<Duration>,
     /// The keys of its options.
     pub options: Keys,
@@ -115,7 +115,7 @@ pub struct RecorderType {
 }
 
 impl RecorderType {
-    /// Reads the recorder's options from its table of the configuration. The error knows where in the file it is.
+    /// Reads the recorder's options from its table of the configuration. The error has its location in the file.
     pub fn configure(&self, options: ValueDeserializer<'_>) -> Result<Box<dyn RecorderFactory>, Error> {
         (self.configure)(options)
     }
@@ -132,7 +132,7 @@ pub struct BackendType {
 }
 
 impl BackendType {
-    /// Reads the backend's options from its table of the configuration. The error knows where in the file it is.
+    /// Reads the backend's options from its table of the configuration. The error has its location in the file.
     pub fn read(&self, options: ValueDeserializer<'_>) -> Result<UncheckedBackend, Error> {
         (self.read)(options)
     }
@@ -144,7 +144,7 @@ pub struct UncheckedBackend(Box<CheckOptions>);
 type CheckOptions = dyn FnOnce(&mut Check<'_>) -> Option<Arc<dyn AnyBackend>>;
 
 impl UncheckedBackend {
-    /// Checks the options; what is wrong is told to `cx`.
+    /// Checks the options; reports errors to `cx`.
     pub fn check(self, cx: &mut Check<'_>) -> Option<Arc<dyn AnyBackend>> {
         (self.0)(cx)
     }

@@ -10,7 +10,7 @@ use crate::label::{Label, OwnedLabel};
 use crate::recorder::SpecMismatch;
 use crate::runs::{RunInfo, SourceInfo};
 
-// Stands for no source at all, and for the overflow series.
+// For events without a source, and for the overflow series.
 const NO_SOURCE: u32 = u32::MAX;
 
 /// One series: a set of label values of one source. Instruments record to it.
@@ -67,7 +67,7 @@ pub(crate) struct SeriesTable {
     entries: Vec<Entry>,
     overflow: Option<usize>,
     overflowed: u64,
-    // How many label values came where there should have been as many as names.
+    // The number of label values that were given, if it differed from the number of names.
     wrong_labels: Option<usize>,
 }
 

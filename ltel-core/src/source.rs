@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The part a Locust process plays.
+/// The role of a Locust process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
@@ -19,9 +19,9 @@ pub enum SourceKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {
-    /// The part it plays.
+    /// Its role.
     pub kind: SourceKind,
-    /// Locust's own id of it: the runner's `client_id` for a worker.
+    /// Locust's id for it: the runner's `client_id` for a worker.
     pub id: String,
     /// The number the master gave a worker, from 0.
     pub worker_index: Option<u32>,
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// Whether it speaks for the run as a whole: the master, or the only process.
+    /// Whether it reports for the whole run: the master, or the only process.
     #[must_use]
     pub fn coordinates(&self) -> bool {
         self.kind != SourceKind::Worker

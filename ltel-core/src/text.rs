@@ -1,5 +1,5 @@
-//! Text from outside, for people. What a client sent may hold escape sequences, line breaks and marks that turn the
-//! direction of text: on a terminal or in a log it is shown, and does nothing.
+//! Text from outside, for people. What a client sent may hold escape sequences, line breaks and marks that change the
+//! direction of text: here they are made visible and harmless.
 
 use std::fmt::{self, Write};
 
@@ -21,7 +21,7 @@ pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
     Printable { text, most }
 }
 
-/// Text as people may see it.
+/// Text that is safe to show.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a> {
     text: &'a str,

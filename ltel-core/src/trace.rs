@@ -1,4 +1,4 @@
-//! Traces: the ids that a request carries, and the spans that recorders make of them. A span is OpenTelemetry's own
+//! Traces: the ids that a request carries, and the spans that recorders make from them. A span is OpenTelemetry's own
 //! [`SpanData`], which exporters take as it is.
 
 use std::borrow::Cow;
@@ -9,16 +9,16 @@ pub use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Timestamp;
 
-/// Where a request or a task stands in its trace, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it.
+/// The position of a request or a task in its trace, as in [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// The trace.
     pub trace_id: TraceId,
-    /// Its own span: the ids that the system under test saw, where it saw any.
+    /// Its own span: the id that the system under test received, if any.
     pub span_id: SpanId,
     /// The span above it: a task's, or one that the user named.
     pub parent_span_id: Option<SpanId>,
-    /// The sampled flag. Without it the span is known only because a rule keeps it.
+    /// The sampled flag. Without it the span was sent only because a rule keeps it.
     pub sampled: bool,
 }
 

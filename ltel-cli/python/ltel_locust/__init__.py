@@ -90,7 +90,7 @@ def traceparent() -> str | None:
 
 
 def _tracer() -> Tracer | None:
-    """The tracer of an environment with traces; of several, which may differ in ratio, the first."""
+    """The tracer of the first environment with traces; several may differ in ratio."""
     for session in list(_sessions.values()):
         if session is not None and session.tracer.on:
             return session.tracer

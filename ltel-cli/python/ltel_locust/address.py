@@ -67,7 +67,7 @@ def _parse_tcp(text: str) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise AddressError(f"`{text}`: put the IPv6 address in brackets, such as {scheme}://[::1]:4327")
+        raise AddressError(f"`{text}`: put the IPv6 address in brackets: {scheme}://[::1]:4327")
     port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
     if not (colon and host and 0 < port < 65536):
         raise AddressError(f"`{text}` needs a host and a port: write {scheme}://host:port")

@@ -94,7 +94,7 @@ def _inherit(spawned: Any) -> None:
         if user is None:
             user, task = running, TASK.get()
         elif user == running and spawned.args[0].greenlet is not None:
-            task = TASK.get()  # not a new user, but a function that gets the running user as an argument
+            task = TASK.get()  # a function that gets the running user as an argument
         if user is None and task is None:
             return
         context = spawned.gr_context

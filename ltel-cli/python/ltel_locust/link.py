@@ -67,7 +67,7 @@ class Link:
         return self.sock.wants_write(has_data) if isinstance(self.sock, TlsSocket) else has_data
 
     def end(self) -> None:
-        """Shut down the connection, which wakes a greenlet that waits for it; the socket stays open."""
+        """Shut down the connection, which wakes a waiting greenlet; the socket stays open."""
         try:
             self.sock.shutdown(SHUT_RDWR)
         except OSError:
@@ -140,4 +140,4 @@ class Link:
             raise Refused(str(message.get("message")))
 
     def _not_ltel(self) -> NoReturn:
-        raise LinkError("what answers there does not speak ltel's protocol")
+        raise LinkError("the server does not speak ltel's protocol")

@@ -26,7 +26,7 @@ def look() -> None:
 
 
 def enter(span: Span) -> Any:
-    """Make a span current, as the parent of instrumentations' spans; returns a token for `leave`."""
+    """Make a span current, as parent of instrumentations' spans; returns a token for `leave`."""
     if not present:
         return None
     try:

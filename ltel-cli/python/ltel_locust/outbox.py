@@ -14,16 +14,16 @@ from .values import text
 
 #: bytes of one frame
 FRAME_LIMIT = 1_000_000
-#: what a queued frame takes beyond its bytes
+#: memory of a queued frame besides its bytes
 OVERHEAD = 256
 
 _strict = msgpack.Packer()
-# Slower, and takes anything: lone surrogates, integers of any size, foreign objects.
+# Slower, but accepts anything: lone surrogates, integers of any size, foreign objects.
 _lenient = msgpack.Packer(unicode_errors="backslashreplace", default=text)
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """The bytes of a frame: its length in four, then the map."""
+    """The bytes of a frame: a 4-byte length, then the map."""
     try:
         return _framed(_strict.pack(message))
     except (TypeError, ValueError, OverflowError):
@@ -35,7 +35,7 @@ def _framed(body: bytes) -> bytes:
 
 
 class Frame(NamedTuple):
-    """A queued frame, its run, and the rows that are lost with it, or executions of tasks."""
+    """A queued frame, its run, and the request rows or task executions that it carries."""
 
     data: bytes
     rows: int
@@ -44,15 +44,15 @@ class Frame(NamedTuple):
 
 
 class Outbox:
-    """The queue between the listeners, which only put, and the sender, which only takes."""
+    """The queue between the listeners, which only add, and the sender, which only takes."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        #: whether anything had to be dropped, for the log
+        #: whether anything was dropped, for the log
         self.overflowed = False
-        #: executions of tasks that had to be dropped; they are no requests, so of no run's account
+        #: task executions that were dropped; they are not requests, so no run counts them
         self.dropped_tasks = 0
-        #: the run that frames belong to unless they say another
+        #: the run that frames belong to unless they name another
         self.run: Run | None = None
         self._seq = 0
         self._size = 0
@@ -85,16 +85,16 @@ class Outbox:
         return sum(frame.tasks for frame in self._frames.values())
 
     def put(self, kind: str, fields: dict[str, Any]) -> None:
-        """Queue a frame without which a run cannot be understood."""
+        """Queue a frame that must never be dropped."""
         self._queue(Frame(encode(self._numbered(kind, frames.clean(kind, fields))), 0, self.run))
 
     def put_event(self, kind: str, fields: dict[str, Any]) -> None:
-        """Queue a frame that may be dropped if room is short."""
+        """Queue a frame that may be dropped if the queue is full."""
         data = encode(self._numbered(kind, frames.clean(kind, fields)))
         self._queue(Frame(data, 0, self.run), self._events)
 
     def put_rows(self, batch: list[Row], run: Run, since: float, until: float) -> None:
-        """Queue request rows, in as many frames as they need; the list is ours from here on.
+        """Queue request rows, in as many frames as they need; the list now belongs to the outbox.
 
         They were reported between two times, in seconds since the epoch.
         """
@@ -115,7 +115,7 @@ class Outbox:
             self.put_rows(batch[:middle], run, since, until)
             self.put_rows(batch[middle:], run, since, until)
         else:
-            # One row of this size has texts that were never cut.
+            # Only a row whose texts were not cut can be this large.
             self.put_rows([(*clean(batch[0])[:7], None)], run, since, until)
 
     def put_tasks(self, batch: list[Any]) -> None:
@@ -129,7 +129,7 @@ class Outbox:
             self.put_tasks(batch[middle:])
 
     def roll_back(self, last: int) -> None:
-        """Take back the frames after `last`, which nobody has seen yet."""
+        """Remove the frames after `last`, which have not been sent yet."""
         self._seq = last
         for seq in [seq for seq in self._frames if seq > last]:
             del self._frames[seq]
@@ -157,7 +157,7 @@ class Outbox:
         return bool(self._unsent)
 
     def acknowledge(self, seq: int) -> None:
-        """Forget all up to `seq`: the receiver has processed it."""
+        """Forget all frames up to `seq`: the receiver has processed them."""
         seq = min(seq, self._seq)
         while self._frames and next(iter(self._frames)) <= seq:
             self._size -= _size(self._frames.popitem(last=False)[1])
@@ -168,7 +168,7 @@ class Outbox:
             self._count_dropped(self._doubtful.popleft()[1], -1)
 
     def resume(self, last_seq: int) -> None:
-        """Begin a connection: all after `last_seq` is to be sent again."""
+        """Begin a connection: send all frames after `last_seq` again."""
         self.acknowledge(last_seq)
         self._doubtful.clear()  # begun on the connection before, and not received
         self._begun = 0

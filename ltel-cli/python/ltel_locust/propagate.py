@@ -1,8 +1,8 @@
 """Sends `traceparent` with the requests of HttpUser and FastHttpUser.
 
 Both clients send in one method and put the response it returns into the event, whenever that
-fires. So the span travels there and back on the response itself: neither the context that users
-see nor the greenlet that reports matters.
+fires. So the response itself carries the span, whatever the user's context and the greenlet that
+reports it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _NAMES = (w3c.NAME, w3c.NAME.encode())
 def install() -> None:
     """Wrap the clients; a second call changes nothing.
 
-    They stay wrapped: each request looks up the tracer of its environment, and without one goes
-    its usual way.
+    They stay wrapped: each request looks up the tracer of its environment, and without one is sent
+    as usual.
     """
     for client, request_event in internals.http_clients():
         _wrap(client, request_event)
@@ -38,7 +38,7 @@ def _wrap(client: type, request_event: Look) -> None:
     if issubclass(client, Session):
         defaults, sent = _headers, _sent
     else:
-        # Nothing stands between this client and the socket that could set another header.
+        # Nothing between this client and the socket can set another header.
         defaults, sent = _headers_of_agent, _nothing
 
     @wraps(original)
@@ -61,7 +61,7 @@ def _wrap(client: type, request_event: Look) -> None:
         try:
             seen = _text(sent(response))
             if seen is not None and seen != header:
-                # An `auth` or an instrumentation set another one, later. That of an
+                # An `auth` or an instrumentation set another header, later. That of an
                 # instrumentation is below our span, and its own span between ours and the target.
                 given = w3c.parse(seen)
                 if given is None or span is None or given.trace != span.trace:
@@ -93,26 +93,26 @@ def _nothing(_response: Any) -> None:
 def _prepare(
     tracer: Tracer, kwargs: dict[str, Any], defaults: Mapping[Any, Any]
 ) -> tuple[Span | None, str | None]:
-    """The span of a request and the header it is sent with, which is added if there is none."""
+    """The span of a request and its header, which is added if the request has none."""
     headers = kwargs.get("headers")
     if headers:
         if (key := _find(headers)) is not None:
-            # Of this request: by the recommendation it names the request itself.
+            # Set for this request: by the W3C recommendation it names the request itself.
             given = _text(headers[key])
             return _parsed(tracer.adopt, given), given
     if (key := _find(defaults)) is not None:
-        # Of all requests of this client: what it names is above them.
+        # Set for all requests of this client: it names their parent.
         given = _text(defaults[key])
         return _parsed(tracer.child, given), given
     span = tracer.begin()
     header = span.header()
-    # Not into the user's own map.
+    # Do not change the user's own map.
     kwargs["headers"] = {**headers, w3c.NAME: header} if headers else {w3c.NAME: header}
     return span, header
 
 
 def _find(headers: Mapping[Any, Any]) -> Any:
-    """The key under which there is a `traceparent`, in any case of letters."""
+    """The key of the `traceparent` header, in any case."""
     for key in headers:
         if len(key) == 11 and key.lower() in _NAMES:
             return key
@@ -120,13 +120,13 @@ def _find(headers: Mapping[Any, Any]) -> Any:
 
 
 def _parsed(make: Callable[[w3c.Parent], Span], value: str | None) -> Span | None:
-    # None: nothing that a receiver would follow was sent.
+    # None: no valid header was sent.
     given = w3c.parse(value) if value is not None else None
     return make(given) if given is not None else None
 
 
 def _sent(response: Any) -> Any:
-    """What the first hop of a request carried."""
+    """The header that the first hop of a request carried."""
     history = response.history
     request = (history[0] if history else response).request
     return None if request is None else request.headers.get(w3c.NAME)
@@ -139,5 +139,5 @@ def _text(value: Any) -> str | None:
 
 
 def _give_up(error: Exception) -> None:
-    """Leave a request as it is: its test must not notice."""
+    """Log the error and leave the request unchanged: the test must not fail."""
     once.failed("cannot send a traceparent with a request", error)

@@ -1,4 +1,4 @@
-"""Request rows: what is kept of a request event, and what becomes of odd values.
+"""Request rows: what is kept of a request event, and how odd values are converted.
 
 A row is `(start_time, request_type, name, response_time, response_length, status_code, error,
 extra)`. The listener only appends it as it is; all checks wait until a batch is packed.
@@ -17,7 +17,7 @@ Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 Ids = Callable[[Any, Any, Any, Any], "dict[str, Any] | None"]
 
 _INFINITY = float("inf")
-# An argument that Locust's own statistics require, and that an event was fired without.
+# An argument that Locust's own statistics require, but that the event does not have.
 _MISSING = object()
 
 
@@ -36,7 +36,7 @@ def listener(
     append = rows.append
 
     # This runs for every request of the test. Named parameters keep `url` and `context` out of a
-    # dict, and only a failure pays for a text.
+    # dict, and only a failure builds a text.
     def on_request(
         request_type: Any = _MISSING,
         name: Any = _MISSING,
@@ -50,7 +50,7 @@ def listener(
         **_kwargs: Any,
     ) -> None:
         status = None
-        if response is not None:  # not its truth: a 4xx or 5xx response is falsy
+        if response is not None:  # not its truth value: a 4xx or 5xx response is falsy
             try:
                 status = response.status_code
             except Exception:
@@ -89,17 +89,17 @@ def listener(
 
 
 def began(response_time: Any) -> float:
-    """When a request began that does not say so: it has just ended."""
+    """The start time of a request without one: it has just ended."""
     return clock.now() - (number(response_time) or 0.0) / 1000
 
 
 def failure(exception: Any) -> tuple[str, str] | None:
-    """Class and text of what Locust counts as a failure, which is any true exception."""
+    """Class and text of a failure, as Locust counts it: any truthy exception."""
     try:
         if not exception:
             return None
     except Exception:
-        return None  # Locust's own statistics fail at the same test, and count no failure
+        return None  # Locust's own statistics raise here too, and count no failure
     try:
         return kind(exception), text(internals.error_text(exception))
     except Exception:
@@ -113,7 +113,7 @@ def extra(
     ids: dict[str, Any] | None = None,
     response: Any = None,
 ) -> dict[str, Any] | None:
-    """What recorders asked for beyond the row; a span has url and user class in any case."""
+    """Extra fields that recorders asked for; a span always has url and user class."""
     found: dict[str, Any] = ids or {}
     if (ids or "url" in wanted) and url is not None:
         found["url"] = text(url)
@@ -131,10 +131,9 @@ def extra(
 
 
 def request_length(response: Any) -> int | None:
-    """Bytes of the body of the request that a response answers; None where they are not known.
+    """Bytes of the request body that a response answers; None if unknown.
 
-    Both of Locust's HTTP clients put the request into the response, also where it is that of an
-    error.
+    Both of Locust's HTTP clients put the request into the response, also into that of an error.
     """
     try:
         request = response.request
@@ -152,7 +151,7 @@ def request_length(response: Any) -> int | None:
             return len(body) if body.isascii() else len(body.encode())
         if isinstance(body, (bytes, bytearray)):
             return len(body)
-        # A file, or what else is read as it is sent.
+        # A file, or another body that is read while it is sent.
         length = int(request.headers["Content-Length"])
     except Exception:
         return None
@@ -160,9 +159,9 @@ def request_length(response: Any) -> int | None:
 
 
 def tidy(batch: list[Row]) -> int:
-    """Make each row what the protocol wants, in place; nearly all are so already.
+    """Convert each row to the types of the protocol, in place; nearly all rows need no change.
 
-    Gives the number of rows that are none: of events that Locust's own statistics refuse too.
+    Returns the number of invalid rows: of events that Locust's own statistics reject too.
     """
     infinity = _INFINITY
     longest = TEXT_LIMIT
@@ -170,7 +169,7 @@ def tidy(batch: list[Row]) -> int:
     for at, row in enumerate(batch):
         start, method, name, time_ms, length, status, _error, _extra = row
         # Exact types: CPython decides these faster than any other test, column-wise ones included.
-        # NaN is not below infinity. Any float is a start time: the receiver says what it is worth.
+        # NaN is not below infinity. Any float may be a start time: the receiver checks it.
         if (
             type(time_ms) is float
             and time_ms < infinity
@@ -195,7 +194,7 @@ def tidy(batch: list[Row]) -> int:
 
 
 def clean(row: Row) -> Row:
-    """The row with each value made what the protocol wants."""
+    """The row with each value converted to the type of the protocol."""
     start, method, name, time_ms, length, status, error, more = row
     start_time = number(start)
     return (
@@ -211,7 +210,7 @@ def clean(row: Row) -> Row:
 
 
 def integer(value: Any) -> int:
-    """A length in bytes; 0 where there is none."""
+    """A length in bytes; 0 if absent."""
     try:
         result = int(value)
     except Exception:
@@ -220,7 +219,7 @@ def integer(value: Any) -> int:
 
 
 def status_code(value: Any) -> int | None:
-    """A status code, where the response's is an integer that could be one."""
+    """The response's status code, if it is a valid integer."""
     try:
         if not isinstance(value, int) or isinstance(value, bool):
             return None

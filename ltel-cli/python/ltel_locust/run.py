@@ -22,14 +22,14 @@ class Run:
     locustfile: str | None
     #: when its test started here, in seconds since the epoch
     started: float | None = None
-    #: rows this process reported, delivered or not
+    #: rows that this process reported, delivered or not
     sent: int = 0
-    #: rows of those that it had to throw away
+    #: rows of those that it dropped
     dropped: int = 0
     ended: bool = False
-    #: `(sent, dropped)` as last told to the receiver
+    #: `(sent, dropped)` as last reported to the receiver
     reported: tuple[int, int] | None = None
-    #: the `client_id` of the master that a worker takes part for, where it has the plugin
+    #: the `client_id` of a worker's master, if the master has the plugin
     coordinator: str | None = None
     #: on the master, ids of the workers that took part
     sources: set[str] = field(default_factory=set)
@@ -38,8 +38,8 @@ class Run:
 def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | None) -> Run:
     """A new run, on the master or the local runner with this `client_id`.
 
-    Its identity goes into Locust's parsed options, which travel with the spawn message and so
-    reach every worker, late ones too, before that worker's own test_start.
+    Its id goes into Locust's parsed options, which are part of the spawn message and so reach
+    every worker, late ones too, before that worker's own test_start.
     """
     run = Run(new_run_id(), testplan, locustfile)
     if options is not None:
@@ -49,14 +49,14 @@ def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | 
             options.ltel_testplan = run.testplan
             options.ltel_locustfile = run.locustfile
         except Exception as error:
-            once.failed("cannot tell workers the id of their run", error)
+            once.failed("cannot send the run id to workers", error)
     return run
 
 
 def join(options: Any, testplan: str | None, locustfile: str | None) -> Run:
     """The run a worker takes part in, as its master named it."""
     return Run(
-        # None where the master has no plugin: then the receiver must find the run.
+        # None if the master has no plugin: then the receiver must find the run.
         getattr(options, "ltel_run_id", None) or os.environ.get("LTEL_RUN_ID") or None,
         getattr(options, "ltel_testplan", None) or testplan,
         getattr(options, "ltel_locustfile", None) or locustfile,

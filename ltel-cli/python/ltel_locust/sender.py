@@ -23,12 +23,12 @@ from .once import logger
 from .outbox import Outbox
 from .tls import TlsError, TlsSocket
 
-#: seconds between two looks at what is to be sent
+#: seconds between two checks for frames to send
 INTERVAL = 0.2
 CONNECT_TIMEOUT = 2.0
 BACKOFF_FIRST = 0.1
 BACKOFF_LAST = 2.0
-#: seconds that a drain gives a receiver which has never said `welcome`
+#: seconds that a drain waits for a receiver that has never sent `welcome`
 FIRST_WELCOME = 1.0
 
 # The originals, not gevent's: the socket never blocks, and a drain must not yield.
@@ -57,8 +57,8 @@ class Sender:
         self._tick = tick
         self._link: Link | None = None
         self._was_welcome = False
-        # What the greenlet waits for now. Nobody else may close it: libev ends the process if a
-        # file that somebody waits for is closed.
+        # The socket that the greenlet waits for. No other code may close it: libev ends the process
+        # if a file that is being waited for is closed.
         self._waits_for: socket.socket | None = None
         self._resolved: list[tuple[int, Any]] = []
         self._tls: Any = None
@@ -70,15 +70,15 @@ class Sender:
 
     @property
     def connected(self) -> bool:
-        """Whether a receiver listens to us now."""
+        """Whether the connection is established."""
         return self._link is not None and self._link.features is not None
 
     def start(self) -> None:
-        """Begin to send, in a greenlet."""
+        """Start sending, in a greenlet."""
         self._greenlet = gevent.spawn(self._run)
 
     def meet(self, timeout: float) -> None:
-        """Await what the receiver wants, unless an attempt to reach it has failed already.
+        """Wait for the receiver's `welcome`, unless an attempt to connect has failed already.
 
         As `drain` does, without yielding: a run time limit that ends in another greenlet, before
         the test has begun, would leave nothing of the test. The greenlet may be about to connect
@@ -90,14 +90,14 @@ class Sender:
         try:
             self._meet(end)
         except OSError as error:
-            # What takes longer than we have is no failure: the greenlet goes on with it.
+            # A timeout here is not a failure: the greenlet goes on connecting.
             if self._link is not None or time.monotonic() < end:
                 self._lost(error)
         except Exception as error:
-            logger.error("ltel: could not meet the receiver: %s: %s", type(error).__name__, error)
+            logger.error("ltel: cannot reach the receiver: %s: %s", type(error).__name__, error)
 
     def drain(self, timeout: float) -> None:
-        """Send the rest and await its acknowledgement, without yielding to other greenlets.
+        """Send the rest and wait for its acknowledgement, without yielding to other greenlets.
 
         Locust ends in more than one greenlet at once on a signal: if this yielded, the process
         could exit meanwhile.
@@ -108,9 +108,9 @@ class Sender:
         try:
             self._drain(end)
         except KeyboardInterrupt:
-            pass  # the user will not wait; what is left is counted
+            pass  # the user will not wait; the rest is counted as not delivered
         except Exception as error:
-            logger.error("ltel: could not drain: %s", error)
+            logger.error("ltel: cannot deliver the rest: %s", error)
 
     def stop(self) -> None:
         """Close the connection and end the greenlet."""
@@ -120,10 +120,10 @@ class Sender:
         self._close()
 
     def abandon(self) -> None:
-        """In a forked child: the connection is the parent's, and so is what it carries."""
+        """In a forked child: drop the connection, which belongs to the parent."""
         self._ended = True
         link, self._link = self._link, None
-        # Closed here only: to shut it down would end it for the parent too.
+        # Only closed: a shutdown would end the parent's connection too.
         if self._waits_for is not None:
             _replace(self._waits_for)
         if link is not None and link.sock is not self._waits_for:
@@ -142,7 +142,7 @@ class Sender:
             gevent.sleep(max(0.0, started + INTERVAL - time.monotonic()))
 
     def _step(self, until: float) -> None:
-        """Be connected, and move bytes until it is time for the next batch."""
+        """Connect if needed, and move bytes until it is time for the next batch."""
         try:
             if self._link is None:
                 self._open()
@@ -155,7 +155,7 @@ class Sender:
             self._lost(error)
 
     def _open(self) -> None:
-        """Connect, unless it is too early, or somebody else has connected meanwhile."""
+        """Connect, unless it is too early or another greenlet has connected meanwhile."""
         if time.monotonic() < self._next_attempt:
             return
         try:
@@ -171,7 +171,7 @@ class Sender:
             link.close()
 
     def _wait(self, timeout: float) -> bool:
-        """Yield until the connection is ready or it is time; whether it is still ours."""
+        """Yield until the connection is ready or it is time; False if it has been replaced."""
         link = self._link
         if link is None:
             return False
@@ -197,7 +197,7 @@ class Sender:
     def _meet(self, end: float) -> None:
         wait = _waiter(end)
         if self._link is None:
-            # To resolve a name takes its resolver's time, unless the greenlet has done so.
+            # Resolving a name can block, unless the greenlet has done so.
             if not (self._resolved or self._resolve_at_once()):
                 return
             self._link = self._connect(wait)
@@ -214,7 +214,7 @@ class Sender:
                 if self._link is None:
                     self._link = self._connect(wait)
                 self._pump()
-                self._tick()  # an acknowledgement may have changed what a run lost
+                self._tick()  # an acknowledgement may have changed what a run dropped
             except OSError as error:
                 self._lost(error)
                 if not self._was_welcome:
@@ -235,7 +235,7 @@ class Sender:
         if known is None and link.features is not None:
             self._backoff = BACKOFF_FIRST
             if not self._was_welcome or "lost" in self._said:
-                logger.info("ltel: telemetry goes to %s", self._address)
+                logger.info("ltel: sending telemetry to %s", self._address)
             self._said.discard("lost")
             self._was_welcome = True
             self._welcomed(link.features)
@@ -249,7 +249,7 @@ class Sender:
         self._resolved = [(int(family), where) for family, _, _, _, where in found]
 
     def _resolve_at_once(self) -> bool:
-        """Resolve what is no name: a path, or an address in digits."""
+        """Resolve an address that is not a host name: a path, or a numeric address."""
         address = self._address
         if address.path:
             self._resolved = [(socket.AF_UNIX, address.path)]
@@ -275,13 +275,13 @@ class Sender:
             except OSError as failed:
                 sock.close()
                 error = failed
-            except BaseException:  # of a greenlet that is killed, which would keep the socket
+            except BaseException:  # also when the greenlet is killed, which would leak the socket
                 sock.close()
                 raise
         raise error
 
     def _secured(self, sock: socket.socket) -> socket.socket | TlsSocket:
-        """The same with TLS, if the address wants it. The handshake comes with the first bytes."""
+        """Add TLS, if the address asks for it. The handshake happens with the first bytes."""
         if not self._address.tls:
             return sock
         if self._tls is None:
@@ -297,31 +297,31 @@ class Sender:
         self._next_attempt = time.monotonic() + self._backoff
         self._backoff = min(BACKOFF_LAST, self._backoff * 2)
         if isinstance(error, Refused):
-            text = f"ltel: {self._address} refuses telemetry: {error}"
+            text = f"ltel: {self._address} rejects telemetry: {error}"
             self._say(f"refused {error}", text, logging.ERROR)
         elif isinstance(error, TlsError):
-            text = f"ltel: no telemetry over TLS: {self._address}: {error}; will retry"
+            text = f"ltel: cannot send telemetry over TLS to {self._address}: {error}; will retry"
             self._say(f"tls {error}", text, logging.ERROR)
         elif self._was_welcome:
             self._say("lost", f"ltel: connection to {self._address} lost: {error}; will retry")
         else:
             self._say(
                 "nowhere",
-                f"ltel: telemetry goes nowhere: {self._address}: {error}. Start ltel-cli, or set "
+                f"ltel: cannot send telemetry to {self._address}: {error}. Start ltel-cli, or set "
                 "LTEL_ADDRESS or --ltel-address to where it listens; will retry",
             )
 
     def _end_with_parent(self) -> None:
-        """End Locust if the ltel that runs it was killed: there is no test without telemetry.
+        """End Locust if the ltel-cli that runs it was killed: the test must not run without it.
 
-        `ltel-cli run` says who it is. Whatever stands between it and this process, a shell or
-        Locust's own parent of several, its socket is gone with it.
+        `ltel-cli run` passes its process id. Even with a shell or Locust's own parent process in
+        between, its socket disappears with it.
         """
         parent = os.environ.get("LTEL_PARENT_PID", "")
         if not parent.isdigit() or not self._address.path or _is_alive(int(parent)):
             return
         self._ended = True
-        logger.error("ltel: ltel-cli was killed, and Locust ends with it")
+        logger.error("ltel: ltel-cli was killed: ending Locust")
         _remove_socket(self._address.path)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -335,7 +335,7 @@ class Sender:
         if link is None:
             return
         if link.sock is self._waits_for:
-            link.end()  # which wakes the greenlet, and that closes it
+            link.end()  # this wakes the greenlet, which closes it
         else:
             link.close()
 
@@ -351,13 +351,13 @@ def _connect_socket(sock: socket.socket, where: Any, wait: Waiter) -> None:
         raise OSError(code, os.strerror(code))
     if sock.family != getattr(socket, "AF_UNIX", None):
         if sock.getsockname() == sock.getpeername():
-            # A local port nobody listens on can be given to the connecting side itself.
+            # The kernel may connect an unused local port to itself.
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _waiter(end: float) -> Waiter:
-    """Waits not beyond `end`, and without yielding."""
+    """Wait until `end` at most, without yielding."""
 
     def wait(sock: Any, write: bool, timeout: float) -> bool:
         return _wait_blocking(sock, write, min(timeout, end - time.monotonic()))
@@ -371,12 +371,12 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # it is another user's
+        pass  # it belongs to another user
     return True
 
 
 def _remove_socket(path: str) -> None:
-    """Remove what a killed ltel has left: its socket, and the folder that held nothing else."""
+    """Remove what a killed ltel-cli has left: its socket, and the folder if it is empty."""
     try:
         os.unlink(path)
         os.rmdir(os.path.dirname(path))
@@ -385,9 +385,9 @@ def _remove_socket(path: str) -> None:
 
 
 def _replace(sock: socket.socket) -> None:
-    """Close the file of a socket that a greenlet waits for, with another in its place.
+    """Close the file of a socket that a greenlet waits for, by putting another in its place.
 
-    It is one at its end, which wakes the greenlet.
+    The other one is at its end, which wakes the greenlet.
     """
     try:
         reading, writing = os.pipe()

@@ -41,13 +41,13 @@ from .sender import Sender
 from .trace import Tracer
 from .values import kind, name, number, text
 
-# The originals: what gevent puts in their place tells greenlets apart, and puts them to sleep.
+# The originals: gevent's replacements distinguish greenlets, and switch them.
 _thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 #: rows of one frame; reaching it packs them at once, since a busy test may starve the sender
 BATCH = 1_000
-#: rows of OS threads that may wait for the thread of Locust's greenlets: beyond them they wait
+#: rows of OS threads that may wait for Locust's greenlet thread: beyond this the OS threads wait
 FOREIGN_ROWS = 200_000
 #: other events of OS threads that may wait for it, likewise
 FOREIGN_EVENTS = 10_000
@@ -71,10 +71,10 @@ def start(environment: Environment) -> Session | None:
 
 
 def _listener(method: Callable[..., None]) -> Callable[..., None]:
-    """A listener that raises nothing, and works in the thread of Locust's greenlets only.
+    """A listener that never raises, and works only in the thread of Locust's greenlets.
 
-    Runs and their frames belong to that thread. An event of another one is kept until it looks
-    for what is due; so nothing here needs a lock.
+    Runs and their frames belong to that thread. An event of another thread is kept until this
+    one picks it up, so nothing here needs a lock.
     """
 
     @wraps(method)
@@ -121,7 +121,7 @@ class Session:
         self._sender = Sender(where, self._outbox, self._hello, self._welcomed, self._tick)
         self._listen()
         self._sender.start()
-        # For Locust as a library, and for exits that fire no `quit`.
+        # For programs that use Locust as a library, and for exits that fire no `quit`.
         atexit.register(self.close)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
@@ -139,7 +139,7 @@ class Session:
         self._outbox.put_event("custom", fields)
 
     def close(self) -> None:
-        """Send what is left, wait a bounded time for its arrival, and end."""
+        """Send the rest, wait a limited time for its delivery, and end."""
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
@@ -156,7 +156,7 @@ class Session:
         lost_tasks = self._outbox.dropped_tasks + self._outbox.tasks
         if dropped or lost_tasks or len(self._outbox):
             logger.warning(
-                "ltel: not delivered: %d of %d requests (%d dropped for want of room, %d not "
+                "ltel: not delivered: %d of %d requests (%d dropped from a full buffer, %d not "
                 "acknowledged by the receiver)%s",
                 dropped + waiting,
                 sum(run.sent for run in self._runs),
@@ -168,8 +168,8 @@ class Session:
     # Frames
 
     def _hello(self) -> bytes:
-        # A run that has ended and arrived is no business of a new receiver.
-        # What waits over a lost connection may be of the run before: the first frame says.
+        # A new receiver does not need a run that has ended and was delivered.
+        # Frames kept over a lost connection may belong to the run before: the first frame tells.
         now = self._outbox.first_run() or (self._runs[-1] if self._runs else None)
         if now is not None and now.ended and not len(self._outbox):
             now = None
@@ -207,7 +207,7 @@ class Session:
         self._users_interval = number(features.get("users_interval")) or 1.0
         usage = number(features.get("usage_interval"))
         self._usage_interval = usage if usage and usage > 0 else None
-        # Whatever fails here, the figures are to be sent.
+        # Even if something fails here, the figures must be sent.
         try:
             self._process.cpu_percent()  # measures from here on
         except Exception as error:
@@ -219,7 +219,7 @@ class Session:
             logger.error("ltel: no traces: %s: %s", type(error).__name__, error)
 
     def _trace(self, features: Any) -> None:
-        """Begin or end trace context; Locust is touched only where it is wished for."""
+        """Begin or end trace context; Locust is patched only if tracing is on."""
         self.tracer.configure(features)
         hook = self._environment.events.request
         if not self.tracer.on:
@@ -227,7 +227,7 @@ class Session:
             vars(hook).pop("ltel_tracer", None)
             return
         self._wanted.add("trace")
-        # Where the clients and tasks of this environment find it.
+        # The clients and tasks of this environment find it here.
         hook.ltel_tracer = self.tracer
         current.install()  # a span has its user's class
         if self.tracer.propagates:
@@ -244,9 +244,8 @@ class Session:
         """Turn the collected rows into frames.
 
         Ctrl-C is an exception that can come between any two lines. Rows that had left their list
-        by then, and had not reached the outbox, would be gone: so it is as if nothing had been
-        done, and whoever flushes next has them all. OS threads only append to the lists, and may do
-        so at any time.
+        but not reached the outbox would be lost: so everything is undone, and the next flush has
+        them all. OS threads only append to the lists, and may do so at any time.
         """
         if _thread_id() != self._thread:
             self._hold_up()
@@ -256,13 +255,13 @@ class Session:
         sent = now.sent if now else 0
         since, until = self._since, clock.now()
         try:
-            # Emptied in place: the listeners hold these very lists.
+            # Emptied in place: the listeners hold these lists.
             del self._rows[: len(rows)]
             del self._task_rows[: len(task_rows)]
             self._since = until
             if now is None:
                 return  # Locust clears its own statistics of what came before the first run
-            # Counted first: where a frame cannot be made, what it costs shows.
+            # Counted first: if a frame cannot be made, its rows count as lost.
             now.sent += len(rows)
             if task_rows:
                 self._outbox.put_tasks(task_rows)
@@ -286,7 +285,7 @@ class Session:
             _sleep(0.001)
 
     def _take_foreign(self) -> None:
-        """Do what events of OS threads have left to be done here."""
+        """Process the events that OS threads have queued."""
         while self._foreign:
             try:
                 self._foreign.popleft()()
@@ -299,7 +298,7 @@ class Session:
             self._flush()
 
     def _tick(self) -> None:
-        """What is due at intervals, just before the sender looks for frames."""
+        """Periodic work, just before the sender looks for frames."""
         self._take_foreign()
         self._flush()
         self._report_runs()
@@ -321,12 +320,12 @@ class Session:
         if self._outbox.overflowed and not self._overflow_said:
             self._overflow_said = True
             logger.warning(
-                "ltel: more telemetry waits than LTEL_BUFFER_BYTES allows: "
-                "the oldest requests are dropped, and counted"
+                "ltel: the buffer is full (LTEL_BUFFER_BYTES): "
+                "the oldest requests are dropped and counted"
             )
 
     def _report_runs(self) -> None:
-        """Correct what an ended run's `done` said: late rows, or others dropped since."""
+        """Correct the `done` of an ended run, after late rows or more dropped rows."""
         for ended in self._runs:
             if ended.ended and ended.reported != (ended.sent, ended.dropped):
                 self._put_done(ended)
@@ -339,7 +338,7 @@ class Session:
         self._put("done", fields)
 
     def _put_users(self, over: bool = False) -> None:
-        """Tell how many users run, and of a master which workers do; at the end there are none."""
+        """Report the running users, and from a master its workers; none at the end."""
         runner = self._environment.runner
         if runner is None:
             return
@@ -370,7 +369,7 @@ class Session:
 
     def _no_usage(self, error: Exception) -> None:
         self._usage_interval = None
-        logger.error("ltel: no usage of this process: %s: %s", type(error).__name__, error)
+        logger.error("ltel: cannot measure this process: %s: %s", type(error).__name__, error)
 
     # Locust's events
 
@@ -395,15 +394,15 @@ class Session:
 
     @_listener
     def _on_test_start(self, **_kwargs: Any) -> None:
-        # Before a test there is nobody whom this keeps waiting; a receiver on this host answers in
-        # a few milliseconds, and one that is not there is known at once.
+        # Before a test this delays nothing; a receiver on this host answers in a few milliseconds,
+        # and a missing one is noticed at once.
         self._sender.meet(MEET_TIMEOUT)
         otel.look()
         self._begin_run()
 
     def _begin_run(self) -> None:
         self._flush()  # to the run before; Locust has just cleared its statistics of it
-        # A worker told to stop before its first user had started fires no test_stop.
+        # A worker that is stopped before its first user has started fires no test_stop.
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
         self._report_runs()
@@ -438,7 +437,7 @@ class Session:
             "locustfile": now.locustfile,
         }
         if not worker:
-            # A worker knows its share only.
+            # A worker knows only its share.
             fields["users"] = getattr(runner, "target_user_count", None)
             fields["spawn_rate"] = Piece(lambda: _spawn_rate(runner, parsed))
             fields["run_time"] = getattr(parsed, "run_time", None)
@@ -451,7 +450,7 @@ class Session:
             return
         try:
             self._note_workers(self._runs[-1])
-            self._had_users = True  # the last count is told in any case
+            self._had_users = True  # the last count is always reported
             self._flush()
             self._put_users(over=True)
         except Exception as error:
@@ -460,7 +459,7 @@ class Session:
         if internals.is_worker(self._environment.runner):
             self._finish(self._runs[-1])  # what comes later does not reach its master either
         else:
-            # Its account follows when Locust yields, or ends: the listeners of `quitting` come
+            # Its `done` follows when Locust yields or ends: the listeners of `quitting` come
             # before that, and Locust's figures have their requests.
             self._runs[-1].ended = True
 
@@ -538,7 +537,7 @@ class Session:
 
     def _forked(self) -> None:
         self._closed = True
-        self._runs.clear()  # without a run, rows are let go
+        self._runs.clear()  # without a run, rows are discarded
         self._trace(None)
         self._sender.abandon()
 
@@ -550,7 +549,7 @@ def _put_back(collected: list[Any], taken: list[Any]) -> None:
 
 
 def _host(environment: Environment) -> str | None:
-    """The host under test: the one that Locust was told, else that of all user classes."""
+    """The host under test: Locust's --host, else the host of all user classes."""
     if isinstance(environment.host, str) and environment.host:
         return environment.host
     hosts = [user_class.host for user_class in environment.user_classes]
@@ -559,12 +558,12 @@ def _host(environment: Environment) -> str | None:
 
 
 def _user(instance: Any) -> str:
-    """The class of the user of an error; tasks tell of theirs with their task set."""
+    """The user class of an error; tasks report their task set, which knows it."""
     if not issubclass(type(instance), locust.User):
         try:
             instance = getattr(instance, "user", instance)
         except Exception:
-            pass  # what else someone tells of
+            pass  # anything else that a program reports
     return kind(instance)
 
 

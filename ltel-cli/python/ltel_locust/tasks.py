@@ -1,7 +1,7 @@
 """Task spans: the requests of one task execution share a trace, below a span of the task.
 
-A task is a function or method, or a test function of a `PytestUser`. A nested TaskSet is none, it
-runs until it is interrupted; its tasks are.
+A task is a function or method, or a test function of a `PytestUser`. A nested TaskSet is not a task
+(it runs until it is interrupted), but its tasks are.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _wrap_pytest_users() -> None:
 
     def run(self: Any) -> Any:
         try:
-            # Of this user alone: the class shares its functions.
+            # For this user only: the class shares its functions.
             self.functions = [_Function(self, function) for function in self.functions]
         except Exception as error:
             once.failed("cannot trace test functions", error)
@@ -71,7 +71,7 @@ def _wrap_pytest_users() -> None:
 
 
 class _Function:
-    """A test function of pytest, each call of which has a span."""
+    """A pytest test function; each call has a span."""
 
     def __init__(self, user: Any, function: Any) -> None:
         self._user = user
@@ -103,7 +103,7 @@ class Execution:
 
     @classmethod
     def begin(cls, user: Any, label: Callable[[], str]) -> Execution | None:
-        """One of this user, where tasks are traced."""
+        """An execution of this user, if tasks are traced."""
         tracer = tracer_of(user.environment.events.request)
         if tracer is None or not tracer.tasks:
             return None
@@ -135,7 +135,7 @@ class Execution:
 
     def _tell(self, began: float, duration: float, error: tuple[str, str] | None) -> None:
         span, tracer = self._span, self._tracer
-        # With an unsampled task only the parents of what is kept.
+        # Of an unsampled task, only if one of its requests is kept.
         if not (span.sampled or span.kept or (error is not None and tracer.keep_failures)):
             return
         span.told = True
@@ -144,7 +144,7 @@ class Execution:
 
 
 def ended_by(raised: Any) -> Task | None:
-    """The span of the task that this exception has ended, if there is one that is told."""
+    """The span of the task that this exception has ended, if that was reported."""
     try:
         span = raised.ltel_task
     except Exception:
@@ -153,7 +153,7 @@ def ended_by(raised: Any) -> Task | None:
 
 
 def _mark(raised: BaseException, span: Task) -> None:
-    """Locust tells of the exception only after the task: till then it carries the task's span."""
+    """Attach the task's span to the exception: Locust reports it only after the task."""
     try:
         raised.ltel_task = span  # type: ignore[attr-defined]
     except Exception:
@@ -176,5 +176,5 @@ def _name(task_set: Any, task: Any) -> str:
 
 
 def _failure(raised: BaseException) -> tuple[str, str]:
-    # A false exception is no failure of a request, but it has ended this task.
+    # A falsy exception does not fail a request, but it has ended this task.
     return rows.failure(raised) or (kind(raised), text(raised))

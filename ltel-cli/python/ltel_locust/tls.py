@@ -1,7 +1,7 @@
 """TLS over a socket that never blocks: `tls://host:port`.
 
-The bytes of TLS are made in memory, and the socket is our own: so it makes no difference whether
-gevent has put its own `ssl` in the place of Python's, and nothing here yields or waits.
+TLS runs in memory and the socket is our own: so it does not matter whether gevent has replaced
+Python's `ssl`, and nothing here yields or waits.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ KEY_FILE = "LTEL_KEY_FILE"
 #: bytes that are encrypted at a time, so that a slow receiver does not make us hold more
 _CHUNK = 65_536
 
-# What an alert says that is about our certificate.
+# Alerts that are about our certificate.
 _OF_CERTIFICATES = ("CERT", "UNKNOWN_CA", "DECRYPT_ERROR", "ACCESS_DENIED")
 
 
 class TlsError(OSError):
-    """Why there is no TLS, for people."""
+    """Why TLS failed, as text for people."""
 
 
 def context() -> ssl.SSLContext:
-    """What the environment says of certificates; raises TlsError."""
+    """The certificates that the environment sets; raises TlsError."""
     ca, cert, key = (os.environ.get(name) for name in (CA_FILE, CERT_FILE, KEY_FILE))
     try:
         made = ssl.create_default_context(cafile=ca or None)
@@ -37,7 +37,7 @@ def context() -> ssl.SSLContext:
     if not (cert or key):
         return made
     if not cert:
-        raise TlsError(f"{KEY_FILE} is set, and {CERT_FILE} is not: set both")
+        raise TlsError(f"{KEY_FILE} is set but {CERT_FILE} is not: set both")
     try:
         # Never ask for a password: a load test has no terminal.
         made.load_cert_chain(cert, key or None, password=lambda: "")
@@ -84,7 +84,7 @@ class TlsSocket:
         try:
             self._flush()
         except BlockingIOError:
-            pass  # it goes out before anything else does
+            pass  # it is sent before anything else
         return written
 
     def recv(self, size: int) -> bytes:
@@ -109,7 +109,7 @@ class TlsSocket:
                 self._flush()
                 self._fill()
             except ssl.SSLEOFError:
-                raise TlsError("closed by the receiver: does it listen with TLS?") from None
+                raise TlsError("closed by the receiver: check that it listens with TLS") from None
             except ssl.SSLError as error:
                 self._say_goodbye()
                 raise _explained(error) from None
@@ -128,7 +128,7 @@ class TlsSocket:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]
 
     def _say_goodbye(self) -> None:
-        """Tell the receiver what is wrong, if that goes out at once."""
+        """Send the receiver an alert, if that is possible without waiting."""
         try:
             self._flush()
         except OSError:
@@ -139,16 +139,16 @@ def _explained(error: ssl.SSLError) -> TlsError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return TlsError(
             f"the receiver's certificate is not accepted: {error.verify_message}. Set {CA_FILE} to "
-            "the authority that signed it, and connect to a name that it has"
+            "the CA that signed it, and connect to a name that is in the certificate"
         )
     why, reason = _why(error), error.reason or ""
     if "ALERT" in reason and any(part in reason for part in _OF_CERTIFICATES):
         return TlsError(
             f"the receiver does not accept the client's certificate: {why}. Set {CERT_FILE} and "
-            f"{KEY_FILE} to one that it knows"
+            f"{KEY_FILE} to a certificate that it trusts"
         )
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-        return TlsError("what answers there does not speak TLS: use tcp://, or give ltel a `tls`")
+        return TlsError("the server does not speak TLS: use tcp://, or configure `tls` in ltel")
     return TlsError(f"TLS failed: {why}")
 
 

@@ -1,7 +1,7 @@
 """Trace context: which ids a request has, and whether its trace is sampled.
 
-A span is begun where its request is sent (`propagate`), if that is known, else when its event
-fires. Ids are numbers until they are told to someone.
+A span begins where its request is sent (`propagate`), if that is known, else when its event
+fires. Ids are numbers until they are sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import current, otel, w3c
 from .current import HANDED_OUT, PLACE, place
 from .values import number
 
-#: adopted spans that are remembered, so that a retry does not become a second span of their id
+#: adopted spans that are remembered, so that a retry does not become a second span with their id
 ADOPTED = 4_096
 _LOW = 2**64 - 1
 
@@ -37,7 +37,7 @@ class Span:
     ) -> None:
         self.trace = trace
         self.id = span
-        #: 0 where there is none
+        #: 0 if there is none
         self.parent = parent
         self.sampled = sampled
         self.task = task
@@ -45,11 +45,11 @@ class Span:
         self.told = False
 
     def header(self) -> str:
-        """The `traceparent` that makes others its children."""
+        """The `traceparent` header with this span as the parent."""
         return w3c.render(self.trace, self.id, self.sampled)
 
     def ids(self) -> dict[str, Any]:
-        """What a row or an event tells of it."""
+        """The fields of a row or an event."""
         found = {
             "trace_id": w3c.trace_text(self.trace),
             "span_id": w3c.span_text(self.id),
@@ -67,22 +67,22 @@ class Task(Span):
 
     def __init__(self, trace: int, span: int, sampled: bool) -> None:
         super().__init__(trace, span, 0, sampled)
-        #: whether a request of it is kept though its trace is not sampled
+        #: whether one of its requests is kept although its trace is not sampled
         self.kept = False
 
 
 def tracer_of(hook: Any) -> Tracer | None:
-    """The tracer of the environment whose request event this is, where it has one."""
+    """The tracer of the environment that owns this request event, if it has one."""
     tracer = getattr(hook, "ltel_tracer", None)
     # A mock of an event has every attribute.
     return tracer if type(tracer) is Tracer else None
 
 
 class Tracer:
-    """Makes spans as the receiver wishes."""
+    """Makes spans as the receiver asks."""
 
     def __init__(self, tell_task: Callable[[tuple[Any, ...]], None]) -> None:
-        #: takes the row of a task that is to be told
+        #: takes the row of a task that is to be reported
         self.tell_task = tell_task
         self.on = False
         self.propagates = False
@@ -93,7 +93,7 @@ class Tracer:
         self._adopted: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     def configure(self, features: Any) -> None:
-        """Do what a `welcome` says of traces; anything but a map turns them off."""
+        """Apply the trace settings of a `welcome`; anything but a map turns traces off."""
         self.on = isinstance(features, dict)
         wish = features if self.on else {}
         self.propagates = bool(wish.get("propagate"))
@@ -101,14 +101,14 @@ class Tracer:
         self.keep_failures = bool(wish.get("keep_failures"))
         self._keep_slower = number(wish.get("keep_slower_than_ms"))
         ratio = number(wish.get("ratio"))
-        # As the samplers TraceIdRatioBased of OpenTelemetry decide, so that one of the same ratio
-        # in the system under test comes to the same answer: the lower 64 bits against a bound.
+        # Like OpenTelemetry's sampler TraceIdRatioBased, so that one with the same ratio in the
+        # system under test decides the same: compare the lower 64 bits with a bound.
         self._bound = round(max(0.0, min(1.0 if ratio is None else ratio, 1.0)) * 2**64)
 
     def begin(self) -> Span:
         """The span of a request that is made here and now."""
         task = self._task()
-        # A span that the locustfile has begun itself lies between the task's and this one.
+        # A span that the locustfile has begun is between the task's and this one.
         if otel.present and (above := otel.current()) is not None:
             return Span(above.trace, _bits(64) or 1, above.span, above.sampled, task)
         if task is not None:
@@ -124,7 +124,7 @@ class Tracer:
     def hand_out(self) -> Span:
         """The span of a request that the user is about to make, and whose event they fire.
 
-        It is the same until an event of this greenlet or coroutine has taken it.
+        Returns the same span until an event of this greenlet or coroutine has taken it.
         """
         span = self._handed_out()
         if span is None:
@@ -138,7 +138,7 @@ class Tracer:
         return self._handed_out() or self._task() or (here.last if here else None)
 
     def adopt(self, given: w3c.Parent) -> Span:
-        """The span that the user has named for this very request, sampled as they say.
+        """The span that the user has named for this request, with the user's sampled flag.
 
         Named again, for a retry, it is the parent of the next.
         """
@@ -151,13 +151,13 @@ class Tracer:
         return Span(given.trace, given.span, 0, given.sampled)
 
     def child(self, given: w3c.Parent) -> Span:
-        """A span of its own below one that someone else has begun."""
+        """A new span below one that other code has begun."""
         return Span(given.trace, _bits(64) or 1, given.span, given.sampled)
 
     def ids(
         self, response: Any, url: Any, response_time: Any, error: object | None
     ) -> dict[str, Any] | None:
-        """What the row of a request event tells of its trace, if it is to be told."""
+        """The trace fields of a request's row, if they are to be reported."""
         span = None
         # The clients' own events have a url. One that a user fires about the same response, even
         # before theirs, is a request of its own.
@@ -171,8 +171,8 @@ class Tracer:
             span = self.begin() if span is None else self._take(span)
             place().last = span
         span.told = True
-        # Where every trace is sampled, every request is to have its span: one without ids would be
-        # taken for one that Locust did not trace, though it was sent with those that the user gave.
+        # If every trace is sampled, every request needs its span: one without ids would look
+        # untraced, although it was sent with the ids that the user gave.
         if not span.sampled and self._bound < 2**64:
             if not ((error is not None and self.keep_failures) or self._slow(response_time)):
                 return None
@@ -184,7 +184,7 @@ class Tracer:
         return current.task() if self.tasks else None
 
     def _handed_out(self) -> Span | None:
-        """What is handed out and was not taken; one task leaves nothing to the next."""
+        """Drop a span that was handed out but not taken: it must not reach the next task."""
         held = HANDED_OUT.get()
         return held[0] if held and held[0].task is self._task() else None
 
@@ -192,7 +192,7 @@ class Tracer:
         # Also for the coroutine, or its caller, that has the same list.
         if held := HANDED_OUT.get():
             held.clear()
-        # Whoever sends it once more makes another request.
+        # Sending it again is another request.
         self._remember(span.trace, span.id)
         return span
 

@@ -1,7 +1,7 @@
-"""Any value of Python as one that the protocol has; None where it cannot be one.
+"""Convert any Python value to a type of the protocol; None if that is impossible.
 
-Nothing here raises, whatever the value is. Even `isinstance` may: a proxy answers for the object
-it stands for, which may be gone.
+Nothing here raises, whatever the value is. Even `isinstance` may raise: a proxy asks the object
+that it stands for, which may be gone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def number(value: Any) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """How many: a fraction counts as the whole number below it."""
+    """A count: a fraction is rounded down."""
     if type(value) is int:
         whole = value
     else:
@@ -54,7 +54,7 @@ def text(value: Any, limit: int = TEXT_LIMIT) -> str:
     if type(value) is str and len(value) <= limit:
         return value
     try:
-        # The content of a str subclass, which is what Locust's statistics are keyed by.
+        # The content of a str subclass: Locust's statistics use it as the key.
         result = value if isinstance(value, str) else str(value)
         return str.__str__(result)[:limit]
     except Exception:
@@ -80,7 +80,7 @@ def names(values: Any) -> list[str]:
 
 
 def counts(mapping: Any) -> dict[str, int]:
-    """How many of each."""
+    """A count for each key."""
     return {
         name(key): whole for key, value in _items(mapping) if (whole := count(value)) is not None
     }

@@ -12,7 +12,7 @@ _SAMPLED = 0x01
 
 
 class Parent(NamedTuple):
-    """What a `traceparent` says: ids as numbers, never 0."""
+    """The content of a `traceparent`: ids as numbers, never 0."""
 
     trace: int
     span: int
@@ -25,22 +25,22 @@ def render(trace: int, span: int, sampled: bool) -> str:
 
 
 def trace_text(trace: int) -> str:
-    """A trace id in its 32 digits."""
-    return trace.to_bytes(16, "big").hex()  # in half the time of formatting
+    """A trace id as 32 hexadecimal digits."""
+    return trace.to_bytes(16, "big").hex()  # twice as fast as formatting
 
 
 def span_text(span: int) -> str:
-    """A span id in its 16 digits."""
+    """A span id as 16 hexadecimal digits."""
     return span.to_bytes(8, "big").hex()
 
 
 def parse(value: str) -> Parent | None:
-    """What the value says; None where the recommendation has receivers ignore it."""
+    """Parse the value; None if the recommendation tells receivers to ignore it."""
     match = _FORM.fullmatch(value.strip())
     if match is None:
         return None
     version, trace, span, flags, more = match.groups()
-    # A later version may add fields at the end, this one not.
+    # A later version may add fields at the end; this one may not.
     if version == "ff" or (version == "00" and more):
         return None
     parent = Parent(int(trace, 16), int(span, 16), bool(int(flags, 16) & _SAMPLED))

@@ -179,8 +179,8 @@ class SenderTest(unittest.TestCase):
         for broken, its_log, usage, traced in (
             ("propagate.install", "no traces: ", True, False),
             ("tasks.install", "no traces: ", True, False),
-            ("psutil.Process.cpu_percent", "no usage of this process: ", False, True),
-            ("psutil.net_io_counters", "no usage of this process: ", False, True),
+            ("psutil.Process.cpu_percent", "cannot measure this process: ", False, True),
+            ("psutil.net_io_counters", "cannot measure this process: ", False, True),
         ):
             for first in ("", "gevent.sleep(0.3)\n"):
                 with self.subTest(broken, first=first), Receiver(features=wishes) as receiver:
@@ -206,4 +206,4 @@ class SenderTest(unittest.TestCase):
                 receiver.address,
             )
             self.assertEqual(len(receiver.only("local").rows), 10)
-            self.assertEqual(said.count("could not meet the receiver: RuntimeError"), 1, said)
+            self.assertEqual(said.count("cannot reach the receiver: RuntimeError"), 1, said)

@@ -69,7 +69,7 @@ class Handshake(unittest.TestCase):
         with self.assertRaises(BlockingIOError):
             self.tls.recv(10)
         self.theirs.shutdown(socket.SHUT_WR)
-        with self.assertRaisesRegex(tls.TlsError, "does it listen with TLS"):
+        with self.assertRaisesRegex(tls.TlsError, "check that it listens with TLS"):
             self.tls.recv(10)
 
 

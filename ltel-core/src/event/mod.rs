@@ -1,4 +1,4 @@
-//! What happens in a load test, as Locust tells it: one struct per event. The same structs travel on the
+//! Events of a load test, as Locust reports them: one struct per event. The same structs travel on the
 //! wire ([`crate::wire`]) and reach recorders as [`Event`].
 //!
 //! Times are seconds since the Unix epoch (Python's `time.time()`), response times are
@@ -14,11 +14,11 @@ pub use self::single::{
     CpuWarning, Custom, ReportToMaster, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
 };
 
-/// The list of all events that travel one by one: the struct, which is the variant's name too; the `type` of its frame; what
-/// it says. Requests and tasks come in batches, and stand beside this list wherever it is used.
+/// The list of all events that are sent one by one: the struct, which is also the name of the variant; the `type` of its
+/// frame; its description. Requests and tasks are sent in batches, and are added wherever this list is used.
 ///
-/// `#[derive(Recorder)]` has a list of its own with the fields that it knows, since `ltel-macros` cannot depend on this
-/// crate; `ltel-macros/src/tests.rs` holds it against [`Event::NAMES`].
+/// `#[derive(Recorder)]` has its own list with the fields that it knows, since `ltel-macros` cannot depend on this
+/// crate; `ltel-macros/src/tests.rs` compares it with [`Event::NAMES`].
 macro_rules! single_events {
     ($with:ident) => {
         $with! {
@@ -31,7 +31,7 @@ macro_rules! single_events {
             UserError "user_error" "An exception in user code, outside any request."
             ResetStats "reset_stats" "Locust set its statistics back to zero (`--reset-stats`, or the web UI's button)."
             ReportToMaster "report_to_master" "A worker has reported its statistics to its master."
-            Custom "custom" "An event of the user's own (`ltel_locust.record` in a locustfile)."
+            Custom "custom" "A custom event (`ltel_locust.record` in a locustfile)."
         }
     };
 }
@@ -43,7 +43,7 @@ macro_rules! define_events {
         #[derive(Clone, Copy, Debug)]
         #[non_exhaustive]
         pub enum Event<'a> {
-            /// One request, or whatever a user reported as one.
+            /// One request, or anything that a user reported as one.
             Request(&'a Request<'a>),
             /// One execution of a task, where tasks are traced ([`crate::wire::TraceFeatures::tasks`]).
             Task(&'a Task<'a>),
@@ -69,7 +69,7 @@ macro_rules! define_events {
             }
         }
 
-        /// An event that travels in a frame of its own.
+        /// An event that is sent in its own frame.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(untagged)]
         #[non_exhaustive]

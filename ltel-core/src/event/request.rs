@@ -1,4 +1,4 @@
-//! The events that travel in batches: requests and executions of tasks.
+//! The events that are sent in batches: requests and executions of tasks.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -23,7 +23,7 @@ impl ResponseTime {
         Self(ms.is_finite().then_some(ms))
     }
 
-    /// Milliseconds, where there is a time.
+    /// Milliseconds, if there is a time.
     #[must_use]
     pub const fn ms(self) -> Option<f64> {
         self.0
@@ -44,7 +44,7 @@ impl PartialOrd<f64> for ResponseTime {
     }
 }
 
-/// Why Locust counts a request as failed, or what ended a task.
+/// The error for which Locust counts a request as failed, or that ended a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestError<'a> {
     /// The exception's class, such as `HTTPError`.
@@ -56,25 +56,25 @@ pub struct RequestError<'a> {
 /// One request: Locust's `request` event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request<'a> {
-    /// When it began, in seconds since the epoch, as its event says: Locust itself never looks at that.
+    /// When it began, in seconds since the epoch, as its event says. Locust itself does not use it.
     pub start_time: f64,
     /// When Locust reported it and its statistics counted it, in seconds since the epoch by the process' own clock. It is its
-    /// end where the source may have reported it then ([`crate::wire`]), and otherwise when the source packed it. Rates are
+    /// end if the source can have reported it then ([`crate::wire`]), and otherwise when the source packed it. Rates are
     /// computed from this.
     pub reported_at: f64,
-    /// Locust's `request_type`: the HTTP method, or whatever a client of another protocol reports.
+    /// Locust's `request_type`: the HTTP method, or what a client of another protocol reports.
     pub method: Cow<'a, str>,
     /// The name under which Locust groups it: the path, unless the test names it.
     pub name: Cow<'a, str>,
-    /// Milliseconds, where there is a time.
+    /// Milliseconds, if there is a time.
     pub response_time: ResponseTime,
     /// Bytes of the response's body.
     pub response_length: u64,
-    /// The HTTP status; 0 or absent where no response came.
+    /// The HTTP status; 0 or absent if there was no response.
     pub status_code: Option<u16>,
-    /// Present if and only if Locust counts a failure.
+    /// Present if Locust counts a failure.
     pub error: Option<RequestError<'a>>,
-    /// What some recorders ask for beyond that ([`crate::wire::Features`]).
+    /// Details that are sent only if a recorder asks for them ([`crate::wire::Features`]).
     pub extra: Option<Box<Extra<'a>>>,
 }
 
@@ -85,31 +85,31 @@ impl Request<'_> {
         self.start_time + self.response_time.ms().unwrap_or(0.0) / 1e3
     }
 
-    /// [`Extra::url`], where a recorder asked for it.
+    /// [`Extra::url`], if a recorder asked for it.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         self.extra.as_ref()?.url.as_deref()
     }
 
-    /// [`Extra::user_class`], where a recorder asked for it.
+    /// [`Extra::user_class`], if a recorder asked for it.
     #[must_use]
     pub fn user_class(&self) -> Option<&str> {
         self.extra.as_ref()?.user_class.as_deref()
     }
 
-    /// [`Extra::context`], where a recorder asked for it and the locustfile gave one.
+    /// [`Extra::context`], if a recorder asked for it and the locustfile gave one.
     #[must_use]
     pub fn context(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
         self.extra.as_ref().map(|extra| &extra.context).filter(|context| !context.is_empty())
     }
 
-    /// [`Extra::request_length`], where a recorder asked for it and the client knows it.
+    /// [`Extra::request_length`], if a recorder asked for it and the client knows it.
     #[must_use]
     pub fn request_length(&self) -> Option<u64> {
         self.extra.as_ref()?.request_length
     }
 
-    /// Its ids in its trace, where a recorder asked for traces and this request is one that it may want.
+    /// Its trace ids, if a recorder asked for traces and this request is among those that it needs.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
         let extra = self.extra.as_ref()?;
@@ -118,7 +118,7 @@ impl Request<'_> {
     }
 }
 
-/// Details of a request that are sent only where a recorder asks for them.
+/// Details of a request that are sent only if a recorder asks for them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Extra<'a> {
     /// The full URL.

@@ -1,4 +1,4 @@
-//! The events that travel one by one, each in a frame of its own.
+//! The events that are sent one by one, each in its own frame.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct TestStart {
     /// The run that begins. The master makes it and Locust carries it to the workers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The name of the test plan, where the user gave one to Locust.
+    /// The name of the test plan, if the user set one in Locust.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub testplan: Option<String>,
     /// The host under test (`--host`).
@@ -27,7 +27,7 @@ pub struct TestStart {
     /// Users spawned per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spawn_rate: Option<f64>,
-    /// Seconds the test shall run.
+    /// The run time of the test, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_time: Option<f64>,
     /// Names of the user classes.
@@ -36,7 +36,7 @@ pub struct TestStart {
     /// The locustfile's name without its folder and `.py`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locustfile: Option<String>,
-    /// From a worker, the `client_id` of its master ([`crate::wire::Hello`]), where that has the plugin.
+    /// From a worker, the `client_id` of its master ([`crate::wire::Hello`]), if the master has the plugin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coordinator: Option<String>,
 }
@@ -59,7 +59,7 @@ pub struct SpawningComplete {
     pub user_count: u64,
 }
 
-/// Locust's `cpu_warning`: the process has used most of a core for a while, its figures may be off.
+/// Locust's `cpu_warning`: the process has used most of a core for a while, so its figures may be off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CpuWarning {
@@ -118,7 +118,7 @@ pub struct UserError {
     pub error: String,
     /// Python's traceback.
     pub traceback: String,
-    /// The trace of the task that it ended, where tasks are traced: 32 hexadecimal digits.
+    /// The trace of the task that it ended, if tasks are traced: 32 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
     /// That task's span: 16 hexadecimal digits.
@@ -150,7 +150,7 @@ pub struct ResetStats {
     pub reports: Option<BTreeMap<String, u64>>,
 }
 
-/// A worker has reported its statistics to its master, and begins to count anew: every three seconds, and at the end.
+/// A worker has reported its statistics to its master and starts counting from zero: every three seconds, and at the end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReportToMaster {
@@ -160,7 +160,7 @@ pub struct ReportToMaster {
     pub number: u64,
 }
 
-/// An event of the user's own.
+/// A custom event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Custom {
@@ -168,10 +168,10 @@ pub struct Custom {
     pub time: f64,
     /// What happened.
     pub name: String,
-    /// Whatever the user attached.
+    /// Attributes that the user attached.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub attributes: serde_json::Map<String, serde_json::Value>,
-    /// A number, where the event has one.
+    /// A number, if the event has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
 }

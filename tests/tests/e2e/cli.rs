@@ -180,7 +180,7 @@ fn a_token() {
     let locust = ["--headless", "-f", "counting.py", "-t2s"];
     let mut refused = scene.start("refused", scene.locust_to(&scene.address(), locust));
     assert_eq!(refused.wait(SLOW), Exit::Code(0));
-    assert!(refused.stderr().contains("refuses telemetry"), "{}", refused.stderr());
+    assert!(refused.stderr().contains("rejects telemetry"), "{}", refused.stderr());
     let mut welcome = scene.locust_to(&scene.address(), locust);
     welcome.env("LTEL_TOKEN", "secret");
     assert_eq!(scene.start("welcome", welcome).wait(SLOW), Exit::Code(0));

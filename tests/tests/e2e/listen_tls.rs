@@ -53,7 +53,7 @@ fn locust_over_tls() {
         lines.check_figures(&scene.witnessed());
         check_account(lines.report());
         assert_eq!(lines.report().telemetry["complete"], true, "{run}");
-        assert!(locust.stderr().contains("telemetry goes to tls://localhost"), "{}", locust.stderr());
+        assert!(locust.stderr().contains("sending telemetry to tls://localhost"), "{}", locust.stderr());
     }
 }
 
