@@ -1,11 +1,11 @@
-//! The time, for those parts that meet the outside world.
+//! The system's clocks: the only place that reads them.
 
 use std::time::Duration;
 
 use ltel_core::{Clock, Now, Timestamp};
 use tokio::time::Instant;
 
-/// The wall-clock time now, for stamps.
+/// The wall-clock time, for timestamps.
 pub(crate) fn now() -> Timestamp {
     Clock::System.now()
 }
@@ -19,18 +19,18 @@ pub(crate) struct Clocks {
 }
 
 impl Clocks {
-    /// The steady time begins now.
+    /// Starts the steady clock.
     pub(crate) fn start() -> Self {
         Self { start: Instant::now(), wall: now }
     }
 
-    /// With another wall clock.
+    /// The same, with another wall clock.
     #[cfg(test)]
     pub(crate) fn with_wall(wall: fn() -> Timestamp) -> Self {
         Self { wall, ..Self::start() }
     }
 
-    /// When the steady time is so much, or in the far future.
+    /// The instant of a steady time, capped in the far future.
     pub(crate) fn instant(&self, steady: Duration) -> Instant {
         const FAR: Duration = Duration::from_hours(24 * 365 * 30);
         self.start + steady.min(FAR)

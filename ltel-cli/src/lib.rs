@@ -1,5 +1,5 @@
-//! ltel's command line and everything behind it: it receives what Locust reports, lets the recorders record it, and hands
-//! their output to the backends.
+//! ltel's command line and everything behind it: it receives Locust's events, passes them to the recorders, and passes the
+//! recorders' output to the backends.
 //!
 //! A binary with recorders of its own is one line:
 //!
@@ -16,16 +16,17 @@ mod runs;
 mod deliver;
 pub mod config;
 mod clock;
+mod plural;
 
 pub use cli::run;
 
-/// A registry with the built-in backends, which [`run`] adds by itself. A backend of the program's own keeps its place.
+/// Adds the built-in backends to a registry, as [`run`] does. A backend that the program has registered is not replaced.
 #[must_use]
 pub fn with_backends(registry: ltel_core::registry::Registry) -> ltel_core::registry::Registry {
     registry.with_backends_of(&deliver::built_in())
 }
 
-/// The book's code blocks, which need all crates that a custom recorder has.
+/// Tests the book's code blocks, which need all dependencies of a custom recorder.
 #[cfg(doctest)]
 #[doc = include_str!("../../recorders/README.md")]
 struct Book;

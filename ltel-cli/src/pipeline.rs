@@ -1,12 +1,11 @@
-//! Every stage, and how they hang together:
+//! All stages, and how they are connected:
 //!
 //! ```text
 //! Locust --frames--> listen -> connection -> runs -> recorders -> backends --> JSON | OTLP | Prometheus
 //!        <---acks---
 //! ```
-//!
-//! Each arrow is a bounded queue, or (to the backends) one that drops and counts. A connection waits for the runs: its
-//! socket's buffers fill, then the plugin's own. The runs wait for nobody.
+//! Each arrow is a bounded queue; the queues to the backends drop and count when full. Connections wait for the runs: then
+//! the socket's buffers fill, then the plugin's. The runs never wait.
 
 mod own_metrics;
 
@@ -34,13 +33,13 @@ use own_metrics::OwnMetrics;
 // Frames between the connections and the runs, so that neither waits for the other at each frame.
 const DELIVERIES: usize = 64;
 
-/// How long clients may take to hear that their last frames were recorded. One that does not listen is not waited for.
+/// How long clients have to read their last acknowledgements.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// How long people wait without a word.
+/// How long ltel waits before it says what it waits for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
 
-/// All stages at work.
+/// All running stages.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) status: watch::Receiver<Status>,
@@ -54,7 +53,7 @@ pub(crate) struct Pipeline {
     failures: Failures,
 }
 
-/// What is left when all stages are over.
+/// What remains when all stages have ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
@@ -63,11 +62,11 @@ pub(crate) struct Ended {
     pub(crate) summary: Arc<Summary>,
     pub(crate) backends: Vec<(BackendConfig, Delivered)>,
     pub(crate) faults: Arc<Faults>,
-    /// The stages that ended by a panic, or did not end in time.
+    /// The stages that panicked, or did not end in time.
     pub(crate) failures: Vec<String>,
 }
 
-/// Which stages ended badly. Told to people at once, and part of the exit code.
+/// Which stages failed. Logged at once, and part of the exit code.
 #[derive(Clone, Debug)]
 struct Failures(Arc<watch::Sender<Vec<String>>>);
 
@@ -77,7 +76,7 @@ impl Failures {
         self.0.send_modify(|failures| failures.push(failure));
     }
 
-    /// Runs a stage in a task of its own. Without a value where it panicked.
+    /// Runs a stage in its own task. Yields `None` if it panicked.
     fn watch<T: Send + 'static>(
         &self,
         stage: &'static str,
@@ -96,7 +95,7 @@ impl Failures {
     }
 }
 
-/// What a panic says.
+/// A panic's message.
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
@@ -146,16 +145,16 @@ impl Pipeline {
         }
         let answers = TaskTracker::new();
         let listening = listeners.serve(deliver, Arc::clone(&faults), answers.clone());
-        let listening = failures.watch("the task that listens", listening);
+        let listening = failures.watch("the task of the listeners", listening);
         Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work, failures })
     }
 
-    /// Opens the files of backends again with each request, until the pipeline ends.
+    /// Reopens the backends' files at each request, until the pipeline ends.
     pub(crate) fn reopen_at(&self, mut requests: watch::Receiver<u64>) {
         let reopen: Vec<_> = self.backends.iter().map(RunningBackend::reopen).collect();
         tokio::spawn(async move {
             while requests.changed().await.is_ok() {
-                tracing::info!("SIGHUP: opening files again");
+                tracing::info!("SIGHUP: reopening files");
                 for reopen in &reopen {
                     reopen();
                 }
@@ -163,29 +162,29 @@ impl Pipeline {
         });
     }
 
-    /// Takes no more connections. Those that are open stay.
+    /// Stops accepting connections. Open ones stay.
     pub(crate) fn close(&self) {
         self.listening.abort();
     }
 
-    /// Waits until a stage has failed without which ltel is of no use.
+    /// Waits until a stage fails that ltel cannot work without.
     pub(crate) async fn failed(&self) {
         let _ = self.failures.0.subscribe().wait_for(|failures| !failures.is_empty()).await;
     }
 
-    /// Waits until no run is at work. Clients that are still connected may have something left for a run that is over, so they
-    /// have the grace period to leave.
+    /// Waits until no run is active. Clients that are still connected may hold data of a run that is over, so they get the
+    /// grace period to disconnect.
     pub(crate) async fn drained(&self, grace: Duration) {
         let mut status = self.status.clone();
         let at_rest = |status: &Status| status.active == 0;
-        // An error: the runs have ended.
+        // An error means that the task of the runs has ended.
         let _ = status.wait_for(at_rest).await;
         let _ = timeout(grace, status.wait_for(|status| status.active == 0 && status.connected == 0)).await;
         let _ = status.wait_for(at_rest).await;
     }
 
-    /// Ends all stages in order: nothing more comes in, open runs are completed, backends deliver what they have. All of it takes
-    /// [`DRAIN`] at most, and no longer than until `interrupted`: what backends still hold then is given up, and counted.
+    /// Ends all stages in order: stops input, ends active runs, lets backends deliver what they hold. Takes at most
+    /// [`DRAIN`], and ends early when `interrupted`: items that backends still hold then are given up, and counted.
     pub(crate) async fn end(mut self, interrupted: impl Future<Output = ()>) -> Ended {
         self.close();
         self.stop.send_replace(true);
@@ -196,14 +195,14 @@ impl Pipeline {
             Some(outcome) => outcome.ok().flatten(),
             None => {
                 self.failures.add("the last events were not recorded in time".to_owned());
-                // It holds the backends' queues: none of them would come to its end.
+                // It holds the backends' queues: with it, no backend would end.
                 patience.give_up();
                 None
             }
         };
         let mut accounts = Vec::new();
         for mut backend in self.backends {
-            let what = format!("backend `{}` to deliver what it has", backend.config.name);
+            let what = format!("backend `{}` to deliver what it holds", backend.config.name);
             match patience.wait(&mut backend.task, &what, interrupted.as_mut()).await {
                 Some(_) => {}
                 None => {
@@ -213,7 +212,8 @@ impl Pipeline {
             }
             accounts.push((backend.config, backend.account.snapshot()));
         }
-        // The runs let go of their clients too. Without its last acknowledgement a Locust would wait, and call its frames lost.
+        // The task of the runs has released its clients too. Without its last acknowledgement, Locust would wait and report
+        // lost frames.
         self.answers.close();
         let _ = timeout(ANSWER, self.answers.wait()).await;
         let met = self.status.borrow().met;
@@ -229,9 +229,9 @@ impl Pipeline {
     }
 }
 
-/// How long stages are waited for.
+/// How long to wait for stages.
 struct Patience {
-    // When people are told what they wait for, if they have not been.
+    // When to say what ltel waits for; `None` if already said.
     tell: Option<Instant>,
     end: Instant,
 }
@@ -242,13 +242,13 @@ impl Patience {
         Self { tell: Some(begun + TELL_AFTER), end: begun + DRAIN }
     }
 
-    /// Waits no longer.
+    /// Stops waiting.
     fn give_up(&mut self) {
         self.end = Instant::now();
         self.tell = None;
     }
 
-    /// Waits for the end of a task. Nothing if it did not end in time.
+    /// Waits for the end of a task. Returns `None` if it did not end in time.
     async fn wait<T>(
         &mut self,
         task: &mut JoinHandle<T>,
@@ -266,7 +266,7 @@ impl Patience {
                 }
                 () = sleep_until(self.tell.unwrap_or(self.end)), if self.tell.is_some() => {
                     self.tell = None;
-                    tracing::info!("waiting for {what}, for {} s at most; another signal ends this", DRAIN.as_secs());
+                    tracing::info!("waiting at most {} s for {what}; another signal ends the wait", DRAIN.as_secs());
                 }
             }
         }
@@ -308,7 +308,7 @@ mod tests {
             assert!(patience.wait(&mut hangs, "a stage", interrupted.as_mut()).await.is_none());
         }
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
-        // What has ended already is taken all the same.
+        // A task that has already ended still yields its value.
         let mut ended = tokio::spawn(async { 7 });
         tokio::task::yield_now().await;
         assert_eq!(patience.wait(&mut ended, "a stage", interrupted.as_mut()).await.unwrap().unwrap(), 7);

@@ -1,4 +1,4 @@
-//! The log on stderr, one line for each event. What comes from outside cannot add lines to it, nor command the terminal.
+//! The log on stderr, one line per event. Text from outside can neither add lines nor control the terminal.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
@@ -14,9 +14,9 @@ use tracing_subscriber::{EnvFilter, Layer};
 use super::print;
 use crate::deliver::otlp::exporter_log;
 
-/// Begins to log. `RUST_LOG` says what; colors follow `NO_COLOR` and whether stderr is a terminal.
+/// Starts logging. `RUST_LOG` says what; colours depend on `NO_COLOR` and on whether stderr is a terminal.
 pub(super) fn start() {
-    // What the exporters warn of, the backends say in their own words, once.
+    // The backends report the exporters' warnings themselves, once.
     let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -26,7 +26,7 @@ pub(super) fn start() {
         .with_ansi(color)
         .fmt_fields(debug_fn(field));
     let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
-    // Fails only if the program that embeds ltel logs already.
+    // Fails only if the program that embeds ltel has set up its own logging.
     if log.try_init().is_ok() {
         std::panic::set_hook(Box::new(panicked));
     }
@@ -40,7 +40,7 @@ fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug) ->
     }
 }
 
-// As the standard library's, but what a client sent may be part of the message.
+// Like the standard library's, but made printable: the message may hold what a client sent.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map_or_else(String::new, |location| format!(" at {location}"));

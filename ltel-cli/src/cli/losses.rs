@@ -1,25 +1,26 @@
-//! What of a test's telemetry did not arrive.
+//! Which of a test's telemetry was lost.
 
 use ltel_core::text::shortened;
 
 use crate::cli::table;
 use crate::pipeline::Ended;
+use crate::plural::counted;
 use crate::runs::EndedRun;
 
 // One line has to hold them.
 const RUNS: usize = 5;
 
-/// Everything that is lost, in words; nothing if all that Locust reported was recorded and delivered.
+/// All losses, in words; empty if everything that Locust sent was recorded and delivered.
 pub(crate) fn of(ended: &Ended) -> Vec<String> {
     let mut losses = ended.failures.clone();
     if ended.outcome.incomplete > 0 {
-        losses.push(format!("{} earlier runs: not complete", ended.outcome.incomplete));
+        losses.push(format!("{} incomplete", counted(ended.outcome.incomplete, "earlier runs")));
     }
     let mut runs = ended.outcome.runs.iter().filter_map(of_run);
     losses.extend(runs.by_ref().take(RUNS));
     match runs.count() {
         0 => {}
-        more => losses.push(format!("{more} more runs: not complete")),
+        more => losses.push(format!("{more} more runs incomplete")),
     }
     losses.extend(table::no_run(&ended.outcome.no_run));
     let lossy = ended.backends.iter().filter(|(_, delivered)| delivered.is_lossy());
@@ -29,7 +30,7 @@ pub(crate) fn of(ended: &Ended) -> Vec<String> {
     losses
 }
 
-/// The same of a command that was to run a test.
+/// The same for a command that should have run a test.
 pub(crate) fn of_test(ended: &Ended) -> Vec<String> {
     let none = ended.outcome.runs.is_empty().then(|| "no test was recorded".to_owned());
     none.into_iter().chain(of(ended)).collect()
@@ -39,11 +40,13 @@ fn of_run(run: &EndedRun) -> Option<String> {
     if run.complete {
         return None;
     }
-    let mut all = vec!["not complete".to_owned()];
+    let mut all = vec!["incomplete".to_owned()];
     let dropped = run.account.dropped();
-    all.extend(dropped.iter().map(|(why, count)| format!("{count} requests dropped ({})", why.as_str())));
+    all.extend(
+        dropped.iter().map(|(why, count)| format!("{} dropped ({})", counted(*count, "requests"), why.as_str())),
+    );
     if run.account.late_events > 0 {
-        all.push(format!("{} events came after its end", run.account.late_events));
+        all.push(format!("{} came after its end", counted(run.account.late_events, "events")));
     }
     Some(format!("run {}: {}", shortened(&run.info.run_id, 100), all.join(", ")))
 }
@@ -105,12 +108,12 @@ mod tests {
         let delivered = Delivered::default;
         check(whole(), 0, delivered(), &[]);
         check(vec![], 0, delivered(), &["no test was recorded"]);
-        check(vec![run(false, &[], 0)], 0, delivered(), &["run one: not complete"]);
+        check(vec![run(false, &[], 0)], 0, delivered(), &["run one: incomplete"]);
         check(
             vec![run(false, &[(BufferFull, 3), (NotReceived, 4)], 0), run(true, &[], 0)],
             0,
             delivered(),
-            &["run one: not complete, 3 requests dropped (buffer_full), 4 requests dropped (not_received)"],
+            &["run one: incomplete, 3 requests dropped (buffer_full), 4 requests dropped (not_received)"],
         );
         let many = || (0..7).map(|_| run(false, &[], 0)).collect();
         let one = "run one: not complete";
@@ -119,18 +122,18 @@ mod tests {
             vec![run(false, &[(Invalid, 1)], 2)],
             0,
             delivered(),
-            &["run one: not complete, 1 requests dropped (invalid), 2 events came after its end"],
+            &["run one: incomplete, 1 request dropped (invalid), 2 events came after its end"],
         );
         let after_others = Outcome { runs: whole(), incomplete: 3, ..Outcome::default() };
-        check_outcome(after_others, delivered(), &["3 earlier runs: not complete"]);
-        check(whole(), 5, delivered(), &["5 requests of sources that belong to no run: dropped (local: 5)"]);
+        check_outcome(after_others, delivered(), &["3 earlier runs incomplete"]);
+        check(whole(), 5, delivered(), &["5 requests dropped of sources that belong to no run (local: 5)"]);
         let with = |change: &dyn Fn(&mut Delivered)| {
             let mut delivered = delivered();
             change(&mut delivered);
             delivered
         };
         let dropped = with(&|delivered| delivered.of_mut(Signal::Traces).dropped = 6);
-        check(whole(), 0, dropped, &["backend `file`: 6 spans dropped, the queue was full"]);
+        check(whole(), 0, dropped, &["backend `file`: 6 spans dropped (queue full)"]);
         let refused = with(&|delivered| delivered.of_mut(Signal::Logs).rejected = 7);
         check(whole(), 0, refused, &["backend `file`: 7 records rejected by the receiver"]);
         let final_points = with(&|delivered| delivered.lost_final_points = 8);

@@ -1,4 +1,4 @@
-//! The command line: what is typed, what is printed, and the signals that end it.
+//! The command line: arguments, output, and the signals that end it.
 
 mod args;
 mod commands;
@@ -19,7 +19,8 @@ use ltel_core::registry::Registry;
 use args::{Cli, Command};
 use commands::{Failure, check, demo, new, plugin_path, recorders, run, serve};
 
-/// Runs ltel's command line with these recorders, and with these backends beside the built-in ones. The exit code is for `main` to return.
+/// Runs ltel's command line with these recorders, and with these backends in addition to the built-in ones. Return its exit
+/// code from `main`.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -55,7 +56,7 @@ fn in_runtime(work: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Fai
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
     let result = runtime.block_on(work);
-    // A write to a stdout that nobody reads must not keep the process.
+    // A write that blocks on a stdout without a reader must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }

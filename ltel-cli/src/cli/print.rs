@@ -1,8 +1,8 @@
-//! Text for stdout and stderr.
+//! Prints to stdout and stderr.
 
 use std::io::{self, ErrorKind, Write};
 
-/// Writes to stdout. A reader that has gone is not an error.
+/// Writes to stdout. A closed pipe is not an error.
 pub(crate) fn stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -11,7 +11,7 @@ pub(crate) fn stdout(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes to stderr. Where nobody reads that, there is nobody to tell.
+/// Writes to stderr. Errors are ignored: there is no other place to report them.
 pub(crate) fn stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,5 +1,5 @@
-//! A folder for files that ltel makes once and runs again and again: Python's modules, a virtual environment. Who can write
-//! there runs code as this user, so it must be this user's alone.
+//! A folder for files that ltel creates once and executes often: the plugin, a virtual environment. Anyone who can write
+//! there can run code as this user, so no other user may.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 const WRITABLE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
-/// The first folder that will do of `$XDG_CACHE_HOME/ltel`, `~/.cache/ltel`, and one of this user in the temporary folders.
+/// The first usable folder of `$XDG_CACHE_HOME/ltel`, `~/.cache/ltel`, and a folder of this user in the temporary folders.
 pub(crate) fn cache_folder() -> Result<PathBuf, String> {
     let stated = |name| std::env::var_os(name).map(PathBuf::from);
     let caches = [stated("XDG_CACHE_HOME"), stated("HOME").map(|home| home.join(".cache"))];
@@ -32,12 +32,12 @@ fn first_of(folders: impl Iterator<Item = PathBuf>, user: u32) -> Result<PathBuf
     }
     why.dedup();
     Err(format!(
-        "no folder for ltel's own files; set XDG_CACHE_HOME to a folder that only you can write to\n{}",
+        "no usable folder for ltel's own files: set XDG_CACHE_HOME to a folder that only you can write to\n{}",
         why.join("\n")
     ))
 }
 
-/// Makes the folder if it is not there, and refuses one that others can write to.
+/// Creates the folder if it does not exist. Fails if other users can write to it.
 fn private(folder: &Path, user: u32) -> Result<(), String> {
     if !folder.is_absolute() {
         return Err("not an absolute path".to_owned());
@@ -50,7 +50,7 @@ fn private(folder: &Path, user: u32) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error.to_string()),
     }
-    // Not of where a link leads to: whoever made the link can make it lead elsewhere.
+    // Of the link itself, not of its target: the link's owner can change the target.
     let metadata = fs::symlink_metadata(folder).map_err(failed)?;
     if !metadata.is_dir() {
         return Err("not a folder".to_owned());
@@ -61,7 +61,7 @@ fn private(folder: &Path, user: u32) -> Result<(), String> {
     if metadata.mode() & WRITABLE != 0 {
         return Err(format!("other users can write to it (mode {:o}): remove it", metadata.mode() & 0o7777));
     }
-    // In a folder of others, or one in which others can rename what is not theirs, it could be replaced.
+    // Another user who owns the parent folder, or can rename files in it, could replace the folder.
     let above = fs::metadata(parent).map_err(failed)?;
     if above.uid() != user && above.uid() != 0 {
         return Err(format!("the folder it is in belongs to another user ({})", above.uid()));
@@ -69,7 +69,7 @@ fn private(folder: &Path, user: u32) -> Result<(), String> {
     if above.mode() & WRITABLE != 0 && above.mode() & STICKY == 0 {
         return Err(format!("other users can replace it (mode {:o} of the folder it is in)", above.mode() & 0o7777));
     }
-    // A file system may be read-only, or full.
+    // The file system may be read-only, or full.
     tempfile::tempfile_in(folder).map(drop).map_err(failed)
 }
 

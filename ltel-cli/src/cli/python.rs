@@ -1,11 +1,11 @@
-//! The Python plugin, which is part of this binary: it is unpacked where Python can import it.
+//! The Python plugin is embedded in this binary, and unpacked where Python can import it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use super::private_folder::cache_folder;
 
-/// The plugin's files, as they stand in `python/ltel_locust`.
+/// The plugin's files, from `python/ltel_locust`.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/plugin_files.rs"));
 
 /// The folder that holds `ltel_locust`, for PYTHONPATH. Unpacked once per version, in the user's cache folder.
@@ -19,7 +19,7 @@ pub(crate) fn plugin_folder() -> Result<PathBuf, String> {
     if intact(&folder) {
         return Ok(folder);
     }
-    // Complete or not there: another ltel may be starting at the same moment.
+    // Renamed into place when complete: another ltel may start at the same moment.
     let failed = |error: std::io::Error| format!("cannot unpack the plugin to `{}`: {error}", folder.display());
     let parts = folder.with_extension(format!("part-{}", std::process::id()));
     for (name, text) in FILES {
@@ -38,7 +38,7 @@ pub(crate) fn plugin_folder() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// The value of PYTHONPATH that puts the plugin in Locust's way.
+/// The value of PYTHONPATH with which Locust loads the plugin.
 pub(crate) fn python_path(plugin: &Path) -> Result<std::ffi::OsString, String> {
     let ours = [plugin.join("ltel_locust").join("autoload"), plugin.to_owned()];
     let theirs = std::env::var_os("PYTHONPATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The signals that ask ltel to end, or to open its files again.
+//! The signals that ask ltel to exit, or to reopen its files.
 
 use std::io;
 
@@ -8,12 +8,12 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 use tokio::sync::{mpsc, watch};
 
-/// A request to end.
+/// A request to exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// The signal's number.
     pub(crate) signal: i32,
-    /// Whether the terminal sent it (Ctrl-C, or it was closed): then it went to every process of the group.
+    /// Whether the terminal sent it (Ctrl-C, or a closed terminal): then every process of the group got it.
     pub(crate) from_terminal: bool,
 }
 
@@ -28,10 +28,10 @@ impl Request {
     }
 }
 
-/// The signals that this process takes.
+/// The signals that this process handles.
 ///
-/// SIGINT and SIGTERM ask it to end. SIGHUP has two meanings, told apart by who sent it: a process (`kill -HUP`, logrotate) wants
-/// files to be opened again; a terminal that was closed wants everything in it to end.
+/// SIGINT and SIGTERM ask it to exit. The meaning of SIGHUP depends on its sender: a process (`kill -HUP`, logrotate) wants
+/// files to be reopened; a terminal that closes wants its processes to exit.
 #[derive(Debug)]
 pub(crate) struct Signals {
     ends: mpsc::UnboundedReceiver<Request>,
@@ -39,8 +39,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes them over. From now on they do not end the process by themselves. SIGHUP stays ignored where it is, as `nohup`
-    /// has it.
+    /// Installs the handlers: from now on these signals do not kill the process. If SIGHUP is ignored, as under `nohup`, it
+    /// stays ignored.
     pub(crate) fn catch() -> io::Result<Self> {
         let taken: &[i32] = if ignores(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
         let mut signals = SignalsInfo::<WithOrigin>::new(taken)?;
@@ -59,13 +59,13 @@ impl Signals {
         Ok(Self { ends, reopens })
     }
 
-    /// Waits for a signal that cuts short what ltel waits for.
+    /// Waits for a signal that ends the current wait.
     pub(crate) async fn interruption(&mut self) {
         let request = self.next().await;
         tracing::warn!("{}: not waiting any longer", request.name());
     }
 
-    /// Waits for the next request to end.
+    /// Waits for the next request to exit.
     pub(crate) async fn next(&mut self) -> Request {
         match self.ends.recv().await {
             Some(request) => request,
@@ -73,13 +73,13 @@ impl Signals {
         }
     }
 
-    /// Changes with each request to open files again.
+    /// Changes with each request to reopen files.
     pub(crate) fn reopens(&self) -> watch::Receiver<u64> {
         self.reopens.clone()
     }
 }
 
-// The standard library has no safe way to ask, the kernel's file system has.
+// The standard library has no safe way to ask; /proc has.
 fn ignores(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());

@@ -1,4 +1,4 @@
-//! Tables for people: the figures of a run, and what became of them.
+//! Tables for people: the figures of a run, and the accounts of its sources and backends.
 
 use std::fmt::Write as _;
 
@@ -12,23 +12,24 @@ use ltel_core::text;
 use crate::config::{BackendConfig, Signal};
 use crate::deliver::Delivered;
 use crate::pipeline::Ended;
+use crate::plural::counted;
 use crate::runs::EndedRun;
 
-// Wide enough for the figures; long texts go on in the next line.
+// Wide enough for the figures; long texts wrap.
 const WIDTH: u16 = 140;
 
 // In characters.
 const LONGEST_NAME: usize = 60;
 const LONGEST_ERROR: usize = 80;
 
-/// A table without lines, as tools of a terminal print it.
+/// A table without borders.
 pub(crate) fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH).set_header(header);
     table
 }
 
-/// The end of `run` and `demo`: each run's figures, then what became of every request and of every export.
+/// The end of `run` and `demo`: each run's figures, then the accounts of its sources and backends.
 pub(crate) fn render(ended: &Ended) -> String {
     let mut out = String::new();
     for run in &ended.outcome.runs {
@@ -51,7 +52,7 @@ pub(crate) fn render(ended: &Ended) -> String {
     out
 }
 
-/// The end of serving: what people must know, if there is anything.
+/// The end of serving: warnings, if there are any.
 pub(crate) fn log(ended: &Ended) {
     for (backend, delivered) in &ended.backends {
         if !delivered.is_whole() {
@@ -121,7 +122,7 @@ fn account(run: &EndedRun) -> Table {
         ));
     }
     let dropped = run.account.dropped().values().copied().fold(0, u64::saturating_add);
-    let remark = if run.complete { "complete" } else { "not complete" };
+    let remark = if run.complete { "complete" } else { "incomplete" };
     let (sent, recorded) = (run.account.sent(), run.account.recorded());
     table.add_row(row("total".to_owned(), sent, recorded, dropped, remark.to_owned()));
     table
@@ -147,27 +148,33 @@ fn backends(accounts: &[(BackendConfig, Delivered)]) -> Table {
     table
 }
 
-/// What became of what a backend was given.
+/// A backend's account, in words.
 pub(crate) fn delivery(delivered: &Delivered) -> String {
     let mut parts = Vec::new();
     match &delivered.ended {
         BackendEnd::Well => {}
         BackendEnd::GivenUp => parts.push("did not finish: what it held is NOT delivered".to_owned()),
-        BackendEnd::Panicked(_) => parts.push("panicked: what it held and what came then is NOT delivered".to_owned()),
+        BackendEnd::Panicked(_) => {
+            parts.push("panicked: items that it held or was given later are NOT delivered".to_owned());
+        }
     }
     if delivered.lost_final_points > 0 {
-        parts.push(format!("final figures NOT delivered ({} points)", delivered.lost_final_points));
+        parts.push(format!("final figures NOT delivered ({})", counted(delivered.lost_final_points, "points")));
     }
     for signal in Signal::ALL {
         let (figures, items) = (delivered.of(signal), signal.items());
         if figures.failed_exports > 0 {
-            parts.push(format!("{} failed exports ({} {items})", figures.failed_exports, figures.failed));
+            parts.push(format!(
+                "{} ({})",
+                counted(figures.failed_exports, "failed exports"),
+                counted(figures.failed, items)
+            ));
         }
         if figures.rejected > 0 {
-            parts.push(format!("{} {items} rejected by the receiver", figures.rejected));
+            parts.push(format!("{} rejected by the receiver", counted(figures.rejected, items)));
         }
         if figures.dropped > 0 {
-            parts.push(format!("{} {items} dropped, the queue was full", figures.dropped));
+            parts.push(format!("{} dropped (queue full)", counted(figures.dropped, items)));
         }
     }
     match &delivered.last_error {
@@ -187,20 +194,20 @@ fn remarks(ended: &Ended) -> Vec<String> {
     remarks
 }
 
-/// What came from sources that belong to no run.
+/// Requests and events of sources that belong to no run.
 pub(crate) fn no_run(account: &NoRunAccount) -> Vec<String> {
     let mut lost = Vec::new();
     if !account.requests.is_empty() {
         let by_source = account.requests.iter().map(|(label, count)| format!("{label}: {count}"));
         let by_source = by_source.collect::<Vec<_>>().join(", ");
         lost.push(format!(
-            "{} requests of sources that belong to no run: dropped ({})",
-            account.total_requests(),
+            "{} dropped of sources that belong to no run ({})",
+            counted(account.total_requests(), "requests"),
             text::shortened(&by_source, 200)
         ));
     }
     if account.events > 0 {
-        lost.push(format!("{} other events of sources that belong to no run: dropped", account.events));
+        lost.push(format!("{} dropped of sources that belong to no run", counted(account.events, "other events")));
     }
     lost
 }
@@ -217,7 +224,7 @@ fn one_line(text: &str, most: usize) -> String {
     text::shortened(text, most).to_string()
 }
 
-/// What an error is about stands at its beginning, and why it came at its end.
+/// Cuts out the middle: an error's subject is at its beginning, its cause at its end.
 fn without_its_middle(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
@@ -275,8 +282,8 @@ mod tests {
     }
 
     /// Scenario: the figures of a run whose names hold escape sequences, with percentiles that were not computed and an endpoint
-    /// without response times. Guarantees: each figure is in its column, `-` stands where there is none, the most frequent
-    /// errors come first, and nothing that a client sent reaches the terminal raw.
+    /// without response times. Guarantees: each figure is in its column, `-` marks a missing one, the most frequent errors
+    /// come first, and nothing that a client sent reaches the terminal raw.
     #[test]
     fn figures_are_shown() {
         insta::assert_snapshot!(format!("{}\n\n{}", endpoints(&figures()), errors(&figures())));

@@ -1,4 +1,4 @@
-//! What recorders and backends, each right by itself, must agree on.
+//! Checks that recorders and backends, each valid by itself, fit together.
 
 use std::ops::Range;
 
@@ -10,8 +10,7 @@ use ltel_core::wire::TraceFeatures;
 use super::names::join;
 use super::{BackendConfig, RecorderConfig};
 
-/// Finds what does not fit together, and gives the recorders that are to work. Without backends that are right there is nothing
-/// to say of them.
+/// Reports what does not fit together, and returns the recorders to run. Without valid backends there is nothing to check.
 pub(super) fn check(
     recorders: Vec<(RecorderConfig, Range<usize>)>,
     backends: Option<&[BackendConfig]>,
@@ -38,7 +37,7 @@ pub(super) fn check(
     working
 }
 
-/// Locust decides once for all recorders which requests are traced.
+/// Locust decides which requests are traced, once for all recorders.
 fn one_kind_of_traces(recorders: &[(RecorderConfig, Range<usize>)], errors: &mut Vec<ConfigError>) {
     let mut first: Option<(&str, TraceFeatures)> = None;
     for (recorder, header) in recorders {
@@ -47,17 +46,17 @@ fn one_kind_of_traces(recorders: &[(RecorderConfig, Range<usize>)], errors: &mut
             first = Some((&recorder.name, trace));
             continue;
         };
-        // What to keep, each decides for itself.
+        // `keep` may differ: each recorder applies its own.
         if (trace.ratio, trace.propagate, trace.tasks) != (have.ratio, have.propagate, have.tasks) {
-            let message = format!("[recorders.{}] wants other traces than [recorders.{name}]", recorder.name);
+            let message = format!("[recorders.{}] and [recorders.{name}] ask for different traces", recorder.name);
             errors.push(ConfigError::new(message, header.clone()).help(
-                "Locust is told once what to trace: give both the same `ratio`, `propagate` and `tasks`; `keep` may differ",
+                "all recorders share one set of traces: use the same `ratio`, `propagate` and `tasks`; `keep` may differ",
             ));
         }
     }
 }
 
-/// What a recorder emits; nothing if its spec does not say.
+/// The signals that a recorder emits; empty if its spec does not say.
 fn emits(spec: &Spec) -> Vec<Signal> {
     let all = [
         (Signal::Metrics, spec.instruments.is_empty()),
@@ -67,11 +66,11 @@ fn emits(spec: &Spec) -> Vec<Signal> {
     all.into_iter().filter_map(|(signal, none)| (!none).then_some(signal)).collect()
 }
 
-/// How far what a recorder emits gets.
+/// Whether a recorder's output reaches a backend.
 enum Reach {
-    /// To a backend that takes some of it.
+    /// A backend takes some of it.
     Some,
-    /// To backends that would, if the environment did not turn them off.
+    /// Backends would take it, but the environment turns them off.
     Off,
     None,
 }
@@ -91,16 +90,16 @@ fn reach(recorder: &RecorderConfig, backends: &[BackendConfig]) -> Reach {
     }
 }
 
-/// What a recorder emits, for people.
+/// What a recorder emits, for messages.
 fn items(recorder: &RecorderConfig) -> String {
     emits(recorder.spec).into_iter().map(Signal::items).collect::<Vec<_>>().join(" and ")
 }
 
-/// A recorder works for nothing if no backend that it is routed to takes what it emits.
+/// The error for a recorder whose output no backend takes.
 fn no_backend_takes_it(recorder: &RecorderConfig, header: Range<usize>, registry: &Registry) -> ConfigError {
     let message =
-        format!("[recorders.{}] emits {}, and no backend that it goes to takes them", recorder.name, items(recorder));
-    // What fewest types of backends take is most likely what it is about.
+        format!("[recorders.{}] emits {}, but none of its backends takes them", recorder.name, items(recorder));
+    // The signal that the fewest types of backends take is most likely the cause.
     let takers = emits(recorder.spec).into_iter().map(|signal| (signal, takers(signal, registry)));
     let Some((signal, takers)) = takers.min_by_key(|(_, takers)| takers.len()) else {
         return ConfigError::new(message, header);
@@ -112,7 +111,7 @@ fn no_backend_takes_it(recorder: &RecorderConfig, header: Range<usize>, registry
     ConfigError::new(message, header).help(help)
 }
 
-/// The types of backends that can take a signal, with what they need for it.
+/// The types of backends that can take a signal, each with the option that it needs.
 fn takers(signal: Signal, registry: &Registry) -> Vec<String> {
     let types = registry.backend_types().filter_map(|type_| {
         let (_, option) = type_.spec.signals.iter().find(|(have, _)| *have == signal)?;

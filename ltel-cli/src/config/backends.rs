@@ -1,4 +1,4 @@
-//! `[backends]`: what all backends have in common. Their own options each type reads and checks itself.
+//! `[backends]`: the options that all backends share. Each type reads and checks its own options.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use super::values::Interval;
 /// One backend to run.
 #[derive(Clone, Debug)]
 pub struct BackendConfig {
-    /// The name of its table.
+    /// Its table's name.
     pub name: String,
     /// How often its points are collected.
     pub interval: Duration,
-    /// Whether points add up from the run's beginning or from the last collection.
+    /// Whether points count from the run's beginning or from the last collection.
     pub temporality: Temporality,
-    /// What may wait for it.
+    /// How much may wait for it.
     pub queue: QueueLimits,
     /// Whether it takes the metrics of ltel itself, `ltel.*`.
     pub internal_metrics: bool,
-    /// What it is.
+    /// Its type and options.
     pub backend: Arc<dyn AnyBackend>,
 }
 
 impl BackendConfig {
-    /// A backend of a program's own, with its defaults.
+    /// A backend that a program adds itself, with default settings.
     pub fn new(name: impl Into<String>, backend: impl AnyBackend) -> Self {
         let defaults = backend.defaults();
         Self {
@@ -47,18 +47,18 @@ impl BackendConfig {
         }
     }
 
-    /// Whether it is one that people select to have telemetry delivered, and not only the figures for people.
+    /// Whether it delivers telemetry, and not only figures to be shown.
     pub fn delivers(&self) -> bool {
         Signal::ALL.iter().any(|&signal| self.backend.takes(signal) != Takes::No)
     }
 }
 
-/// How much may wait for a backend, of each signal: what finds no room is dropped, and counted.
+/// How much of each signal may wait for a backend. Items beyond that are dropped and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Records, or spans.
+    /// The number of records, or of spans.
     pub items: usize,
-    /// Bytes that they take in memory, by estimate.
+    /// Their estimated bytes in memory.
     pub bytes: usize,
 }
 
@@ -95,7 +95,7 @@ impl From<RawTemporality> for Temporality {
     }
 }
 
-/// What is known while the backends are read, and where errors go.
+/// The inputs for reading the backends, and where errors go.
 pub(super) struct Backends<'a> {
     pub(super) registry: &'a Registry,
     pub(super) env: &'a Environment,
@@ -105,7 +105,7 @@ pub(super) struct Backends<'a> {
 }
 
 impl Backends<'_> {
-    /// The names of all backends, wrong ones included, and those that are right.
+    /// The names of all backends, including invalid ones; and the valid backends.
     pub(super) fn read(&mut self, section: Section<'_>) -> (Vec<String>, Vec<BackendConfig>) {
         let sections = section.into_sections(self.errors);
         let types: Vec<_> = sections.iter().map(|(name, section)| type_name(name, section)).collect();
@@ -132,13 +132,13 @@ impl Backends<'_> {
             let known = || self.registry.backend_types().map(|type_| type_.spec.name);
             self.errors.push(match did_you_mean(type_name, known()) {
                 Some(known) => error.help(format!("did you mean `{known}`?")),
-                None => error.help(format!("backend types here: {}", list(known()))),
+                None => error.help(format!("backend types: {}", list(known()))),
             });
             return None;
         };
         if let Some(bytes) = common.queue_bytes.as_ref().filter(|bytes| bytes.get_ref().as_u64() == 0) {
             self.errors.push(
-                ConfigError::new("`queue_bytes` is 0: nothing could wait for the backend", bytes.span())
+                ConfigError::new("`queue_bytes` is 0, so every item would be dropped", bytes.span())
                     .help("write a size such as \"32MiB\""),
             );
         }
@@ -171,7 +171,7 @@ impl Backends<'_> {
     }
 }
 
-/// A table's `type`, or its name where it states none.
+/// A table's `type`; by default its name.
 fn type_name(name: &str, section: &Section<'_>) -> String {
     let stated = section.clone().take("type");
     stated.and_then(|kind| kind.get_ref().as_str().map(ToOwned::to_owned)).unwrap_or_else(|| name.to_owned())

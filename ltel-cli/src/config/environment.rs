@@ -1,5 +1,5 @@
-//! What variables of the OpenTelemetry specification say, in the forms that it gives them. ltel reads these variables itself:
-//! the exporters would give them to every backend alike, and one backend's key must not reach another.
+//! Parses the values of OpenTelemetry's environment variables, as its specification defines them. ltel reads the variables
+//! itself: the exporters would apply them to every backend, and one backend's key must not reach another.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ pub use ltel_core::backend::Environment;
 
 use super::values::MAX_DURATION;
 
-/// `OTEL_TRACES_SAMPLER`: the part of all traces that is sampled.
+/// `OTEL_TRACES_SAMPLER`: the ratio of traces that are sampled.
 pub(super) fn sampled(env: &Environment) -> Option<f64> {
     let sampler = env.get("OTEL_TRACES_SAMPLER")?.to_ascii_lowercase();
-    // Locust begins its traces: there is no parent to go by.
+    // Locust begins its traces, so there is no parent that could decide.
     match sampler.strip_prefix("parentbased_").unwrap_or(&sampler) {
         "always_on" => Some(1.0),
         "always_off" => Some(0.0),
@@ -23,14 +23,14 @@ pub(super) fn sampled(env: &Environment) -> Option<f64> {
 pub(crate) fn milliseconds(name: &str, value: &str) -> Result<Duration, String> {
     match value.parse().map(Duration::from_millis) {
         Ok(duration) if duration.is_zero() || duration > MAX_DURATION => {
-            Err(format!("{name}: `{value}` milliseconds is out of range: from 1 ms to 100 years"))
+            Err(format!("{name}: `{value}` milliseconds is out of range: 1 ms to 100 years"))
         }
         Ok(duration) => Ok(duration),
         Err(_) => Err(format!("{name}: `{value}` is not a number of milliseconds")),
     }
 }
 
-/// `key=value,key=value`, percent-encoded: the form of W3C baggage, which the specification refers to.
+/// `key=value,key=value`, percent-encoded, as in W3C baggage.
 pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     text.split(',')
         .map(str::trim)

@@ -1,11 +1,11 @@
-//! Shows what is wrong with a configuration, and where.
+//! Renders the errors of a configuration, with their places in the file.
 
 use std::fmt;
 
 pub use ltel_core::backend::ConfigError;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
-/// Everything that is wrong with a configuration file.
+/// All errors of a configuration file.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
     pub(super) file: String,
@@ -20,7 +20,7 @@ impl ConfigErrors {
         &self.errors
     }
 
-    /// Shows each error with the place in the file, with colours if `color`.
+    /// Renders each error with its place in the file, in colours if `color`.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };

@@ -1,4 +1,4 @@
-//! `[limits]`: how much of a client's there may be.
+//! `[limits]`: how many runs and sources clients may create, and how much may be held for them.
 
 use std::num::NonZeroUsize;
 
@@ -10,13 +10,13 @@ use serde::Deserialize;
 use super::section::Section;
 
 #[derive(Deserialize)]
-#[allow(clippy::struct_field_names)] // as the keys are called
+#[allow(clippy::struct_field_names)] // named after the keys
 struct RawLimits {
-    /// Runs at work at a time.
+    /// Runs that may be active at a time.
     max_runs: Option<NonZeroUsize>,
     /// Sources of one run.
     max_sources: Option<NonZeroUsize>,
-    /// What waits in memory until it is known which run it belongs to, of all clients.
+    /// Bytes in memory, of all clients, that wait until their run is known.
     max_held_bytes: Option<ByteSize>,
 }
 

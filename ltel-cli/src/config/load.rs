@@ -1,4 +1,4 @@
-//! From the file's text to a [`Config`], or to everything that is wrong with it.
+//! From the file's text to a [`Config`], or to all of its errors.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ struct RawTop {
     start_timeout: Option<Interval>,
 }
 
-/// Reads a configuration: `text` is the file's content, `file` its name for messages. On an error, all of them.
+/// Reads a configuration: `text` is the file's content, `file` its name for messages. Returns all errors at once.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
     let fail = |mut errors: Vec<ConfigError>| {
         errors.sort_by_key(|error| error.span.start);
@@ -64,7 +64,7 @@ fn read(
         if section.is_none() {
             let what = table.split('.').next().unwrap_or_default();
             errors.push(
-                ConfigError::new(format!("no {what} are selected"), 0..0)
+                ConfigError::new(format!("the configuration selects no {what}"), 0..0)
                     .help(format!("add at least one, such as `[{table}]`")),
             );
         }

@@ -1,4 +1,4 @@
-//! The configuration: which recorders, which backends, where to listen. Read and checked whole before anything starts.
+//! The configuration: recorders, backends, and where to listen. It is read and checked completely before anything starts.
 
 mod error;
 pub(crate) mod names;
@@ -26,36 +26,36 @@ pub use listen::{Listen, ServerTls, UnixSocket};
 pub use load::load;
 pub use recorders::RecorderConfig;
 
-/// What ltel does without a configuration file.
+/// The configuration without a file.
 pub const DEFAULT: &str = include_str!("default.toml");
 
-/// Everything ltel has to know before it starts.
+/// A checked configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// The name of the test plan, unless Locust's side says it.
+    /// The name of the test plan, unless Locust's side sets it.
     pub testplan: Option<String>,
     /// How long a source may be gone before its part of a run counts as over.
     pub grace: Duration,
-    /// Whether to end after the first complete run.
+    /// Whether to exit after the first complete run.
     pub exit_after_run: bool,
     /// How long that first run may take to begin.
     pub start_timeout: Duration,
-    /// Where Locust's side can reach ltel.
+    /// Where clients connect.
     pub listen: Listen,
-    /// Whether the file says where to listen.
+    /// Whether the file has `[listen]`.
     pub listen_is_stated: bool,
-    /// How much of everything there may be.
+    /// The limits on runs, sources and held data.
     pub limits: Limits,
     /// The recorders, in the order of the file.
     pub recorders: Vec<RecorderConfig>,
     /// The backends, in the order of the file.
     pub backends: Vec<BackendConfig>,
-    /// What people should know of the environment, each with the variable or the table that it is about.
+    /// Warnings about the environment; each names its variable or table.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// What the recorders need of Locust's side.
+    /// What the recorders need from Locust's side.
     pub fn features(&self) -> Features {
         let mut features = Features::default();
         for recorder in &self.recorders {
@@ -64,7 +64,7 @@ impl Config {
         features
     }
 
-    /// How often the usage of the Locust processes is wanted, if at all.
+    /// How often to sample the usage of the Locust processes, if at all.
     pub fn usage_interval(&self) -> Option<Duration> {
         let wanting = self.recorders.iter().filter(|recorder| recorder.factory.needs().usage);
         wanting

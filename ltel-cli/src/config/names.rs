@@ -1,6 +1,6 @@
-//! Names that people type, and those that ltel knows.
+//! Compares typed names with known ones, and lists names in messages.
 
-/// The one of `known` that people who typed `typed` may have meant.
+/// The name of `known` that is close to `typed`, if there is one.
 pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -10,7 +10,7 @@ pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a 
         .map(|(_, name)| name)
 }
 
-/// Names for people: `a`, `b` and `c`.
+/// Names in a message: `a`, `b` and `c`.
 pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();

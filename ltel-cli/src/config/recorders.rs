@@ -1,4 +1,4 @@
-//! `[recorders]`: what all recorders have in common. Their own options each type reads itself.
+//! `[recorders]`: the options that all recorders share. Each type reads its own options.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::values::Interval;
 /// One recorder to run.
 #[derive(Debug)]
 pub struct RecorderConfig {
-    /// The name of its table.
+    /// Its table's name.
     pub name: String,
-    /// What it emits.
+    /// Its spec: what it emits.
     pub spec: &'static Spec,
     /// Builds it for each run.
     pub factory: Box<dyn RecorderFactory>,
-    /// Where its output goes: indices of [`Config::backends`].
+    /// The backends of its output: indices of [`Config::backends`].
     pub backends: Vec<usize>,
-    /// How often; if absent, as often as each backend says.
+    /// Its interval; if absent, each backend's.
     pub interval: Option<Duration>,
-    /// How many series it may have.
+    /// The most series that it may have.
     pub series_limit: usize,
 }
 
@@ -45,7 +45,7 @@ struct RawRecorder {
     series_limit: Option<Spanned<usize>>,
 }
 
-/// What is known while the recorders are read, and where errors go.
+/// The inputs for reading the recorders, and where errors go.
 pub(super) struct Recorders<'a> {
     pub(super) registry: &'a Registry,
     pub(super) env: &'a Environment,
@@ -53,7 +53,7 @@ pub(super) struct Recorders<'a> {
 }
 
 impl Recorders<'_> {
-    /// The recorders that are right, each with its place in the file. `backends` are the names of all backends.
+    /// The valid recorders, each with its place in the file. `backends` are the names of all backends.
     pub(super) fn read(&mut self, section: Section<'_>, backends: &[String]) -> Vec<(RecorderConfig, Range<usize>)> {
         let sections = section.into_sections(self.errors).into_iter();
         let read = sections.filter_map(|(name, section)| {
@@ -74,9 +74,9 @@ impl Recorders<'_> {
         let Some(recorder) = self.registry.get(type_name) else {
             let error = ConfigError::new(format!("unknown recorder `{type_name}`"), span);
             self.errors.push(match did_you_mean(type_name, known()) {
-                Some(near) => error.help(format!("did you mean `{near}`? Recorders here: {}", list(known()))),
+                Some(near) => error.help(format!("did you mean `{near}`? Recorders: {}", list(known()))),
                 None => error.help(format!(
-                    "recorders here: {}; a second one of the same type takes another name and a `type`",
+                    "recorders: {}; to use one twice, give the second table another name and a `type`",
                     list(known())
                 )),
             });
@@ -85,8 +85,10 @@ impl Recorders<'_> {
         let names_metrics = recorder.spec.instruments.iter().any(|instrument| instrument.name.is_none());
         if names_metrics && !begins_metric_names(&name) {
             self.errors.push(
-                ConfigError::new(format!("`{name}` cannot begin the name of a metric"), header.clone())
-                    .help("letters first, then letters, digits, `_`, `-`, `.` and `/`: such as `slow_checkout`"),
+                ConfigError::new(format!("`{name}` is not a valid name: metrics' names begin with it"), header.clone())
+                    .help(
+                        "begin with a letter, then use letters, digits, `_`, `-`, `.` and `/`, such as `slow_checkout`",
+                    ),
             );
         }
         let backends = match common.backends {
@@ -94,7 +96,7 @@ impl Recorders<'_> {
             Some(names) => {
                 let before = self.errors.len();
                 let routes = self.routes(&names, all);
-                // A name that is none may have meant any of them.
+                // An unknown name may be a typing error for any backend.
                 if self.errors.len() == before { routes } else { (0..all.len()).collect() }
             }
         };
@@ -107,7 +109,7 @@ impl Recorders<'_> {
             self.errors.extend(message.map(|message| ConfigError::new(message, limit.span())));
         }
         let also = Keys::of::<RawRecorder>().listed().unwrap_or_default();
-        // Told by its name and by what the recorder emits: recorders know no environment.
+        // Matched by option name and emitted signals: recorders do not read the environment.
         let has_ratio =
             !recorder.spec.spans.is_empty() && recorder.options.listed().is_some_and(|keys| keys.contains(&"ratio"));
         let sampled = environment::sampled(self.env).filter(|_| has_ratio).map(|ratio| format!("{ratio:?}"));
@@ -133,10 +135,10 @@ impl Recorders<'_> {
                 routes.push(index);
                 continue;
             }
-            let error = ConfigError::new(format!("there is no backend `{}`", name.get_ref()), name.span());
+            let error = ConfigError::new(format!("unknown backend `{}`", name.get_ref()), name.span());
             self.errors.push(match did_you_mean(name.get_ref(), all.iter().map(String::as_str)) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help(format!("backends here: {}", list(all.iter().map(String::as_str)))),
+                None => error.help(format!("backends: {}", list(all.iter().map(String::as_str)))),
             });
         }
         routes.sort_unstable();

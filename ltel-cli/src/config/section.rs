@@ -1,5 +1,5 @@
-//! Reads one table of a configuration file and finds everything that is wrong with it. serde stops at the first error;
-//! here the key that it stumbled over is reported, taken out, and the rest is read again.
+//! Reads one table of a configuration file and finds all of its errors. serde stops at the first error; here the key with
+//! the error is reported and removed, and the rest is read again.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 use super::names::{did_you_mean, list};
 use ltel_core::backend::ConfigError;
 
-/// A table, and the header or key that it stands under.
+/// A table, with its header or key.
 #[derive(Clone, Debug)]
 pub(super) struct Section<'a> {
-    /// For people: `[recorders.stats]`.
+    /// Its name in messages: `[recorders.stats]`.
     pub(super) title: String,
     pub(super) header: Range<usize>,
     table: DeTable<'a>,
@@ -26,7 +26,7 @@ impl<'a> Section<'a> {
         Self { title: title.into(), header, table }
     }
 
-    /// Where it stands.
+    /// Its place in the file.
     pub(super) fn place(&self) -> TablePlace {
         TablePlace { title: self.title.clone(), header: self.header.clone() }
     }
@@ -47,7 +47,7 @@ impl<'a> Section<'a> {
                         format!("`{name}` in [{parent}] is {}, not a table", article(other.type_str())),
                         key.span(),
                     )
-                    .help(format!("each entry of [{parent}] is a table of its own: write `[{parent}.{name}]`")),
+                    .help(format!("each entry of [{parent}] must be a table: write `[{parent}.{name}]`")),
                 ),
             }
         }
@@ -55,12 +55,12 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// Takes a key out.
+    /// Removes a key, and returns its value.
     pub(super) fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'a>>> {
         self.table.remove(key)
     }
 
-    /// With a value, written as TOML, for a key that the file leaves open.
+    /// Sets a key that the file does not have, to a value in TOML.
     pub(super) fn filled(mut self, key: &'a str, value: &'a str) -> Self {
         if !self.table.contains_key(key)
             && let Ok(value) = DeValue::parse(value)
@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
         self
     }
 
-    /// Takes a table out.
+    /// Removes a table, and returns it.
     pub(super) fn take_section(&mut self, key: &str, errors: &mut Vec<ConfigError>) -> Option<Section<'a>> {
         let header = self.table.get_key_value(key)?.0.span();
         let title = match self.title.trim_matches(['[', ']']) {
@@ -92,7 +92,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Splits off the keys of `T`, and reads them.
+    /// Removes the keys of `T`, and reads them.
     pub(super) fn take_common<T: DeserializeOwned>(&mut self, errors: &mut Vec<ConfigError>) -> Option<T> {
         let keys = Keys::of::<T>();
         let listed = keys.listed().unwrap_or_default();
@@ -104,12 +104,12 @@ impl<'a> Section<'a> {
         common.read_with(keys, &[], errors, |value| T::deserialize(value))
     }
 
-    /// Reads the whole table as a `T`. `also` are keys that were taken out before.
+    /// Reads the whole table as a `T`. `also` are keys that were removed before.
     pub(super) fn read<T: DeserializeOwned>(self, also: &[&str], errors: &mut Vec<ConfigError>) -> Option<T> {
         self.read_with(Keys::of::<T>(), also, errors, |value| T::deserialize(value))
     }
 
-    /// Tells of keys that options do not read whose type does not list its keys.
+    /// Reports keys that were not read by options whose type does not list its keys.
     fn unread(&self, keys: Keys, errors: &mut Vec<ConfigError>) {
         for key in keys.unknown(&self.table) {
             if let Some((typed, _)) = self.table.get_key_value(key.as_str()) {
@@ -122,7 +122,7 @@ impl<'a> Section<'a> {
         named(&self.title, key)
     }
 
-    /// Reads the whole table with a function. `keys` are those that it knows.
+    /// Reads the whole table with a function that knows `keys`.
     pub(super) fn read_with<T>(
         mut self,
         keys: Keys,
@@ -150,7 +150,7 @@ impl<'a> Section<'a> {
         loop {
             let value = Spanned::new(self.header.clone(), DeValue::Table(self.table.clone()));
             let error = match read(ValueDeserializer::from(value)) {
-                // What is right is read even so: its own errors are to be found as well.
+                // The valid keys are read all the same, to find their errors too.
                 Ok(value) => {
                     if listed.is_none() {
                         self.unread(keys, errors);
@@ -159,7 +159,7 @@ impl<'a> Section<'a> {
                 }
                 Err(error) => error,
             };
-            // A key that was taken out because it is wrong is not missing.
+            // A key that was removed for its error is not missing.
             if quoted(error.message(), "missing field ").is_some_and(|(key, _)| wrong.iter().any(|have| have == key)) {
                 return None;
             }
@@ -178,14 +178,14 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A key that something is wrong with, and the table that it stands in.
+/// A key with an error, and its table.
 struct WrongKey {
     title: String,
     key: String,
 }
 
 impl WrongKey {
-    /// What serde says, in words for people. Where its texts change, its own are shown.
+    /// Rewords serde's message. If serde changes its texts, they are shown as they are.
     fn error(&self, message: &str, span: Range<usize>) -> ConfigError {
         let named = named(&self.title, &self.key);
         if let Some((key, rest)) = quoted(message, "unknown field ").filter(|(key, _)| *key == self.key) {
@@ -205,12 +205,12 @@ impl WrongKey {
     }
 }
 
-/// What stands in backticks after the beginning of a message, and the rest of the message.
+/// The text in backticks after a message's beginning, and the rest of the message.
 fn quoted<'a>(message: &'a str, begin: &str) -> Option<(&'a str, &'a str)> {
     message.strip_prefix(begin)?.strip_prefix('`')?.split_once('`')
 }
 
-/// Takes out the innermost key that an error is about.
+/// Removes the innermost key that an error is about.
 fn take_innermost(table: &mut DeTable<'_>, span: &Range<usize>, title: &str) -> Option<WrongKey> {
     let mut found = None;
     for (key, value) in table.iter_mut() {

@@ -1,5 +1,5 @@
-//! Variables of the OpenTelemetry specification that ltel does not follow, and values that it does not know. They count as not
-//! set, and people are told: so the specification has it ("Environment Variable Specification", Enum and Boolean).
+//! Variables of the OpenTelemetry specification, and values of them, that ltel does not support. They are ignored with a
+//! warning, as the specification demands ("Environment Variable Specification", Enum and Boolean).
 
 use ltel_core::backend::{Variable, VariableValues};
 use ltel_core::registry::Registry;
@@ -16,7 +16,7 @@ const SAMPLERS: VariableValues = VariableValues::OneOf(&[
     "parentbased_traceidratio",
 ]);
 
-/// Those that concern the recorders which want traces. The others each type of backends names itself.
+/// Variables of the recorders that need traces. Each type of backend names its own.
 const OF_TRACES: [Variable; 3] = [
     Variable { name: "OTEL_TRACES_SAMPLER", takes: SAMPLERS },
     Variable { name: "OTEL_TRACES_SAMPLER_ARG", takes: VariableValues::Ratio },
@@ -26,12 +26,12 @@ const OF_TRACES: [Variable; 3] = [
     },
 ];
 
-/// A variable that is set, and that ltel does not follow.
+/// A variable that is set and that ltel ignores.
 pub(super) struct Unsupported {
     name: String,
-    /// For people: the variable, and what would be right.
+    /// The warning: the variable, and the supported values.
     pub(super) warning: String,
-    // The type of backends that it concerns; if absent, recorders that want traces.
+    // The type of backends that it concerns; if absent, recorders that need traces.
     backend_type: Option<&'static str>,
 }
 
@@ -45,7 +45,7 @@ impl Unsupported {
     }
 }
 
-/// Parts the environment into what is followed and what is not.
+/// Splits the environment into supported variables and ignored ones.
 pub(super) fn part(env: &Environment, registry: &Registry) -> (Environment, Vec<Unsupported>) {
     let of_backends = registry
         .backend_types()
@@ -94,7 +94,7 @@ mod tests {
             ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
             ("OTEL_PROPAGATORS", "tracecontext,baggage"),
             ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
-            // What is of no specification is not ours to speak of.
+            // A variable outside of the specification gets no warning.
             ("OTEL_PYTHON_LOG_CORRELATION", "true"),
             ("BSP_SCHEDULE_DELAY", "1"),
         ] {

@@ -1,4 +1,4 @@
-//! Values that a configuration writes in a form of its own: durations, secrets.
+//! Types of configuration values: durations, secrets.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 
 use super::Environment;
 
-/// Longer ones mean a mistake, and clocks cannot add them.
+/// Longer durations are mistakes, and clocks cannot add them.
 pub(crate) const MAX_DURATION: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A duration as people write it: `3s`, `500ms`, `1m 30s`. Never zero, and never longer than 100 years.
@@ -44,19 +44,19 @@ impl<'de> Deserialize<'de> for Interval {
     }
 }
 
-/// Text that may be secret: written out, or where to find it.
+/// Text that may be secret: the text itself, or where to find it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
-    /// Written out.
+    /// The text.
     Plain(String),
-    /// In this variable of the environment.
+    /// In this environment variable.
     Env(String),
     /// In this file.
     File(String),
 }
 
 impl Secret {
-    /// The text itself, or why it cannot be had.
+    /// The text itself, or why it is not available.
     pub fn resolve(&self, env: &Environment) -> Result<String, String> {
         match self {
             Self::Plain(text) => Ok(text.clone()),
@@ -68,7 +68,7 @@ impl Secret {
     }
 }
 
-// What is secret is in no log.
+// Secrets are never shown.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

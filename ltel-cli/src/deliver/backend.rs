@@ -1,4 +1,4 @@
-//! A backend at work: its handle, for those who have something to deliver, and the task that has its pipes work.
+//! A running backend: its handle, which takes telemetry to deliver, and the task that runs its pipes.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -18,12 +18,12 @@ use super::queue::{Queue, Reopener, Takes, Watch};
 use super::worker::Worker;
 use crate::config::BackendConfig;
 
-/// The way to a backend. When it is dropped, the backend delivers what it has, and ends.
+/// The way to a backend. When dropped, the backend delivers what it holds, and ends.
 #[derive(Debug)]
 pub(crate) struct BackendHandle {
     pub(crate) name: String,
     pub(crate) interval: Duration,
-    /// How it wants points; absent if it takes none.
+    /// How it collects points; absent if it takes none.
     pub(crate) meter: Option<MeterSettings>,
     account: Arc<DeliveryAccount>,
     ending: Ending,
@@ -31,42 +31,42 @@ pub(crate) struct BackendHandle {
 }
 
 impl BackendHandle {
-    /// A run's recorder begins: its points are there to be collected.
+    /// A run's recorder begins: its points can be collected.
     pub(crate) fn begin(&self, feed: Feed) {
         if let Some(queue) = self.queue(Signal::Metrics) {
             queue.begin(feed);
         }
     }
 
-    /// A structured event. Dropped and counted if too many wait already.
+    /// Delivers a structured event. Dropped and counted if the queue is full.
     pub(crate) fn record(&self, record: RunRecord) {
         if let Some(queue) = self.queue(Signal::Logs) {
             queue.record(record);
         }
     }
 
-    /// Spans. Those that find no room in the queue are dropped and counted.
+    /// Delivers spans. Those that do not fit in the queue are dropped and counted.
     pub(crate) fn spans(&self, spans: SpanBatch) {
         if let Some(queue) = self.queue(Signal::Traces) {
             queue.spans(spans);
         }
     }
 
-    /// The figures of a run, for a backend that shows them to people.
+    /// Delivers the figures of a run, for a backend that shows them.
     pub(crate) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
         for queue in self.queues.iter().filter(|queue| queue.takes.figures) {
             queue.figures(run, figures);
         }
     }
 
-    /// A run is over: its points are collected a last time, and everything of it is delivered. The report is its last record.
+    /// A run is over: collects its points a last time, and delivers everything of it. The report is its last record.
     pub(crate) fn end(&self, report: &RunRecord) {
         for queue in &self.queues {
             queue.end(&report.run, queue.has(Signal::Logs).then(|| report.clone()));
         }
     }
 
-    /// Shows how it does.
+    /// A view of its queues and its account.
     pub(crate) fn watch(&self) -> Watch {
         Watch::new(&self.name, &self.account, &self.queues)
     }
@@ -82,7 +82,7 @@ impl Drop for BackendHandle {
     }
 }
 
-/// The task of a backend. It ends when the [`BackendHandle`] is dropped and everything has been delivered.
+/// The task of a backend. It ends after the [`BackendHandle`] is dropped, when everything is delivered.
 #[derive(Debug)]
 pub(crate) struct RunningBackend {
     pub(crate) config: BackendConfig,
@@ -92,13 +92,13 @@ pub(crate) struct RunningBackend {
 }
 
 impl RunningBackend {
-    /// Opens its files again by their paths, after those that were written have been moved away.
+    /// Reopens its files at their paths, after the old files were moved.
     pub(crate) fn reopen(&self) -> impl Fn() + Send + use<> {
         let reopeners = Arc::clone(&self.reopeners);
         move || reopeners.iter().for_each(Reopener::reopen)
     }
 
-    /// Ends it at once: what it held has failed.
+    /// Ends it at once: items that it holds have failed.
     pub(crate) async fn give_up(&mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
@@ -154,7 +154,7 @@ pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBac
     Ok((handle, RunningBackend { config: config.clone(), account, task, reopeners }))
 }
 
-/// Has the pipes of a backend work, and closes the account of each when it ends, in whatever way.
+/// Runs the pipes of a backend, and closes the account of each when it ends, even by a panic.
 async fn supervise(backend: String, workers: Vec<(&'static [Signal], Worker)>, account: Arc<DeliveryAccount>) {
     let mut tasks = JoinSet::new();
     let mut signals_of = HashMap::new();
@@ -181,7 +181,9 @@ async fn supervise(backend: String, workers: Vec<(&'static [Signal], Worker)>, a
                     Ok(panic) => panic_text(&*panic),
                     Err(error) => error.to_string(),
                 };
-                tracing::error!("backend `{backend}` panicked, and what it is given from now on is lost: {message}");
+                tracing::error!(
+                    "backend `{backend}` panicked, and everything it is given from now on is lost: {message}"
+                );
                 (id, BackendEnd::Panicked(message))
             }
         };

@@ -1,5 +1,5 @@
-//! Delivery: the backends, each with a queue and a task of its own for each of its pipes, so that a slow or dead one never
-//! slows another, nor Locust.
+//! Delivery: the backends. Each has its own queue and task per pipe, so a slow or dead backend slows neither another one
+//! nor Locust.
 //!
 //! ```text
 //! runs -> BackendHandle -> queue (bounded, drops and counts) -> worker (collects points at the interval) -> sink
@@ -27,15 +27,15 @@ pub(crate) use ltel_core::backend::{Delivered, Feed, RunRecord, SpanBatch};
 use ltel_core::registry::Registry;
 pub(crate) use queue::Watch;
 
-/// How long backends may take to deliver what is left when everything else is over.
+/// How long backends may take at the end to deliver what they still hold.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
-/// The types of backends that ltel has.
+/// The built-in types of backends.
 pub(crate) fn built_in() -> Registry {
     Registry::new().backend::<json::Json>().backend::<otlp::Otlp>().backend::<prometheus::Prometheus>()
 }
 
-/// What a structured event or a span says to people.
+/// The message of a structured event or a span.
 fn message(kind: &str, name: &str) -> String {
     format!("Recording telemetry {kind}: {name}")
 }

@@ -1,4 +1,4 @@
-//! What the telemetry is about: the attributes of its resource, which backends of several types have.
+//! The attributes of the telemetry's resource, for several types of backends.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) enum RawAttribute {
     Text(String),
 }
 
-/// The resource: the file's word before the environment's.
+/// The resource: attributes of the file override those of the environment.
 pub(super) fn resource(stated: Option<BTreeMap<String, RawAttribute>>, cx: &mut Check<'_>) -> Resource {
     let variable = "OTEL_RESOURCE_ATTRIBUTES";
     let from_env = cx.env.get(variable).map_or(Ok(Vec::new()), |text| pairs(&text)).unwrap_or_else(|why| {
@@ -26,7 +26,7 @@ pub(super) fn resource(stated: Option<BTreeMap<String, RawAttribute>>, cx: &mut 
         Vec::new()
     });
     let mut attributes: BTreeMap<String, opentelemetry::Value> = BTreeMap::new();
-    // The name that existing dashboards know.
+    // The name that existing dashboards use.
     attributes.insert("service.name".to_owned(), "locust_telemetry".into());
     attributes.insert("service.instance.id".to_owned(), uuid::Uuid::new_v4().to_string().into());
     attributes.extend(from_env.into_iter().map(|(key, value)| (key, value.into())));

@@ -1,4 +1,4 @@
-//! About how many bytes items take in memory while they wait. Rather too many than too few: what waits is bounded by this.
+//! Estimates the bytes that waiting items take in memory: too many rather than too few, since queues are bounded by it.
 
 use std::mem::size_of;
 
@@ -10,7 +10,7 @@ use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use serde_json::Value as Json;
 
-/// What an allocation costs beside its bytes.
+/// The overhead of an allocation.
 const ALLOCATION: usize = 16;
 
 /// A structured event.
@@ -32,7 +32,7 @@ pub(super) fn span(span: &SpanData) -> usize {
     size_of::<SpanData>() + text + attributes(&span.attributes) + events.sum::<usize>() + links.sum::<usize>()
 }
 
-/// The points of a collection: how many, and about how many bytes they take.
+/// The points of a collection: their number and estimated bytes.
 pub(super) fn points(collected: &ResourceMetrics) -> (u64, usize) {
     let points = points::metrics(collected).flat_map(|metric| metric.points().collect::<Vec<_>>());
     points.fold((0, 0), |(count, bytes), point| {
@@ -68,7 +68,7 @@ fn json(value: &Json) -> usize {
     match value {
         Json::String(text) => ALLOCATION + text.len(),
         Json::Array(values) => ALLOCATION + values.iter().map(|value| size_of::<Json>() + json(value)).sum::<usize>(),
-        // Keys are kept in order, beside a table of their places.
+        // Keys are kept in order, with a table of their positions.
         Json::Object(fields) => fields.iter().map(|(key, value)| 160 + key.len() + json(value)).sum(),
         _ => 0,
     }

@@ -1,4 +1,4 @@
-//! Queue, worker and account, with a sink of the test's own and time that stands still.
+//! Queue, worker and account, with a test sink and paused time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{BackendHandle, RunningBackend, size, start};
 use crate::config::{BackendConfig, QueueLimits};
 
-/// A backend that does as it is told, and shows what it was given.
+/// A backend that the test controls, and that shows what it was given.
 #[derive(Clone, Debug)]
 struct Told {
     seen: Arc<Mutex<Vec<String>>>,
@@ -119,7 +119,7 @@ impl Scene {
         Self { told, open, handle, running }
     }
 
-    /// Has it take nothing from now on.
+    /// Makes it take nothing from now on.
     async fn hang(&self) {
         self.open.send_replace(false);
         // It takes one record, so that its worker hangs in the sink.
@@ -135,7 +135,7 @@ impl Scene {
         self.running.account.snapshot()
     }
 
-    /// Lets it end, and checks that its account closes.
+    /// Ends it, and checks that its account closes.
     async fn end(self) -> (Vec<String>, Delivered) {
         let Self { told, open: _open, handle, mut running } = self;
         drop(handle);
@@ -173,7 +173,7 @@ fn spans(count: usize, bytes: usize) -> SpanBatch {
     SpanBatch { run: run("run"), source: None, data: Arc::new(vec![a_span(bytes); count]) }
 }
 
-/// The points of a recorder: so many series of a counter.
+/// The points of a recorder: a counter with this many series.
 fn feed(run: &Arc<RunInfo>, series: u64) -> Feed {
     let resource = Resource::builder_empty().build();
     let settings = MeterSettings { resource, temporality: Temporality::Cumulative, exponential: false };
@@ -210,8 +210,8 @@ async fn a_run() {
     assert_eq!(Signal::ALL.map(|signal| delivered.of(signal).delivered), [6, 3, 2]);
 }
 
-/// Scenario: a backend hangs, and gets more than may wait, by number and by size. Guarantees: no more waits than may; of a batch
-/// of spans as many as there is room for; what is too much is dropped and counted, and the account closes.
+/// Scenario: a backend hangs, and gets more than may wait, by number and by size. Guarantees: no more items wait than
+/// allowed; of a batch of spans as many as there is room for; the rest is dropped and counted, and the account closes.
 #[tokio::test(start_paused = true)]
 async fn what_waits_is_bounded() {
     let scene = Scene::new(QueueLimits { items: 10, bytes: 100_000 }, |_| {});
@@ -222,7 +222,7 @@ async fn what_waits_is_bounded() {
     scene.handle.spans(spans(7, 0));
     scene.handle.spans(spans(7, 0));
     let delivered = scene.delivered();
-    // One record is in the sink, and waits as well.
+    // One record is in the sink, and counts as waiting.
     assert_eq!((delivered.of(Signal::Logs).admitted, delivered.of(Signal::Logs).dropped), (21, 11));
     assert_eq!((delivered.of(Signal::Traces).admitted, delivered.of(Signal::Traces).dropped), (14, 4));
     scene.open.send_replace(true);
@@ -246,8 +246,8 @@ async fn what_waits_is_bounded() {
     assert_eq!(seen, ["hangs", "fits", "9 spans"]);
 }
 
-/// Scenario: runs end while a backend hangs, more than there is room for. Guarantees: the oldest are given up, and their points
-/// are lost final points; the newest is delivered.
+/// Scenario: runs end while a backend hangs, more than there is room for. Guarantees: the oldest are dropped, and their
+/// points count as lost final points; the newest is delivered.
 #[tokio::test(start_paused = true)]
 async fn ended_runs_that_wait_are_bounded() {
     let scene = Scene::new(QueueLimits { items: 1_000, bytes: 100_000 }, |_| {});
@@ -269,8 +269,8 @@ async fn ended_runs_that_wait_are_bounded() {
     assert!((1..50).contains(&arrived), "{arrived} of 100 runs");
 }
 
-/// Scenario: the task of one of a backend's pipes panics while it holds something; then it is given more. Guarantees: what it held
-/// and what comes then has failed, and the account says why it ended; the other pipe goes on.
+/// Scenario: the task of one of a backend's pipes panics while it holds something; then it is given more. Guarantees: items
+/// that it held or gets later have failed, and the account says why it ended; the other pipe goes on.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_panics() {
     let scene = Scene::new(QueueLimits::default(), |told| {
@@ -292,7 +292,7 @@ async fn a_backend_that_panics() {
     assert!(delivered.is_lossy() && !delivered.is_whole());
 }
 
-/// Scenario: a backend hangs when ltel ends. Guarantees: what it held when it is given up has failed.
+/// Scenario: a backend hangs when ltel ends. Guarantees: items that it held have failed.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_is_given_up() {
     let mut scene = Scene::new(QueueLimits::default(), |_| {});
@@ -305,7 +305,7 @@ async fn a_backend_that_is_given_up() {
     assert_eq!(delivered.ended, BackendEnd::GivenUp);
 }
 
-/// Scenario: an interval as long as one may be. Guarantees: nothing panics, and the points come at the end.
+/// Scenario: the longest interval. Guarantees: nothing panics, and the points come at the end.
 #[tokio::test(start_paused = true)]
 async fn the_longest_interval() {
     let scene = Scene::new(QueueLimits::default(), |_| {});

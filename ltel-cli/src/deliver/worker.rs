@@ -1,4 +1,4 @@
-//! The task of one pipe: it takes out of the queue, collects points when it is time, and hands all of it to the sink.
+//! The task of one pipe: it takes items from the queue, collects points when due, and passes everything to the sink.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::queue::{Batch, EndedRun, Intake, Work};
 use super::size;
 
-/// Items that are handed over at once.
+/// Items that are passed on together.
 const AT_ONCE: usize = 1_000;
 
 /// The worker of one pipe.
@@ -20,8 +20,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Works until nothing is put into its queue any more. It ends after the `others` of its backend: so the last figures of ltel
-    /// itself hold what those have delivered.
+    /// Works until its queue is closed. It ends after the `others` of its backend, so that ltel's own last metrics include
+    /// what those have delivered.
     pub(super) async fn run(mut self, others: impl Future<Output = ()>) {
         let mut flush = interval(Duration::from_secs(1));
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -41,7 +41,7 @@ impl Worker {
         }
         self.sink.ending();
         others.await;
-        // Those of ltel itself; all runs are over.
+        // ltel's own feeds; all runs are over.
         let rest = self.intake.collect_rest();
         self.points(rest, false).await;
         self.sink.finish().await;
@@ -79,7 +79,7 @@ impl Worker {
     async fn collect_due(&mut self) {
         let now = Instant::now();
         loop {
-            // A receiver may take its time for each: a run that ends in between is not to wait for all of them.
+            // A receiver may be slow: a run that ends in between must not wait for all feeds.
             self.work().await;
             let Some(collected) = self.intake.collect_due(now) else { break };
             self.points(collected, false).await;

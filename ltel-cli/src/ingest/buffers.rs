@@ -1,25 +1,25 @@
-//! How many bytes all connections together hold of frames that are not recorded yet.
+//! Limits the bytes that all connections together hold in frames that are not recorded yet.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What each connection has besides, for frames that are small.
+/// Each connection's own buffer, for small frames.
 pub(super) const SMALL: usize = 16 << 10;
 
-// A permit is so many bytes: permits are counted in 32 bits.
+// Bytes per permit: a semaphore counts permits in 32 bits.
 const UNIT: usize = 1 << 10;
 
 /// The bytes that connections share.
 #[derive(Clone, Debug)]
 pub(super) struct Buffers {
     shared: Arc<Semaphore>,
-    // Room for one whole frame. If all the rest is taken by frames of which each lacks something, one of them can go on.
+    // Room for one whole frame: if incomplete frames take all the rest, one of them can still go on.
     last: Arc<Semaphore>,
 }
 
 impl Buffers {
-    /// So many bytes, of which the largest frame has its part.
+    /// Creates buffers of so many bytes, including room for one largest frame.
     pub(super) fn new(bytes: usize, largest: usize) -> Self {
         let shared = (bytes.saturating_sub(largest) / UNIT).min(Semaphore::MAX_PERMITS);
         Self { shared: Arc::new(Semaphore::new(shared)), last: Arc::new(Semaphore::new(1)) }
@@ -30,7 +30,7 @@ impl Buffers {
         self.shared.available_permits() * UNIT
     }
 
-    /// Waits for so many bytes more, for a frame that has `share`.
+    /// Waits for this many more bytes for a frame that has `share`.
     pub(super) async fn add(&self, share: &mut Share, bytes: usize) {
         if share.last.is_some() {
             return;
@@ -47,7 +47,7 @@ impl Buffers {
     }
 }
 
-/// The bytes that a frame has of them, until it is dropped.
+/// The bytes that a frame takes, until dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
     shared: Option<OwnedSemaphorePermit>,
@@ -59,7 +59,7 @@ impl Share {
         self.shared.is_none() && self.last.is_none()
     }
 
-    /// Whether it has the room that is kept for one frame alone: others may wait for it.
+    /// Whether it holds the room for one whole frame, which others may wait for.
     pub(super) const fn is_last(&self) -> bool {
         self.last.is_some()
     }

@@ -1,4 +1,4 @@
-//! One client's connection: bytes in, frames on to the runs, acknowledgements back.
+//! One client's connection: reads frames, passes them to the runs, sends acknowledgements.
 
 use std::io;
 use std::sync::Arc;
@@ -23,17 +23,17 @@ use super::input::Input;
 use super::newcomers::Newcomer;
 use crate::clock;
 
-/// How long a connection may take to say `hello`, with the handshake of TLS where there is one.
+/// How long a connection may take to send `hello`, including a TLS handshake.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
-/// Bytes of a `hello`.
+/// The most bytes of a `hello`.
 const HELLO_BYTES: usize = 64 << 10;
 
-/// How long a client may take to read why it is refused, and to read its last acknowledgement.
+/// How long a client may take to read a refusal, and its last acknowledgement.
 const REFUSAL_WITHIN: Duration = Duration::from_secs(2);
 const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What all connections share.
+/// The settings and state that all connections share.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) max_frame_bytes: usize,
@@ -41,20 +41,20 @@ pub(super) struct Settings {
     pub(super) token: Option<SecretString>,
     pub(super) deliveries: Sender<Delivery>,
     pub(super) faults: Arc<Faults>,
-    /// A place for each client that may be connected at a time.
+    /// A permit for each client that may be connected at a time.
     pub(super) places: Arc<Semaphore>,
-    /// What is still to be said to clients, for whoever ends ltel.
+    /// The tasks that still write to clients. ltel waits for them when it ends.
     pub(super) answers: TaskTracker,
 }
 
-/// A client that has been welcomed.
+/// A client that was accepted.
 struct Client {
     connection: u64,
     acks: watch::Receiver<u64>,
     _place: OwnedSemaphorePermit,
 }
 
-/// Serves one connection to its end. It begins when `open` is through, which may be a handshake.
+/// Serves one connection to its end. `open` may do a handshake first.
 pub(super) async fn serve<R, W>(
     open: impl Future<Output = io::Result<(R, W)>>,
     pid: Option<u32>,
@@ -100,7 +100,7 @@ pub(super) async fn serve<R, W>(
     let end = frames(&mut input, connection, &settings).await;
     let _answer = settings.answers.token();
     let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
-    // The last acknowledgement goes out when the runs let go of this connection.
+    // The last acknowledgement is sent when the runs release this connection.
     if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, acknowledge).await {
         refuse(end, &mut write, encoding, &settings).await;
         let _ = write.shutdown().await;
@@ -110,9 +110,9 @@ pub(super) async fn serve<R, W>(
     drop(place);
 }
 
-const CROWDED_OUT: &str = "it said nothing, and others wait for its place";
+const CROWDED_OUT: &str = "no hello yet, and other connections wait for its place";
 
-/// Counts what a client did wrong, and tells it.
+/// Counts a client's fault, and tells the client.
 async fn refuse<W: AsyncWrite + Unpin>(end: End, write: &mut W, encoding: Encoding, settings: &Settings) {
     if let End::Fault(kind, details) = end {
         settings.faults.count(kind, &details);
@@ -121,7 +121,7 @@ async fn refuse<W: AsyncWrite + Unpin>(end: End, write: &mut W, encoding: Encodi
     }
 }
 
-/// Takes the first frame, which must be a hello that we can accept, and a place for the client.
+/// Takes the first frame, which must be a hello, checks it, and takes a permit for the client.
 async fn greet<R: AsyncRead + Unpin>(
     input: &mut Input<R>,
     settings: &Settings,
@@ -130,7 +130,7 @@ async fn greet<R: AsyncRead + Unpin>(
     if first.is_err() && input.is_tls() {
         return Err(End::Fault(
             "no hello",
-            "the client speaks TLS, and this address does not: see `[listen] tls`".to_owned(),
+            "the client uses TLS, but this address does not: see `[listen] tls`".to_owned(),
         ));
     }
     let Some((payload, _share)) = first? else { return Err(End::Quiet) };
@@ -142,20 +142,20 @@ async fn greet<R: AsyncRead + Unpin>(
         Err(error) => return Err(End::Fault("no hello", error.to_string())),
     };
     if hello.protocol != PROTOCOL {
-        let details = format!("the client speaks protocol {}, this ltel speaks {PROTOCOL}", hello.protocol);
+        let details = format!("the client has protocol {}, but this ltel has protocol {PROTOCOL}", hello.protocol);
         return Err(End::Fault("protocol not supported", details));
     }
     if !knows(settings.token.as_ref(), hello.token.as_ref()) {
         return Err(End::Fault("token refused", "the token is missing or wrong; see LTEL_TOKEN".to_owned()));
     }
     let Ok(place) = Arc::clone(&settings.places).try_acquire_owned() else {
-        return Err(End::Fault("connection refused", "as many as `max_connections` are open".to_owned()));
+        return Err(End::Fault("connection refused", "the limit of `max_connections` is reached".to_owned()));
     };
     settings.faults.count_fields(&wrong, &hello.source.label());
     Ok((hello, place))
 }
 
-/// Whether the client's token is the one that is wanted. How long this takes tells nothing of it but its length.
+/// Whether the client's token is right. The time this takes reveals only the token's length.
 fn knows(wanted: Option<&SecretString>, token: Option<&Token>) -> bool {
     match (wanted, token) {
         (None, _) => true,
@@ -191,7 +191,7 @@ async fn welcome<W: AsyncWrite + Unpin>(
     }
 }
 
-/// Hands on frames until the connection ends.
+/// Passes on frames until the connection ends.
 async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, settings: &Settings) -> End {
     loop {
         let (payload, share) = match input.next().await {
@@ -199,15 +199,15 @@ async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, set
             Ok(None) => return End::Quiet,
             Err(end) => return end,
         };
-        // Waits while the runs are busy: then the socket's buffers fill, and the client's own.
+        // Waits while the runs are busy: then the socket's buffers fill, then the client's.
         if settings.deliveries.send(Delivery::Frame { connection, payload, share }).await.is_err() {
             return End::Quiet;
         }
     }
 }
 
-/// Tells the client what has been processed, the latest only: a client that does not read must not make us wait. Gives back
-/// where it wrote to, if that still takes something.
+/// Sends the client the latest acknowledgement only: a client that does not read must not block us. Returns the writer if
+/// it still works.
 async fn acknowledge<W: AsyncWrite + Unpin>(
     mut write: W,
     encoding: Encoding,

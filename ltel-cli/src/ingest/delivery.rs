@@ -1,4 +1,4 @@
-//! What a connection hands on to the runs, and what it hears of them.
+//! The messages between a connection and the runs.
 
 use bytes::Bytes;
 use ltel_core::wire::{Encoding, Features, Hello};
@@ -6,28 +6,28 @@ use tokio::sync::{oneshot, watch};
 
 use super::buffers::Share;
 
-/// What a connection delivers, in the order in which it came.
+/// A message from a connection to the runs. The order of arrival is kept.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// A client is there.
+    /// A client has connected.
     Hello {
         connection: u64,
         encoding: Encoding,
         hello: Box<Hello>,
         /// Its pid, if the kernel vouches for it.
         pid: Option<u32>,
-        /// Takes the number of the last frame that was processed.
+        /// Receives the number of the last frame that was processed.
         acks: watch::Sender<u64>,
         welcome: oneshot::Sender<Welcome>,
     },
-    /// It said something.
+    /// A message of the client.
     Frame {
         connection: u64,
         payload: Bytes,
-        /// What it has of the bytes that connections share, until it is recorded.
+        /// Its share of the buffers, until it is recorded.
         share: Share,
     },
-    /// It is gone.
+    /// The client has disconnected.
     Closed { connection: u64 },
 }
 

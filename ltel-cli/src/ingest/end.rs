@@ -5,6 +5,6 @@
 pub(super) enum End {
     /// The client closed it, or ltel is stopping.
     Quiet,
-    /// A fault of the client's: what kind, and what to tell it.
+    /// The client's fault: its kind, and the message for the client.
     Fault(&'static str, String),
 }

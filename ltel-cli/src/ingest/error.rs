@@ -9,9 +9,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum ListenError {
-    #[error("another ltel listens on `{0}`; stop it, or choose another path in [listen]")]
+    #[error("another ltel listens on `{0}`: stop it, or choose another path in [listen]")]
     InUse(PathBuf),
-    #[error("`{0}` exists and is not a socket; move it away, or choose another path in [listen]")]
+    #[error("`{0}` exists and is not a socket: move it, or choose another path in [listen]")]
     NotASocket(PathBuf),
     #[error("cannot listen on `{address}`: {error}")]
     Bind { address: String, error: io::Error },

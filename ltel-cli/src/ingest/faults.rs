@@ -1,4 +1,4 @@
-//! What goes wrong at the edges: counted by kind, and told to people once per kind.
+//! Faults of clients: counted by kind, and logged once per kind.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use ltel_core::text::printable;
 use ltel_core::wire::WrongFields;
 
-// Bounded: some names of fields are clients' own.
+// Bounded: clients choose some field names.
 const KINDS: usize = 128;
 const OTHERS: &str = "other faults";
 
@@ -17,19 +17,19 @@ const OTHERS: &str = "other faults";
 pub(crate) struct Faults(Mutex<BTreeMap<Cow<'static, str>, u64>>);
 
 impl Faults {
-    /// Counts a fault of this kind. The first is logged with its details.
+    /// Counts a fault of this kind. The first one is logged with its details.
     pub(crate) fn count(&self, kind: impl Into<Cow<'static, str>>, details: &dyn fmt::Display) {
         self.count_all(kind.into(), 1, details);
     }
 
-    /// Counts the fields of a frame of this client that were not understood.
+    /// Counts the fields of a client's frame that were not understood, cut or repaired.
     pub(crate) fn count_fields(&self, wrong: &WrongFields, client: &dyn fmt::Display) {
         for (field, times) in wrong.iter() {
-            let details = format!("a value from {client} is ignored");
+            let details = format!("ignoring a value from {client}");
             self.count_all(format!("field not understood: {field}").into(), times, &details);
         }
         for (field, times) in wrong.cut() {
-            let details = format!("{client} sent more than a field of this name may hold");
+            let details = format!("{client} sent a longer text than this field may hold");
             self.count_all(format!("text cut: {field}").into(), times, &details);
         }
         for (kind, times) in wrong.mended() {
@@ -38,16 +38,16 @@ impl Faults {
         }
     }
 
-    /// Counts faults of this kind. The first is logged with its details.
+    /// Counts faults of this kind. The first one is logged with its details.
     pub(crate) fn count_all(&self, kind: Cow<'static, str>, times: u64, details: &dyn fmt::Display) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = if counts.len() < KINDS || counts.contains_key(&kind) { kind } else { OTHERS.into() };
         let is_new = !counts.contains_key(&kind);
         if is_new {
-            // Both may hold what a client sent.
+            // Both may hold text that a client sent.
             let (kind, details) = (printable(&kind), details.to_string());
             let details = printable(&details);
-            tracing::warn!("{kind}: {details} (further ones are counted, not logged)");
+            tracing::warn!("{kind}: {details} (later ones are counted, not logged)");
         }
         *counts.entry(kind).or_default() += times;
     }

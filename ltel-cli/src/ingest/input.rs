@@ -1,4 +1,4 @@
-//! A connection's bytes, as frames. Nothing is reserved ahead of what has come, but for a small step.
+//! Splits a connection's bytes into frames. Memory is reserved only for bytes that have arrived, plus a small step.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use tokio::time::{Instant, timeout_at};
 use super::buffers::{Buffers, SMALL, Share};
 use super::end::End;
 
-/// How long a frame may take to come, from its first byte to its last.
+/// How long a frame may take to arrive, from its first byte to its last.
 pub(super) const FRAME_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long, once it has the room that is kept for one frame alone.
+/// How long, once it holds the room for one whole frame.
 const LAST_WITHIN: Duration = Duration::from_secs(5);
 
-// What a frame grows by, at least.
+// The smallest step that a frame's buffer grows by.
 const STEP: usize = 64 << 10;
 
 /// A frame, and its share of the buffers.
 pub(super) type Received = (Bytes, Share);
 
-/// A connection's bytes.
+/// Reads a connection.
 pub(super) struct Input<R> {
     read: R,
     buffer: BytesMut,
     splitter: Option<(Encoding, Splitter)>,
     limit: usize,
     buffers: Buffers,
-    // Of the frame that is on its way.
+    // Of the frame that is arriving.
     share: Share,
 }
 
 impl<R> Input<R> {
-    /// With frames of at most `limit` bytes.
+    /// Accepts frames of at most `limit` bytes.
     pub(super) fn new(read: R, limit: usize, buffers: Buffers) -> Self {
         Self { read, buffer: BytesMut::new(), splitter: None, limit, buffers, share: Share::default() }
     }
@@ -43,7 +43,7 @@ impl<R> Input<R> {
         self.splitter.as_ref().map_or(Encoding::JsonLines, |(encoding, _)| *encoding)
     }
 
-    /// From now on, frames have at most so many bytes.
+    /// From now on, accepts frames of at most this many bytes.
     pub(super) fn limit(&mut self, limit: usize) {
         self.limit = limit;
         if let Some((_, splitter)) = &mut self.splitter {
@@ -51,16 +51,16 @@ impl<R> Input<R> {
         }
     }
 
-    /// Whether what has come begins as TLS does.
+    /// Whether the received bytes begin like TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.buffer.starts_with(&[0x16, 0x03])
     }
 }
 
 impl<R: AsyncRead + Unpin> Input<R> {
-    /// The next frame; nothing at the end.
+    /// Reads the next frame; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Received>, End> {
-        // Of the frame that is on its way, from when we wait for it: runs that are busy are not the client's fault.
+        // Counted from when we wait for the frame: busy runs are not the client's fault.
         let mut deadline = None;
         loop {
             if let Some(frame) = self.split()? {
@@ -87,9 +87,14 @@ impl<R: AsyncRead + Unpin> Input<R> {
             };
             match read {
                 Ok(0) if self.buffer.is_empty() => return Ok(None),
-                Ok(0) => return Err(End::Fault("truncated frame", "the connection ended within a frame".to_owned())),
+                Ok(0) => {
+                    return Err(End::Fault(
+                        "truncated frame",
+                        "the connection ended in the middle of a frame".to_owned(),
+                    ));
+                }
                 Ok(_) => {}
-                // However it broke: the client will come back if it wants to.
+                // A broken connection is an end: the client may reconnect.
                 Err(_) => return Ok(None),
             }
         }
@@ -106,13 +111,13 @@ impl<R: AsyncRead + Unpin> Input<R> {
         let Some(frame) = frame.map_err(|error| too_large(&error))? else { return Ok(None) };
         let share = std::mem::take(&mut self.share);
         if !share.is_empty() {
-            // The frame takes its memory along. What came after it is little.
+            // The frame keeps its memory. The bytes after it are few.
             self.buffer = BytesMut::from(&self.buffer[..]);
         }
         Ok(Some((frame, share)))
     }
 
-    /// Makes room for more of the frame that is on its way, and says for how much.
+    /// Makes room for more of the arriving frame, and returns for how much.
     async fn grow(&mut self) -> usize {
         let have = self.buffer.len();
         let missing = self.splitter.as_ref().and_then(|(_, splitter)| splitter.missing(&self.buffer));
@@ -120,7 +125,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
             self.buffer.reserve(SMALL - have);
             return SMALL - have;
         }
-        // Of a line nobody knows the end, and what comes after it is no part of the frame.
+        // The end of a line is not known in advance, and bytes after it belong to another frame.
         let room = missing.map_or(SMALL, |missing| missing.min(STEP.max(have)));
         self.buffers.add(&mut self.share, room).await;
         self.buffer.reserve(room);
@@ -134,9 +139,9 @@ fn too_large(error: &FrameError) -> End {
 
 fn slow(others_wait: bool) -> End {
     let details = if others_wait {
-        format!("the rest of it did not come within {} s, and others wait for its room", LAST_WITHIN.as_secs())
+        format!("the rest did not arrive within {} s, and others wait for its room", LAST_WITHIN.as_secs())
     } else {
-        format!("it did not come whole within {} s", FRAME_WITHIN.as_secs())
+        format!("the frame did not arrive within {} s", FRAME_WITHIN.as_secs())
     };
     End::Fault("slow frame", details)
 }
@@ -144,6 +149,6 @@ fn slow(others_wait: bool) -> End {
 fn no_room() -> End {
     End::Fault(
         "no room for a frame",
-        format!("frames of other connections took all of `max_buffered_bytes` for {} s", FRAME_WITHIN.as_secs()),
+        format!("frames of other connections filled `max_buffered_bytes` for {} s", FRAME_WITHIN.as_secs()),
     )
 }

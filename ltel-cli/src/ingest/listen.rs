@@ -1,4 +1,4 @@
-//! Where Locust's side connects: a Unix socket, a TCP address, or both; and the loops that accept.
+//! Listens for clients on a Unix socket, a TCP address, or both, and accepts connections.
 
 use std::future::ready;
 use std::io;
@@ -24,7 +24,7 @@ use super::newcomers::Newcomers;
 use super::unix::{self, SocketFile};
 use crate::config::{Listen, ServerTls};
 
-/// Sockets that are bound and not yet served.
+/// Bound sockets that are not served yet.
 #[derive(Debug)]
 pub(crate) struct Listeners {
     unix: Vec<(UnixListener, SocketFile)>,
@@ -40,12 +40,12 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// Binds a socket of this path only. The limits are the configured ones.
+    /// Binds only a socket at this path, with the configured limits.
     pub(crate) fn private(path: &Path, limits: &Listen) -> Result<Self, ListenError> {
         Ok(Self { unix: vec![unix::bind(path)?], tcp: Vec::new(), limits: limits.clone() })
     }
 
-    /// Binds the configured addresses as well.
+    /// Also binds the configured addresses.
     pub(crate) async fn add(&mut self, listen: &Listen) -> Result<(), ListenError> {
         if let Some(address) = listen.tcp {
             let bound = TcpListener::bind(address).await;
@@ -55,16 +55,16 @@ impl Listeners {
         match listen.unix.as_ref().map(|socket| (unix::bind(&socket.path), socket)) {
             None => {}
             Some((Ok(bound), _)) => self.unix.push(bound),
-            // The folder may be another user's, or its path too long for a socket.
+            // The folder may belong to another user, or its path may be too long.
             Some((Err(error @ ListenError::Bind { .. }), socket)) if socket.is_default && !self.tcp.is_empty() => {
-                tracing::warn!("{error}; clients can connect over TCP only (set [listen] to choose the addresses)");
+                tracing::warn!("{error}; clients can only connect over TCP (choose the addresses with [listen])");
             }
             Some((Err(error), _)) => return Err(error),
         }
         Ok(())
     }
 
-    /// The addresses, as `LTEL_ADDRESS` takes them.
+    /// The addresses, in the form of `LTEL_ADDRESS`.
     pub(crate) fn addresses(&self) -> Vec<String> {
         let unix = self.unix.iter().map(|(_, file)| format!("unix:{}", file.path().display()));
         let tcp = self.tcp.iter().filter_map(|(tcp, tls)| {
@@ -74,7 +74,7 @@ impl Listeners {
         unix.chain(tcp).collect()
     }
 
-    /// Serves connections until it is dropped.
+    /// Serves connections until dropped.
     pub(crate) async fn serve(self, deliveries: Sender<Delivery>, faults: Arc<Faults>, answers: TaskTracker) {
         let connections = Arc::new(connection::Settings {
             max_frame_bytes: self.limits.max_frame_bytes,
@@ -96,12 +96,12 @@ impl Listeners {
     }
 }
 
-// The file stays as long as the listener.
+// Keeps the file as long as the listener.
 async fn accept_unix(listener: UnixListener, _file: SocketFile, settings: Arc<connection::Settings>) {
     let newcomers = Newcomers::default();
     loop {
         let Some((stream, _)) = accepted(listener.accept().await, &settings.faults).await else { continue };
-        // The kernel's word, and the pid as this process sees it.
+        // From the kernel, in this process's pid namespace.
         let pid = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok()).filter(|pid| *pid > 0);
         let newcomer = newcomers.admit().await;
         let open = ready(Ok(stream.into_split()));
@@ -136,14 +136,14 @@ async fn accepted<T>(result: io::Result<T>, faults: &Faults) -> Option<T> {
         Ok(accepted) => Some(accepted),
         Err(error) => {
             faults.count("accept failed", &error);
-            // Out of file descriptors, most likely: trying again at once would only burn a core.
+            // Most likely out of file descriptors: an immediate retry would only burn CPU.
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
         }
     }
 }
 
-/// A host that vanishes says no goodbye: its run must not wait for it for ever.
+/// Finds hosts that vanish without closing the connection: a run must not wait for them forever.
 fn keep_alive(stream: &tokio::net::TcpStream, peer: SocketAddr) {
     let probes =
         TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5)).with_retries(3);
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::config::UnixSocket;
 
-    /// Scenario: the path of the default socket is too long, or its folder is not there any more.
+    /// Scenario: the path of the default socket is too long, or its folder does not exist any more.
     #[tokio::test]
     async fn without_the_default_socket_there_is_tcp() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! From a client's bytes to frames: where Locust's side connects, who may, and each of its connections.
+//! From a client's bytes to frames: listeners, their limits, and connections.
 
 mod listen;
 mod unix;

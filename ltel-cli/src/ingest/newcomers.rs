@@ -1,4 +1,5 @@
-//! Connections that ltel has not welcomed yet. They have few places of their own, and leave them soon: so they keep nobody out.
+//! Connections that have not sent a valid hello yet. They have few places, each for a short time, so they cannot keep
+//! clients out.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -9,25 +10,25 @@ use futures_util::future::Either;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// At a time, of each address that ltel listens on.
+/// Places of each address.
 const PLACES: usize = 128;
 
-/// How long one may keep its place while others wait. A client says `hello` at once.
+/// How long a connection may keep its place while others wait. Clients send `hello` at once.
 const CROWDED: Duration = Duration::from_secs(1);
 
 /// The places of one address.
 #[derive(Debug)]
 pub(super) struct Newcomers {
     places: Arc<Semaphore>,
-    // In the order in which they came. Those that have left are still in it, for a while.
+    // In order of arrival. Those that have left stay in it for a while.
     waiting: Mutex<VecDeque<(Instant, oneshot::Sender<()>)>>,
 }
 
-/// A place. It is free again when this is dropped.
+/// A place. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Newcomer {
     _place: Option<OwnedSemaphorePermit>,
-    /// Nothing once the listener is gone: then nobody needs the place.
+    /// Closed when the listener is gone: then no connection needs the place.
     leave: Option<oneshot::Receiver<()>>,
 }
 
@@ -38,7 +39,7 @@ impl Default for Newcomers {
 }
 
 impl Newcomers {
-    /// Waits for a place: until one is left, or one has been kept for long enough.
+    /// Waits until a place is free, or until one has been kept for too long.
     pub(super) async fn admit(&self) -> Newcomer {
         let mut place = pin!(Arc::clone(&self.places).acquire_owned());
         let place = loop {
@@ -51,7 +52,7 @@ impl Newcomers {
                 place = &mut place => break place,
                 () = crowded => {
                     let oldest = self.lock().pop_front();
-                    // It leaves at once, if it has not left already.
+                    // Its connection ends at once.
                     if oldest.is_some_and(|(_, oldest)| oldest.send(()).is_ok()) {
                         break place.await;
                     }
@@ -60,7 +61,7 @@ impl Newcomers {
         };
         let (sender, leave) = oneshot::channel();
         self.lock().push_back((Instant::now(), sender));
-        // An error: of a semaphore that is closed, and nothing closes this one.
+        // Only a closed semaphore gives an error, and nothing closes this one.
         Newcomer { _place: place.ok(), leave: Some(leave) }
     }
 
@@ -76,7 +77,7 @@ impl Newcomers {
 }
 
 impl Newcomer {
-    /// Waits until another needs the place.
+    /// Waits until another connection needs the place.
     pub(super) async fn must_leave(&mut self) {
         if let Some(leave) = &mut self.leave {
             if leave.await.is_ok() {
@@ -105,7 +106,7 @@ mod tests {
             idle.remove(0);
         });
         assert_eq!(begun.elapsed().as_secs(), CROWDED.as_secs());
-        // Whoever leaves by itself makes room at once.
+        // A connection that leaves by itself frees its place at once.
         drop(idle.pop());
         let begun = Instant::now();
         let another = newcomers.admit().await;

@@ -1,4 +1,4 @@
-//! Connections in memory, with a clock that stands still.
+//! Connections in memory, with a paused clock.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::newcomers::Newcomers;
 
 const FRAME: usize = 1 << 20;
 
-/// An ltel that has only connections.
+/// The connections' part of ltel alone.
 struct House {
     settings: Arc<Settings>,
     newcomers: Newcomers,
@@ -49,7 +49,7 @@ impl House {
         client
     }
 
-    /// A client that has said hello and is welcome.
+    /// A client that was accepted.
     async fn client(&mut self) -> DuplexStream {
         let mut client = self.connect().await;
         client.write_all(&hello(None)).await.expect("room");
@@ -84,7 +84,7 @@ fn hello(token: Option<&str>) -> Vec<u8> {
     Encoding::MessagePack.encode(&Frame { seq: None, message: Message::Hello(hello) }).expect("a frame")
 }
 
-/// What ltel says next; nothing if it has closed the connection.
+/// The next reply of ltel; `None` if it has closed the connection.
 async fn reply(client: &mut DuplexStream) -> Option<Reply> {
     let (mut splitter, mut buffer) = (Splitter::new(Encoding::MessagePack, FRAME), BytesMut::new());
     loop {
@@ -104,7 +104,7 @@ async fn refusal(client: &mut DuplexStream) -> String {
     }
 }
 
-/// A frame of so many bytes, its length not counted.
+/// A frame of this many bytes, without its length prefix.
 fn frame(size: usize) -> Vec<u8> {
     let length = u32::try_from(size).expect("a length");
     length.to_be_bytes().into_iter().chain(std::iter::repeat_n(0, size)).collect()
@@ -130,7 +130,7 @@ async fn a_hello_has_64_kib_and_ten_seconds() {
     assert!(begun.elapsed() < Duration::from_secs(12));
     let mut tls = house.connect().await;
     tls.write_all(&[0x16, 3, 1, 2, 0, 1]).await.expect("room");
-    assert!(refusal(&mut tls).await.contains("speaks TLS"));
+    assert!(refusal(&mut tls).await.contains("uses TLS"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_frame_has_a_deadline_as_a_whole() {
     client.write_all(&[0]).await.expect("room");
     assert!(refusal(&mut client).await.contains("slow frame"));
     assert_eq!(begun.elapsed().as_secs(), 30);
-    // Saying nothing is no fault.
+    // Silence is not a fault.
     let mut client = house.client().await;
     tokio::time::sleep(Duration::from_secs(1_000)).await;
     client.write_all(&frame(100)).await.expect("room");
@@ -212,7 +212,7 @@ async fn what_all_connections_buffer_is_bounded_and_one_can_always_go_on() {
     assert!(begun.elapsed() <= Duration::from_secs(30), "{:?}", begun.elapsed());
     assert_eq!(house.frame().await, 1_000);
     assert!(house.faults("slow frame") > 0);
-    // All is free again.
+    // All room is free again.
     drop(slow);
     drop(good);
     while let Some(Delivery::Closed { .. }) = house.deliveries.recv().await {
@@ -224,7 +224,7 @@ async fn what_all_connections_buffer_is_bounded_and_one_can_always_go_on() {
     assert_eq!(house.settings.buffers.free(), 3 * FRAME);
 }
 
-/// Scenario: the runs are busy, and a client goes on sending.
+/// Scenario: the runs are busy, and a client keeps sending.
 #[tokio::test(start_paused = true)]
 async fn frames_that_are_not_recorded_keep_their_room() {
     let mut house = House::new(20, 4 * FRAME, None);

@@ -1,4 +1,4 @@
-//! The file of a Unix socket: only its owner can connect, from its first moment, and it is gone when ltel is.
+//! The file of a Unix socket: from the start only its owner can connect, and ltel removes it at its end.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -11,7 +11,7 @@ use tokio::net::UnixListener;
 
 use super::error::ListenError;
 
-/// The file of a socket. It goes when the listener goes, unless another has taken its place.
+/// The file of a socket. Removed with the listener, unless another file has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -47,11 +47,11 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile), ListenErro
     Ok((listener, SocketFile { path: path.to_owned(), inode }))
 }
 
-/// Whether another process listens there: one that is stopped, and whose backlog is full, as well. A file without one is what
-/// an ltel left behind that was killed.
+/// Whether another process listens there, even a stopped one with a full backlog. A socket file without a listener is left
+/// over from an ltel that was killed.
 fn is_served(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // To connect to a full backlog would block.
+    // Connecting to a full backlog would block.
     socket.set_nonblocking(true)?;
     match socket.connect(&SockAddr::unix(path)?) {
         Ok(()) => Ok(true),
@@ -63,10 +63,10 @@ fn is_served(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes the socket in a folder that nobody else can enter, and moves it to its path when only its owner can connect.
+/// Creates the socket in a folder that no other user can enter, restricts it to its owner, and moves it to its path.
 fn bind_private(path: &Path) -> io::Result<(UnixListener, u64)> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A socket's path may not be long: this one is as long as the one that is asked for, but for the shortest names.
+    // Socket paths are limited in length: this one is as long as the final path, except for the shortest names.
     let random = path.file_name().map_or(0, OsStr::len).saturating_sub(2).clamp(2, 8);
     let folder = tempfile::Builder::new().prefix("").rand_bytes(random).tempdir_in(parent)?;
     let made = folder.path().join("s");
@@ -106,14 +106,14 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("ltel.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
-        let (_listener, _file) = bind(&path).expect("nobody listens there");
+        let (_listener, _file) = bind(&path).expect("no listener");
         UnixStream::connect(&path).expect("it listens");
         assert!(matches!(bind(&path), Err(ListenError::InUse(_))));
         fs::write(folder.path().join("file"), "").expect("a file");
         assert!(matches!(bind(&folder.path().join("file")), Err(ListenError::NotASocket(_))));
     }
 
-    /// Scenario: another process listens, does not accept, and its backlog is full: it is stopped.
+    /// Scenario: another process listens, but is stopped: it does not accept, and its backlog is full.
     #[tokio::test]
     async fn one_that_is_stopped_is_there_all_the_same() {
         let folder = folder();

@@ -1,5 +1,5 @@
-//! Metrics of ltel itself (`ltel.*`): whether its backends keep up, who is connected, what went wrong at the edges. They
-//! belong to the process and to no run.
+//! Metrics of ltel itself (`ltel.*`): whether its backends keep up, which clients are connected, what clients did wrong.
+//! They belong to the process, not to a run.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::deliver::Watch;
 use crate::ingest::Faults;
 use crate::runs::Status;
 
-// Enough for more backends than anybody has, by signal and reason.
+// Plenty for all backends by signal and reason.
 const SERIES: usize = 500;
 
-/// What there is to be observed.
+/// What is observed.
 #[derive(Debug)]
 pub(crate) struct OwnMetrics {
     pub(crate) backends: Vec<Watch>,
@@ -35,7 +35,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<OwnMetrics>) -> C
             }
         }
     });
-    new.gauge("ltel.backend.queue.capacity", "{item}", "Items that may wait for a backend.", |observed, gauge| {
+    new.gauge("ltel.backend.queue.capacity", "{item}", "How many items may wait for a backend.", |observed, gauge| {
         for (watch, signal) in observed.signals() {
             if let Some((_, limit)) = watch.queue(signal) {
                 gauge.observe(limit, &labels(watch, signal));
@@ -45,7 +45,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<OwnMetrics>) -> C
     new.counter(
         "ltel.backend.sent",
         "{item}",
-        "Points, records and spans that a backend took.",
+        "Points, records and spans that a backend delivered.",
         |observed, counter| {
             for (watch, signal) in observed.signals() {
                 counter.observe(watch.account.snapshot().of(signal).delivered, &labels(watch, signal));
@@ -55,7 +55,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<OwnMetrics>) -> C
     new.counter(
         "ltel.backend.lost",
         "{item}",
-        "Those that it did not: its queue was full, an export failed, or the receiver refused them.",
+        "Points, records and spans that were lost: the queue was full, an export failed, or the receiver rejected them.",
         |observed, counter| {
             for (watch, signal) in observed.signals() {
                 let delivered = watch.account.snapshot();
@@ -78,7 +78,7 @@ pub(crate) fn metrics(settings: &MeterSettings, observed: &Arc<OwnMetrics>) -> C
     new.gauge("ltel.clients", "{client}", "Locust processes that are connected.", |observed, gauge| {
         gauge.observe(observed.status.borrow().connected as u64, &[]);
     });
-    new.gauge("ltel.runs", "{run}", "Runs at work.", |observed, gauge| {
+    new.gauge("ltel.runs", "{run}", "Active runs.", |observed, gauge| {
         gauge.observe(observed.status.borrow().active as u64, &[]);
     });
     new.counter("ltel.faults", "{fault}", "What clients did wrong, by kind.", |observed, counter| {

@@ -1,4 +1,4 @@
-//! A recorder at work in a run, and what becomes of the run when it panics: the others go on.
+//! A recorder in an active run. If it panics, the others go on.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use super::report;
 use crate::config::RecorderConfig;
 use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
 
-/// A recorder instance at work.
+/// A recorder instance in an active run.
 #[derive(Debug)]
 pub(super) struct ActiveRecorder {
     name: String,
@@ -25,7 +25,7 @@ pub(super) struct ActiveRecorder {
     next_tick: Duration,
 }
 
-/// A panic leaves a recorder in a state that is not known, so it is not asked again.
+/// A panic leaves a recorder in an unknown state, so it is not called again.
 #[derive(Debug)]
 enum State {
     Working(Box<dyn AnyRecorder>),
@@ -66,7 +66,7 @@ impl ActiveRecorder {
     ) {
         let State::Working(recorder) = &mut self.state else { return };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| act(&mut **recorder, out))) {
-            // They would stand still, which is worse than none.
+            // Gauges that stand still are worse than none.
             (0..sources).for_each(|source| recorder.source_gone(source));
             let message = told(&self.name, run, &*payload);
             self.end(run);
@@ -74,7 +74,7 @@ impl ActiveRecorder {
         }
     }
 
-    /// The recorder's own end, which may panic as well.
+    /// Finishes the recorder, which may panic as well.
     pub(super) fn end(&mut self, run: &RunInfo) {
         if !matches!(self.state, State::Working(_)) {
             return;
@@ -86,14 +86,14 @@ impl ActiveRecorder {
         }
     }
 
-    /// A source is gone before it was done: what stood for it ends.
+    /// A source left before it was done: ends its gauges.
     pub(super) fn source_gone(&mut self, source: u32) {
         if let State::Working(recorder) = &mut self.state {
             recorder.source_gone(source);
         }
     }
 
-    /// When its interval ends, while it works.
+    /// When its interval ends, unless it has panicked.
     pub(super) fn next_tick(&self) -> Option<Duration> {
         matches!(self.state, State::Working(_)).then_some(self.next_tick)
     }
@@ -120,7 +120,7 @@ impl ActiveRecorder {
         }
     }
 
-    /// What it panicked with.
+    /// Its panic message.
     pub(super) fn panicked(&self) -> Option<&str> {
         match &self.state {
             State::Working(_) | State::Ended { .. } => None,
@@ -128,7 +128,7 @@ impl ActiveRecorder {
         }
     }
 
-    /// Brings what it has emitted to its backends.
+    /// Passes what it has emitted to its backends.
     pub(super) fn send(&self, run: &Arc<RunInfo>, backends: &[BackendHandle], origin: Origin<'_>, out: &mut Emitted) {
         for mismatch in out.mismatches.drain(..) {
             tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
@@ -163,7 +163,7 @@ fn build(config: &RecorderConfig, run: &Arc<RunInfo>, meters: &[opentelemetry::m
     }
 }
 
-/// Tells people of a panic, and gives its message. Where it happened, the panic itself has said.
+/// Logs a panic, and returns its message. The panic hook has logged the place.
 fn told(recorder: &str, run: &RunInfo, payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");

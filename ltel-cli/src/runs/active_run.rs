@@ -1,5 +1,5 @@
-//! An active run: its recorders, and the way of what they emit to the backends. When it ends, everything that belongs to it ends
-//! with it.
+//! An active run: its recorders, and the paths of their output to the backends. Everything that belongs to a run ends with
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use super::report::{self, Report};
 use crate::config::RecorderConfig;
 use crate::deliver::{BackendHandle, RunRecord};
 
-/// A run at work.
+/// An active run.
 #[derive(Debug)]
 pub(super) struct ActiveRun {
     info: Arc<RunInfo>,
     recorders: Vec<ActiveRecorder>,
     backends: Arc<[BackendHandle]>,
-    // Sources that its recorders have heard of.
+    // Sources that its recorders know.
     sources: u32,
-    // Used again and again: an event that emits nothing costs no allocation.
+    // Reused: an event that emits nothing costs no allocation.
     out: Emitted,
 }
 
@@ -49,7 +49,7 @@ impl ActiveRun {
         }
     }
 
-    /// A source is gone before it was done: what stood for it ends.
+    /// A source left before it was done: ends its gauges.
     pub(super) fn source_gone(&mut self, source: SourceIndex) {
         for active in &mut self.recorders {
             active.source_gone(source.get());
@@ -70,12 +70,13 @@ impl ActiveRun {
         }
     }
 
-    /// Ends the run: final figures, the report, and the last collection by each backend. Whether no recorder has panicked.
+    /// Ends the run: final figures, the report, and the last collection by each backend. Returns whether no recorder has
+    /// panicked.
     pub(super) fn finish(mut self, run: &Run, now: Now) -> bool {
         let account = run.account();
         let origin = Origin { source: run.coordinator(), now };
         let so_far = account.is_whole() && self.recorders.iter().all(|active| active.panicked().is_none());
-        // All of them, before anything of it is sent: each may panic, and then none of the figures are complete.
+        // All recorders finish before anything is sent: if one panics, no figures are complete.
         let mut emitted = Vec::new();
         for active in &mut self.recorders {
             let mut out = Emitted::default();
@@ -109,7 +110,7 @@ impl ActiveRun {
     }
 }
 
-/// The last figures of a run that is not complete say so, whichever recorder they are from.
+/// Marks the last figures of an incomplete run, of all recorders.
 fn mark_incomplete(out: &mut Emitted) {
     for record in &mut out.records {
         match record.fields.iter_mut().find(|(name, _)| name == "complete") {

@@ -1,5 +1,5 @@
-//! The task that drives the runs: it takes what the connections deliver, in order, and is the only one that touches a run. What
-//! runs are, and how they go on, is in [`ltel_core::runs`].
+//! The task of the runs: it takes what the connections deliver, in order, and is the only one that changes a run. The state
+//! machine is in [`ltel_core::runs`].
 
 mod output;
 mod active_run;
@@ -30,18 +30,18 @@ use crate::ingest::{Delivery, Faults, Welcome};
 use output::Output;
 use sampler::Sampler;
 
-/// How things stand, for those who wait for an end.
+/// The status of clients and runs, for code that waits for an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     /// Clients that are connected.
     pub(crate) connected: usize,
     /// Whether any client has ever connected.
     pub(crate) met: bool,
-    /// Runs at work, and one if a test has begun that waits for its master.
+    /// Active runs; 1 if a test has begun that still waits for its master.
     pub(crate) active: usize,
     /// Runs that are over.
     pub(crate) finished: u64,
-    /// Requests recorded in the runs at work.
+    /// Requests recorded in the active runs.
     pub(crate) recorded: u64,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Runs {
     faults: Arc<Faults>,
     status: watch::Sender<Status>,
     sampler: Option<Sampler>,
-    // A connection that its client has left for a newer one is not here.
+    // Without connections that their client has replaced by a newer one.
     connections: HashMap<u64, Connection>,
     state: runs::Runs,
     output: Output,
@@ -85,7 +85,7 @@ impl Runs {
             features,
             faults: Arc::clone(&faults),
             status,
-            // Where this host shows nothing of its processes, they report it themselves.
+            // If this host cannot measure its processes, they report their usage themselves.
             sampler: usage_interval.and_then(|every| Sampler::new(every).ok()),
             connections: HashMap::new(),
             state: runs::Runs::new(settings),
@@ -93,7 +93,7 @@ impl Runs {
         }
     }
 
-    /// Works until it is told to stop, then ends all runs.
+    /// Works until told to stop, then ends all runs.
     pub(crate) async fn work(mut self, mut deliveries: Receiver<Delivery>, mut stop: watch::Receiver<bool>) -> Outcome {
         let mut alarm = pin!(sleep_until(self.clocks.instant(Duration::ZERO)));
         let mut alarm_at = None;
@@ -118,7 +118,7 @@ impl Runs {
             }
             self.tell_status(deliveries.is_empty());
         }
-        // What has come is recorded. Clients that go on sending are not waited for.
+        // What has arrived is recorded, without waiting for clients that go on sending.
         deliveries.close();
         while let Some(delivery) = deliveries.recv().await {
             self.deliver(delivery, self.clocks.now());
@@ -130,7 +130,7 @@ impl Runs {
         outcome
     }
 
-    /// Tells how things stand; while frames wait, not with each of them.
+    /// Publishes the status; not after each frame while more frames wait.
     fn tell_status(&self, at_rest: bool) {
         let Counts { connected, active, ended, recorded } = self.state.counts();
         self.status.send_if_modified(|have| {
@@ -152,10 +152,10 @@ impl Runs {
                 // Fails if the connection is gone already: `Closed` follows.
                 let _ = welcome.send(welcomed);
             }
-            // Its share of the connections' buffers is free when it is recorded.
+            // Its share of the connections' buffers is released when it is recorded.
             Delivery::Frame { connection, payload, share: _share } => self.frame(connection, &payload, now),
             Delivery::Closed { connection } => {
-                // Lets go of the connection's writer.
+                // Releases the connection's writer.
                 if let Some(Connection { client, .. }) = self.connections.remove(&connection) {
                     self.state.closed(client, connection, now, &mut self.output);
                 }
@@ -189,7 +189,7 @@ impl Runs {
         let Some(&Connection { client, encoding, ref acks, .. }) = self.connections.get(&connection) else { return };
         let acknowledged = match encoding.parts(payload, now.wall) {
             Ok(parts) => self.state.frame((client, connection), (encoding, payload), parts, now, &mut self.output),
-            // Requests in it show up as not received when the source says how many it sent.
+            // Its requests count as `not_received` when the source reports how many it sent.
             Err(error) => {
                 self.faults.count("frame not understood", &error);
                 match error {
@@ -203,7 +203,7 @@ impl Runs {
         }
     }
 
-    /// When there is something to do, if nothing comes.
+    /// When the next action is due, if nothing arrives.
     fn due(&self) -> Option<Duration> {
         let sampler = self.sampler.as_ref().and_then(Sampler::due);
         [self.state.due(), self.output.next_tick(), sampler].into_iter().flatten().min()

@@ -1,4 +1,4 @@
-//! What comes out of the runs: to the recorders of the active ones, to the backends, and to people.
+//! The output of the runs: to the recorders of active runs, to the backends, and to the log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::config::Config;
 use crate::deliver::{BackendHandle, RunRecord};
 use crate::ingest::Faults;
 
-/// The active runs, and what they have at hand.
+/// The active runs, and what they need.
 #[derive(Debug)]
 pub(super) struct Output {
     config: Arc<Config>,
     backends: Arc<[BackendHandle]>,
     faults: Arc<Faults>,
-    // By the slot of their index.
+    // Indexed by their slot.
     active: Vec<Option<(RunIndex, ActiveRun)>>,
     // When the next recorder's interval ends.
     next_tick: Option<Duration>,

@@ -1,4 +1,4 @@
-//! The run report: what became of every request of a run. A record for machines, a log line for people.
+//! The run report: the account of every request of a run, as a record for machines and a log line for people.
 
 use ltel_core::Now;
 use ltel_core::record::{Record, RecordKind, Severity};
@@ -6,29 +6,31 @@ use ltel_core::runs::{Run, RunAccount, RunInfo, SourceStatus};
 use ltel_core::text::{Printable, shortened};
 use serde_json::{Map, Value, json};
 
-/// The name of the report's record: the last of its run.
+use crate::plural::counted;
+
+/// The name of the report: the last record of its run.
 pub(super) const NAME: &str = "ltel.run.report";
 
-/// The name of the record that follows if a run's account changes after its end. It holds the whole account as it is then.
+/// The name of the record that follows if a run's account changes after its end. It holds the whole new account.
 pub(super) const CORRECTION: &str = "ltel.run.correction";
 
-// Longest id that people see.
+// The longest id in messages.
 const SHOWN: usize = 100;
 
-/// What there is to say of a run that is over.
+/// The report of a run that is over.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
     pub(super) account: &'a RunAccount,
-    /// Whether nothing is missing: of the requests, and of what recorders made of them.
+    /// Whether nothing is missing: no request, and no recorder's output.
     pub(super) complete: bool,
     /// By recorder, how many events found its series limit reached.
     pub(super) overflowed: Vec<(&'a str, u64)>,
-    /// The recorders that panicked, and with what.
+    /// The recorders that panicked, and their messages.
     pub(super) panicked: Vec<(&'a str, &'a str)>,
 }
 
 impl Report<'_> {
-    /// The report as a record of this name.
+    /// The report as a record with this name.
     pub(super) fn record(&self, name: &'static str, run: &Run, now: Now) -> Record {
         let account = self.account;
         let sources: Vec<Value> = account
@@ -77,17 +79,17 @@ impl Report<'_> {
         record
     }
 
-    /// Tells people that a run is over, and what is missing from it.
+    /// Logs that a run is over, and what is missing from it.
     pub(super) fn log(&self, run: &RunInfo) {
         let figures = self.figures();
         if self.complete {
             tracing::info!("{} complete: {figures}", name(run));
         } else {
-            tracing::warn!("{} is over and not complete: {figures} ({})", name(run), self.reasons());
+            tracing::warn!("{} incomplete: {figures} ({})", name(run), self.reasons());
         }
     }
 
-    /// Tells people that the account of a run has changed after its end.
+    /// Logs that the account of a run has changed after its end.
     pub(super) fn log_correction(&self, run: &RunInfo) {
         let figures = self.figures();
         if self.complete {
@@ -99,7 +101,7 @@ impl Report<'_> {
 
     fn figures(&self) -> String {
         let dropped = self.account.dropped().values().copied().fold(0, u64::saturating_add);
-        format!("{} requests recorded, {dropped} dropped", self.account.recorded())
+        format!("{} recorded, {dropped} dropped", counted(self.account.recorded(), "requests"))
     }
 
     fn reasons(&self) -> String {
@@ -107,9 +109,9 @@ impl Report<'_> {
         let mut why: Vec<String> =
             account.dropped().iter().map(|(why, count)| format!("{count} {}", why.as_str())).collect();
         for (status, what) in [
-            (SourceStatus::Missing, "left before they were done, or never came"),
-            (SourceStatus::Open, "still at work"),
-            (SourceStatus::Disagrees, "sent more than they say"),
+            (SourceStatus::Missing, "left before the end, or never connected"),
+            (SourceStatus::Open, "not done yet"),
+            (SourceStatus::Disagrees, "sent more than they reported"),
         ] {
             let labels = labels(account, status);
             if !labels.is_empty() {
@@ -117,22 +119,22 @@ impl Report<'_> {
             }
         }
         if account.unlisted_sources > 0 {
-            why.push(format!("{} sources beyond `max_sources`", account.unlisted_sources));
+            why.push(format!("{} beyond `max_sources`", counted(account.unlisted_sources, "sources")));
         }
         if account.late_events > 0 {
-            why.push(format!("{} events after its end", account.late_events));
+            why.push(format!("{} after its end", counted(account.late_events, "events")));
         }
         why.extend(self.panicked.iter().map(|(name, _)| format!("recorder `{name}` panicked")));
         why.join("; ")
     }
 }
 
-/// A run, for people.
+/// A run, for messages.
 pub(super) fn name(run: &RunInfo) -> String {
     format!("run {}", shortened(&run.run_id, SHOWN))
 }
 
-/// Its test plan, for people.
+/// Its test plan, for messages.
 pub(super) fn testplan(run: &RunInfo) -> Printable<'_> {
     shortened(&run.testplan, SHOWN)
 }

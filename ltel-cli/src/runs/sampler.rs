@@ -1,4 +1,4 @@
-//! What the Locust processes of this host use, seen from outside: it costs them nothing. Others report it themselves.
+//! Measures the usage of Locust processes on this host from outside, which costs them nothing. Others report it themselves.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler with this interval.
+    /// Creates a sampler with this interval.
     pub(crate) fn new(every: Duration) -> Result<Self, sysinfo::Error> {
         Ok(Self { every, next: None, system: System::new()?, networks: Networks::new()? })
     }
@@ -26,13 +26,13 @@ impl Sampler {
         self.next
     }
 
-    /// Begins to watch a process. CPU is a difference over time: without this the first sample would have none.
+    /// Starts to watch a process. CPU usage is a difference over time: without this, the first sample would have none.
     pub(crate) fn watch(&mut self, pid: u32, now: Now) {
         self.refresh(&[pid]);
         self.next.get_or_insert(now.steady.saturating_add(self.every));
     }
 
-    /// The usage of these processes; a process that is gone has none.
+    /// The usage of these processes; none for a process that has exited.
     pub(crate) fn sample(&mut self, pids: &[u32], now: Now) -> Vec<(u32, Usage)> {
         self.next = (!pids.is_empty()).then(|| now.steady.saturating_add(self.every));
         self.refresh(pids);

@@ -1,4 +1,4 @@
-//! The task of the runs, with clients that deliver to it and with clocks that tests set.
+//! The task of the runs, with test clients and with clocks that tests set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use crate::ingest::{Delivery, Faults, Welcome};
 
 const HOUR: i64 = 3_600;
 
-/// The task of the runs at work.
+/// The running task of the runs.
 struct Task {
     deliver: mpsc::Sender<Delivery>,
     stop: watch::Sender<bool>,
@@ -152,8 +152,8 @@ fn clocks() -> Clocks {
     Clocks::with_wall(|| Timestamp::from_secs(1_700_000_000.0))
 }
 
-/// Scenario: the wall clock is set by an hour, back and then forth, while a run is at work and while one is waited for.
-/// Guarantees: recorders tick once a second, and the grace period lasts as long as it is.
+/// Scenario: the wall clock is set back by an hour, then forward, during a run and during a grace period.
+/// Guarantees: recorders tick once a second, and the grace period keeps its length.
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_jumps() {
     let task = Task::start("grace = \"3s\"", Clocks::with_wall(shifted));
@@ -175,8 +175,8 @@ async fn a_wall_clock_that_jumps() {
     assert_eq!(outcome.runs[0].account.sources[0].status, SourceStatus::Missing);
 }
 
-/// Scenario: a worker begins a test, and its master does not come; ltel is told to end while others hold requests.
-/// Guarantees: what was held is in a run after the grace period; what belongs to none is in the outcome.
+/// Scenario: a worker begins a test, and its master does not connect; ltel is stopped while others hold requests.
+/// Guarantees: held requests are in a run after the grace period; requests of no run are in the outcome.
 #[tokio::test(start_paused = true)]
 async fn what_is_held_at_the_end() {
     let task = Task::start("grace = \"10s\"", clocks());
@@ -196,8 +196,8 @@ async fn what_is_held_at_the_end() {
     assert_eq!(outcome.no_run.total_requests(), 7);
 }
 
-/// Scenario: more runs begin than there may be.
-/// Guarantees: those beyond the limit are refused, and their requests counted; when one ends, another can begin.
+/// Scenario: more runs begin than `max_runs`.
+/// Guarantees: runs beyond the limit are refused, and their requests counted; when one ends, another can begin.
 #[tokio::test(start_paused = true)]
 async fn runs_beyond_the_limit() {
     let task = Task::start("[limits]\nmax_runs = 2", clocks());
@@ -223,8 +223,8 @@ async fn runs_beyond_the_limit() {
     assert!(outcome.runs.iter().all(|run| run.complete), "{outcome:?}");
 }
 
-/// Scenario: a client comes back on another connection before its first is closed, and says again what was not acknowledged.
-/// Guarantees: what still comes on the first does not count, and what is said again counts once.
+/// Scenario: a client reconnects before its first connection is closed, and resends what was not acknowledged.
+/// Guarantees: frames that still arrive on the first connection do not count, and resent frames count once.
 #[tokio::test(start_paused = true)]
 async fn a_client_on_another_connection() {
     let task = Task::start("", clocks());

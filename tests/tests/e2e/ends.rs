@@ -29,7 +29,7 @@ fn sigterm_to_ltel_and_locust_at_once() {
         assert_eq!((locust.wait(SLOW), ltel.wait(SOON)), (Exit::Code(0), Exit::Code(0)), "{args:?}");
         is_exact(&scene);
         let waits =
-            "SIGTERM: waiting for the run at work to be complete, for 10s (`grace`) at most; another signal ends this";
+            "SIGTERM: waiting at most 10s (`grace`) for the active run to complete; another signal ends the wait";
         assert!(ltel.stderr().contains(waits), "{}", ltel.stderr());
     }
 }
@@ -39,7 +39,7 @@ fn sigterm_to_ltel_and_locust_at_once() {
 /// Guarantees: the socket is gone at once, while the run may go on; then ltel ends, the run's report says that it was open.
 #[test]
 fn a_run_that_does_not_end() {
-    for (grace, said) in [("1h", "not waiting any longer"), ("1s", "1s (`grace`) are over")] {
+    for (grace, said) in [("1h", "not waiting any longer"), ("1s", "did not complete within 1s (`grace`)")] {
         let scene = Scene::new();
         let mut ltel = scene.serve(&config(&scene, &format!("grace = \"{grace}\""), ""), &[]);
         let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
@@ -79,7 +79,7 @@ fn sigterm_under_load() {
             thread::spawn(move || while client.try_requests(vec![row(name, 1.0, false); 1_000]).is_ok() {})
         });
         ltel.signal(Signal::TERM);
-        ltel.says("waiting for the 3 runs at work", SOON);
+        ltel.says("for the 3 active runs to complete", SOON);
         if signals == 2 {
             ltel.signal(Signal::TERM);
         }
@@ -146,7 +146,7 @@ fn run_of_something_else() {
     let mut run = scene.ltel(["run", "--", "sh", "-c", "while [ ! -e go ]; do sleep 0.1; done; exit 0"]);
     run.env("LTEL_DRAIN_TIMEOUT", "1");
     let mut run = scene.start("run", run);
-    run.says("no Locust process has connected within 10s; ltel goes on waiting. Likely causes: ", SOON);
+    run.says("no Locust process has connected within 10s; still waiting. Likely causes: ", SOON);
     assert_eq!(run.exit(), None);
     scene.write("go", "");
     assert_eq!(run.wait(SOON), Exit::Code(0));
@@ -171,11 +171,7 @@ fn run_without_a_test() {
     alone.retain(|arg| !arg.is_empty());
     let never = "and no plugin ever connected";
     for (args, code, said) in [
-        (
-            &without[..],
-            0,
-            "no plugin ever connected: the command does not run Locust, or Python is started with -E or -I",
-        ),
+        (&without[..], 0, "no plugin ever connected: the command does not run Locust; or Python runs with -E or -I"),
         (&broken[..], 1, never),
         (&alone[..], 1, "Locust connected, but no test was started"),
     ] {

@@ -95,7 +95,7 @@ fn throttled_for_too_long() {
     each_with("timeout = \"8s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
         let said = &outcome.said;
         assert_eq!(outcome.answers(), ["throttle"], "{protocol}, {signal}: {said}");
-        assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
+        assert!(said.contains(&format!("1 failed export ({})", items(signal))), "{said}");
     });
 }
 
@@ -122,7 +122,7 @@ fn refused_for_good() {
         assert_eq!(outcome.answers(), ["reject"], "{protocol}, {signal}: {said}");
         let why = if protocol == "grpc" { "InvalidArgument: no-such-tenant" } else { "400: no-such-tenant" };
         assert!(said.contains(&format!("export of {signal} to http://127.0.0.1:")) && said.contains(why), "{said}");
-        assert!(said.contains(&format!("1 failed exports ({})", items(signal))), "{said}");
+        assert!(said.contains(&format!("1 failed export ({})", items(signal))), "{said}");
     });
 }
 
@@ -227,7 +227,7 @@ fn more_spans_than_there_is_room_for() {
         let said = ltel.stderr();
         assert_eq!(ids(&Span::of_lines(&scene.lines())).len(), 3_000, "{said}");
         let dropped: usize = said
-            .split_once(" spans dropped, the queue was full")
+            .split_once(" spans dropped (queue full)")
             .and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok())
             .unwrap_or_else(|| panic!("no count of what was dropped: {said}"));
         let delivered = ids(&receiver.spans(protocol)).len();
@@ -257,6 +257,6 @@ fn a_full_queue_for_nobody() {
         let count = said.split_once(after).and_then(|(text, _)| text.rsplit(before).next());
         count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count before `{after}`: {said}"))
     };
-    let (failed, dropped) = (count("(", " spans)"), count(" ", " spans dropped, the queue was full"));
+    let (failed, dropped) = (count("(", " spans)"), count(" ", " spans dropped (queue full)"));
     assert_eq!((failed > 0, failed + dropped), (true, 30_000), "{said}");
 }

@@ -233,7 +233,7 @@ fn more_connections_than_allowed() {
     writeln!(refused, r#"{{"type":"hello","protocol":1}}"#).unwrap();
     let mut why = String::new();
     refused.read_to_string(&mut why).unwrap();
-    assert!(why.contains("as many as `max_connections` are open"), "{why}");
+    assert!(why.contains("the limit of `max_connections` is reached"), "{why}");
     drop(clients);
     let mut client = until("a free place", SOON, || Client::try_unix(&scene.socket(), Encoding::MessagePack, "good"));
     client.start("run");

@@ -246,7 +246,7 @@ fn held_requests_at_the_end() {
     worker.acknowledged();
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(1));
-    let said = "5 requests of sources that belong to no run: dropped (worker-w: 5)";
+    let said = "5 requests dropped of sources that belong to no run (worker-w: 5)";
     assert!(ltel.stderr().contains(said), "{}", ltel.stderr());
 }
 
@@ -279,7 +279,7 @@ fn a_client_that_stays() {
     client.start("x");
     client.acknowledged();
     ltel.signal(Signal::TERM);
-    ltel.says("waiting for the run at work", SOON);
+    ltel.says("for the active run to complete", SOON);
     done(&mut client, None, 0);
     client.acknowledged();
     check_ended(&scene, &mut ltel, &[("x", 0, &[])]);

@@ -75,6 +75,9 @@ fn it_panics() {
     ltel.signal(rustix::process::Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(1), "{}", ltel.stderr());
     let said = ltel.stderr();
-    assert!(said.contains("backend `names`: panicked: what it held and what came then is NOT delivered"), "{said}");
+    assert!(
+        said.contains("backend `names`: panicked: items that it held or was given later are NOT delivered"),
+        "{said}"
+    );
     assert_eq!(scene.lines().final_record().count("num_requests"), 1);
 }

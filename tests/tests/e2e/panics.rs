@@ -33,8 +33,8 @@ fn a_recorder_that_panics() {
     let stderr = ltel.stderr();
     for told in [
         "recorder `fragile` panicked, and records nothing more of run one: assertion `left != right` failed: no such request",
-        "run one is over and not complete: 6 requests recorded, 0 dropped (recorder `fragile` panicked)",
-        "run two complete: 1 requests recorded, 0 dropped\n",
+        "run one incomplete: 6 requests recorded, 0 dropped (recorder `fragile` panicked)",
+        "run two complete: 1 request recorded, 0 dropped\n",
     ] {
         assert!(stderr.contains(told), "{told} in\n{stderr}");
     }
@@ -87,9 +87,7 @@ fn a_recorder_that_panics_at_its_end() {
             assert_eq!(report.telemetry["recorders_panicked"][recorder], why, "{report:?}");
             assert_eq!(of_run.final_record().count("num_requests"), 3);
             assert_eq!(of_run.final_record().telemetry["complete"], false);
-            let said = format!(
-                "run {run} is over and not complete: 3 requests recorded, 0 dropped (recorder `{recorder}` panicked)"
-            );
+            let said = format!("run {run} incomplete: 3 requests recorded, 0 dropped (recorder `{recorder}` panicked)");
             assert!(ltel.stderr().contains(&said), "{}", ltel.stderr());
         }
     }

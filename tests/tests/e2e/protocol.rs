@@ -137,8 +137,8 @@ fn requests_after_the_end_of_their_run() {
     assert_eq!(corrections[0].telemetry["complete"], false);
     for said in [
         "requests after the end of their run: 5 of local in run run",
-        "run run: more came after its end: 10 requests recorded, 5 dropped (5 late; 1 events after its end)",
-        "run run: not complete, 5 requests dropped (late), 1 events came after its end",
+        "run run: more came after its end: 10 requests recorded, 5 dropped (5 late; 1 event after its end)",
+        "run run: incomplete, 5 requests dropped (late), 1 event came after its end",
     ] {
         assert!(ltel.stderr().contains(said), "{said} in\n{}", ltel.stderr());
     }
@@ -164,7 +164,7 @@ fn a_source_that_disagrees() {
     assert_eq!(report.telemetry["sources"][0]["status"], "disagrees", "{report:?}");
     assert_eq!(report.telemetry["complete"], false);
     assert_eq!(lines.final_record().telemetry["complete"], false);
-    let said = "run run is over and not complete: 10 requests recorded, 0 dropped (sent more than they say: local)";
+    let said = "run run incomplete: 10 requests recorded, 0 dropped (sent more than they reported: local)";
     assert!(ltel.stderr().contains(said), "{}", ltel.stderr());
 }
 

@@ -47,7 +47,7 @@ fn killed_in_mid_run() {
     check_account(report);
     assert_eq!((report.count("sent"), report.count("recorded")), (1_001, 501), "{report:?}");
     assert_eq!(report.telemetry["complete"], false);
-    assert!(second.stderr().contains("run run is over and not complete: 501 requests recorded"), "{}", second.stderr());
+    assert!(second.stderr().contains("run run incomplete: 501 requests recorded"), "{}", second.stderr());
 }
 
 /// Scenario: requests of a run, and its end, wait while ltel is restarted, and the next run of the same process has begun when

@@ -1,4 +1,4 @@
-//! Whether Locust connects and begins a run, and what people are told if it does not.
+//! Waits for Locust to connect and begin a run, and says why if it does not.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::runs::Status;
 
-/// Says once that no client has connected, if that is so after this time. Never ends.
+/// Warns once if no client has connected after this time. Never returns.
 pub(super) async fn warn_if_late(status: watch::Receiver<Status>, after: Duration, warning: &str) -> Infallible {
     tokio::time::sleep(after).await;
     if !status.borrow().met {
@@ -18,8 +18,8 @@ pub(super) async fn warn_if_late(status: watch::Receiver<Status>, after: Duratio
     std::future::pending().await
 }
 
-/// Waits until no run is to be expected any more, and says why: none has begun within `start_timeout`, or those that had
-/// connected were gone for `grace`. Never ends if a run begins.
+/// Waits until no run can be expected any more, and returns why: none has begun within `start_timeout`, or all clients have
+/// been gone for `grace`. Never returns if a run begins.
 pub(super) async fn never_begins(status: watch::Receiver<Status>, start_timeout: Duration, grace: Duration) -> String {
     let (mut begun, mut left) = (status.clone(), status.clone());
     let why = tokio::select! {
@@ -27,7 +27,9 @@ pub(super) async fn never_begins(status: watch::Receiver<Status>, start_timeout:
         _ = begun.wait_for(has_begun) => None,
         () = all_left(&mut left, grace) => {
             let grace = format_duration(grace);
-            Some(format!("Locust connected and left before a test was started, and was not back within {grace} (`grace`)"))
+            Some(format!(
+                "Locust connected, disconnected before a test was started, and did not come back within {grace} (`grace`)"
+            ))
         }
         () = tokio::time::sleep(start_timeout) => {
             let start_timeout = format_duration(start_timeout);
@@ -54,7 +56,7 @@ fn has_begun(status: &Status) -> bool {
     status.active > 0 || status.finished > 0
 }
 
-/// Waits until each client that had connected has left, and none has been there for `grace`.
+/// Waits until all clients have disconnected, and none has been connected for `grace`.
 async fn all_left(status: &mut watch::Receiver<Status>, grace: Duration) {
     loop {
         let _ = status.wait_for(|status| status.met && status.connected == 0).await;
@@ -71,7 +73,7 @@ mod tests {
     const GRACE: Duration = Duration::from_secs(10);
     const START: Duration = Duration::from_mins(5);
 
-    /// What a client does, and after how many seconds.
+    /// What a client does, after so many seconds.
     enum Step {
         Comes(u64),
         Leaves(u64),
@@ -79,7 +81,7 @@ mod tests {
     }
     use Step::{Begins, Comes, Leaves};
 
-    /// When ltel gives up, in seconds, and what it says; nothing if it never does.
+    /// When ltel gives up, in seconds, and its message; `None` if it never does.
     async fn check(steps: &[Step], expected: Option<(u64, &str)>) {
         let (tell, status) = watch::channel(Status::default());
         let client = async {
@@ -113,9 +115,9 @@ mod tests {
     async fn a_run_that_never_begins() {
         check(&[], Some((300, "no Locust process connected within 5m"))).await;
         check(&[Comes(5)], Some((300, "no test was started within 5m"))).await;
-        check(&[Comes(5), Leaves(5)], Some((20, "left before a test was started, and was not back within 10s"))).await;
+        check(&[Comes(5), Leaves(5)], Some((20, "before a test was started, and did not come back within 10s"))).await;
         check(&[Comes(5), Leaves(5), Comes(9)], Some((300, "no test was started within 5m"))).await;
-        check(&[Comes(5), Leaves(5), Comes(9), Leaves(1)], Some((30, "left before"))).await;
+        check(&[Comes(5), Leaves(5), Comes(9), Leaves(1)], Some((30, "disconnected before"))).await;
         check(&[Comes(295), Leaves(1)], Some((300, "no test was started"))).await;
     }
 

@@ -1,4 +1,4 @@
-//! The process group of a command, and what the command leaves of it.
+//! The process group of a command, and the processes that the command leaves behind in it.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-// The system tells only parents that a process has ended.
+// Only the parent of a process learns of its end.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Makes ltel the parent of those processes whose parent in the command ends before them. Otherwise the first process of the
-/// machine or the container would be: it may take its time to bury them, and until then they count as members.
+/// Makes ltel adopt processes that outlive their parent in the command. Otherwise process 1 would adopt them: it may take
+/// its time to reap them, and until then they count as members of the group.
 pub(super) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
 
-/// A process group that was made for a command.
+/// The process group created for a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group(Pid);
 
@@ -33,9 +33,9 @@ impl Group {
         let _ = killpg(self.0, signal);
     }
 
-    /// Whether no process of the group is left. For when its leader has ended and was waited for.
+    /// Whether no process of the group is left. Call it after its leader has ended and was waited for.
     pub(super) fn is_empty(self) -> bool {
-        // Those of them that have ended and that ltel has adopted wait for this.
+        // Reaps those members that ltel has adopted and that have ended.
         let ours = Pid::from_raw(-self.0.as_raw());
         while waitpid(ours, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_some()) {}
         killpg(self.0, None) == Err(Errno::ESRCH)

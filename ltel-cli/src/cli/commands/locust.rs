@@ -1,4 +1,4 @@
-//! Locust as a child: with the plugin in its way, its signals and its exit code.
+//! Runs Locust as a child process: loads the plugin into it, passes on signals, returns its exit code.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -25,11 +25,11 @@ use crate::deliver::summary::{Summary, SummaryBackend};
 use crate::ingest::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
 
-/// A command that runs Locust and has not said so by now has most likely gone wrong.
+/// If no plugin has connected by now, the command most likely went wrong.
 const LATE: Duration = Duration::from_secs(10);
 
-/// Why a Python that runs Locust does not have the plugin, and what to do.
-const PLUGIN_MISSED: &str = "the command does not run Locust, or Python is started with -E or -I, or something replaces \
+/// Why Locust may run without the plugin, and what to do.
+const PLUGIN_MISSED: &str = "the command does not run Locust; or Python runs with -E or -I, or something replaces \
     PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
 
 /// Adds the table at the end to a configuration: a backend that the `stats` recorder feeds.
@@ -54,14 +54,14 @@ fn add_summary(config: &mut Config) -> Arc<Summary> {
 
 /// Where Locust's output goes.
 pub(super) enum Output {
-    /// Where ltel's own goes; but stdout is for data, if any backend writes there.
+    /// To ltel's own stdout and stderr; all to stderr if a backend writes to stdout.
     Through,
     /// To a file.
     File(std::fs::File),
 }
 
-/// Starts a pipeline that listens on the private socket, and on `[listen]` where the file states it, and a Locust command
-/// with the plugin in its way.
+/// Starts a pipeline that listens on the private socket, and on `[listen]` if the file has it; then the Locust command,
+/// with the plugin on its path.
 pub(super) async fn start(
     mut config: Config,
     socket: &PrivateSocket,
@@ -79,7 +79,7 @@ pub(super) async fn start(
     let pipeline = Pipeline::start(config, listeners, summary).map_err(Failure::failed)?;
     let mut environment =
         vec![("LTEL_ADDRESS", socket.address()), ("LTEL_PARENT_PID", std::process::id().to_string().into())];
-    // It is ours: what a listener demands of strangers, it has.
+    // Our own child: it gets the token that the listener requires.
     environment.extend(token.map(|token| ("LTEL_TOKEN", token.expose_secret().into())));
     Ok((spawn(command, environment, stdout_is_data, output)?, pipeline))
 }
@@ -104,8 +104,8 @@ fn spawn(
             child.stdin(Stdio::null()).stdout(file).stderr(copy);
         }
     }
-    // At a terminal Ctrl-C reaches Locust as well, which must get it once: there we stay out of it. Elsewhere Locust has a
-    // group of its own, so that a signal to ours reaches it once, through us.
+    // Locust must get each signal once. At a terminal Ctrl-C reaches Locust directly, so we do not pass it on. Elsewhere
+    // Locust has its own process group, so a signal reaches it only through us.
     let leads = !std::io::stdin().is_terminal();
     if leads {
         group::adopt_orphans();
@@ -117,7 +117,7 @@ fn spawn(
             std::io::ErrorKind::NotFound => Failure {
                 code: 127,
                 message: format!(
-                    "`{program}` was not found; is Locust installed and its environment active? (`pip install locust`)"
+                    "`{program}` was not found: install Locust (`pip install locust`), or activate its environment"
                 ),
             },
             _ => Failure { code: 126, message: format!("cannot run `{program}`: {error}") },
@@ -132,17 +132,17 @@ fn spawn(
 pub(super) struct Locust {
     child: Child,
     pid: Option<Pid>,
-    // Where it has one of its own.
+    // If it has its own.
     group: Option<Group>,
-    // The last signal that it was passed.
+    // The last signal passed on to it.
     told: Option<Signal>,
 }
 
 impl Locust {
-    /// Waits for its end and passes on signals meanwhile. Says so if no plugin connects.
+    /// Waits for its end, and passes on signals meanwhile. Warns if no plugin connects.
     pub(super) async fn wait(&mut self, pipeline: &Pipeline, signals: &mut Signals) -> Result<ExitStatus, Failure> {
         let warning = format!(
-            "ltel goes on waiting. Likely causes: {PLUGIN_MISSED}; or the locustfile takes long to load, which does no harm"
+            "still waiting. Likely causes: {PLUGIN_MISSED}; or the locustfile loads slowly, which does no harm"
         );
         tokio::select! {
             exit = self.exit(signals) => exit,
@@ -160,11 +160,11 @@ impl Locust {
     }
 
     fn pass_on(&mut self, request: Request) {
-        // It went to every process of ltel's group.
+        // The terminal sent it to every process of ltel's group.
         if request.from_terminal && self.group.is_none() {
             return;
         }
-        tracing::info!("{} is passed on to Locust", request.name());
+        tracing::info!("passing {} on to Locust", request.name());
         if let (Some(pid), Ok(signal)) = (self.pid, Signal::try_from(request.signal)) {
             self.told = Some(signal);
             // Fails only if Locust has just ended.
@@ -172,14 +172,14 @@ impl Locust {
         }
     }
 
-    /// Waits, after the command's end, until every Locust process has delivered what it had: workers can outlive their master.
-    /// If the command was told to end, what it has left of its group is told as well, and waited for.
+    /// Waits, after the command's end, until every Locust process has delivered its data: workers can outlive their master.
+    /// If a signal asked the command to end, the rest of its group gets that signal too, and is waited for.
     pub(super) async fn drain(&self, exit: ExitStatus, pipeline: &Pipeline, signals: &mut Signals, grace: Duration) {
         if pipeline.status.borrow().active > 0 {
-            tracing::info!("waiting for the last Locust processes to deliver what they have");
+            tracing::info!("waiting for the last Locust processes to deliver their data");
         }
-        // A command that the signal has killed passed it on to nobody. One that has ended by itself may have told its
-        // processes, and a second signal would disturb them.
+        // A command that the signal killed did not pass it on. One that exited by itself may have done so, and a second
+        // signal would disturb its processes.
         let killed = exit.signal().is_some();
         let mut order = self.told.map(|signal| (signal, Instant::now() + if killed { Duration::ZERO } else { grace }));
         loop {
@@ -188,7 +188,7 @@ impl Locust {
                 _ = over => return,
                 request = signals.next() => request,
             };
-            // The first signal that finds processes of the group is for them.
+            // The first signal goes to the processes of the group, if any are left.
             let told = order.is_some_and(|(_, at)| at <= Instant::now());
             match Signal::try_from(request.signal) {
                 Ok(signal) if !told && self.group.is_some_and(|group| !group.is_empty()) => {
@@ -199,7 +199,7 @@ impl Locust {
         }
     }
 
-    /// Passes a signal to what is left of the group at that time, and waits for its end.
+    /// Passes a signal to the rest of the group, and waits for its end.
     async fn leave_nothing(&self, order: Option<(Signal, Instant)>, grace: Duration) {
         let (Some(group), Some((signal, at))) = (self.group, order) else { return };
         tokio::select! {
@@ -207,15 +207,15 @@ impl Locust {
             () = group.emptied() => return,
             () = sleep_until(at) => {}
         }
-        tracing::info!("{signal} is passed on to the processes that the command has left");
+        tracing::info!("passing {signal} on to the processes that the command left behind");
         group.signal(signal);
         if timeout(grace, group.emptied()).await.is_err() {
-            tracing::warn!("processes that the command has left are still there after {signal}");
+            tracing::warn!("processes that the command left behind are still running after {signal}");
         }
     }
 }
 
-/// Why there is no run to report, if there is none.
+/// Why there is no run to report, if so.
 pub(super) fn no_run(ended: &Ended, code: u8) -> Option<String> {
     let why = match (ended.outcome.runs.is_empty(), ended.met, code) {
         (false, ..) => return None,
@@ -226,7 +226,7 @@ pub(super) fn no_run(ended: &Ended, code: u8) -> Option<String> {
     Some(format!("\nltel: {why}\n"))
 }
 
-/// Locust's exit code, as a shell would give it.
+/// Locust's exit code, as a shell reports it.
 pub(super) fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

@@ -20,7 +20,7 @@ use ltel_core::registry::Registry;
 use crate::cli::args::ConfigArg;
 use crate::config::{self, Config, Environment};
 
-/// Why a command fails: for people, and as an exit code.
+/// Why a command failed: a message and an exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: u8,
@@ -28,7 +28,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The command line or the configuration is wrong.
+    /// The command line or the configuration is invalid.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { code: 2, message: message.into() }
     }
@@ -39,7 +39,7 @@ impl Failure {
     }
 }
 
-/// Reads the configuration that the command line names, or the embedded one.
+/// Reads the configuration file of the command line, or the embedded configuration.
 pub(crate) fn load_config(arg: &ConfigArg, registry: &Registry) -> Result<Config, Failure> {
     match &arg.config {
         None => parse_config("the embedded configuration", config::DEFAULT, registry),
@@ -58,7 +58,7 @@ pub(crate) fn parse_config(file: &str, text: &str, registry: &Registry) -> Resul
         let count = errors.errors().len();
         let plural = if count == 1 { "" } else { "s" };
         let color = std::io::stderr().is_terminal();
-        Failure::usage(format!("{count} error{plural} in {file}, nothing was started\n\n{}", errors.render(color)))
+        Failure::usage(format!("{count} error{plural} in {file}; nothing was started\n\n{}", errors.render(color)))
     })
 }
 

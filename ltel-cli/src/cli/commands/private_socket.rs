@@ -1,4 +1,4 @@
-//! The socket of `run`, in a folder of its own.
+//! The private socket of `run`, in its own folder.
 
 use std::ffi::OsString;
 use std::os::unix::net::SocketAddr;
@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 use super::Failure;
 
-/// A socket that only this user's processes can reach. Its folder goes with it.
+/// A socket that only this user's processes can reach. Dropping it removes its folder.
 #[derive(Debug)]
 pub(super) struct PrivateSocket {
     folder: TempDir,
 }
 
 impl PrivateSocket {
-    /// In the first folder that takes it of `$XDG_RUNTIME_DIR`, `$TMPDIR`, /tmp and /var/tmp.
+    /// Creates it in the first usable folder of `$XDG_RUNTIME_DIR`, `$TMPDIR`, /tmp and /var/tmp.
     pub(super) fn create() -> Result<Self, Failure> {
         let stated = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(std::env::var_os);
         Self::in_first_of(stated.map(PathBuf::from).chain(["/tmp".into(), "/var/tmp".into()]))
@@ -30,21 +30,21 @@ impl PrivateSocket {
             }
         }
         Err(Failure::failed(format!(
-            "no folder for the socket that Locust connects to; set XDG_RUNTIME_DIR or TMPDIR to a folder that exists, is \
-             writable and has a short path\n{}",
+            "no usable folder for the socket that Locust connects to: set XDG_RUNTIME_DIR or TMPDIR to a folder that \
+             exists, is writable and has a short path\n{}",
             why.join("\n")
         )))
     }
 
     fn in_folder(folder: &Path) -> Result<Self, String> {
-        // Locust may run elsewhere.
+        // Locust may run in another working directory.
         if !folder.is_absolute() {
             return Err("not an absolute path".to_owned());
         }
         let folder = tempfile::Builder::new().prefix("ltel-").tempdir_in(folder).map_err(|error| error.to_string())?;
         let socket = Self { folder };
         // At most 107 bytes on Linux, 103 on macOS.
-        SocketAddr::from_pathname(socket.path()).map_err(|_| "too long for the path of a socket".to_owned())?;
+        SocketAddr::from_pathname(socket.path()).map_err(|_| "too long for a socket path".to_owned())?;
         Ok(socket)
     }
 
@@ -53,7 +53,7 @@ impl PrivateSocket {
         self.folder.path().join("ltel.sock")
     }
 
-    /// The same, as `LTEL_ADDRESS` takes it.
+    /// The same, in the form of `LTEL_ADDRESS`.
     pub(super) fn address(&self) -> OsString {
         let mut address = OsString::from("unix:");
         address.push(self.path());
@@ -85,10 +85,10 @@ mod tests {
         check(&[root.path(), missing], Ok(root.path()));
         check(&[missing, file, long, Path::new("relative"), root.path()], Ok(root.path()));
         check(&[missing], Err("missing: No such file"));
-        check(&[long, missing], Err(&format!("{}: too long for the path of a socket", long.display())));
+        check(&[long, missing], Err(&format!("{}: too long for a socket path", long.display())));
         check(&[Path::new("")], Err("not an absolute path"));
         check(&[file], Err("set XDG_RUNTIME_DIR or TMPDIR to a folder"));
-        // What did not fit is gone again.
+        // The folder with the path that was too long is removed again.
         assert_eq!(std::fs::read_dir(long).expect("a folder").count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! `ltel-cli run -- locust ...`: a test with telemetry, the locustfile unchanged.
+//! `ltel-cli run -- locust ...`: a test with telemetry, without changes to the locustfile.
 
 use ltel_core::registry::Registry;
 
@@ -8,7 +8,8 @@ use crate::cli::args::RunArgs;
 use crate::cli::signals::Signals;
 use crate::cli::{losses, print, table};
 
-/// Ends with Locust's exit code. Where that is 0: with 1 if a part of ltel failed, or with `--strict` if telemetry was lost.
+/// Exits with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or, with `--strict`, if telemetry was
+/// lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
     let config = load_config(&args.config, registry)?;
     let grace = config.grace;
@@ -27,7 +28,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         let message = format!("--strict: telemetry was lost: {}", losses.join("; "));
         return Err(Failure { code: code.max(1), message });
     }
-    // Loss is a matter of degree, and `--strict` decides. A part of ltel that broke is not.
+    // Whether loss is a failure is for `--strict` to decide. A broken part of ltel always is.
     if !ended.failures.is_empty() {
         return Err(Failure { code: code.max(1), message: ended.failures.join("; ") });
     }

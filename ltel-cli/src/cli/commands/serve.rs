@@ -1,4 +1,4 @@
-//! `ltel-cli --config F`: serves run after run, until it is told to stop.
+//! `ltel-cli --config F`: serves run after run, until a signal stops it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::deliver::json::stdout;
 use crate::ingest::Listeners;
 use crate::pipeline::Pipeline;
 
-/// A job that waits for a test which never comes is to be found out about.
+/// A job whose test never comes must be noticed.
 const LONELY: Duration = Duration::from_secs(30);
 
-const LONELY_BECAUSE: &str = "does it load the plugin, and know the address (LTEL_ADDRESS)?";
+const LONELY_BECAUSE: &str = "does it load the plugin, and is LTEL_ADDRESS set?";
 
-/// Ends with an error if telemetry was lost.
+/// Fails if telemetry was lost.
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
     let config = load_config(&args.config, registry)?;
     let once = args.once || config.exit_after_run;
@@ -45,34 +45,34 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     }
     match losses::of(&ended) {
         losses if losses.is_empty() => Ok(()),
-        // It has what it wanted, as with `| head`.
+        // The reader has what it wanted, as with `| head`.
         _ if reader_gone => Ok(()),
         losses => Err(Failure::failed(format!("telemetry was lost: {}", losses.join("; ")))),
     }
 }
 
-/// Waits for the end of all runs, if there has been one. A Locust process may still have a frame on its way when its run is
-/// complete, and would wait for an answer in vain.
+/// Waits for the end of all runs, once there has been one; then for clients to leave: a Locust process may still wait for
+/// the acknowledgement of its last frame when its run is complete.
 async fn over(pipeline: &Pipeline, grace: Duration) {
     let _ = pipeline.status.clone().wait_for(|status| status.finished > 0 && status.active == 0).await;
     pipeline.drained(grace).await;
 }
 
-/// Lets those that are connected finish their run: where a pod is deleted, Locust is told to end at the same moment.
+/// Lets connected clients finish their runs: when a pod is deleted, Locust gets the signal at the same moment.
 async fn drain(pipeline: &Pipeline, request: Request, signals: &mut Signals, grace: Duration) {
     pipeline.close();
     let name = request.name();
     let runs = match pipeline.status.borrow().active {
-        0 => return tracing::info!("{name}: ending, no run is at work"),
-        1 => "the run at work".to_owned(),
-        more => format!("the {more} runs at work"),
+        0 => return tracing::info!("{name}: exiting, no run is active"),
+        1 => "the active run".to_owned(),
+        more => format!("the {more} active runs"),
     };
     let most = format_duration(grace);
-    tracing::info!("{name}: waiting for {runs} to be complete, for {most} (`grace`) at most; another signal ends this");
+    tracing::info!("{name}: waiting at most {most} (`grace`) for {runs} to complete; another signal ends the wait");
     tokio::select! {
-        // Clients that stay connected when the runs are complete, as an idle web UI does, are not worth a warning.
+        // Clients may stay connected when all runs are complete, as an idle web UI does: no reason to warn.
         drained = timeout(grace, pipeline.drained(grace)) => if drained.is_err() && pipeline.status.borrow().active > 0 {
-            tracing::warn!("not waiting for {runs} any longer: {most} (`grace`) are over");
+            tracing::warn!("{runs} did not complete within {most} (`grace`): not waiting any longer");
         },
         () = signals.interruption() => {}
     }

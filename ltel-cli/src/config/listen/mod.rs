@@ -1,4 +1,4 @@
-//! `[listen]`: where Locust's side connects, who may, and how much of it.
+//! `[listen]`: where clients connect, which clients may, and their limits.
 
 mod tls;
 
@@ -24,31 +24,31 @@ const MAX_CONNECTIONS: usize = 1_024;
 const MAX_FRAME_BYTES: usize = 8 << 20;
 const MAX_BUFFERED_BYTES: usize = 64 << 20;
 
-/// Where Locust's side can reach ltel, who may, and how much of it.
+/// Where clients connect, which clients may, and their limits.
 #[derive(Clone, Debug)]
 pub struct Listen {
     /// A Unix socket.
     pub unix: Option<UnixSocket>,
     /// A TCP address.
     pub tcp: Option<SocketAddr>,
-    /// How clients of the TCP address and ltel prove to each other who they are; not at all, if absent.
+    /// The TLS settings of the TCP address; absent without TLS.
     pub tls: Option<ServerTls>,
-    /// Connections at a time.
+    /// Clients that may be connected at a time.
     pub max_connections: usize,
-    /// Bytes of one frame.
+    /// The most bytes of one frame.
     pub max_frame_bytes: usize,
-    /// Bytes of all frames that have begun to come and are not recorded yet, beyond a small buffer of each connection.
+    /// The most bytes of all frames that are not recorded yet, beyond a small buffer per connection.
     pub max_buffered_bytes: usize,
-    /// What each client must know.
+    /// The token that each client must send.
     pub token: Option<SecretString>,
 }
 
 /// The path of a Unix socket.
 #[derive(Clone, Debug)]
 pub struct UnixSocket {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// Whether ltel may go on without it: no file asks for it.
+    /// Whether it is the default, without which ltel may go on.
     pub is_default: bool,
 }
 
@@ -65,7 +65,7 @@ struct RawListen {
     token: Option<Spanned<Secret>>,
 }
 
-/// Without `[listen]`: a socket in the user's runtime folder, where there is one, and a port of this host.
+/// Without `[listen]`: a socket in the user's runtime folder, if there is one, and a port of this host.
 pub(super) fn default(env: &Environment) -> Listen {
     let runtime_dir = env.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
     Listen {
@@ -84,7 +84,7 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
     let header = section.header.clone();
     let before = errors.len();
     let raw = section.read::<RawListen>(&[], errors)?;
-    // What is said twice helps nobody: a key that cannot be read is as if it were not there.
+    // An invalid address has its own error: a second one would not help.
     let is_whole = errors.len() == before;
     if is_whole && raw.unix.is_none() && raw.tcp.is_none() {
         errors.push(
@@ -103,7 +103,7 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
     let tls = raw.tls.and_then(|tls| {
         if !tcp_is_stated {
             errors.push(
-                ConfigError::new("`tls` is for the TCP address, and [listen] has none", tls.span())
+                ConfigError::new("`tls` applies to the TCP address, but [listen] has none", tls.span())
                     .help(format!("add `tcp = \"{DEFAULT_TCP}\"`, or remove `tls`")),
             );
         }
@@ -141,7 +141,7 @@ fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
-/// What keeps strangers out.
+/// The protections of an address that other machines can reach.
 #[derive(Clone, Copy)]
 struct Guard {
     token: bool,
@@ -160,7 +160,7 @@ fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec
     let is_guarded = guard.client_certificates || (guard.token && guard.tls);
     if !open && !is_guarded && !address.ip().to_canonical().is_loopback() {
         let missing = match (guard.token, guard.tls) {
-            (true, _) => "without TLS, so that its token and all data can be read on the way",
+            (true, _) => "without TLS: its token and all data can be read on the network",
             (_, true) => "without a token",
             _ => "without a token and without TLS",
         };
@@ -168,7 +168,7 @@ fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec
         let tls = if guard.tls { "" } else { "\n  tls = { cert_file = \"server.pem\", key_file = \"server.key\" }" };
         errors.push(
             ConfigError::new(format!("other machines can connect to `{address}` {missing}"), tcp.span()).help(format!(
-                "add to [listen]:{token}{tls}\nor, where the network lets nobody else in:\n  open = true"
+                "add to [listen]:{token}{tls}\nor, if only trusted machines can reach it:\n  open = true"
             )),
         );
     }
@@ -180,12 +180,11 @@ fn token(secret: &Spanned<Secret>, env: &Environment) -> Result<SecretString, Co
     if token.trim().is_empty() {
         let from = match secret.get_ref() {
             Secret::Plain(_) => String::new(),
-            Secret::Env(name) => format!(": the environment variable `{name}` is set to nothing"),
-            Secret::File(path) => format!(": `{path}` holds nothing"),
+            Secret::Env(name) => format!(": the environment variable `{name}` is empty"),
+            Secret::File(path) => format!(": `{path}` is empty"),
         };
-        return Err(ConfigError::new(format!("the token is empty{from}"), secret.span()).help(
-            "give a token that cannot be guessed, such as the output of `openssl rand -hex 16`; or remove `token`",
-        ));
+        return Err(ConfigError::new(format!("the token is empty{from}"), secret.span())
+            .help("use a random token, such as the output of `openssl rand -hex 16`; or remove `token`"));
     }
     Ok(token.into())
 }
@@ -194,14 +193,14 @@ fn unix_error(path: &Path, span: Range<usize>) -> Option<ConfigError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
         let message = format!("`{}` is in a folder that does not exist", path.display());
-        return Some(ConfigError::new(message, span).help("give a path in an existing folder"));
+        return Some(ConfigError::new(message, span).help("use a path in an existing folder"));
     }
     if net::SocketAddr::from_pathname(path).is_err() {
-        // Of which one byte ends it.
+        // One byte fewer than the field: a zero byte ends it.
         let longest = if cfg!(target_os = "linux") { 107 } else { 103 };
         let message = format!("`{}` is not a valid path of a Unix socket", path.display());
         return Some(ConfigError::new(message, span).help(format!(
-            "a socket's path has at most {longest} bytes, and this one has {}: give a shorter one",
+            "a socket's path has at most {longest} bytes, this one has {}: use a shorter path",
             path.as_os_str().len()
         )));
     }

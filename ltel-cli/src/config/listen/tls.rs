@@ -1,5 +1,5 @@
-//! `[listen] tls`: the certificate of the TCP address, and whose certificates clients must show. Read and checked whole, so that
-//! a wrong file is found before anything starts.
+//! `[listen] tls`: the server's certificate, and the authorities of clients' certificates. All files are read and checked
+//! before anything starts.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use toml::Spanned;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(clippy::struct_field_names)] // the names of the keys
+#[allow(clippy::struct_field_names)] // named after the keys
 pub(super) struct RawTls {
     cert_file: Option<Spanned<String>>,
     key_file: Option<Spanned<String>>,
@@ -24,17 +24,17 @@ pub(super) struct RawTls {
 }
 
 impl RawTls {
-    /// Whether a client must show a certificate.
+    /// Whether a client must present a certificate.
     pub(super) const fn asks_for_certificates(&self) -> bool {
         self.client_ca_file.is_some()
     }
 }
 
-/// What the TCP address proves itself with, and what it demands of clients.
+/// The server's certificate and key, and what clients must present.
 #[derive(Clone)]
 pub struct ServerTls(pub(crate) Arc<ServerConfig>);
 
-// It holds the private key.
+// Shows nothing: it holds the private key.
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServerTls(..)")
@@ -42,9 +42,9 @@ impl fmt::Debug for ServerTls {
 }
 
 const CERTIFICATES: &str =
-    "give a PEM file that begins with the server's certificate, followed by those that signed it";
-const AUTHORITIES: &str = "give a PEM file with the certificates of the authorities that sign clients' certificates";
-const KEY: &str = "give the PEM file of the certificate's private key, not encrypted";
+    "use a PEM file with the server's certificate first, followed by the intermediate certificates";
+const AUTHORITIES: &str = "use a PEM file with the certificates of the authorities that sign clients' certificates";
+const KEY: &str = "use a PEM file with the certificate's private key, unencrypted";
 
 pub(super) fn read(raw: &RawTls, span: Range<usize>, errors: &mut Vec<ConfigError>) -> Option<ServerTls> {
     let before = errors.len();
@@ -95,7 +95,7 @@ fn certificates(file: &Spanned<String>, help: &str) -> Result<Vec<CertificateDer
     let path = file.get_ref();
     let why = match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if !certificates.is_empty() => return Ok(certificates),
-        Ok(_) => format!("`{path}` has no certificate in it"),
+        Ok(_) => format!("`{path}` contains no certificate"),
         Err(error) => format!("`{path}` is not a valid PEM file: {error}"),
     };
     Err(ConfigError::new(why, file.span()).help(help))
@@ -104,12 +104,12 @@ fn certificates(file: &Spanned<String>, help: &str) -> Result<Vec<CertificateDer
 fn private_key(file: &Spanned<String>) -> Result<PrivateKeyDer<'static>, ConfigError> {
     let pem = pem(file, KEY)?;
     PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| ConfigError::new(format!("`{}` has no private key in it", file.get_ref()), file.span()).help(KEY))
+        .map_err(|_| ConfigError::new(format!("`{}` contains no private key", file.get_ref()), file.span()).help(KEY))
 }
 
 fn verifier(file: &Spanned<String>) -> Result<Arc<dyn ClientCertVerifier>, ConfigError> {
     let wrong = |why: String| {
-        ConfigError::new(format!("`{}` has a certificate that cannot be used: {why}", file.get_ref()), file.span())
+        ConfigError::new(format!("`{}` contains an invalid certificate: {why}", file.get_ref()), file.span())
             .help(AUTHORITIES)
     };
     let mut roots = RootCertStore::empty();

@@ -8,7 +8,7 @@ use ltel_core::backend::{Check, ConfigError};
 use serde::Deserialize;
 use toml::Spanned;
 
-/// What its table may say.
+/// The keys of its table.
 #[derive(Deserialize)]
 pub(crate) struct Options {
     output: Option<Spanned<String>>,
@@ -18,21 +18,21 @@ pub(crate) struct Options {
     spans: bool,
 }
 
-/// What is written as JSON lines, and where to.
+/// What to write as JSON lines, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Json {
     pub(super) output: Output,
-    /// Whether spans are written too.
+    /// Whether to write spans too.
     pub(super) spans: bool,
 }
 
-/// Where JSON lines go.
+/// The output of JSON lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     Stdout,
     File {
         path: PathBuf,
-        /// Bytes after which a new file begins; never, if absent.
+        /// The size at which a new file begins; absent: never.
         max_bytes: Option<NonZeroU64>,
         /// How many older files to keep, as `path.1`, `path.2` and so on.
         keep: u32,
@@ -45,8 +45,8 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
         let bytes = NonZeroU64::new(size.get_ref().as_u64());
         if bytes.is_none() {
             cx.error(
-                ConfigError::new("`max_bytes` is 0: no line would fit into a file", size.span())
-                    .help("write a size such as \"100MiB\", or leave it out: then the file is never replaced"),
+                ConfigError::new("`max_bytes` is 0, so no line would fit into a file", size.span())
+                    .help("write a size such as \"100MiB\", or remove it: then the file is never rotated"),
             );
         }
         bytes
@@ -54,8 +54,8 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
     let Some(output) = options.output.filter(|output| output.get_ref() != "stdout") else {
         if options.max_bytes.is_some() || options.keep.is_some() {
             cx.error(
-                ConfigError::new("stdout does not rotate", cx.header())
-                    .help("give a file: `output = \"telemetry.jsonl\"`, or leave out `max_bytes` and `keep`"),
+                ConfigError::new("stdout cannot be rotated", cx.header())
+                    .help("write to a file, such as `output = \"telemetry.jsonl\"`, or remove `max_bytes` and `keep`"),
             );
         }
         return Json { output: Output::Stdout, spans: options.spans };
@@ -73,7 +73,7 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
     if let Some(why) = why {
         cx.error(
             ConfigError::new(format!("`{}` {why}", path.display()), output.span())
-                .help("give a file in an existing folder, or \"stdout\""),
+                .help("use a file in an existing folder, or \"stdout\""),
         );
     }
     Json { output: Output::File { path, max_bytes, keep: options.keep.unwrap_or(5) }, spans: options.spans }

@@ -1,17 +1,17 @@
-//! How JSON is written so that a line stays a line for everybody who reads it: some take U+2028 or U+0085 for the end of a line,
-//! and a terminal obeys C1 controls. JSON lets them stand as they are, and lets them be escaped, too.
+//! Escapes characters that JSON allows but that break lines for some readers: U+2028 and U+0085 end a line for some, and
+//! terminals obey C1 controls.
 
 use std::io;
 
 use serde_json::ser::Formatter;
 
-/// Escapes what splits or garbles lines.
+/// Escapes characters that split or garble lines.
 pub(super) struct OneLine;
 
 impl Formatter for OneLine {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut begin = 0;
-        // All of them begin with one of three bytes, and few texts have any.
+        // All of them begin with one of three bytes, which are rare.
         let suspects = fragment.bytes().enumerate().filter(|(_, byte)| matches!(byte, 0x7f | 0xc2 | 0xe2));
         for (index, _) in suspects {
             let Some(c) = fragment[index..].chars().next().filter(|c| splits_or_garbles(*c)) else { continue };

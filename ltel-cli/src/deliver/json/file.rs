@@ -1,4 +1,4 @@
-//! A file of lines, which is replaced when it is large enough: `path.1` is the newest of those that went before it.
+//! A file of lines, which is rotated at a maximum size: `path.1` is the newest older file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,23 +12,23 @@ use super::written::{Written, whole_lines};
 pub(super) struct LogFile {
     backend: String,
     path: PathBuf,
-    /// Absent if the path leads to no file that can be written.
+    /// Absent if there is no writable file at the path.
     open: Option<OpenFile>,
     max_bytes: Option<u64>,
     keep: u32,
-    /// Whether people have been told that the file cannot be replaced, or opened again.
+    /// Whether a failure to rotate or reopen was already logged.
     told: bool,
 }
 
 #[derive(Debug)]
 struct OpenFile {
     file: File,
-    /// Where it is, behind symbolic links: rotated files stand beside it.
+    /// Its real path, without symbolic links: rotated files are next to it.
     path: PathBuf,
     size: u64,
-    /// Devices are neither replaced nor opened again.
+    /// Devices are neither rotated nor reopened.
     is_regular: bool,
-    /// Whether it ends within a line.
+    /// Whether it ends in the middle of a line.
     is_torn: bool,
 }
 
@@ -38,24 +38,24 @@ impl OpenFile {
         let metadata = file.metadata()?;
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let is_regular = metadata.is_file();
-        // Left by an ltel that was killed while it wrote.
+        // Left by an ltel that was killed while writing.
         let is_torn = is_regular && metadata.len() > 0 && !ends_with_newline(&path).unwrap_or(true);
         Ok(Self { file, path, size: if is_regular { metadata.len() } else { 0 }, is_regular, is_torn })
     }
 
-    /// Whether a path leads here.
+    /// Whether a path leads to this file.
     fn is_at(&self, path: &Path) -> bool {
         let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
         let here = self.file.metadata().map(identity).ok();
         here.is_some() && here == path.metadata().map(identity).ok()
     }
 
-    /// Whether it was deleted: what is written to it is lost.
+    /// Whether it was deleted: lines written to it are lost.
     fn is_deleted(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
-    /// Writes a part of some lines. How many bytes of whole lines were written.
+    /// Writes some of the lines. Returns how many bytes of whole lines were written.
     fn write(&mut self, lines: &[u8]) -> Written {
         if self.is_torn {
             if let Err(error) = self.file.write_all(b"\n") {
@@ -100,7 +100,7 @@ impl LogFile {
     /// Writes whole lines.
     pub(super) fn write(&mut self, lines: &[u8]) -> Written {
         let mut written = 0;
-        // Once per write at most: a file that cannot be replaced grows.
+        // At most once per write: a file that cannot be rotated grows.
         let mut may_rotate = true;
         while written < lines.len() {
             let rest = &lines[written..];
@@ -119,7 +119,7 @@ impl LogFile {
                 may_rotate = self.rotate();
                 continue;
             }
-            // A line longer than a whole file has one to itself.
+            // A line longer than `max_bytes` gets its own file.
             let part = if fitting == 0 { first_line(rest) } else { fitting };
             let result = open.write(&rest[..part]);
             written += result.bytes;
@@ -150,9 +150,8 @@ impl LogFile {
                     self.open = None;
                 }
                 if !std::mem::replace(&mut self.told, true) {
-                    let what =
-                        if is_lost { "lines are lost until it can" } else { "the file that was moved is written" };
-                    tracing::error!("backend `{backend}`: `{path}` cannot be opened again: {error}; {what}");
+                    let what = if is_lost { "lines are lost until it can be" } else { "still writing the moved file" };
+                    tracing::error!("backend `{backend}`: cannot reopen `{path}`: {error}; {what}");
                 }
             }
         }
@@ -164,7 +163,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Begins a new file. Whether that was possible; if not, the old one goes on.
+    /// Begins a new file. Returns whether that succeeded; if not, the old file is still written.
     fn rotate(&mut self) -> bool {
         let Some(open) = &self.open else { return false };
         match replaced(open, self.keep) {
@@ -177,7 +176,7 @@ impl LogFile {
                 if !std::mem::replace(&mut self.told, true) {
                     let (backend, path) = (&self.backend, self.path.display());
                     tracing::error!(
-                        "backend `{backend}`: `{path}` is as large as `max_bytes` allows and cannot be replaced: {error}; \
+                        "backend `{backend}`: `{path}` has reached `max_bytes` but cannot be rotated: {error}; \
                          it grows until it can"
                     );
                 }
@@ -187,7 +186,7 @@ impl LogFile {
     }
 }
 
-/// Puts a new file in the place of one. The new one is opened before anything is moved: so a failure leaves all as it was.
+/// Replaces a file by a new one. The new one is opened before anything is moved, so a failure changes nothing.
 fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
     let path = &open.path;
     let new = beside(path, "new");
@@ -197,7 +196,7 @@ fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
     }
     let file = OpenOptions::new().create_new(true).append(true).open(&new)?;
     if let Ok(metadata) = open.file.metadata() {
-        // Those who may read the old one may read the new one. Not all file systems know permissions.
+        // The new file gets the permissions of the old one. Not all file systems have permissions.
         let _ = file.set_permissions(metadata.permissions());
     }
     // The file may have been moved or deleted: then there is nothing to shift.
@@ -211,8 +210,8 @@ fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
     }
 }
 
-/// Moves a file to `path.1`, after those before it have made room. They move up to the first gap and no further: so one
-/// rotation shifts each of them once, however often it is tried.
+/// Moves a file to `path.1`, after shifting the older files. They shift only up to the first gap, so one rotation shifts
+/// each file once, even if it is retried.
 fn shift(path: &Path, keep: u32) -> io::Result<()> {
     let numbered = |n: u32| beside(path, &n.to_string());
     let last = (1..keep).find(|n| !exists(&numbered(*n))).unwrap_or(keep);
@@ -257,7 +256,7 @@ mod tests {
         }
     }
 
-    /// A folder, and a file of lines in it that is replaced after each line.
+    /// A folder with a file of lines that is rotated after each line.
     struct Scene {
         folder: tempfile::TempDir,
         file: LogFile,
@@ -279,7 +278,7 @@ mod tests {
             assert!(written.error.is_none() && written.bytes == lines.len(), "{written:?}");
         }
 
-        /// Each file of the folder and what it holds.
+        /// Each file of the folder and its content.
         fn check(&self, expected: &[(&str, &str)]) {
             let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
             let mut files: Vec<_> = files.filter(|path| path.is_file()).collect();
@@ -304,8 +303,8 @@ mod tests {
         scene.check(&[("log", "9\n"), ("log.1", "7\n8\n"), ("log.2", "5\n6\n"), ("log.3", "3\n4\n")]);
     }
 
-    /// Scenario: one of the older files, or the one that is written, was deleted. Guarantees: the others stay, none is shifted
-    /// twice, and lines go on.
+    /// Scenario: one of the older files, or the current one, was deleted. Guarantees: the others stay, none is shifted
+    /// twice, and lines are still written.
     #[test]
     fn a_rotated_file_that_was_deleted() {
         let mut scene = Scene::new(Some(2));
@@ -318,8 +317,8 @@ mod tests {
         scene.check(&[("log", "6\n"), ("log.1", "4\n"), ("log.2", "3\n"), ("log.3", "1\n")]);
     }
 
-    /// Scenario: no new file can be made. Guarantees: the file grows, nothing is shifted, no line is lost; when it is possible
-    /// again, each file has moved by one.
+    /// Scenario: no new file can be created. Guarantees: the file grows, nothing is shifted, no line is lost; once it is
+    /// possible again, each file has moved by one.
     #[test]
     fn a_file_that_cannot_be_replaced_grows() {
         let mut scene = Scene::new(Some(2));
@@ -333,8 +332,8 @@ mod tests {
         scene.check(&[("log", "7\n"), ("log.1", "3\n4\n5\n6\n"), ("log.2", "2\n"), ("log.3", "1\n")]);
     }
 
-    /// Scenario: the file ends within a line, as an ltel that was killed or a full disk leaves it. Guarantees: the next line
-    /// begins a line.
+    /// Scenario: the file ends in the middle of a line, after a kill or a full disk. Guarantees: the next record begins a
+    /// new line.
     #[test]
     fn a_torn_line_is_ended() {
         let mut scene = Scene::new(None);
@@ -347,8 +346,8 @@ mod tests {
         scene.check(&[("log", "1\n{\"torn\n2\n\n3\n")]);
     }
 
-    /// Scenario: the file is moved away, then deleted, then in its place is a folder, then nothing. Guarantees: lines go where the
-    /// path leads; as long as that is nowhere, they have failed.
+    /// Scenario: the file is moved away, then deleted, then in its place is a folder, then nothing. Guarantees: lines go to
+    /// the file at the path; while there is none, they have failed.
     #[test]
     fn what_the_path_leads_to_is_written() {
         let mut scene = Scene::new(None);
@@ -371,7 +370,7 @@ mod tests {
         scene.check(&[("log", "6\n"), ("moved", "1\n2\n")]);
     }
 
-    /// Scenario: the path is a symbolic link. Guarantees: it stays one, and older files stand beside the file that it leads to.
+    /// Scenario: the path is a symbolic link. Guarantees: it stays one, and older files are next to its target.
     #[test]
     fn a_symbolic_link_stays_one() {
         let mut scene = Scene::new(Some(2));
@@ -385,7 +384,7 @@ mod tests {
         scene.check(&[("log", "2\n")]);
     }
 
-    /// Scenario: a device, with a limit that each line exceeds. Guarantees: it is not moved away; a device that is full says so.
+    /// Scenario: a device, with a limit that each line exceeds. Guarantees: it is not moved; a full device is an error.
     #[test]
     fn a_device_is_not_replaced() {
         let mut full = LogFile::open("file", Path::new("/dev/full"), Some(1), 3).unwrap();

@@ -35,10 +35,10 @@ fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, 
     let begin = out.len();
     match envelope.serialize(&mut Serializer::with_formatter(&mut *out, OneLine)) {
         Ok(()) => out.push(b'\n'),
-        // Cannot happen with these types; half a line must not stay in any case.
+        // Cannot happen with these types. Half a line must not stay.
         Err(error) => {
             out.truncate(begin);
-            tracing::error!("a JSON line cannot be written: {error}");
+            tracing::error!("cannot serialize a JSON line: {error}");
         }
     }
 }
@@ -58,8 +58,8 @@ pub(super) fn write_record(out: &mut Vec<u8>, RunRecord { run, record }: &RunRec
     write(out, record.time, record.severity.as_str(), kind, &record.name, &telemetry);
 }
 
-/// Appends a span's line: the span's own parts under the names of OpenTelemetry's data model in snake case, its attributes
-/// and events as maps.
+/// Appends a span's line: its fields under the names of OpenTelemetry's data model in snake case, its attributes and events
+/// as maps.
 pub(super) fn write_span(out: &mut Vec<u8>, SpanBatch { run, source, .. }: &SpanBatch, span: &SpanData) {
     let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
     let mut telemetry = context("span", &span.name, Some(run));
@@ -77,7 +77,7 @@ pub(super) fn write_span(out: &mut Vec<u8>, SpanBatch { run, source, .. }: &Span
     add("sampled", span.span_context.is_sampled().into());
     add("kind", format!("{:?}", span.span_kind).to_lowercase().into());
     add("start_time", start.to_string().into());
-    // Whole microseconds, which is what the times are.
+    // The times are in whole microseconds.
     add("duration_ms", (end.since(start).as_micros() as f64 / 1e3).into());
     match &span.status {
         Status::Error { description } => {
@@ -108,15 +108,15 @@ fn attributes(attributes: &[KeyValue]) -> Value {
     attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))).collect::<Map<_, _>>().into()
 }
 
-/// A point, as the inner part of a line.
+/// A point, as the inner part of its line.
 pub(super) struct Point<'a> {
     name: &'a str,
     telemetry: Map<String, Value>,
-    /// What tells its series apart.
+    /// Its series' attributes.
     pub(super) series: String,
-    /// What it says: if that is as last time, there is no need to say it again.
+    /// Its value: if unchanged, the line is not written again.
     pub(super) figures: String,
-    /// A gauge is shown each time, changed or not.
+    /// A gauge is written each time, changed or not.
     pub(super) always: bool,
 }
 
@@ -137,7 +137,7 @@ impl<'a> Point<'a> {
         };
         let mut telemetry = context("metrics", metric.name, run);
         telemetry.insert("unit".to_owned(), metric.unit.into());
-        // Run and test plan stand in the context already; inserting them again changes nothing.
+        // The context already has run and test plan; inserting them again changes nothing.
         telemetry.extend(point.attributes.iter().map(|kv| (kv.key.to_string(), label(&kv.value))));
         let series = series(metric.name, &point.attributes);
         let said = Value::Array(figures.iter().map(|(_, value)| value.clone()).collect()).to_string();
@@ -163,7 +163,7 @@ pub(super) fn points(collected: &CollectedPoints) -> impl Iterator<Item = Point<
 
 fn context(kind: &str, name: &str, run: Option<&RunInfo>) -> Map<String, Value> {
     let mut fields = vec![("telemetry_type", kind), ("telemetry_name", name)];
-    // What ltel says of itself belongs to no run.
+    // Metrics of ltel itself belong to no run.
     if let Some(run) = run {
         fields.extend([("run_id", &*run.run_id), ("testplan", &*run.testplan)]);
     }

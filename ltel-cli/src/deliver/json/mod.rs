@@ -44,7 +44,7 @@ impl Backend for Json {
     }
 
     fn defaults(&self) -> Defaults {
-        // Lines are read by people, and paid for by each.
+        // Log services bill by the line, and people read them.
         Defaults { own_metrics: false, ..Defaults::default() }
     }
 

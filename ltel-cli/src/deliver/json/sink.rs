@@ -11,7 +11,7 @@ use super::writer::{LineWriter, is_closed};
 use super::written::Written;
 use super::{Json, line};
 
-// Enough for a batch of lines; more is written at once.
+// Room for a batch of lines; a fuller buffer is written at once.
 const BUFFER: usize = 64 << 10;
 
 /// Writes JSON lines to stdout or a file.
@@ -20,13 +20,13 @@ pub(super) struct JsonSink {
     output: LineWriter,
     account: Arc<DeliveryAccount>,
     buffer: Vec<u8>,
-    /// What each line in the buffer is.
+    /// The kind of each line in the buffer.
     lines: Vec<Line>,
     /// Whether the last write failed.
     is_failing: bool,
     cumulative: bool,
-    /// By feed and series: the hash of what was written last, of sums and distributions. A point that has not changed is not written
-    /// again. No larger than the series of the runs at work, which are bounded.
+    /// By feed and series: a hash of the last written value, for sums and distributions. Unchanged points are not written
+    /// again. Bounded by the series of the active runs.
     written: HashMap<u64, HashMap<u64, u64>>,
     hasher: RandomState,
 }
@@ -58,14 +58,14 @@ impl JsonSink {
             buffer: Vec::new(),
             lines: Vec::new(),
             is_failing: false,
-            // With deltas, the same figures as last time are news and no repetition.
+            // With deltas, equal figures are new values.
             cumulative: cx.temporality == Temporality::Cumulative,
             written: HashMap::new(),
             hasher: RandomState::new(),
         })
     }
 
-    /// A line has been added to the buffer.
+    /// Counts a line that was added to the buffer.
     async fn added(&mut self, line: Line) {
         self.lines.push(line);
         if self.buffer.len() >= BUFFER {
@@ -99,16 +99,16 @@ impl JsonSink {
                     self.account.failed_points(count, last, self.cumulative, &*why);
                 }
             }
-            // They are to come again.
+            // The points must be written again.
             self.written.clear();
             if !std::mem::replace(&mut self.is_failing, true) && !is_closed(&error) {
                 tracing::error!(
-                    "backend `{}`: JSON lines cannot be written to {why} (further failures are counted, not logged)",
+                    "backend `{}`: cannot write JSON lines to {why} (later failures are counted, not logged)",
                     self.backend
                 );
             }
         } else if std::mem::take(&mut self.is_failing) {
-            tracing::info!("backend `{}`: JSON lines can be written to {} again", self.backend, self.output.name());
+            tracing::info!("backend `{}`: writing JSON lines to {} works again", self.backend, self.output.name());
         }
         self.lines.clear();
     }

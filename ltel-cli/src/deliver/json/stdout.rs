@@ -1,4 +1,4 @@
-//! Whether anyone still reads stdout: if not, a program in a pipe ends.
+//! Detects that the reader of stdout has gone: then a program in a pipe ends.
 
 use std::sync::LazyLock;
 

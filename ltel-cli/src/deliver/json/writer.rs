@@ -1,4 +1,4 @@
-//! Where lines are written: stdout, a file, or a named pipe.
+//! The outputs of lines: stdout, a file, or a named pipe.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
@@ -22,10 +22,10 @@ const ASK: Duration = Duration::from_millis(100);
 /// An open output.
 pub(super) enum LineWriter {
     Stdout(Stdout),
-    /// Absent while it is being written, which happens on a thread of its own.
+    /// Absent while a blocking thread writes it.
     File(Option<LogFile>),
     NamedPipe(NamedPipe),
-    /// Stdout, after its reader has gone. That is the reader's right.
+    /// Stdout, after its reader has gone. This is not an error.
     Closed,
 }
 
@@ -40,7 +40,7 @@ impl LineWriter {
         Ok(Self::File(Some(file)))
     }
 
-    /// What it is, for people.
+    /// Its name in messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Stdout(_) | Self::Closed => "stdout".to_owned(),
@@ -71,16 +71,16 @@ impl LineWriter {
         }
     }
 
-    /// Opens a file again if it was deleted; if ltel is `told` to, also if its path leads to another one by now.
+    /// Reopens a file if it was deleted; if `told` to, also if its path now leads to another file.
     pub(super) async fn reopen(&mut self, told: bool) {
         if let Self::File(slot) = self {
-            // An error: there is no file, and the next write says so.
+            // An error means that there is no file; the next write reports it.
             let _ = on_a_thread(slot, move |file| file.reopen(told)).await;
         }
     }
 }
 
-/// Files may block: they are written on a thread that may.
+/// Writes files on a blocking thread.
 async fn on_a_thread<T: Send + 'static>(
     slot: &mut Option<LogFile>,
     work: impl FnOnce(&mut LogFile) -> T + Send + 'static,
@@ -112,7 +112,7 @@ pub(super) struct NamedPipe {
 impl NamedPipe {
     fn new(path: PathBuf, cx: &Start) -> Self {
         let mut pipe = Self { backend: cx.name.clone(), path, sender: None, ending: cx.ending.clone(), told: false };
-        // An error is met, and told, where something is written.
+        // The next write reports an error.
         let _ = pipe.open();
         pipe
     }
@@ -130,9 +130,7 @@ impl NamedPipe {
                 if !self.told {
                     self.told = true;
                     let (backend, path) = (&self.backend, self.path.display());
-                    tracing::warn!(
-                        "backend `{backend}`: nothing reads the named pipe `{path}`: lines wait until something does"
-                    );
+                    tracing::warn!("backend `{backend}`: the named pipe `{path}` has no reader: lines wait for one");
                 }
                 Ok(false)
             }
@@ -156,13 +154,13 @@ impl NamedPipe {
                     }
                     Err(error) => return Written::new(whole_lines(lines, written), Err(error)),
                 }
-                // To a new reader a line is whole.
+                // A new reader gets whole lines.
                 written = whole_lines(lines, written);
             }
             let Some(sender) = &mut self.sender else { continue };
             match sender.write(&lines[written..]).await {
                 Ok(bytes) => written += bytes,
-                // The reader has gone; there may be another one.
+                // The reader has gone; another one may come.
                 Err(error) if is_closed(&error) => self.sender = None,
                 Err(error) => return Written::new(whole_lines(lines, written), Err(error)),
             }

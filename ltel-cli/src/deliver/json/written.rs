@@ -1,13 +1,13 @@
-//! How much of some lines was written.
+//! The result of writing lines.
 
 use std::io;
 
 /// How much of some lines was written.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// Whole bytes, from the first line on. A line of which a part was written has not been.
+    /// Bytes of whole lines, from the first on. A partly written line does not count.
     pub(super) bytes: usize,
-    /// Why not all.
+    /// Why not all lines were written.
     pub(super) error: Option<io::Error>,
 }
 

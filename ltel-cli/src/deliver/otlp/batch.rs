@@ -1,9 +1,9 @@
-//! What is sent together: no more items, and no more bytes, than a receiver takes in one request.
+//! Batches: no more items and bytes than a receiver accepts in one request.
 
-/// As many as the SDK's own batch processors send together (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`).
+/// As in the SDK's own batch processors (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`).
 const MAX_ITEMS: usize = 512;
 
-/// Half of what gRPC servers take by default, 4 MiB, since sizes are estimates.
+/// Half of the default limit of gRPC servers, 4 MiB, since sizes are estimates.
 const MAX_BYTES: usize = 2 << 20;
 
 /// Items that wait to be sent together.
@@ -20,7 +20,7 @@ impl<T> Default for Batch<T> {
 }
 
 impl<T> Batch<T> {
-    /// Adds an item of about this size in bytes. Those that it has no room beside are to be sent first.
+    /// Adds an item of about this size in bytes. If it does not fit, returns the waiting items, to be sent first.
     pub(super) fn push(&mut self, item: T, bytes: usize) -> Option<Vec<T>> {
         let is_full = self.items.len() >= MAX_ITEMS || self.bytes + bytes > MAX_BYTES;
         let full = if is_full { self.take() } else { None };
@@ -29,7 +29,7 @@ impl<T> Batch<T> {
         full
     }
 
-    /// Takes out what waits, if anything does.
+    /// Takes out the waiting items, if there are any.
     pub(super) fn take(&mut self) -> Option<Vec<T>> {
         self.bytes = 0;
         Some(std::mem::take(&mut self.items)).filter(|items| !items.is_empty())
@@ -40,8 +40,8 @@ impl<T> Batch<T> {
 mod tests {
     use super::*;
 
-    /// Guarantees: every item comes out once, in order, and no batch is larger than one may be, save for an item that is too
-    /// large by itself.
+    /// Guarantees: every item comes out once, in order, and no batch exceeds the limits, except for a single item that is
+    /// too large.
     #[test]
     fn batches_are_cut_by_number_and_by_size() {
         let cut = |sizes: &[usize]| {

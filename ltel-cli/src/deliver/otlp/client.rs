@@ -16,13 +16,13 @@ use super::outcome::say;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SetupError {
-    #[error("these certificates cannot be used: {0}")]
+    #[error("invalid certificates: {0}")]
     Tls(reqwest::Error),
-    #[error("no HTTP client: {0}")]
+    #[error("cannot create an HTTP client: {0}")]
     Client(reqwest::Error),
 }
 
-/// An error and its causes. Of reqwest's the causes only: it says no more than the URL, which is known.
+/// An error and its causes. Of reqwest's error only the causes: it adds nothing but the known URL.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let error = error.source().filter(|_| error.is::<reqwest::Error>()).unwrap_or(error);
     let mut text = error.to_string();
@@ -43,9 +43,9 @@ pub(super) struct HttpClient {
 
 impl HttpClient {
     pub(super) fn new(config: &SignalConfig) -> Result<Self, SetupError> {
-        // The process-wide choice that reqwest asks for. Made already if this is not the first client.
+        // reqwest needs a process-wide default. It is already set if this is not the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // A redirect followed would lose the body, or take the headers to another host. OTLP knows none.
+        // Following a redirect would lose the body, or send the headers to another host. OTLP has no redirects.
         let redirects = reqwest::redirect::Policy::none();
         let mut builder = reqwest::Client::builder().timeout(config.timeout).redirect(redirects);
         if let Some(pem) = &config.tls.ca {
@@ -60,8 +60,7 @@ impl HttpClient {
     }
 }
 
-/// The words in which a receiver refuses a request. OTLP wants a protobuf `Status` of it; what stands before a receiver answers
-/// in whatever it likes.
+/// A receiver's message when it refuses a request. OTLP requires a protobuf `Status`; a proxy may answer anything.
 fn refusal(response: &Response<Bytes>) -> Option<String> {
     if response.status().is_success() {
         return None;
@@ -73,10 +72,10 @@ fn refusal(response: &Response<Bytes>) -> Option<String> {
     Some(String::from_utf8_lossy(response.body()).into_owned())
 }
 
-/// The beginning of what is said of such an answer.
+/// The beginning of the message about such an answer.
 pub(super) const NOT_OTLP: &str = "the answer is not OTLP";
 
-/// What OTLP answers to a request of any signal.
+/// OTLP's response to a request of any signal.
 #[derive(Clone, PartialEq, prost::Message)]
 struct ExportResponse {
     #[prost(message, optional, tag = "1")]
@@ -91,8 +90,8 @@ struct PartialSuccess {
     message: String,
 }
 
-/// What is wrong with an answer that says all is well. A page with status 200 means that something else has answered: a proxy, a
-/// login page, another path. An answer without a body may leave out its type, as Prometheus' does.
+/// What is wrong with an answer of status 200. A web page means that something else has answered: a proxy, a login page,
+/// another path. An answer without a body may have no content type, as Prometheus' does.
 fn not_otlp(response: &Response<Bytes>) -> Option<String> {
     let (status, body) = (response.status(), response.body());
     if !status.is_success() {
@@ -102,7 +101,7 @@ fn not_otlp(response: &Response<Bytes>) -> Option<String> {
     let of_type = kind.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
     let is_one = match of_type {
         Some("application/x-protobuf" | "application/protobuf") => ExportResponse::decode(body.clone()).is_ok(),
-        // Some receivers answer so whatever they were sent.
+        // Some receivers answer in JSON to every request.
         Some("application/json") => serde_json::from_slice::<serde_json::Map<_, _>>(body)
             .is_ok_and(|answer| answer.keys().all(|key| key == "partialSuccess" || key == "partial_success")),
         Some(_) => false,
@@ -117,7 +116,7 @@ fn not_otlp(response: &Response<Bytes>) -> Option<String> {
 #[async_trait]
 impl opentelemetry_http::HttpClient for HttpClient {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // What the exporter needs stays; what it took from the environment goes.
+        // Headers that the exporter needs stay; headers from the environment are removed.
         let mut headers = self.headers.clone();
         for name in [CONTENT_TYPE, CONTENT_ENCODING, USER_AGENT] {
             if let Some(value) = request.headers_mut().remove(&name) {

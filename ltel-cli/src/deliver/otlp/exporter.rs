@@ -1,8 +1,7 @@
-//! The OpenTelemetry exporters, set up as the configuration says and as nothing else says: they would read `OTEL_*`
-//! variables of their own accord, and send one backend's headers to another.
-//!
-//! They repeat what a receiver refuses for the moment: over gRPC on the codes that the OTLP specification names, over HTTP on
-//! 429, 502, 503, 504 and no answer at all, after the time that the receiver asks for (`RetryInfo`, `Retry-After`) or else
+//! The OpenTelemetry exporters, set up from the configuration only: by themselves they would read `OTEL_*` variables, and
+//! send one backend's headers to another.
+//! They retry temporary refusals: over gRPC the codes that the OTLP specification names, over HTTP 429, 502, 503, 504 and
+//! connections without an answer, after the time that the receiver asks for (`RetryInfo`, `Retry-After`) or else
 //! 0.1 s, doubled up to 1.6 s.
 
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
@@ -27,9 +26,9 @@ pub(super) enum SetupError {
     Client(#[from] client::SetupError),
 }
 
-/// The exporter of metrics. To be called within a tokio runtime.
+/// The exporter of metrics. Call it within a tokio runtime.
 pub(super) fn metrics(config: &SignalConfig, temporality: Temporality) -> Result<MetricExporter, SetupError> {
-    // Figures that add up from the run's beginning come again with the next export; differences do not.
+    // The next export repeats cumulative figures, but not deltas.
     let retry = if temporality == Temporality::Cumulative { RetryPolicy::recommended() } else { until_the_timeout() };
     let builder = MetricExporter::builder().with_temporality(temporality);
     Ok(match config.protocol {
@@ -56,7 +55,7 @@ pub(super) fn logs(config: &SignalConfig) -> Result<LogExporter, SetupError> {
     })
 }
 
-/// What is lost if it is not delivered is tried until the timeout, which is over all attempts.
+/// Data that would be lost is retried until the timeout, which covers all attempts.
 fn until_the_timeout() -> RetryPolicy {
     RetryPolicy::recommended().with_max_retries(usize::MAX)
 }
@@ -67,7 +66,7 @@ fn grpc<B: WithExportConfig + WithTonicConfig>(builder: B, config: &SignalConfig
         .with_endpoint(config.endpoint.to_string())
         .with_timeout(config.timeout)
         .with_retry_policy(retry)
-        // Called after the exporter has put in the environment's headers: takes them out again.
+        // Called after the exporter has added the environment's headers: removes them.
         .with_interceptor(move |mut request: tonic::Request<()>| {
             *request.metadata_mut() = metadata.clone();
             Ok(request)

@@ -12,16 +12,16 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::outcome::{PartialSuccess, say};
 
-/// As the OTLP messages of metrics, traces and logs call them.
+/// The field names in the OTLP messages of metrics, traces and logs.
 const REJECTED: [&str; 3] = ["rejected_data_points", "rejected_spans", "rejected_log_records"];
 const MESSAGE: &str = "error_message";
 
-/// The words of a gRPC status. On the exporters' level for debugging, as a server may repeat a secret in them.
+/// The message of a gRPC status. At debug level, since a server may repeat a secret in it.
 const REFUSAL: &str = "grpc_message";
 
-/// Reads that log, whatever of it is shown to people. Without it, partial successes are not counted.
+/// Reads that log, whatever the log filter shows. Without it, partial successes are not counted.
 pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
-    // By field, not by name: the names begin with the exporter's own types.
+    // By field, not by name: the names contain the exporter's types.
     let says_so = |metadata: &Metadata<'_>| {
         let has = |name| metadata.fields().field(name).is_some();
         metadata.is_event() && (has(REFUSAL) || REJECTED.iter().any(|name| has(name)))
@@ -74,8 +74,8 @@ mod tests {
     use super::*;
     use crate::deliver::otlp::outcome::{ExportOutcome, observe};
 
-    /// Scenario: the exporters' log, while people are shown nothing. Guarantees: each event is of the export in whose task it
-    /// was said; what is neither partial success nor refusal is of none.
+    /// Scenario: the exporters' log, while the filter shows nothing. Guarantees: each event belongs to the export of its
+    /// task; other events belong to none.
     #[tokio::test]
     async fn is_of_the_export_that_it_is_said_of() {
         let hidden = tracing_subscriber::fmt::layer().with_filter(EnvFilter::new("off"));

@@ -1,4 +1,4 @@
-//! The exports of one signal of one backend: they run in the background, and each is booked when it ends.
+//! The exports of one signal of one backend: they run in the background, and each is counted when it ends.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::config::SignalConfig;
 use super::outcome::{ExportOutcome, PartialSuccess, observe, say};
 use super::receiver_text::ReceiverText;
 
-/// What HTTP/2 makes of the answer of a server that does not speak it.
+/// HTTP/2's error for the answer of a server without HTTP/2.
 const NO_HTTP2: &str = "frame with invalid size";
 
-/// For an export to a receiver that is out of order, when others wait for its end: those of the same collection, or people,
-/// when ltel is about to end.
+/// The timeout of an export to a failing receiver while others wait for its end: exports of the same collection, or ltel's
+/// own end.
 const LAST_TRY: Duration = Duration::from_secs(1);
 
 /// The exports of one signal of one backend.
@@ -28,20 +28,20 @@ const LAST_TRY: Duration = Duration::from_secs(1);
 pub(super) struct Exports {
     account: Arc<ExportAccount>,
     running: JoinSet<()>,
-    /// How many may run at a time. More would only wait at the receiver, and cost memory here.
+    /// How many may run at a time. More would wait at the receiver, and cost memory here.
     at_once: usize,
-    /// Whether ltel is about to end.
+    /// Whether ltel is ending.
     ending: bool,
 }
 
-/// What an export carries.
+/// The content of an export.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     /// How many points, spans or records.
     pub(super) items: u64,
     /// Whether they are final figures.
     pub(super) last: bool,
-    /// Whether it is of the same collection as the one before it, and was waiting for that.
+    /// Whether it belongs to the same collection as the export before it, and waited for that.
     pub(super) follows: bool,
 }
 
@@ -50,7 +50,7 @@ impl Exports {
         Self { account: Arc::new(account), running: JoinSet::new(), at_once, ending: false }
     }
 
-    /// ltel is about to end.
+    /// Called when ltel is ending.
     pub(super) fn ending(&mut self) {
         self.ending = true;
     }
@@ -63,7 +63,7 @@ impl Exports {
         while self.running.len() >= self.at_once {
             ended(self.running.join_next().await);
         }
-        // Those that have ended by now are let go.
+        // Removes exports that have ended.
         while let Some(result) = self.running.try_join_next() {
             ended(Some(result));
         }
@@ -81,7 +81,7 @@ impl Exports {
                     Some(failure) => failure.clone(),
                     None => account.refused(why(error), outcome.refusal.as_deref()),
                 }),
-                // The exporter starts no attempt after the timeout, but does not end one either.
+                // The exporter starts no attempt after the timeout, but does not stop a running one.
                 Err(_) => Err(hung(limit, outcome.failure.as_ref().or(outcome.broken.as_ref()))),
             };
             // A refusal that comes at once delays nothing.
@@ -99,7 +99,7 @@ impl Exports {
     }
 }
 
-/// An export that has to be booked. If it ends before it has been, by a panic, it has failed.
+/// An export that must be counted. If it is dropped before that, by a panic, it has failed.
 struct Booking {
     account: Option<Arc<ExportAccount>>,
     load: Load,
@@ -116,16 +116,16 @@ impl Booking {
 impl Drop for Booking {
     fn drop(&mut self) {
         if let Some(account) = self.account.take() {
-            let why = if std::thread::panicking() { "the export panicked" } else { "the export was given up" };
+            let why = if std::thread::panicking() { "the export panicked" } else { "the export was abandoned" };
             account.book(self.load, Err(why.to_owned()), &ExportOutcome::default());
         }
     }
 }
 
-/// Exports again what a connection took down with it. The exporter repeats what a receiver refuses for the moment, but over
-/// gRPC it takes the end of a connection for an answer, and for a final one: `Unknown`.
+/// Retries exports whose connection broke. The exporter retries temporary refusals, but over gRPC it treats a broken
+/// connection as a final answer: `Unknown`.
 async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -> F) -> OTelSdkResult {
-    // As the exporters wait between their own attempts.
+    // The same delay as between the exporters' own attempts.
     let mut delay = Duration::from_millis(100);
     loop {
         match attempt().await {
@@ -141,22 +141,22 @@ async fn until_connected<F: Future<Output = OTelSdkResult>>(attempt: impl Fn() -
     }
 }
 
-/// What may be wrong, by what the libraries below say. A text that they change costs people a hint, and nothing else.
+/// A hint at the cause, from the libraries' error texts. If those change, only the hint is lost.
 fn hint(error: &str) -> &'static str {
     let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
     if says(&["gRPC code: Unimplemented", "status code: 404"]) {
-        "; is the path right? `signals` says what a backend is sent"
+        "; check the path, or remove the signal from `signals`"
     } else if says(&[NOT_OTLP]) {
-        "; is the URL right, or does a proxy or a login page answer in the receiver's place?"
+        "; check the URL: a proxy or a login page may have answered instead of the receiver"
     } else if says(&["invalid HTTP version parsed"]) {
-        "; a gRPC receiver wants `protocol = \"grpc\"`"
+        "; for a gRPC receiver set `protocol = \"grpc\"`"
     } else if says(&[NO_HTTP2]) {
-        "; an HTTP receiver wants `protocol = \"http/protobuf\"`"
+        "; for an HTTP receiver set `protocol = \"http/protobuf\"`"
     } else if says(&["InvalidContentType"]) {
-        "; a receiver without TLS wants http://, or `OTEL_EXPORTER_OTLP_INSECURE=true` where the variable of the endpoint has no \
+        "; for a receiver without TLS write http://, or set `OTEL_EXPORTER_OTLP_INSECURE=true` if the endpoint has no \
          scheme"
     } else if says(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
-        "; `ca_file` has to hold the authority that signed the receiver's certificate"
+        "; set `ca_file` to the authority that signed the receiver's certificate"
     } else {
         ""
     }
@@ -176,11 +176,11 @@ fn why(error: OTelSdkError) -> String {
 
 fn ended(result: Option<Result<(), JoinError>>) {
     if let Some(Err(error)) = result {
-        tracing::error!("an export ended badly: {error}");
+        tracing::error!("an export failed: {error}");
     }
 }
 
-/// Where the outcome of exports goes.
+/// Counts and logs the outcomes of exports.
 #[derive(Debug)]
 pub(super) struct ExportAccount {
     backend: String,
@@ -188,13 +188,13 @@ pub(super) struct ExportAccount {
     endpoint: http::Uri,
     words: ReceiverText,
     account: Arc<DeliveryAccount>,
-    /// Whether points add up from a run's beginning.
+    /// Whether points are cumulative.
     cumulative: bool,
-    /// For one export with all its attempts.
+    /// The timeout of one export, over all attempts.
     timeout: Duration,
-    /// Whether people have been told of a partial success.
+    /// Whether a partial success was already logged.
     told: AtomicBool,
-    /// Whether the last export failed, and took its time over it.
+    /// Whether the last export failed, and not at once.
     hanging: AtomicBool,
 }
 
@@ -219,10 +219,10 @@ impl ExportAccount {
         }
     }
 
-    /// Adds the receiver's words to a status.
+    /// Adds the receiver's message to a status.
     fn refused(&self, error: String, refusal: Option<&str>) -> String {
         match refusal.and_then(|words| self.words.shown(words)) {
-            // What did not come from the receiver, the error has said already.
+            // If it did not come from the receiver, the error already has the message.
             Some(words) if !error.contains(&words) => format!("{error}: {words}"),
             _ => error,
         }
@@ -255,9 +255,9 @@ impl ExportAccount {
         }
     }
 
-    /// Tells people of the first partial success. How many items were refused.
+    /// Logs the first partial success. Returns how many items were rejected.
     fn partial_success(&self, items: u64, partial: &PartialSuccess) -> u64 {
-        // A receiver may not refuse more than there was.
+        // A receiver cannot reject more items than it was sent.
         let rejected = partial.rejected.min(items);
         let (backend, what) = (&self.backend, self.signal.items());
         let message = self.words.shown(&partial.message).unwrap_or_else(|| "no reason given".to_owned());
@@ -267,11 +267,11 @@ impl ExportAccount {
         if !self.told.swap(true, Ordering::Relaxed) {
             if rejected > 0 {
                 tracing::warn!(
-                    "backend `{backend}`: the receiver refused {rejected} of {items} {what}: {message} (what it refuses \
-                     is counted)"
+                    "backend `{backend}`: the receiver rejected {rejected} of {items} {what}: {message} (later \
+                     rejections are counted, not logged)"
                 );
             } else {
-                tracing::warn!("backend `{backend}`: the receiver took all {what}, and says: {message}");
+                tracing::warn!("backend `{backend}`: the receiver accepted all {what} with a message: {message}");
             }
         }
         rejected
@@ -298,7 +298,8 @@ mod tests {
         Exports::new(account, 2)
     }
 
-    /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is booked once.
+    /// Scenario: exports that succeed, that succeed in part, that fail and that hang. Guarantees: each item is counted
+    /// once.
     #[tokio::test]
     async fn each_item_is_booked_once() {
         let account = Arc::<DeliveryAccount>::default();
@@ -324,7 +325,7 @@ mod tests {
         assert_eq!(delivered.last_error.as_deref(), Some("no success within 50ms"));
     }
 
-    /// Scenario: exports that panic, and one that is under way when its backend is given up. Guarantees: they have failed.
+    /// Scenario: exports that panic, and one that is running when its backend is given up. Guarantees: they have failed.
     #[tokio::test]
     async fn an_export_that_panics_has_failed() {
         let account = Arc::<DeliveryAccount>::default();
@@ -340,7 +341,7 @@ mod tests {
         assert_eq!((delivered.of(Signal::Traces).failed, delivered.of(Signal::Traces).failed_exports), (7, 2));
     }
 
-    /// Scenario: more exports than may run at a time. Guarantees: the next one waits for one that ends.
+    /// Scenario: more exports than may run at a time. Guarantees: the next one waits until one ends.
     #[tokio::test]
     async fn no_more_run_than_may() {
         let account = Arc::<DeliveryAccount>::default();
@@ -363,7 +364,7 @@ mod tests {
         assert_eq!(account.snapshot().of(Signal::Traces).delivered, 3);
     }
 
-    /// Scenario: a gRPC connection that breaks under an export. Guarantees: the export is made again.
+    /// Scenario: a gRPC connection that breaks during an export. Guarantees: the export is retried.
     #[tokio::test]
     async fn what_a_connection_took_down_is_sent_again() {
         let account = Arc::<DeliveryAccount>::default();

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::deliver::message;
 
-/// Makes log records. They have no constructor, so a logger makes them that logs nothing.
+/// Creates log records. They have no public constructor, so a logger without processors creates them.
 pub(super) struct Blank(SdkLogger);
 
 impl Blank {
@@ -32,7 +32,7 @@ impl Blank {
         log.set_body(body.into());
         match &record.name {
             Cow::Borrowed(name) => log.set_event_name(name),
-            // The SDK takes a name only from the program's text. This attribute was its place before it had a field.
+            // The SDK accepts only static names. Older conventions put the name into this attribute.
             Cow::Owned(name) => log.add_attribute("event.name", name.clone()),
         }
         if let Some(trace) = &record.trace {
@@ -48,10 +48,10 @@ impl Blank {
         if let Some(source) = &record.source {
             context.extend([("source", source.source.runner().into()), ("source_id", source.label.clone())]);
         }
-        // A key stands once. A record's own field takes the place of the context's, as in its JSON line.
+        // Keys are unique. A record's own field replaces the context's, as in JSON lines.
         log.add_attributes(context.into_iter().filter(|(name, _)| record.get(name).is_none()));
         for (name, value) in &record.fields {
-            // No attribute says that there is no value.
+            // Attributes have no null.
             if let Some(value) = any(value) {
                 log.add_attribute(name.clone(), value);
             }
@@ -68,7 +68,7 @@ const fn severity(severity: Severity) -> opentelemetry::logs::Severity {
     }
 }
 
-/// A JSON value as an attribute's; nothing for null, which attributes do not know.
+/// A JSON value as an attribute's value; `None` for null.
 fn any(value: &Value) -> Option<AnyValue> {
     Some(match value {
         Value::Null => return None,
@@ -78,7 +78,7 @@ fn any(value: &Value) -> Option<AnyValue> {
             None => AnyValue::Double(number.as_f64()?),
         },
         Value::String(text) => AnyValue::String(text.clone().into()),
-        // A place in a list is kept.
+        // A null in a list keeps its place.
         Value::Array(values) => AnyValue::ListAny(Box::new(
             values.iter().map(|value| any(value).unwrap_or_else(|| AnyValue::String("null".into()))).collect(),
         )),
@@ -124,7 +124,8 @@ mod tests {
         map
     }
 
-    /// Guarantees: what a record says is in the log record's own fields; the context and its fields are attributes.
+    /// Guarantees: a record's name, time, level and trace are in the log record's own fields; its context and fields are
+    /// attributes.
     #[test]
     fn of_a_record() {
         let mut record = Record::new(RecordKind::Event, "locust.tl.event.test.stop", Timestamp::from_secs(BEGUN))
@@ -162,8 +163,7 @@ mod tests {
         assert_eq!(attributes(&log), expected.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
     }
 
-    /// Scenario: a name that is not the program's own, as that of an event which Locust's side makes up. Guarantees: it is an
-    /// attribute.
+    /// Scenario: a name that is not static, such as a custom event's. Guarantees: it is an attribute.
     #[test]
     fn of_a_name_made_at_run_time() {
         let log = filled(Record::new(RecordKind::Metrics, "made.up".to_owned(), Timestamp::from_secs(BEGUN)));

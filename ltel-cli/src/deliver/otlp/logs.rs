@@ -1,4 +1,4 @@
-//! Structured events to an OTLP receiver, as log records: in batches, as spans are.
+//! Sends structured events to an OTLP receiver as log records, in batches, like spans.
 
 use std::sync::Arc;
 

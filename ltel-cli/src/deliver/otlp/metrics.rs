@@ -1,4 +1,4 @@
-//! Points to an OTLP receiver: a request per recorder, as they are collected.
+//! Sends points to an OTLP receiver: a request per recorder and collection.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::exports::{Exports, Load};
 use super::size;
 use ltel_core::backend::{CollectedPoints, Sink};
 
-/// What gRPC servers take in one request by default, in bytes.
+/// The default limit of gRPC servers for one request, in bytes.
 const LIMIT: usize = 4 << 20;
 
 /// Sends points by OTLP.
@@ -17,7 +17,7 @@ pub(super) struct MetricsSink {
     pub(super) backend: String,
     pub(super) exporter: Arc<MetricExporter>,
     pub(super) exports: Exports,
-    /// Whether people have been told of a request that is too large.
+    /// Whether a request that is too large was already logged.
     pub(super) told: bool,
 }
 
@@ -27,7 +27,7 @@ impl Sink for MetricsSink {
     }
 
     async fn points(&mut self, batch: Vec<CollectedPoints>) {
-        // One request per recorder, so that each stays small. They were collected one after the other, and leave so.
+        // One request per recorder, so that each stays small. They are sent in the order of collection.
         let mut follows = false;
         for collected in batch {
             let (items, bytes) = size::points(&collected.metrics);
@@ -36,10 +36,10 @@ impl Sink for MetricsSink {
             }
             if bytes > LIMIT && !self.told {
                 self.told = true;
-                // Points cannot be parted: the SDK's collections can be read, but not built.
+                // Points cannot be split: the SDK's collections can be read, but not built.
                 tracing::warn!(
-                    "backend `{}`: a request of {items} points takes about {} MiB, and many receivers refuse more than 4 \
-                     MiB: a lower `series_limit` or fewer `buckets` make it smaller",
+                    "backend `{}`: a request of {items} points takes about {} MiB, but many receivers refuse more than 4 \
+                     MiB; lower `series_limit`, or use fewer `buckets`",
                     self.backend,
                     bytes >> 20
                 );
@@ -53,7 +53,7 @@ impl Sink for MetricsSink {
             self.exports.start(load, attempt).await;
             follows = true;
         }
-        // The next collection is made when this one has arrived: so no point overtakes an older one.
+        // The next collection starts when this one has arrived, so no point overtakes an older one.
         self.exports.finish().await;
     }
 }

@@ -1,7 +1,7 @@
 //! OTLP: metrics, traces and logs to receivers, over gRPC or HTTP.
 //!
 //! ```text
-//! a signal's sink -> batch (cut by number and size) -> exports (in the background, booked) -> exporter -> client
+//! a signal's sink -> batch (limited by count and size) -> exports (in the background, counted) -> exporter -> client
 //! ```
 
 mod config;
@@ -37,7 +37,7 @@ use logs::LogsSink;
 use metrics::MetricsSink;
 use spans::SpansSink;
 
-/// Batches of one signal that may be on their way at a time.
+/// Batches of one signal that may be in flight at a time.
 const AT_ONCE: usize = 4;
 
 impl Backend for Otlp {
@@ -78,8 +78,8 @@ impl Backend for Otlp {
         MeterSettings { resource: self.resource.clone(), temporality, exponential: self.exponential }
     }
 
-    /// Prepares the connections; they are made when there is something to send. The signals have a pipe each: they may go to
-    /// different receivers, of which one is slow.
+    /// Prepares the connections, which open when there is something to send. Each signal has its own pipe: it may have its
+    /// own receiver, and another one may be slow.
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
         self.pipes(cx).map_err(|error| StartError::Other(Box::new(error)))
     }
@@ -95,7 +95,7 @@ impl Otlp {
             let sink = MetricsSink {
                 backend: cx.name.clone(),
                 exporter: Arc::new(exporter::metrics(signal, cx.temporality)?),
-                // One after the other: receivers refuse what is older than what they have of a resource.
+                // One at a time: receivers refuse points that are older than those they have.
                 exports: exports(Signal::Metrics, signal, 1),
                 told: false,
             };
@@ -124,14 +124,14 @@ impl Otlp {
         Ok(pipes)
     }
 
-    /// Where its signals go, a line each; one line if that is the same for all that it takes.
+    /// Where its signals go, a line each; a single line if all go to the same place.
     fn receivers(&self) -> String {
         let all = Signal::ALL.into_iter().filter_map(|signal| Some((signal, self.signal(signal)?)));
         let all: Vec<_> = all
             .map(|(signal, config)| (signal.as_str(), format!("{} ({})", config.endpoint, config.protocol.as_str())))
             .collect();
         match &all[..] {
-            [] => "off, by the environment".to_owned(),
+            [] => "turned off by the environment".to_owned(),
             [(_, first), rest @ ..] if all.len() == Signal::ALL.len() && rest.iter().all(|(_, to)| to == first) => {
                 first.clone()
             }

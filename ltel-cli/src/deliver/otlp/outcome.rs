@@ -4,27 +4,27 @@
 use std::cell::RefCell;
 use std::future::Future;
 
-/// What was said during an export.
+/// The details of an export.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ExportOutcome {
-    /// What the receiver said beside its thanks.
+    /// The receiver's partial success.
     pub(super) partial_success: Option<PartialSuccess>,
-    /// Why the last request failed on its way. The exporter says no more than "network error".
+    /// Why the last request failed on its way. The exporter returns only "network error".
     pub(super) failure: Option<String>,
-    /// The receiver's words when it refused the last request. The exporter says no more than the status.
+    /// The receiver's message when it refused the last request. The exporter returns only the status.
     pub(super) refusal: Option<String>,
-    /// What the receiver answered in the place of what OTLP answers, when it said that all is well.
+    /// What a successful answer held, if it was not OTLP.
     pub(super) not_otlp: Option<String>,
-    /// How the last connection that broke under the export ended.
+    /// How the last connection broke during the export.
     pub(super) broken: Option<String>,
 }
 
-/// OTLP's partial success: the receiver has taken the rest. It is not to be sent again.
+/// OTLP's partial success: the receiver has accepted the rest. It must not be retried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PartialSuccess {
-    /// How many points, spans or records it refused. None, if it only has something to say.
+    /// How many points, spans or records it rejected; 0 if it only sent a message.
     pub(super) rejected: u64,
-    /// Its words.
+    /// Its message.
     pub(super) message: String,
 }
 
@@ -32,7 +32,7 @@ tokio::task_local! {
     static OBSERVED: RefCell<ExportOutcome>;
 }
 
-/// Awaits an export, and what is said of it meanwhile.
+/// Awaits an export, and returns the details noted meanwhile.
 pub(super) async fn observe<F: Future>(export: F) -> (F::Output, ExportOutcome) {
     let export = async {
         let output = export.await;
@@ -41,8 +41,8 @@ pub(super) async fn observe<F: Future>(export: F) -> (F::Output, ExportOutcome) 
     OBSERVED.scope(RefCell::default(), export).await
 }
 
-/// Says something of the export at whose work we are, if we are.
+/// Notes a detail of the current export, if there is one.
 pub(super) fn say(what: impl FnOnce(&mut ExportOutcome)) {
-    // Fails outside of an export only: then it is of no export that anybody counts.
+    // Fails only outside of an export, where there is nothing to note.
     let _ = OBSERVED.try_with(|outcome| what(&mut outcome.borrow_mut()));
 }

@@ -1,31 +1,31 @@
-//! A receiver's own words, which go to people: in one line, not too long, and without what is secret.
+//! A receiver's messages, made fit to be shown: on one line, not too long, without secrets.
 
 use http::HeaderMap;
 
-/// Longer words are cut: a proxy may answer with a page.
+/// Longer messages are cut: a proxy may answer with a page.
 const SHOWN: usize = 200;
 
-/// Shorter values of headers are no secrets, and may be part of any word.
+/// Shorter header values are not secrets, and may be part of any word.
 const SECRET: usize = 6;
 
-/// Makes a receiver's words fit to be shown.
+/// Makes a receiver's messages fit to be shown.
 #[derive(Debug)]
 pub(super) struct ReceiverText {
     secrets: Vec<String>,
 }
 
 impl ReceiverText {
-    /// A receiver may repeat what it was sent in these headers.
+    /// Hides the values of these headers: a receiver may repeat them.
     pub(super) fn new(headers: &HeaderMap) -> Self {
         let values = headers.values().filter_map(|value| value.to_str().ok());
-        // `Bearer`, and then the secret.
+        // `Bearer`, then the secret.
         let parts = values.flat_map(|value| std::iter::once(value).chain(value.split_whitespace()));
         let mut secrets: Vec<_> = parts.filter(|part| part.len() >= SECRET).map(ToOwned::to_owned).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { secrets }
     }
 
-    /// The words as they may be shown; nothing if there are none.
+    /// The message, fit to be shown; `None` if it is empty.
     pub(super) fn shown(&self, words: &str) -> Option<String> {
         let mut words = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
         let first = words.next()?.to_owned();

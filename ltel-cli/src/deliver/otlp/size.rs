@@ -1,4 +1,4 @@
-//! About how many bytes an item takes in an OTLP request (protobuf, not compressed): rather too many than too few.
+//! Estimates an item's bytes in an OTLP request (protobuf, not compressed): too many rather than too few.
 
 use ltel_core::points::{self, Point, PointValue};
 use opentelemetry::logs::AnyValue;
@@ -27,7 +27,7 @@ pub(super) fn log(record: &SdkLogRecord) -> usize {
     160 + record.event_name().map_or(0, str::len) + record.body().map_or(0, any) + attributes.sum::<usize>()
 }
 
-/// The points of a collection: how many, and about how many bytes they take.
+/// The points of a collection: their number and estimated bytes.
 pub(super) fn points(collected: &ResourceMetrics) -> (u64, usize) {
     points::metrics(collected).fold((0, 0), |(points, bytes), metric| {
         let sizes = metric.points().map(|of| point(&of));
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// An estimate is not below what is encoded, and not far above it.
+    /// An estimate is at least the encoded size, and not far above it.
     fn check(estimate: usize, encoded: usize) {
         assert!(estimate >= encoded, "{estimate} are estimated of {encoded}");
         assert!(estimate <= 2 * encoded + 256, "{estimate} are estimated of {encoded}");

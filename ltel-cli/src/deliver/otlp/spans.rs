@@ -1,4 +1,4 @@
-//! Spans to an OTLP receiver: in batches, which are sent while the next ones are collected.
+//! Sends spans to an OTLP receiver in batches, while the next ones are collected.
 
 use std::sync::Arc;
 

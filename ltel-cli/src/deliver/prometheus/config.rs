@@ -13,10 +13,10 @@ use toml::Spanned;
 use crate::config::values::Interval;
 use crate::deliver::resource::{RawAttribute, resource};
 
-// As the OpenTelemetry specification has it.
+// The OpenTelemetry specification's default.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
-/// What its table may say.
+/// The keys of its table.
 #[derive(Deserialize)]
 pub(crate) struct Options {
     listen: Option<Spanned<String>>,
@@ -26,18 +26,18 @@ pub(crate) struct Options {
     resource: Option<BTreeMap<String, RawAttribute>>,
 }
 
-/// What Prometheus can scrape.
+/// The options of a Prometheus backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Prometheus {
-    /// Where it listens.
+    /// The address that it listens on.
     pub(super) listen: SocketAddr,
-    /// How long the last figures of a run stay.
+    /// How long the last figures of a run can be scraped.
     pub(super) keep: Duration,
     /// Whether samples carry `otel_scope_name` and `otel_scope_version`.
     pub(super) scope_labels: bool,
-    /// Whether OpenMetrics says since when each counter and histogram counts (`_created`).
+    /// Whether OpenMetrics has the start times of counters and histograms (`_created`).
     pub(super) created: bool,
-    /// What the telemetry is about.
+    /// The resource.
     pub(super) resource: Resource,
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct Prometheus {
 pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> {
     if let Some(delta) = cx.temporality.filter(|stated| *stated.get_ref() == Temporality::Delta) {
         cx.error(
-            ConfigError::new("what Prometheus scrapes adds up from a run's beginning", delta.span())
-                .help("leave out `temporality`; differences are for backends of type `otlp` and `json`"),
+            ConfigError::new("a backend of type `prometheus` is always cumulative", delta.span())
+                .help("remove `temporality`; only backends of type `otlp` and `json` support `delta`"),
         );
     }
     let listen = match &options.listen {
@@ -77,8 +77,8 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> 
         listen: listen?.0,
         keep: options.keep.map_or(Duration::from_mins(5), |keep| keep.0),
         scope_labels: options.scope_labels.unwrap_or(true),
-        // Prometheus stores it as one more series per counter and histogram, unless an experimental feature that is off by
-        // default reads it. What that gives, the page gives without it: a series begins at zero.
+        // Off by default: Prometheus stores one more series per counter and histogram, unless an experimental feature uses
+        // it. The page needs no such help: its series begin at zero.
         created: options.created.unwrap_or(false),
         resource,
     })

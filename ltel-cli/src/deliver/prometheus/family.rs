@@ -1,4 +1,4 @@
-//! From collections of the SDK to families of samples: what Prometheus sees as one metric, however many runs and recorders
+//! From the SDK's collections to families of samples. A family is one metric to Prometheus, however many runs and recorders
 //! add to it.
 
 use std::collections::hash_map::Entry;
@@ -18,7 +18,7 @@ pub(super) struct Families {
     all: Vec<Family>,
     scope_labels: bool,
     index: HashMap<String, usize>,
-    // Which family each name of a sample belongs to: two with the same would be one to Prometheus.
+    // The family of each sample name: Prometheus would merge two families with the same name.
     claimed: HashMap<String, usize>,
     clashes: Vec<String>,
     collections: usize,
@@ -30,7 +30,7 @@ pub(super) struct Family {
     /// Without the suffixes of its samples.
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// Where the name ends with it.
+    /// The unit, if the name ends with it.
     pub(super) unit: Option<String>,
     pub(super) help: String,
     pub(super) samples: Vec<Sample>,
@@ -52,9 +52,9 @@ pub(super) type Labels = Vec<(String, String)>;
 pub(super) struct Sample {
     pub(super) labels: Labels,
     pub(super) value: Value,
-    /// Since when a counter or a histogram counts, in seconds since the epoch.
+    /// Start time of a counter or a histogram, in seconds since the epoch.
     pub(super) created: Option<f64>,
-    /// Which collection it is from, by number from 0; absent for what is known of the resource.
+    /// The number of its collection, from 0; absent for the resource's sample.
     pub(super) collection: Option<usize>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Sample {
 pub(super) enum Value {
     Number(f64),
     Histogram {
-        /// Upper bounds that are finite, ascending, and how many values lie at or below each.
+        /// Finite upper bounds, ascending, each with the count of values at or below it.
         buckets: Vec<(f64, u64)>,
         count: u64,
         sum: f64,
@@ -70,7 +70,7 @@ pub(super) enum Value {
 }
 
 impl Families {
-    /// None yet, but what is known of the resource.
+    /// Only the resource's family so far.
     pub(super) fn new(resource: &Resource, scope_labels: bool) -> Self {
         let mut families = Self {
             all: Vec::new(),
@@ -90,8 +90,8 @@ impl Families {
         families
     }
 
-    /// Adds a collection. Of two samples of the same series, the one that was added first stays: begin with the newest run.
-    /// `ended` is whether the run is over: a gauge says how things are, and they are no longer so.
+    /// Adds a collection. If two samples have the same series, the first one stays: add the newest run first. If the run
+    /// has `ended`, its gauges are left out: their values no longer hold.
     pub(super) fn collect(&mut self, metrics: &ResourceMetrics, ended: bool) {
         for metric in points::metrics(metrics) {
             self.metric(&metric, ended);
@@ -99,7 +99,7 @@ impl Families {
         self.collections += 1;
     }
 
-    /// The families, and the names of metrics that could not be shown because another has that name.
+    /// The families, and the names of metrics that are left out because another metric uses their name.
     pub(super) fn finish(self) -> (Vec<Family>, Vec<String>) {
         (self.all, self.clashes)
     }
@@ -135,7 +135,7 @@ impl Families {
         if self.scope_labels {
             let scope =
                 [("otel_scope_name", scope.name()), ("otel_scope_version", scope.version().unwrap_or_default())];
-            // The scope's own names are not an attribute's.
+            // Attributes cannot use the scope's label names.
             labels.retain(|(name, _)| scope.iter().all(|(scope, _)| scope != name));
             labels.extend(scope.map(|(name, value)| (name.to_owned(), value.to_owned())));
             labels.sort();
@@ -179,12 +179,12 @@ struct About<'a> {
 }
 
 impl Kind {
-    /// Whether its samples only grow.
+    /// Whether its samples never decrease.
     pub(super) const fn counts(self) -> bool {
         matches!(self, Self::Counter | Self::Histogram)
     }
 
-    /// All names that a family of this kind may use, in either format. OpenMetrics keeps `_created` free, used or not.
+    /// All sample names that a family of this kind may use, in either format. OpenMetrics reserves `_created`, used or not.
     fn names(self, family: &str) -> Vec<String> {
         let suffixes: &[&str] = match self {
             Self::Counter => &["", "_total", "_created"],
@@ -197,7 +197,7 @@ impl Kind {
 }
 
 impl Value {
-    /// As it was before anything was counted.
+    /// Its value before anything was counted.
     pub(super) fn reset(&mut self) {
         match self {
             Self::Number(value) => *value = 0.0,
@@ -211,7 +211,7 @@ impl Value {
     }
 }
 
-/// Attributes as labels. Those whose names become the same are one label, their values side by side.
+/// Attributes as labels. Those whose names become equal are joined into one label.
 fn labels<'a>(attributes: impl Iterator<Item = (&'a str, &'a opentelemetry::Value)>, kind: Kind) -> Labels {
     let mut attributes: Vec<_> = attributes.collect();
     attributes.sort_by_key(|(key, _)| *key);
@@ -219,7 +219,7 @@ fn labels<'a>(attributes: impl Iterator<Item = (&'a str, &'a opentelemetry::Valu
     for (key, value) in attributes {
         let mut name = name::label(key);
         if kind == Kind::Histogram && name == "le" {
-            // That is the bucket's. Prometheus itself renames labels so where they collide.
+            // `le` is the bucket's label. Prometheus renames colliding labels in the same way.
             "exported_le".clone_into(&mut name);
         }
         let value = value.as_str();
@@ -246,7 +246,7 @@ fn value(value: PointValue) -> Option<Value> {
         below += count;
         match buckets.last_mut() {
             Some((last, all)) if last.to_bits() == bound.to_bits() => *all = below,
-            // The bucket without a bound is made of the count.
+            // The count is the last bucket, which has no bound.
             _ if bound.is_finite() => buckets.push((bound, below)),
             _ => {}
         }

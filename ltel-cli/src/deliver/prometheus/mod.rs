@@ -1,6 +1,6 @@
-//! Prometheus: a page that it scrapes. A scrape reads the metrics as they stand at that moment; there is no interval. When a
-//! run is over, its counters and histograms stay for a while, so that the scrape after its end finds the last figures. Its
-//! gauges do not: a test that is over has no users.
+//! Prometheus: a page that it scrapes. A scrape reads the current metrics; there is no interval. When a run is over, its
+//! counters and histograms stay for a while, so that the next scrape finds the last figures. Its gauges do not stay: a
+//! finished test has no users.
 
 mod config;
 mod sink;
@@ -26,7 +26,7 @@ impl Backend for Prometheus {
     const SPEC: &'static BackendSpec = &BackendSpec::new("prometheus", "A page that Prometheus scrapes.")
         .signals(&[(Signal::Metrics, None)])
         .variables(&[Variable { name: "OTEL_EXPORTER_PROMETHEUS_*", takes: VariableValues::Nothing }])
-        // Scrapes come when they come: there is nothing to collect at an interval.
+        // Collected at each scrape, not at an interval.
         .pace("each scrape");
 
     fn check(options: Options, cx: &mut Check<'_>) -> Option<Self> {

@@ -1,9 +1,9 @@
-//! The names of families and labels, as a collector's Prometheus exporter derives them from OpenTelemetry's: dashboards
-//! that query the one work with the other.
+//! Derives the names of families and labels from OpenTelemetry's, like a collector's Prometheus exporter: dashboards work
+//! with both.
 //!
 //! The rules: <https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/>.
 
-/// Units that Prometheus writes out. Others stay as they are.
+/// Units that Prometheus spells out. Other units stay as they are.
 const UNITS: [(&str, &str); 25] = [
     ("d", "days"),
     ("h", "hours"),
@@ -35,18 +35,18 @@ const UNITS: [(&str, &str); 25] = [
 const PER_UNITS: [(&str, &str); 7] =
     [("s", "second"), ("m", "minute"), ("h", "hour"), ("d", "day"), ("w", "week"), ("mo", "month"), ("y", "year")];
 
-/// What decides on a suffix besides the unit.
+/// The suffix besides the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Suffix {
     /// `_total`, which the samples of a counter carry and its family does not.
     Total,
-    /// `_ratio` where the unit is 1: a gauge. A counter of unit 1 counts things, and is no ratio.
+    /// `_ratio` if the unit is 1: for gauges. A counter with unit 1 counts things, and is not a ratio.
     Ratio,
     /// None.
     No,
 }
 
-/// The name of a metric's family, and its unit where the name ends with that.
+/// The name of a metric's family, and its unit if the name ends with it.
 pub(super) fn family(metric: &str, unit: &str, suffix: Suffix) -> (String, Option<String>) {
     let mut words: Vec<&str> =
         metric.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|word| !word.is_empty()).collect();
@@ -81,7 +81,7 @@ fn written_out(unit: &str) -> (String, Option<String>) {
     let (one, per) = unit.split_once('/').map_or((unit, ""), |(one, per)| (one, per));
     let find = |unit: &str, units: &[(&str, &str)]| {
         let unit = unit.trim();
-        // In braces is what is counted, and that is no unit: `{request}`.
+        // Braces hold an annotation, not a unit: `{request}`.
         if unit == "1" || unit.contains(['{', '}']) {
             return String::new();
         }
@@ -95,7 +95,7 @@ fn written_out(unit: &str) -> (String, Option<String>) {
 /// The name of a label.
 pub(super) fn label(attribute: &str) -> String {
     let name = only_valid(attribute);
-    // Two underscores at the beginning are Prometheus' own, and a collector leaves none there either.
+    // Prometheus reserves names that begin with two underscores. A collector removes them too.
     match name.as_bytes().first() {
         Some(b'_') => format!("key{name}"),
         Some(first) if !first.is_ascii_digit() => name,
@@ -154,7 +154,7 @@ mod tests {
             ("odd", "°", Ratio, "odd", ""),
             ("odd", "/", Ratio, "odd", ""),
             ("share", "1", No, "share", ""),
-            // What is there already does not come twice, wherever it stands.
+            // Suffixes that are already in the name are not repeated.
             ("wait.seconds", "s", No, "wait_seconds", "seconds"),
             ("bytes.sent", "By", Total, "bytes_sent", ""),
             ("hit.ratio", "1", Ratio, "hit_ratio", "ratio"),

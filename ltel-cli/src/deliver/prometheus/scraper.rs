@@ -1,5 +1,6 @@
-//! Scrapers, and what each has seen. `increase()` and `rate()` take the differences of values: what a series has counted before
-//! its first one is lost to them. So a scraper sees a series at zero first, and its value the next time.
+//! Scrapers, and which series each has seen. `increase()` and `rate()` use differences between values, so they miss
+//! everything that a series has counted before its first scrape. So a scraper first sees a new series at zero, and its
+//! value at the next scrape.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,35 +9,36 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-// Bounded: each is remembered with all series that it has seen.
+// Bounded: each scraper is kept with all series that it has seen.
 const MOST: usize = 8;
 
-// Prometheus itself looks back so far for a value. Who stays away for longer has gaps in any case, and what was counted meanwhile
-// would be a peak that never was.
+// Prometheus looks back this far for a value. A scraper that is away for longer has gaps anyway, and the sum of that time
+// would look like a peak.
 const ABSENCE: Duration = Duration::from_mins(5);
 
-// Who scrapes at an interval sends it: Prometheus, and what is built upon its scraping or does as it does. An `Accept` of its
-// formats says less: a script may send that once, and would see a zero for all its answer.
+// Sent by everything that scrapes at an interval: Prometheus, and programs built on its scraper or like it. An `Accept` of
+// its formats proves less: a script may scrape once with it, and would see only zeros.
 const HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// Whether a request is from somewhere that comes at an interval. Others see values as they are.
+/// Whether a request is from a scraper that comes at an interval. Other requests get the plain values.
 pub(super) fn is_scrape(headers: &HeaderMap) -> bool {
     headers.contains_key(HEADER)
 }
 
-/// The hash of a scraper's address and `User-Agent`. Two with the same are one here, and the second sees plain values.
+/// The hash of a scraper's address and `User-Agent`. Two scrapers with the same hash count as one, and the second one sees
+/// plain values.
 pub(super) type Scraper = u64;
 
-/// The scrapers that come.
+/// The known scrapers.
 #[derive(Debug, Default)]
 pub(super) struct Scrapers {
-    // With the time of their last scrape.
+    // Each with the time of its last scrape.
     known: Vec<(Scraper, Instant)>,
-    // When there was last no room for one. What it saw is not remembered.
+    // When a scraper last found no room. The series that it saw are not known.
     turned_away: Option<Instant>,
 }
 
-/// How a known scraper, or one that will be, sees a page.
+/// How a known scraper, or one that becomes known, sees a page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sight {
     pub(super) scraper: Scraper,
@@ -46,7 +48,7 @@ pub(super) struct Sight {
 }
 
 impl Scrapers {
-    /// How it sees a page now. Nothing if there are too many: it sees values as they are.
+    /// How a scraper sees a page now. `None` if there are too many: it gets plain values.
     pub(super) fn sight(&mut self, scraper: Scraper, now: Instant) -> Option<Sight> {
         let known = self.present(now).any(|present| present == scraper);
         if !known && self.present(now).count() >= MOST {
@@ -56,7 +58,7 @@ impl Scrapers {
         Some(Sight { scraper, known, turned_away: self.turned_away, now })
     }
 
-    /// Its page has arrived.
+    /// Called when its page has arrived.
     pub(super) fn arrived(&mut self, scraper: Scraper, now: Instant) {
         self.known.retain(|(known, last)| *known != scraper && is_present(*last, now));
         if self.known.len() < MOST {
@@ -64,7 +66,7 @@ impl Scrapers {
         }
     }
 
-    /// Those that have come lately.
+    /// The scrapers that have scraped lately.
     pub(super) fn present(&self, now: Instant) -> impl Iterator<Item = Scraper> {
         self.known.iter().filter(move |(_, last)| is_present(*last, now)).map(|(scraper, _)| *scraper)
     }
@@ -75,14 +77,14 @@ fn is_present(last: Instant, now: Instant) -> bool {
 }
 
 impl Sight {
-    /// Whether what it has not seen yet of a run that began then is shown at zero. To a newcomer only if the run is young: the
-    /// sum of hours would look as if it had been counted between two scrapes.
+    /// Whether unseen series of a run that began then are shown at zero. To a new scraper only if the run is young:
+    /// otherwise the sum of hours would look like the count between two scrapes.
     pub(super) fn zero_first(&self, begun: Instant) -> bool {
         self.known || (is_present(begun, self.now) && self.turned_away.is_none_or(|then| begun > then))
     }
 }
 
-/// Which series of one recorder in one run each scraper has seen, by their hashes.
+/// The series of one recorder in one run that each scraper has seen, by hash.
 #[derive(Debug, Default)]
 pub(super) struct Shown(Mutex<BTreeMap<Scraper, HashSet<u64>>>);
 

@@ -1,5 +1,5 @@
-//! Answers scrapes over HTTP. Nothing of ltel waits for a scraper: each connection has a task of its own, an end, and there
-//! are few at a time.
+//! Answers scrapes over HTTP. No other part of ltel waits for a scraper: each connection has its own task and a time limit,
+//! and their number is limited.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,16 +27,16 @@ use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
 
-/// Connections at a time. More would be an attack, or a mistake: the one that has waited the longest without a request goes.
+/// Connections at a time. More are an attack or a mistake: the one that has been idle the longest is closed.
 const CONNECTIONS: usize = 64;
 
-/// For a request to arrive. Scrapers send it at once.
+/// How long a request may take to arrive. Scrapers send it at once.
 const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(5);
 
-/// For a whole connection: a scraper that does not read loses its place. Prometheus itself gives a scrape 10 s.
+/// How long a connection may last. Prometheus itself gives a scrape 10 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bytes of pages that scrapers have not read yet. One page may always be under way, however large it is.
+/// The most bytes of pages that scrapers have not read yet. One page is always allowed, whatever its size.
 const UNREAD: usize = 32 << 20;
 
 /// Serves the figures on the shelf.
@@ -46,15 +46,15 @@ pub(super) struct Server {
     account: Arc<DeliveryAccount>,
     /// Counts the scrapes that arrived.
     pub(super) scrapes: watch::Sender<u64>,
-    // One page at a time: scrapers that come in crowds cost no more than one of them.
+    // One page at a time: many scrapers at once cost no more than one.
     turn: tokio::sync::Mutex<()>,
     unread: AtomicUsize,
 }
 
-/// A connection, seen by those who accept more.
+/// An open connection, as the accept loop sees it.
 struct Connection {
     task: AbortHandle,
-    /// Whether a request has come.
+    /// Whether a request has arrived.
     is_busy: Arc<AtomicBool>,
 }
 
@@ -64,7 +64,7 @@ impl Server {
         Self { shelf, account, scrapes: watch::Sender::new(0), turn, unread }
     }
 
-    /// Serves until it is dropped.
+    /// Serves until dropped.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
         let mut tasks = JoinSet::new();
         let mut connections = VecDeque::<Connection>::new();
@@ -82,7 +82,7 @@ impl Server {
                         let idle =
                             connections.iter().position(|connection| !connection.is_busy.load(Ordering::Relaxed));
                         let Some(oldest) = idle.and_then(|index| connections.remove(index)) else {
-                            // All of them are answered: this one is one too many.
+                            // No connection is idle: close the new one.
                             continue;
                         };
                         oldest.task.abort();
@@ -95,8 +95,8 @@ impl Server {
                     connections.push_back(Connection { task, is_busy });
                 }
                 Err(error) => {
-                    tracing::debug!("a scraper cannot be accepted: {error}");
-                    // Out of file descriptors, most likely: trying again at once would only burn a core.
+                    tracing::debug!("cannot accept a scraper's connection: {error}");
+                    // Most likely out of file descriptors: an immediate retry would only burn CPU.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -114,7 +114,7 @@ impl Server {
                 Ok::<_, Infallible>(response)
             }
         });
-        // One request a connection: that this one has ended well says that the page has gone out.
+        // One request per connection: a clean end means that the page was sent.
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE_FOR_REQUEST)
@@ -136,7 +136,7 @@ impl Server {
             return (plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n"), None);
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are there to GET\n");
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return (response, None);
         }
@@ -147,13 +147,13 @@ impl Server {
         });
         let _turn = self.turn.lock().await;
         let figures = Arc::clone(&self.shelf);
-        // Thousands of series take a while to write: not on a thread that the runs need.
+        // Writing thousands of series takes a while: not on a thread that the runs need.
         let page = tokio::task::spawn_blocking(move || figures.page(format, scraper, Instant::now()));
         let Ok(Page { text, receipt }) = page.await else {
-            return (plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be shown\n"), None);
+            return (plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the metrics\n"), None);
         };
         let Some(unread) = Unread::new(&self.unread, text.len()) else {
-            return (plain(StatusCode::SERVICE_UNAVAILABLE, "too many scrapers do not read their pages\n"), None);
+            return (plain(StatusCode::SERVICE_UNAVAILABLE, "too many unread pages\n"), None);
         };
         let mut response = Response::new(Full::new(Bytes::from(text)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -162,21 +162,21 @@ impl Server {
     }
 }
 
-/// A page that a scraper is sent.
+/// A page that is sent to a scraper.
 struct SentPage<'a> {
-    /// What has arrived when the page has.
+    /// What counts as scraped when the page has arrived.
     receipt: Option<Receipt>,
     _unread: Unread<'a>,
 }
 
-/// Bytes that count as not read as long as this is there.
+/// Bytes that count as unread until this is dropped.
 struct Unread<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
 }
 
 impl<'a> Unread<'a> {
-    /// Nothing if there are too many.
+    /// `None` if there are too many.
     fn new(all: &'a AtomicUsize, bytes: usize) -> Option<Self> {
         // Pages are made one at a time, so nothing is added meanwhile.
         let before = all.load(Ordering::Relaxed);
@@ -201,8 +201,8 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
-/// The format that a scraper likes best. OpenMetrics only where it is asked for by name; Prometheus' own to whoever asks for
-/// nothing we know.
+/// The format that a scraper prefers. OpenMetrics only if it is requested by name; Prometheus' own format if no known
+/// format is requested.
 fn wanted(headers: &HeaderMap) -> Format {
     let (mut open, mut own) = (0.0_f32, None);
     let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());

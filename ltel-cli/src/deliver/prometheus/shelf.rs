@@ -26,9 +26,9 @@ pub(super) struct Shelf {
     created: bool,
     hasher: RandomState,
     scrapers: Mutex<Scrapers>,
-    // In the order in which they began. A page is made of a copy: what takes long does not hold the lock.
+    // In order of begin. A page is made from a copy, so that the slow part does not hold the lock.
     items: Mutex<Vec<Item>>,
-    // Names that clash have been told to people.
+    // Clashing names that were already logged.
     told: Mutex<BTreeSet<String>>,
 }
 
@@ -38,7 +38,7 @@ struct Item {
     // Absent for metrics of ltel itself.
     run: Option<Arc<RunInfo>>,
     begun: Instant,
-    // Whether some of it was on a page that has arrived.
+    // Whether some of it was on a page that arrived.
     scraped: Arc<AtomicBool>,
     figures: Figures,
 }
@@ -49,7 +49,7 @@ enum Figures {
     Last { metrics: Arc<ResourceMetrics>, bytes: usize, until: Instant, seen: Arc<Mutex<Seen>> },
 }
 
-/// Who has come for last figures.
+/// Which scrapers have fetched last figures.
 #[derive(Debug, Default)]
 struct Seen {
     // Any client at all.
@@ -57,17 +57,17 @@ struct Seen {
     by: BTreeSet<Scraper>,
 }
 
-/// An answer to a scrape, and what has arrived when the answer has.
+/// An answer to a scrape, and what counts as scraped when it has arrived.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) text: String,
     pub(super) receipt: Receipt,
 }
 
-/// What a page holds.
+/// The content of a page.
 #[derive(Debug, Default)]
 pub(super) struct Receipt {
-    /// Series, but for those that are shown at zero.
+    /// Series, without those shown at zero.
     pub(super) points: u64,
     scraper: Option<Scraper>,
     scraped: Vec<Arc<AtomicBool>>,
@@ -84,7 +84,7 @@ pub(super) struct Unseen {
     pub(super) never: bool,
 }
 
-/// What one scraper is shown of the metrics of one recorder in a run at work.
+/// How one scraper sees one recorder's metrics in an active run.
 struct View {
     sight: Sight,
     zero_first: bool,
@@ -116,9 +116,9 @@ impl Shelf {
         self.hasher.hash_one((address, user_agent))
     }
 
-    /// A run is over: what stands there now are its last figures.
+    /// A run is over: keeps its last figures.
     pub(super) fn end(&self, run: &Arc<RunInfo>, until: Instant) {
-        // Nothing records to an ended run: collected twice, by a scrape meanwhile, it says the same.
+        // Nothing records to a run that is over: a second collection, by a scrape meanwhile, yields the same.
         for item in lock(&self.items).iter_mut().filter(|item| item.run.as_ref().is_some_and(|of| Arc::ptr_eq(of, run)))
         {
             if let Figures::Live { collector, .. } = &item.figures {
@@ -129,7 +129,7 @@ impl Shelf {
         }
     }
 
-    /// Ends the time of the oldest last figures, if all of them take more than so many bytes.
+    /// Expires the oldest last figures if all together take more than this many bytes.
     pub(super) fn make_room(&self, limit: usize, now: Instant) {
         let mut items = lock(&self.items);
         let held = |item: &Item| match item.figures {
@@ -148,7 +148,7 @@ impl Shelf {
         }
     }
 
-    /// Takes away the last figures whose time is over, all of them without a time. What of them was not scraped, by run.
+    /// Removes expired last figures, or all of them without a time. Returns, by run, what was not scraped.
     pub(super) fn take_away(&self, now: Option<Instant>) -> Vec<Unseen> {
         let is_over = |item: &mut Item| match item.figures {
             Figures::Live { .. } => false,
@@ -172,7 +172,7 @@ impl Shelf {
         unseen.into_values().collect()
     }
 
-    /// Whether all last figures have been on a page, and every scraper that comes at an interval has had them.
+    /// Whether all last figures were on a page, and every regular scraper has got them.
     pub(super) fn all_seen(&self, now: Instant) -> bool {
         let scrapers: BTreeSet<_> = lock(&self.scrapers).present(now).collect();
         lock(&self.items).iter().all(|item| match &item.figures {
@@ -187,21 +187,21 @@ impl Shelf {
         })
     }
 
-    /// All figures as they stand now; to a scraper, those that it has not seen yet of runs at work at zero.
+    /// All current figures. A regular scraper sees new series of active runs at zero.
     pub(super) fn page(&self, format: Format, scraper: Option<Scraper>, now: Instant) -> Page {
         let items = lock(&self.items).clone();
         let sight = scraper.and_then(|scraper| lock(&self.scrapers).sight(scraper, now));
         let mut families = Families::new(&self.resource, self.scope_labels);
         let mut receipt = Receipt { scraper: sight.map(|sight| sight.scraper), ..Receipt::default() };
-        // By collection: the item, and how its new series are shown.
+        // For each collection: the item, and how its new series are shown.
         let mut collections = Vec::new();
-        // The newest first: where runs share a series, which only gauges do, its value counts.
+        // The newest first: if runs share a series, which only gauges do, its value wins.
         for item in items.iter().rev() {
             match &item.figures {
                 Figures::Live { collector, shown } => {
                     if let Some(metrics) = collected(collector) {
                         families.collect(&metrics, false);
-                        // What is of ltel itself is there from its beginning, and never comes to an end.
+                        // ltel's own metrics exist from its start and never end.
                         let view = sight.filter(|_| item.run.is_some()).map(|sight| View {
                             sight,
                             zero_first: sight.zero_first(item.begun),
@@ -246,7 +246,7 @@ impl Shelf {
         Page { text: text::write(&families, format, self.created), receipt }
     }
 
-    /// The page has arrived.
+    /// Called when the page has arrived.
     pub(super) fn arrived(&self, receipt: &Receipt, now: Instant) {
         for scraped in &receipt.scraped {
             scraped.store(true, Ordering::Relaxed);
@@ -283,7 +283,7 @@ impl Shelf {
         for metric in clashes {
             if !told.contains(&metric) {
                 tracing::warn!(
-                    "metric `{metric}` cannot be scraped: another one of another type has its Prometheus name"
+                    "metric `{metric}` cannot be scraped: a metric of another type has the same Prometheus name"
                 );
                 told.insert(metric);
             }
@@ -300,5 +300,5 @@ fn count(families: &[Family]) -> u64 {
 }
 
 fn collected(collector: &Collector) -> Option<ResourceMetrics> {
-    collector.collect().inspect_err(|error| tracing::error!("metrics cannot be collected: {error}")).ok()
+    collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}")).ok()
 }

@@ -1,4 +1,4 @@
-//! Puts runs on the shelf and takes them away when their time is over.
+//! Adds runs to the shelf, and removes them when they expire.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::Prometheus;
 use super::server::{self, Server};
 use super::shelf::{Shelf, Unseen};
 
-/// The scrape endpoint. Bound, and serving until it is dropped.
+/// The scrape endpoint. Serves until dropped.
 pub(super) struct PrometheusSink {
     name: String,
     keep: Duration,
@@ -32,7 +32,7 @@ impl Drop for PrometheusSink {
 }
 
 impl PrometheusSink {
-    /// Binds the address and begins to serve. To be called within a tokio runtime.
+    /// Binds the address and starts to serve. Call it within a tokio runtime.
     pub(super) fn start(config: &Prometheus, cx: &Start) -> Result<Self, StartError> {
         let (listener, address) =
             server::bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
@@ -53,15 +53,15 @@ impl PrometheusSink {
         })
     }
 
-    /// ltel ends. Who has scraped will do so again, and finds the last figures if we are still there: the value of all that
-    /// was only shown at zero so far.
+    /// ltel is ending. Scrapers will come again, and find the last figures if we wait: also the values of series that were
+    /// only shown at zero so far.
     async fn last_scrape(&self) {
         let mut scrapes = self.server.scrapes.subscribe();
         if *scrapes.borrow() == 0 || self.server.shelf.all_seen(Instant::now()) {
             return;
         }
         let most = self.drain.saturating_sub(Duration::from_secs(1)).min(self.keep);
-        tracing::info!("backend `{}`: waiting for a last scrape, {} s at most", self.name, most.as_secs_f64());
+        tracing::info!("backend `{}`: waiting at most {} s for a last scrape", self.name, most.as_secs_f64());
         let _ = timeout(most, scrapes.wait_for(|_| self.server.shelf.all_seen(Instant::now()))).await;
     }
 
@@ -76,9 +76,7 @@ impl PrometheusSink {
             let remedy = if now.is_some() {
                 format!("raise `keep`, which is {keep}, and have http://{}/metrics scraped", self.address)
             } else {
-                format!(
-                    "keep ltel running after a run (`ltel-cli --config FILE`): it shows them for {keep}, as `keep` says"
-                )
+                format!("keep ltel running after a run (`ltel-cli --config FILE`): it serves them for {keep} (`keep`)")
             };
             tracing::warn!(
                 "backend `{}`: {what}: {points} series are lost; lower `scrape_interval`, or {remedy}",
@@ -98,7 +96,7 @@ impl Sink for PrometheusSink {
     fn run_ended(&mut self, run: &Arc<RunInfo>) {
         let now = Instant::now();
         self.server.shelf.end(run, now + self.keep);
-        // Bounded: runs may end faster than `keep` lets their figures go.
+        // Bounded: runs may end faster than their figures expire.
         self.server.shelf.make_room(self.queue_bytes, now);
     }
 

@@ -1,4 +1,4 @@
-//! The rules, as data: what a recorder records, and what a scraper reads of it.
+//! The rules as data: what a recorder records, and what a scraper reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::text::Format::{self, OpenMetrics, Prometheus};
 
 const KEEP: Duration = Duration::from_mins(1);
 
-/// A shelf whose runs are recorded to by hand.
+/// A shelf whose runs are driven by the test.
 struct Runs {
     shelf: Shelf,
     now: Instant,
@@ -67,14 +67,14 @@ impl Runs {
     }
 }
 
-/// The SDK says nothing of the order of series.
+/// Sorted: the SDK guarantees no order of series.
 fn samples(page: &Page) -> Vec<String> {
     let mut lines: Vec<_> = page.text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect();
     lines.sort();
     lines
 }
 
-/// What one run looks like in a format, a line an entry.
+/// One run in a format, one entry per line.
 fn check(format: Format, record: impl FnOnce(&Meter), expected: &[&str]) {
     let runs = Runs::new();
     runs.begin("a", record);
@@ -111,7 +111,7 @@ fn kinds() {
 
     let open = |meter: &Meter| meter.i64_up_down_counter("open").with_unit("1").build().add(-2, &[]);
     check(Prometheus, open, &["# TYPE open gauge", "open -2"]);
-    // Nothing is said of what nobody recorded.
+    // A metric without values is not on the page.
     check(OpenMetrics, |meter| drop(meter.u64_counter("silent").build()), &[]);
     check(Prometheus, |meter| drop(meter.u64_counter("silent").build()), &[]);
 }
@@ -155,7 +155,7 @@ fn histograms() {
         check(format, times(&ascending, &values, "endpoint"), &expected);
     }
 
-    // Sums that can go down are none; OpenMetrics has no count without a sum.
+    // A sum that can decrease is left out; OpenMetrics then leaves out the count too.
     let below_zero = [
         "# TYPE t_milliseconds histogram",
         "t_milliseconds_bucket{a=\"x\",le=\"-1\"} 1",
@@ -270,8 +270,8 @@ fn target_and_scope() {
     );
 }
 
-/// Scenario: two runs with the same source, at once and one after the other. Guarantees: each keeps its counters, a gauge is
-/// that of the newest run at work, and vanishes with it.
+/// Scenario: two runs with the same source, in parallel and in sequence. Guarantees: each keeps its counters; a gauge is
+/// that of the newest active run, and ends with it.
 #[test]
 fn runs_that_overlap() {
     let runs = Runs::new();
@@ -298,14 +298,14 @@ fn runs_that_overlap() {
     says(&[older, newer]);
 }
 
-/// Scenario: a run is over. Guarantees: its last figures are there until their time is over, and not any longer, scraped or
-/// not; what was not scraped is counted.
+/// Scenario: a run is over. Guarantees: its last figures stay until they expire, scraped or not, and no longer; series that
+/// were not scraped are counted.
 #[test]
 fn last_figures_stay_for_a_while() {
     for (scraped_before, scraped) in [(true, true), (true, false), (false, true), (false, false)] {
         let runs = Runs::new();
         let run = runs.begin("a", |meter| meter.u64_counter("n").build().add(1, &[]));
-        // Seen before the end is not seen.
+        // A scrape before the end does not count.
         if scraped_before {
             let page = runs.shelf.page(Prometheus, None, runs.now);
             runs.shelf.arrived(&page.receipt, runs.now);
@@ -330,7 +330,8 @@ fn last_figures_stay_for_a_while() {
     }
 }
 
-/// Scenario: more runs end than there is room for. Guarantees: the oldest leave the page and are told; the newest stays.
+/// Scenario: more runs end than there is room for. Guarantees: the oldest leave the page and are reported; the newest
+/// stays.
 #[test]
 fn last_figures_are_bounded() {
     let runs = Runs::new();
@@ -373,7 +374,7 @@ fn series_begin_at_zero() {
         lines.sort();
         lines
     };
-    // A page that does not arrive shows nothing to anyone.
+    // A page that does not arrive does not count.
     let unread = runs.shelf.page(Prometheus, Some(1), runs.now);
     assert_eq!((samples(&unread), unread.receipt.points), (page(&[(1, 0)], 0, 0.0), 1));
     assert_eq!(runs.scrape(1), page(&[(1, 0)], 0, 0.0));

@@ -22,7 +22,7 @@ impl Format {
     }
 }
 
-/// A whole answer. `created` is whether it says since when counters and histograms count, which only OpenMetrics can.
+/// A whole page. `created`: whether to write the start times of counters and histograms, which only OpenMetrics has.
 pub(super) fn write(families: &[Family], format: Format, created: bool) -> String {
     let mut text = String::new();
     for family in families.iter().filter(|family| !family.samples.is_empty()) {
@@ -34,7 +34,7 @@ pub(super) fn write(families: &[Family], format: Format, created: bool) -> Strin
     text
 }
 
-// Writing to a `String` does not fail: results are let go.
+// Writing to a `String` cannot fail: results are ignored.
 fn write_family(out: &mut String, family: &Family, format: Format, created: bool) {
     let name = &family.name;
     let sample = match family.kind {
@@ -111,7 +111,7 @@ fn escape(out: &mut String, text: &str, quotes: bool) {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '"' if quotes => out.push_str("\\\""),
-            // To Prometheus' parser it is the end of the text: one such name would cost the whole scrape.
+            // NUL ends the text for Prometheus' parser: one such name would break the whole scrape.
             '\0' => out.push(char::REPLACEMENT_CHARACTER),
             c => out.push(c),
         }
@@ -131,7 +131,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A bucket's bound. It is a label, so that its form matters: Go's `%g`, and in OpenMetrics never without point or exponent.
+/// A bucket's bound. It is a label, so its form matters: Go's `%g`; in OpenMetrics always with a point or an exponent.
 fn le(bound: f64, format: Format) -> String {
     let scientific = format!("{bound:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
@@ -148,7 +148,7 @@ fn le(bound: f64, format: Format) -> String {
 mod tests {
     use super::*;
 
-    // The SDK lets nothing pass today that is not finite; the format has words for it.
+    // Today the SDK passes only finite values; the format has names for the others.
     #[test]
     fn numbers() {
         for (value, expected) in [

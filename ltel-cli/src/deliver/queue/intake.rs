@@ -1,4 +1,4 @@
-//! The end of a queue that things are taken out of.
+//! The receiving end of a queue.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use super::state::{EndedRun, Job, Shared, Waiting, collect};
 
-/// The other end.
+/// The receiving end of a queue.
 #[derive(Debug)]
 pub(in crate::deliver) struct Intake {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What is taken out at once.
+/// Items that are taken out together.
 #[derive(Debug)]
 pub(in crate::deliver) enum Work {
     Begin(Feed),
@@ -26,7 +26,8 @@ pub(in crate::deliver) enum Work {
     Reopen,
 }
 
-/// Records and spans. They count as waiting until the sink has them: a receiver that hangs must not have us hold a second queue.
+/// Records and spans. They count as waiting until the sink has taken them: otherwise a receiver that hangs would make us
+/// hold a second queue.
 #[derive(Debug, Default)]
 pub(in crate::deliver) struct Batch {
     pub(in crate::deliver) records: Vec<RunRecord>,
@@ -47,7 +48,7 @@ impl Batch {
 }
 
 impl Intake {
-    /// Waits until there is something to do; `false` if nothing will be any more.
+    /// Waits until there is something to do; `false` when the queue is closed and empty.
     pub(in crate::deliver) async fn ready(&self) -> bool {
         loop {
             {
@@ -63,12 +64,12 @@ impl Intake {
         }
     }
 
-    /// Whether nothing more is put in.
+    /// Whether the sending end is closed.
     pub(in crate::deliver) fn is_closed(&self) -> bool {
         self.shared.lock().closed
     }
 
-    /// Takes out what is to be done next: of records and spans about so many, if so many wait.
+    /// Takes out the next items: at most about this many records and spans.
     pub(in crate::deliver) fn take(&self, most: usize) -> Option<Work> {
         let mut state = self.shared.lock();
         let mut batch = Batch::default();
@@ -103,7 +104,7 @@ impl Intake {
         Some(Work::Batch(batch))
     }
 
-    /// What was taken out has found its place in the sink.
+    /// Called when the sink has taken the items.
     pub(in crate::deliver) fn taken(&self, batch: &Batch, signal: Signal) {
         let (mut state, taken) = (self.shared.lock(), batch.waiting[signal as usize]);
         let waiting = &mut state.waiting[signal as usize];
@@ -122,14 +123,14 @@ impl Intake {
             let mut state = self.shared.lock();
             let due = state.feeds.iter_mut().filter(|scheduled| scheduled.due <= now);
             let scheduled = due.min_by_key(|scheduled| scheduled.due)?;
-            // From now, not from when it was due: what was missed while a receiver hung is not made up for.
+            // From now, not from when it was due: collections missed while a receiver hung are skipped.
             scheduled.due = Instant::now() + scheduled.every;
             (scheduled.id, scheduled.feed.clone())
         };
         Some(Vec::from_iter(collect(&feed, id, false)))
     }
 
-    /// Collects the feeds that are left.
+    /// Collects the remaining feeds.
     pub(in crate::deliver) fn collect_rest(&self) -> Vec<CollectedPoints> {
         let feeds = std::mem::take(&mut self.shared.lock().feeds);
         feeds.iter().filter_map(|scheduled| scheduled.collect(false)).collect()
@@ -140,7 +141,7 @@ impl Drop for Intake {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.gone = true;
-        // Let go outside of the lock: runs end here.
+        // Dropped outside of the lock: runs end here.
         let rest = (std::mem::take(&mut state.jobs), std::mem::take(&mut state.feeds));
         drop(state);
         drop(rest);

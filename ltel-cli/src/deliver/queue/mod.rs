@@ -1,5 +1,5 @@
-//! What waits for a pipe of a backend: bounded in items and in bytes, so that one that hangs costs no more memory than that. The
-//! runs never wait for it: what finds no room is dropped, and counted.
+//! The queue of a backend's pipe: bounded in items and in bytes, so that a backend that hangs takes a limited amount of
+//! memory. The runs never wait for it: items that do not fit are dropped and counted.
 
 mod state;
 mod intake;
@@ -20,10 +20,10 @@ use state::{Job, Shared, State, collect};
 pub(super) use watch::Reopener;
 pub(crate) use watch::Watch;
 
-/// What a run that is over costs while it waits, beside its points and its report.
+/// The bytes of a waiting run that is over, besides its points and its report.
 const ENDED_RUN: usize = 512;
 
-/// The way into a pipe.
+/// The sending end of a queue.
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) takes: Takes,
@@ -33,12 +33,12 @@ pub(super) struct Queue {
     shared: Arc<Shared>,
 }
 
-/// What a pipe takes.
+/// The signals and limits of a pipe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Takes {
     pub(super) signals: &'static [Signal],
     pub(super) figures: bool,
-    /// How often its points are collected, where a recorder has no interval; absent if its sink collects them.
+    /// How often its points are collected, unless a recorder has an interval; absent if its sink collects them.
     pub(super) every: Option<Duration>,
 }
 
@@ -59,7 +59,8 @@ impl Queue {
         self.takes.signals.contains(&signal)
     }
 
-    /// A run's recorder begins. Its feed does not wait for the worker: if that hangs, the run may end before it sees it.
+    /// A run's recorder begins. Adds its feed directly: if the worker hangs, the run may end before the worker would see
+    /// it.
     pub(super) fn begin(&self, feed: Feed) {
         match self.takes.every {
             Some(every) => self.shared.lock().schedule(feed, every),
@@ -68,7 +69,7 @@ impl Queue {
         self.shared.ready.notify_one();
     }
 
-    /// Puts a record in, if there is room.
+    /// Adds a record, if there is room.
     pub(super) fn record(&self, record: RunRecord) {
         let bytes = size::record(&record.record);
         let mut state = self.shared.lock();
@@ -81,7 +82,7 @@ impl Queue {
         }
     }
 
-    /// Puts in as many of these spans as there is room for.
+    /// Adds as many of these spans as there is room for.
     pub(super) fn spans(&self, mut batch: SpanBatch) {
         let all = batch.data.len();
         let whole: usize = batch.data.iter().map(size::span).sum();
@@ -98,7 +99,7 @@ impl Queue {
                 fits
             });
             let items = fitting.count();
-            // A copy, so that those which find no room are let go.
+            // A copy, so that spans that do not fit are freed.
             batch.data = Arc::new(batch.data[..items].to_vec());
             (items, bytes)
         };
@@ -111,7 +112,7 @@ impl Queue {
         }
     }
 
-    /// Puts the latest figures of a run in. Those that wait already are out of date.
+    /// Adds the latest figures of a run, and replaces its waiting ones.
     pub(super) fn figures(&self, run: &Arc<RunInfo>, figures: &Arc<RunFigures>) {
         let mut state = self.shared.lock();
         for job in &mut state.jobs {
@@ -126,8 +127,8 @@ impl Queue {
         self.push(Job::Figures(Arc::clone(run), Arc::clone(figures)));
     }
 
-    /// A run is over. Its final points are collected here and now: they take much less memory than the instruments that they are
-    /// from, and a receiver that hangs may have many runs wait for it. If they are too many, the oldest are given up.
+    /// A run is over. Its final points are collected at once: they take much less memory than their instruments, and many
+    /// runs may wait for a receiver that hangs. If there are too many, the oldest are dropped.
     pub(super) fn end(&self, run: &Arc<RunInfo>, report: Option<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
         let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
@@ -149,7 +150,7 @@ impl Queue {
             state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, report, bytes }));
             while state.ended > self.limits.bytes {
                 let mut ends = state.jobs.iter().enumerate().filter(|(_, job)| matches!(job, Job::End(_)));
-                // The newest stays, however large it is.
+                // The newest stays, whatever its size.
                 let (Some((index, _)), Some(_)) = (ends.next(), ends.next()) else { break };
                 if let Some(Job::End(ended)) = state.jobs.remove(index) {
                     state.ended -= ended.bytes;
@@ -163,7 +164,7 @@ impl Queue {
         }
     }
 
-    /// The final points of a run do not wait any longer.
+    /// Drops the final points of a waiting run.
     fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
         let unread =
             begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.metrics).0);
@@ -171,33 +172,33 @@ impl Queue {
         self.account.admitted(Signal::Metrics, unread);
         let points = unread + ended.points.iter().map(|points| size::points(&points.metrics).0).sum::<u64>();
         let run = ltel_core::text::shortened(&ended.run.run_id, 64);
-        let why = format!("the final points of run {run} did not find room in the queue");
+        let why = format!("the queue had no room for the final points of run {run}");
         if self.account.failed_points(points, true, false, why) {
             tracing::error!(
-                "backend `{}` is too slow: runs that are over wait for it, and the final points of the oldest are lost, \
-                 first those of run {run} (further ones are counted)",
+                "backend `{}` is too slow: its queue has no room for the final points of run {run}, so they are lost (later \
+                 losses are counted, not logged)",
                 self.backend
             );
         }
         if ended.report.is_some() {
-            self.account.failed(Signal::Logs, 1, "a run report did not find room in the queue");
+            self.account.failed(Signal::Logs, 1, "the queue had no room for a run report");
         }
         self.push(Job::FeedsLost(ended.points.iter().map(|points| points.feed).collect()));
     }
 
-    /// Asks the sink to open its files again. Does not keep the queue open.
+    /// Asks the sink to reopen its files. Does not keep the queue open.
     pub(super) fn reopener(&self) -> Reopener {
         Reopener(Arc::clone(&self.shared))
     }
 
-    /// Nothing more is put in.
+    /// Closes the sending end.
     pub(super) fn close(&self) {
         self.shared.lock().closed = true;
         self.shared.ready.notify_one();
     }
 
     fn admit(&self, state: &mut State, signal: Signal, (items, bytes): (usize, usize), job: Job) {
-        // Where nothing is taken out any more, it has failed: the account knows.
+        // If the receiving end is closed, the item has failed, and the account counts it.
         self.account.admitted(signal, items as u64);
         if !state.gone {
             let waiting = &mut state.waiting[signal as usize];
@@ -215,7 +216,7 @@ impl Queue {
     fn dropped(&self, signal: Signal, count: u64) {
         if self.account.dropped(signal, count) {
             let (backend, items) = (&self.backend, signal.items());
-            tracing::warn!("backend `{backend}` is too slow: its queue is full, {items} are dropped (and counted)");
+            tracing::warn!("backend `{backend}` is too slow: its queue is full, {items} are dropped and counted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What both ends of a queue share.
+//! The state that both ends of a queue share.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,17 +22,17 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) jobs: VecDeque<Job>,
-    /// By signal. Points do not wait, but for those of runs that are over.
+    /// By signal. Points wait only for runs that are over.
     pub(super) waiting: [Waiting; Signal::ALL.len()],
-    /// Bytes of the runs that are over and wait.
+    /// Bytes of the waiting runs that are over.
     pub(super) ended: usize,
     pub(super) feeds: Vec<Scheduled>,
     pub(super) next_feed: u64,
-    /// Whether feeds were added since the worker last looked when it is to collect.
+    /// Whether feeds were added since the worker last checked the next due time.
     pub(super) rescheduled: bool,
-    /// Nothing more is put in.
+    /// The sending end is closed.
     pub(super) closed: bool,
-    /// Nothing more is taken out.
+    /// The receiving end is closed.
     pub(super) gone: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Scheduled {
     pub(super) due: Instant,
 }
 
-/// What a pipe is to do.
+/// A task for a pipe.
 #[derive(Debug)]
 pub(super) enum Job {
     Begin(Feed),
@@ -69,7 +69,7 @@ pub(in crate::deliver) struct EndedRun {
     pub(in crate::deliver) run: Arc<RunInfo>,
     /// Its final points.
     pub(in crate::deliver) points: Vec<CollectedPoints>,
-    /// For the pipe that takes structured events.
+    /// Its report, for the pipe of structured events.
     pub(in crate::deliver) report: Option<RunRecord>,
     pub(super) bytes: usize,
 }
@@ -95,7 +95,7 @@ impl State {
         Waiting { items: limits.items.saturating_sub(waiting.items), bytes: limits.bytes.saturating_sub(waiting.bytes) }
     }
 
-    /// Has a feed collected at its interval.
+    /// Schedules a feed at its interval.
     pub(super) fn schedule(&mut self, feed: Feed, every: Duration) {
         if self.gone {
             return;
@@ -130,6 +130,6 @@ impl Scheduled {
 }
 
 pub(super) fn collect(feed: &Feed, id: u64, last: bool) -> Option<CollectedPoints> {
-    let metrics = feed.collector.collect().inspect_err(|error| tracing::error!("metrics cannot be collected: {error}"));
+    let metrics = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
     Some(CollectedPoints { run: feed.run.clone(), feed: id, metrics: metrics.ok()?, at: clock::now(), last })
 }

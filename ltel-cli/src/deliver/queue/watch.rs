@@ -1,4 +1,4 @@
-//! Ways to look at a queue, and to reach the pipe behind it, from elsewhere.
+//! Access to a running queue from outside: its figures, and requests to reopen files.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::Queue;
 use super::state::{Job, Shared};
 use crate::config::QueueLimits;
 
-/// Asks a pipe to open its files again.
+/// Asks a pipe to reopen its files.
 #[derive(Debug)]
 pub(in crate::deliver) struct Reopener(pub(super) Arc<Shared>);
 
@@ -20,7 +20,7 @@ impl Reopener {
     }
 }
 
-/// How a backend does, while it works.
+/// A view of a running backend.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) name: String,

@@ -36,7 +36,7 @@ impl Summary {
     }
 }
 
-/// The backend that keeps figures in a [`Summary`]. It is not for configurations: `run` and `demo` add it.
+/// The backend that keeps figures in a [`Summary`]. Configurations cannot select it: `run` and `demo` add it.
 #[derive(Clone, Debug)]
 pub(crate) struct SummaryBackend(pub(crate) Arc<Summary>);
 

@@ -31,7 +31,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     };
 
     let stamp = clock::now().as_nanos() / 1_000_000_000;
-    // Made anew, so that nobody can have put a link in its place.
+    // A new file each time: another user cannot have put a link in its place.
     let telemetry = tempfile::Builder::new().prefix(&format!("ltel-demo-{stamp}-")).suffix(".jsonl").tempfile();
     let telemetry = telemetry.and_then(|file| file.keep().map_err(Into::into)).map_err(failed)?.1;
     let config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
@@ -60,7 +60,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     let ended = pipeline.end(signals.interruption()).await;
     if !exit.success() {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
-        return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); what it said stands above")));
+        return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); its output is above")));
     }
     print::stderr(&table::render(&ended));
     print::stderr(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
@@ -84,7 +84,7 @@ fn configuration(args: &DemoArgs, telemetry: &std::path::Path) -> String {
     text
 }
 
-/// Shows how the test goes: a bar at a terminal, a line now and then elsewhere.
+/// Shows the test's progress: a bar at a terminal, otherwise a line now and then.
 async fn show_progress(status: watch::Receiver<Status>) {
     let bar = ProgressBar::new(SECONDS);
     if let Ok(style) = ProgressStyle::with_template("{msg:34} {bar:30} {pos} s of {len} s") {

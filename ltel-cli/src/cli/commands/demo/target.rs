@@ -1,4 +1,4 @@
-//! The demo's target: a shop that answers after a while, slowly now and then, and fails now and then.
+//! The demo's target: a shop that is sometimes slow and sometimes fails.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Ends the server when it is dropped.
+/// Stops the server when dropped.
 pub(super) struct Target(AbortHandle);
 
 impl Drop for Target {
@@ -24,7 +24,7 @@ impl Drop for Target {
     }
 }
 
-/// Starts the server on a free port. Its URL.
+/// Starts the server on a free port. Returns its URL.
 pub(super) async fn start() -> io::Result<(String, Target)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -41,7 +41,7 @@ pub(super) async fn start() -> io::Result<(String, Target)> {
     Ok((url, Target(serving.abort_handle())))
 }
 
-/// How long an answer takes and what it is depends on how many came before it, so that each demo looks alike.
+/// Time and status of an answer depend only on how many came before it, so that all demos look alike.
 async fn answer(request: Request<Incoming>, nth: u64) -> Result<Response<Full<Bytes>>, Infallible> {
     let varied = nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let (base, spread, status) = match request.uri().path() {

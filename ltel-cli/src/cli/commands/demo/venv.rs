@@ -1,4 +1,4 @@
-//! Locust in a virtual environment of its own, made once.
+//! Locust in its own virtual environment, created once.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,10 +11,10 @@ use crate::cli::{print, private_folder};
 
 const LOCUST: &str = "locust==2.47.0";
 
-/// The environment's folder. Made, with progress, if it is not there.
+/// Returns the environment's folder. Creates it if needed, and shows the progress.
 pub(super) async fn locust() -> Result<PathBuf, String> {
     let folder = private_folder::cache_folder()?.join(LOCUST.replace("==", "-"));
-    // Written last: an installation that was interrupted is begun anew.
+    // Written last: an interrupted installation starts again.
     let complete = folder.join("ltel-complete");
     if complete.is_file() && works(&folder).await {
         return Ok(folder);

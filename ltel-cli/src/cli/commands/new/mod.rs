@@ -1,4 +1,4 @@
-//! `ltel-cli new NAME`: a crate with a recorder of one's own, its test and its configuration.
+//! `ltel-cli new NAME`: creates a crate with a recorder, its test and its configuration.
 
 mod source;
 
@@ -9,7 +9,7 @@ use crate::cli::args::NewArgs;
 use crate::cli::print;
 use source::Source;
 
-/// The files of a new crate, and their texts. `{{name}}` and the like are filled in.
+/// The files of a new crate and their templates, with placeholders such as `{{name}}`.
 const FILES: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("Cargo.toml.in")),
     ("src/main.rs", include_str!("main.rs.in")),
@@ -23,7 +23,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<(), Failure> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     check_name(name)?;
     if folder.exists() {
-        return Err(Failure::usage(format!("`{}` exists already; choose another name", folder.display())));
+        return Err(Failure::usage(format!("`{}` already exists: choose another name", folder.display())));
     }
     let source = Source::find(args)?;
     for (file, template) in FILES {
@@ -38,24 +38,24 @@ pub(crate) fn new(args: &NewArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// As cargo has it: what it would refuse is refused here, in words, before there is a folder.
+/// Cargo's rules: a name that cargo would reject is an error here, before a folder is created.
 fn check_name(name: &str) -> Result<(), Failure> {
     let mut chars = name.chars();
     let wrong = match chars.next() {
         None => Some("is empty"),
         Some(first) if !first.is_ascii_alphabetic() => Some("does not begin with a letter"),
         Some(_) if !chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) => {
-            Some("holds more than letters, digits, `-` and `_`")
+            Some("has characters other than letters, digits, `-` and `_`")
         }
-        // The names of its own dependencies.
+        // The names of the crate's dependencies.
         Some(_) if matches!(name, "ltel-core" | "ltel-cli" | "ltel-recorders" | "serde" | "insta" | "test") => {
-            Some("is taken by another crate")
+            Some("is the name of a dependency")
         }
         Some(_) => None,
     };
     match wrong {
         None => Ok(()),
-        Some(why) => Err(Failure::usage(format!("`{name}` {why}: a crate's name is like `shop-telemetry`"))),
+        Some(why) => Err(Failure::usage(format!("`{name}` {why}: choose a crate name such as `shop-telemetry`"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a new crate gets ltel's crates from: where this binary's own came from.
+//! Where a new crate gets ltel's crates from: by default, from where this binary was built.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// What the command line says, else what this binary was built from.
+    /// From the command line, else where this binary was built from.
     pub(super) fn find(args: &NewArgs) -> Result<Self, Failure> {
         if let Some(url) = &args.git {
             return Ok(Self::Git { url: url.clone(), rev: None });
@@ -32,7 +32,7 @@ impl Source {
         if let Some(path) = &args.ltel {
             let root = path.canonicalize().ok().filter(|root| is_checkout(root));
             return root.map(Self::Path).ok_or_else(|| {
-                Failure::usage(format!("`{}` is no checkout of ltel: it has no `ltel-core`", path.display()))
+                Failure::usage(format!("`{}` is not a checkout of ltel: it has no folder `ltel-core`", path.display()))
             });
         }
         let compiled_in = Path::new(COMPILED_IN);
@@ -43,7 +43,7 @@ impl Source {
         if within(&["registry", "src"]) {
             return Ok(Self::Version);
         }
-        // `cargo install --git` compiles in a checkout of its own, which it may clean up.
+        // `cargo install --git` builds in a temporary checkout, which it may delete.
         if within(&["git", "checkouts"])
             && let Some(url) = git(compiled_in, &["remote", "get-url", "origin"])
         {
@@ -52,7 +52,7 @@ impl Source {
         match compiled_in.parent().filter(|root| is_checkout(root)) {
             Some(root) => Ok(Self::Path(root.to_owned())),
             None => Err(Failure::usage(
-                "the sources that this ltel-cli was built from are gone; say where ltel's crates are, with `--ltel FOLDER` \
+                "the sources that this ltel-cli was built from are gone: give the place of ltel's crates with `--ltel FOLDER` \
                  or `--git URL`",
             )),
         }

@@ -1,4 +1,4 @@
-//! Where a signal is sent, and by which protocol. By the rules of the OpenTelemetry specification, "OpenTelemetry Protocol
+//! A signal's endpoint and protocol. The rules of the OpenTelemetry specification, "OpenTelemetry Protocol
 //! Exporter": an endpoint for all signals is a base, to which HTTP's path for the signal is appended; an endpoint for one
 //! signal is used as it is.
 
@@ -12,22 +12,22 @@ use toml::Spanned;
 use super::OtlpProtocol;
 use super::inputs::SignalInputs;
 
-const HELP: &str = "an endpoint is a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
+const HELP: &str = "write a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
 
-const NO_SCHEME: &str = "OTLP over HTTP takes the scheme from its endpoint: write http:// or https://; a host and a port alone are \
-                         for gRPC: port 4317, or `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`";
+const NO_SCHEME: &str = "OTLP over HTTP needs a scheme: write http:// or https://; for gRPC, use port 4317 \
+                         or set `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`";
 
 /// An endpoint as the file or a variable states it.
 struct Written {
     text: String,
     span: Range<usize>,
-    /// The variable that it is from.
+    /// The variable that it comes from.
     variable: Option<String>,
     /// Whether it is for all signals.
     is_base: bool,
 }
 
-/// The endpoint and its protocol: the signal's own, else the backend's, else the environment's.
+/// The endpoint and its protocol: the signal's, else the backend's, else the environment's.
 pub(super) fn resolve(
     own: Option<&Spanned<String>>,
     shared: Option<&Spanned<String>>,
@@ -71,8 +71,8 @@ pub(super) fn resolve(
     }
 }
 
-/// A variable may name a host and a port alone where it means gRPC; `OTEL_EXPORTER_OTLP_INSECURE` says whether that is
-/// encrypted, and unless it does, it is. OTLP over HTTP always takes the scheme from its endpoint.
+/// For gRPC, a variable may be just a host and a port; it is encrypted unless `OTEL_EXPORTER_OTLP_INSECURE` is true. OTLP
+/// over HTTP always takes the scheme from its endpoint.
 fn with_scheme(text: String, protocol: Option<OtlpProtocol>, inputs: &SignalInputs<'_, '_>) -> String {
     if text.contains("://") {
         return text;
@@ -97,9 +97,9 @@ impl Written {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
             return Err("not a URL with http:// or https://".to_owned());
         }
-        // It would stand in logs and tables.
+        // A user name would appear in logs and tables.
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("a URL with a user in it: what the receiver wants to know goes into `headers`".to_owned());
+            return Err("a URL with a user name: put credentials into `headers`".to_owned());
         }
         let protocol = protocol.unwrap_or_else(|| by_port(uri.port_u16()));
         let uri = if self.is_base && protocol == OtlpProtocol::HttpProtobuf { appended(uri, signal)? } else { uri };

@@ -1,4 +1,4 @@
-//! What is sent with each request of a signal.
+//! The headers of a signal's requests.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::config::values::Secret;
 
 pub(super) type RawHeaders = BTreeMap<Spanned<String>, Spanned<Secret>>;
 
-/// The headers that the file states, else the environment's where they are meant for this receiver.
+/// The headers of the file, else the environment's if they are meant for this receiver.
 pub(super) fn resolve(stated: Option<&RawHeaders>, inputs: &mut SignalInputs<'_, '_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Some(stated) = stated {
@@ -43,7 +43,8 @@ fn add(headers: &mut HeaderMap, name: &str, value: &str, span: Range<usize>, inp
         }
         (Err(_), _) => inputs.cx.error(ConfigError::new(format!("`{name}` is not a valid header name"), span)),
         (_, Err(_)) => {
-            inputs.cx.error(ConfigError::new(format!("the value of header `{name}` is not plain text"), span));
+            let message = format!("the value of header `{name}` has invalid characters: use visible ASCII");
+            inputs.cx.error(ConfigError::new(message, span));
         }
     }
 }

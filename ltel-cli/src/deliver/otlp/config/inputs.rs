@@ -1,14 +1,14 @@
-//! What is known while a signal is resolved.
+//! The inputs for resolving a signal.
 
 use ltel_core::backend::{Check, Signal};
 
 use super::variable::SetVariable;
 
-/// What is known while a signal is resolved.
+/// The inputs for resolving a signal.
 pub(super) struct SignalInputs<'a, 'b> {
     pub(super) signal: Signal,
     pub(super) cx: &'a mut Check<'b>,
-    /// Whether what the environment says of its endpoint (keys, certificates) means this receiver.
+    /// Whether the environment's headers and certificates are meant for this receiver.
     pub(super) endpoint_is_environments: bool,
 }
 

@@ -26,29 +26,29 @@ use headers::RawHeaders;
 use signal::{RawCompression, RawProtocol, RawSignal, tls_in_the_clear};
 use tls::RawTls;
 
-/// How telemetry reaches OTLP receivers.
+/// The options of an OTLP backend.
 #[derive(Clone, Debug)]
 pub(crate) struct Otlp {
-    /// How metrics get there; absent if this backend takes none.
+    /// How to send metrics; absent if this backend takes none.
     pub(super) metrics: Option<SignalConfig>,
-    /// How spans get there; absent if this backend takes none.
+    /// How to send spans; absent if this backend takes none.
     pub(super) traces: Option<SignalConfig>,
-    /// How structured events get there; absent if this backend takes none.
+    /// How to send structured events; absent if this backend takes none.
     pub(super) logs: Option<SignalConfig>,
-    /// Signals that the file selects, and the environment turns off.
+    /// Signals that the file selects and the environment turns off.
     pub(super) off: Vec<Signal>,
-    /// What the telemetry is about.
+    /// The resource.
     pub(super) resource: Resource,
     /// Whether histograms have exponential buckets.
     pub(super) exponential: bool,
-    /// How often points are collected, as the environment has it.
+    /// The interval of collections, from the environment.
     pub(super) interval: Option<Duration>,
-    /// What points add up from, as the environment has it.
+    /// The temporality, from the environment.
     pub(super) temporality: Option<Temporality>,
 }
 
 impl Otlp {
-    /// How a signal gets there; absent if this backend does not take it.
+    /// How to send a signal; absent if this backend does not take it.
     #[must_use]
     pub(super) const fn signal(&self, signal: Signal) -> Option<&SignalConfig> {
         match signal {
@@ -59,42 +59,42 @@ impl Otlp {
     }
 }
 
-/// How one signal reaches an OTLP receiver.
+/// How to send one signal.
 #[derive(Clone, Debug)]
 pub(super) struct SignalConfig {
     /// gRPC, or protobuf over HTTP.
     pub(super) protocol: OtlpProtocol,
-    /// The URL that it is sent to, path included.
+    /// The URL, including the path.
     pub(super) endpoint: http::Uri,
-    /// Sent with each request.
+    /// The headers of each request.
     pub(super) headers: http::HeaderMap,
-    /// For one export, with all attempts.
+    /// The timeout of one export, over all attempts.
     pub(super) timeout: Duration,
     /// Whether requests are compressed.
     pub(super) gzip: bool,
-    /// How an `https` endpoint is met.
+    /// The TLS settings of an `https` endpoint.
     pub(super) tls: Tls,
 }
 
-/// How a receiver and ltel prove to each other who they are.
+/// The TLS settings of a client.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tls {
     /// The certificate authorities to trust, as PEM; the system's if absent.
     pub(super) ca: Option<Vec<u8>>,
-    /// What ltel proves itself with, where a receiver asks for it (mTLS).
+    /// The client certificate, for receivers that ask for one (mTLS).
     pub(super) identity: Option<Identity>,
 }
 
 /// A client's certificate and its private key.
 #[derive(Clone)]
 pub(super) struct Identity {
-    /// The certificate and those that lead to its authority, as PEM.
+    /// The certificate and its intermediate certificates, as PEM.
     pub(super) certificates: Vec<u8>,
     /// The private key, as PEM.
     pub(super) key: Vec<u8>,
 }
 
-// What is secret is in no log.
+// Shows no secrets.
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Identity(..)")
@@ -123,7 +123,7 @@ impl OtlpProtocol {
 
 const EXPORTERS: VariableValues = VariableValues::OneOf(&["otlp", "none"]);
 
-/// The variables that people may expect it to follow.
+/// The environment variables that it supports or warns about.
 pub(super) const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_SDK_DISABLED", takes: VariableValues::SWITCH },
     Variable { name: "OTEL_METRICS_EXPORTER", takes: EXPORTERS },
@@ -141,7 +141,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_EXPERIMENTAL_CONFIG_FILE", takes: VariableValues::Nothing },
 ];
 
-/// What its table may say. What may be said of a signal stands here for all of them.
+/// The keys of its table. Keys of a signal apply to all signals here.
 #[derive(Deserialize)]
 pub(crate) struct Options {
     signals: Option<Spanned<Vec<Spanned<String>>>>,
@@ -184,15 +184,15 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Otlp> {
         }
         if let Some(own) = own.filter(|_| !off.contains(&signal)) {
             let parent = cx.place.title.trim_matches(['[', ']']);
-            let message = format!("`signals` leaves out what [{parent}.{}] is for", signal.as_str());
-            let help = format!("add \"{}\" to `signals`, or leave out the table", signal.as_str());
+            let message = format!("[{parent}.{}] is unused: `signals` does not list it", signal.as_str());
+            let help = format!("add \"{}\" to `signals`, or remove the table", signal.as_str());
             cx.error(ConfigError::new(message, own.span()).help(help));
         }
         None
     };
     let [metrics, traces, logs] = [0, 1, 2].map(|index| resolve(Signal::ALL[index], own[index].as_ref()));
     if let Some(tls) = &shared.tls {
-        // One signal in the clear beside an encrypted one is a choice; all of them are a mistake.
+        // One unencrypted signal next to an encrypted one is a choice; `tls` without any is a mistake.
         let users = own.iter().zip([&metrics, &traces, &logs]);
         let users = users.filter(|(own, _)| own.as_ref().is_none_or(|own| own.get_ref().tls.is_none()));
         let endpoints: Vec<_> =
@@ -206,11 +206,11 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Otlp> {
     let common = common(histograms, cx);
     let resource = resource(attributes, cx);
     let Common { interval, temporality, exponential } = common;
-    // A signal that is missing by mistake is not one that the file leaves out.
+    // An invalid signal is not a signal that the file leaves out.
     whole.then_some(Otlp { metrics, traces, logs, off, resource, exponential, interval, temporality })
 }
 
-/// The signals that the environment turns off, and the others. What it turns off is told.
+/// The signals that the environment turns off, and the others. Adds a warning for each one turned off.
 fn turned_off(selected: Vec<Signal>, stated: bool, cx: &mut Check<'_>) -> (Vec<Signal>, Vec<Signal>) {
     let disabled = cx.env.says("OTEL_SDK_DISABLED", "true");
     let variable = |signal: Signal| format!("OTEL_{}_EXPORTER", signal.as_str().to_uppercase());
@@ -218,16 +218,16 @@ fn turned_off(selected: Vec<Signal>, stated: bool, cx: &mut Check<'_>) -> (Vec<S
     let (off, sent): (Vec<_>, Vec<_>) = selected.into_iter().partition(|&signal| is_off(signal));
     for &signal in &off {
         cx.warn(if disabled {
-            "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing".to_owned()
+            "OTEL_SDK_DISABLED is `true`: backends of type `otlp` send nothing".to_owned()
         } else {
             let (variable, signal) = (variable(signal), signal.as_str());
-            format!("{variable}: `none`, so backends of type `otlp` whose `signals` are open send no {signal}")
+            format!("{variable} is `none`: backends of type `otlp` without `signals` send no {signal}")
         });
     }
     (off, sent)
 }
 
-/// The signals that a backend is sent; those that are right, if some are wrong.
+/// The signals of a backend; only the valid ones, if some are invalid.
 fn read_signals(
     stated: Option<&Spanned<Vec<Spanned<String>>>>,
     cx: &mut Check<'_>,
@@ -236,8 +236,8 @@ fn read_signals(
     let before = cx.errors.len();
     if stated.get_ref().is_empty() {
         cx.error(
-            ConfigError::new("a backend takes at least one signal", stated.span())
-                .help("leave out `signals`, and it takes all; or leave out the backend"),
+            ConfigError::new("`signals` is empty", stated.span())
+                .help("remove `signals` to send all signals, or remove the backend"),
         );
     }
     let names = || Signal::ALL.into_iter().map(Signal::as_str);
@@ -246,7 +246,7 @@ fn read_signals(
         match Signal::ALL.into_iter().find(|signal| signal.as_str() == name.get_ref()) {
             Some(signal) => signals.push(signal),
             None => {
-                let error = ConfigError::new(format!("there is no signal `{}`", name.get_ref()), name.span());
+                let error = ConfigError::new(format!("unknown signal `{}`", name.get_ref()), name.span());
                 cx.error(match did_you_mean(name.get_ref(), names()) {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
                     None => error.help(format!("the signals are {}", list(names()))),
@@ -257,7 +257,7 @@ fn read_signals(
     if cx.errors.len() == before { Ok(signals) } else { Err(signals) }
 }
 
-/// What concerns metrics, wherever they are sent.
+/// The options of metrics.
 struct Common {
     interval: Option<Duration>,
     temporality: Option<Temporality>,

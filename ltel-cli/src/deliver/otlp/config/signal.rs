@@ -1,5 +1,5 @@
-//! One signal of an OTLP backend. What its own table does not say, the backend's table says; else the signal's variables,
-//! then those for all signals.
+//! One signal of an OTLP backend. Keys come from its own table, else the backend's table, else the signal's variables, else
+//! the variables for all signals.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::variable::SetVariable;
 use super::{OtlpProtocol, SignalConfig, Tls, endpoint};
 use crate::config::values::Interval;
 
-/// What a table may say of a signal: the backend's of all, a signal's own of one.
+/// The keys of a signal, in the backend's table or in the signal's own.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSignal {
@@ -41,7 +41,7 @@ pub(super) enum RawCompression {
     None,
 }
 
-/// How a signal reaches its receiver.
+/// Resolves how to send a signal.
 pub(super) fn resolve(signal: Signal, own: &RawSignal, shared: &RawSignal, cx: &mut Check<'_>) -> Option<SignalConfig> {
     let endpoint_is_stated = own.endpoint.is_some() || shared.endpoint.is_some();
     let is_only_receiver = cx.only_one && SetVariable::find(cx.env, signal, "ENDPOINT").is_none();
@@ -53,7 +53,7 @@ pub(super) fn resolve(signal: Signal, own: &RawSignal, shared: &RawSignal, cx: &
     let endpoint = endpoint::resolve(own.endpoint.as_ref(), shared.endpoint.as_ref(), protocol, &mut inputs);
     let stated_tls = own.tls.as_ref().or(shared.tls.as_ref());
     let is_https = endpoint.as_ref().is_none_or(|(uri, _)| uri.scheme_str() == Some("https"));
-    // The environment's certificates are for the endpoints that have use of them.
+    // The environment's certificates apply only to encrypted endpoints.
     let tls = if is_https || stated_tls.is_some() {
         tls::resolve(stated_tls.map(Spanned::get_ref), &mut inputs)
     } else {
@@ -66,10 +66,10 @@ pub(super) fn resolve(signal: Signal, own: &RawSignal, shared: &RawSignal, cx: &
     Some(SignalConfig { protocol, endpoint, headers, timeout, gzip, tls })
 }
 
-/// TLS settings for an endpoint that has none.
+/// The error for TLS settings of an unencrypted endpoint.
 pub(super) fn tls_in_the_clear(tls: &Spanned<RawTls>, endpoint: &http::Uri) -> ConfigError {
-    ConfigError::new(format!("`tls` is for https://, and telemetry goes to `{endpoint}` unencrypted"), tls.span())
-        .help("write the endpoint with https://, or leave out `tls`")
+    ConfigError::new(format!("`tls` has no effect: `{endpoint}` is not encrypted"), tls.span())
+        .help("use an endpoint with https://, or remove `tls`")
 }
 
 fn protocol(stated: Option<RawProtocol>, inputs: &mut SignalInputs<'_, '_>) -> Option<OtlpProtocol> {
@@ -93,7 +93,7 @@ fn protocol(stated: Option<RawProtocol>, inputs: &mut SignalInputs<'_, '_>) -> O
 }
 
 fn timeout(stated: Option<Interval>, inputs: &mut SignalInputs<'_, '_>) -> Duration {
-    // As the specification has it.
+    // The specification's default.
     let default = Duration::from_secs(10);
     match (stated, inputs.variable("TIMEOUT")) {
         (Some(stated), _) => stated.0,
@@ -109,9 +109,9 @@ fn gzip(stated: Option<&Spanned<RawCompression>>, inputs: &mut SignalInputs<'_, 
     let variable = inputs.variable("COMPRESSION");
     let says = |name: &str| variable.as_ref().is_some_and(|variable| variable.value.eq_ignore_ascii_case(name));
     match (stated, &variable) {
-        // The exporter reads the variable itself, and has no way to be told that there is to be no compression.
+        // The exporter reads the variable itself, and has no setting that turns compression off.
         (Some(stated), Some(variable)) if *stated.get_ref() == RawCompression::None && says("gzip") => {
-            let message = format!("{}: `gzip` cannot be undone here", variable.name);
+            let message = format!("`none` cannot override {}, which is `gzip`", variable.name);
             let own = format!("OTEL_EXPORTER_OTLP_{}_COMPRESSION", inputs.signal.as_str().to_uppercase());
             let or = if variable.is_for_signal { String::new() } else { format!(", or unset `{}`", variable.name) };
             let help = format!("set `{own}=none` in the environment{or}");

@@ -1,4 +1,4 @@
-//! What wins: a signal's table, the backend's, the signal's variables, those for all signals.
+//! Precedence: a signal's table, the backend's, the signal's variables, the variables for all signals.
 
 use std::any::Any;
 use std::path::Path;
@@ -8,7 +8,7 @@ use ltel_core::backend::{Environment, Signal};
 use super::{Otlp, OtlpProtocol, SignalConfig};
 use crate::config::{BackendConfig, Config, ConfigErrors, load};
 
-/// The only OTLP backend of a configuration: these lines, in this environment.
+/// The only OTLP backend of a configuration with these lines, in this environment.
 fn otlp(lines: &str, env: &[(&str, &str)]) -> Otlp {
     as_otlp(&loaded(lines, env).backends[1]).clone()
 }
@@ -18,7 +18,7 @@ fn as_otlp(config: &BackendConfig) -> &Otlp {
 }
 
 fn loaded(lines: &str, env: &[(&str, &str)]) -> Config {
-    // Another backend takes what this one may leave out.
+    // Another backend takes the signals that this one may leave out.
     let text =
         format!("[recorders.spans]\n[backends.json]\nspans = true\n[backends.collector]\ntype = \"otlp\"\n{lines}");
     load_all(&text, env).expect("valid")
@@ -33,7 +33,7 @@ fn texts(warnings: &[String]) -> Vec<&str> {
     warnings.iter().map(String::as_str).collect()
 }
 
-/// One figure of each signal.
+/// One property of each signal.
 fn each(otlp: &Otlp, show: impl Fn(&SignalConfig) -> String) -> [String; 3] {
     Signal::ALL.map(|signal| otlp.signal(signal).map_or("-".to_owned(), &show))
 }
@@ -68,8 +68,8 @@ fn endpoints() {
     check("signals = [\"logs\"]", &[], uri, ["-", "-", "http://localhost:4318/v1/logs"]);
 }
 
-/// By the specification a host and a port alone are gRPC's, and encrypted unless the environment says that they are not: on
-/// this machine too. Over HTTP there is no endpoint without a scheme.
+/// By the specification, a host and a port alone are for gRPC, and encrypted unless the environment says otherwise, even on
+/// this machine. Over HTTP an endpoint needs a scheme.
 #[test]
 fn an_endpoint_of_the_environment_without_a_scheme() {
     let shown = |config: &SignalConfig| format!("{} {}", config.protocol.as_str(), config.endpoint);
@@ -100,7 +100,7 @@ fn an_endpoint_of_the_environment_without_a_scheme() {
     let one = "grpc http://collector:4317/";
     let expected = ["http/protobuf http://other/v1/metrics", one, "http/protobuf http://other/v1/logs"];
     check("", &[base, traces, insecure("true")], shown, expected);
-    // The scheme has the last word.
+    // The scheme takes precedence.
     let stated = [endpoint("https://collector:4317"), insecure("true")];
     check("", &stated, shown, ["grpc https://collector:4317/"; 3]);
 }
@@ -130,7 +130,7 @@ fn timeouts_and_compression() {
         ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "None"),
     ];
     check("", &[], shown, ["10000"; 3]);
-    // What is not supported is as if it were not set.
+    // An unsupported value counts as not set.
     check("", &[env[2], ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd")], shown, ["10000 gzip"; 3]);
     check("", &env, shown, ["1 gzip", "1 gzip", "2"]);
     check("timeout = \"3ms\"", &env, shown, ["3 gzip", "3 gzip", "3"]);
@@ -150,7 +150,7 @@ fn headers_of_one_level_take_the_place_of_the_next() {
     let none = "[backends.collector.logs]\nheaders = {}";
     check(none, &env, names, ["all more", "traced", ""]);
     check(&format!("headers = {{ stated = \"1\" }}\n{none}"), &env, names, ["stated", "stated", ""]);
-    // The only OTLP backend: the environment can mean no other.
+    // The only OTLP backend: the environment must mean this one.
     check("endpoint = \"http://localhost\"", &env, names, ["all more", "traced", "all more"]);
 }
 
@@ -167,7 +167,7 @@ fn a_key_of_the_environment_reaches_its_own_endpoint_only() {
     assert_eq!(with_key, [["true", "true", "false"], ["false"; 3]]);
 }
 
-/// Scenario: `OTEL_SDK_DISABLED` and `OTEL_<signal>_EXPORTER`. Guarantees: what a backend is sent, and what people are told.
+/// Scenario: `OTEL_SDK_DISABLED` and `OTEL_<signal>_EXPORTER`. Guarantees: the signals that are sent, and the warnings.
 #[test]
 fn signals_that_the_environment_turns_off() {
     let disabled = ("OTEL_SDK_DISABLED", "true");
@@ -175,8 +175,8 @@ fn signals_that_the_environment_turns_off() {
     let all = ["metrics", "traces", "logs"];
     let stated = "signals = [\"traces\", \"logs\"]\n";
     let own = "[backends.collector.traces]\nendpoint = \"http://own\"\n";
-    let told = "OTEL_TRACES_EXPORTER: `none`, so backends of type `otlp` whose `signals` are open send no traces";
-    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing";
+    let told = "OTEL_TRACES_EXPORTER is `none`: backends of type `otlp` without `signals` send no traces";
+    let off = "OTEL_SDK_DISABLED is `true`: backends of type `otlp` send nothing";
     let console = "OTEL_TRACES_EXPORTER: `console` is not supported, ignored; supported: `none` and `otlp`";
     for (lines, env, sent, warnings) in [
         ("", &[][..], &all[..], &[][..]),
@@ -214,11 +214,11 @@ fn receivers_are_named_once_if_all_signals_go_there() {
     assert_eq!(shown_in("", &[here]), "https://here:4317/ (grpc)");
     let no_traces = ("OTEL_TRACES_EXPORTER", "none");
     assert_eq!(shown_in("", &[here, no_traces]), "metrics https://here:4317/ (grpc)\nlogs https://here:4317/ (grpc)");
-    assert_eq!(shown_in("", &[("OTEL_SDK_DISABLED", "true")]), "off, by the environment");
+    assert_eq!(shown_in("", &[("OTEL_SDK_DISABLED", "true")]), "turned off by the environment");
 }
 
-/// Scenario: certificates and keys for mTLS, right ones and one of somebody else's. Guarantees: what belongs together is taken,
-/// at the backend's level or a signal's; a key that is not the certificate's is an error.
+/// Scenario: certificates and keys for mTLS, matching ones and a foreign key. Guarantees: matching pairs are accepted, in
+/// the backend's table or a signal's; a key that does not match the certificate is an error.
 #[test]
 fn a_certificate_and_its_key() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,8 +253,8 @@ fn a_certificate_and_its_key() {
     assert!(error.message.contains("other.key` is not the key of `"), "{}", error.message);
 }
 
-/// Scenario: two collectors, one named by the file and one by the environment. Guarantees: the environment fills what the
-/// file leaves open, and its key goes to its own endpoint only.
+/// Scenario: two collectors, one named by the file and one by the environment. Guarantees: the environment fills keys that
+/// the file does not set, and its API key goes only to its own endpoint.
 #[test]
 fn the_environment_fills_what_is_open_and_no_more() {
     let text = "[recorders.stats]\n[backends.ours]\ntype = \"otlp\"\n[backends.theirs]\ntype = \"otlp\"\n\

@@ -1,5 +1,4 @@
-//! The files of TLS: authorities to trust, and what ltel proves itself with. They are read and checked here, so that a wrong
-//! one is found before anything starts.
+//! The files of TLS: trusted authorities, and the client certificate. They are read and checked before anything starts.
 
 use std::ops::Range;
 
@@ -16,7 +15,7 @@ use super::{Identity, Tls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(clippy::struct_field_names)] // the names of the keys
+#[allow(clippy::struct_field_names)] // named after the keys
 pub(super) struct RawTls {
     ca_file: Option<Spanned<String>>,
     cert_file: Option<Spanned<String>>,
@@ -34,7 +33,7 @@ struct Named {
 const CERTIFICATES: &str = "a PEM file of certificates";
 const KEY: &str = "the PEM file of the certificate's private key, not encrypted";
 
-/// What the file says, else the environment where it means this receiver.
+/// The file's settings, else the environment's if they are meant for this receiver.
 pub(super) fn resolve(stated: Option<&RawTls>, inputs: &mut SignalInputs<'_, '_>) -> Tls {
     let key = |by: &str, path: &Option<Spanned<String>>| {
         let path = path.as_ref()?;
@@ -74,7 +73,7 @@ fn alone(named: &Named, without: &str, other: &str) -> ConfigError {
         },
     };
     ConfigError::new(format!("`{}` is set without its {without}", named.by), named.span.clone())
-        .help(format!("a client proves itself with both (mTLS): add `{other}`"))
+        .help(format!("a client certificate (mTLS) needs both: add `{other}`"))
 }
 
 fn read(named: &Named, what: &str) -> Result<Vec<u8>, ConfigError> {
@@ -90,7 +89,7 @@ fn certificates(named: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(wrong(named, &format!("`{}` holds no certificate", named.path), CERTIFICATES)),
+        Ok(_) => Err(wrong(named, &format!("`{}` contains no certificate", named.path), CERTIFICATES)),
         Err(error) => Err(wrong(named, &format!("`{}` is not a PEM file: {error}", named.path), CERTIFICATES)),
     }
 }
@@ -111,7 +110,7 @@ fn identity(certificate: &Named, key: &Named, inputs: &mut SignalInputs<'_, '_>)
         .and_then(|pem| certificates(certificate, &pem).map(|certificates| (pem, certificates)));
     let private = read(key, KEY).and_then(|pem| match PrivateKeyDer::from_pem_slice(&pem) {
         Ok(private) => Ok((pem, private)),
-        Err(_) => Err(wrong(key, &format!("`{}` holds no private key", key.path), KEY)),
+        Err(_) => Err(wrong(key, &format!("`{}` contains no private key", key.path), KEY)),
     });
     match (certificates, private) {
         (Ok((certificates, chain)), Ok((pem, private))) => {

@@ -1,4 +1,4 @@
-//! The variables of one signal: `OTEL_EXPORTER_OTLP_<signal>_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
+//! The environment variables of one signal: `OTEL_EXPORTER_OTLP_<signal>_<name>`, else `OTEL_EXPORTER_OTLP_<name>`.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::config::environment;
 pub(super) struct SetVariable {
     pub(super) name: String,
     pub(super) value: String,
-    /// Whether it is the one for this signal alone. Its endpoint is used as it is.
+    /// Whether it is for this signal alone. Then its endpoint is used as it is.
     pub(super) is_for_signal: bool,
 }
 
 impl SetVariable {
-    /// The signal's own, else that for all signals.
+    /// The signal's own variable, else the one for all signals.
     pub(super) fn find(env: &Environment, signal: Signal, name: &str) -> Option<Self> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.as_str().to_uppercase());
         [(own, true), (format!("OTEL_EXPORTER_OTLP_{name}"), false)]
