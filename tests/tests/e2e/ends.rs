@@ -132,7 +132,7 @@ fn once_without_a_run() {
     });
     check(
         "grace = \"1s\"",
-        "Locust connected and left before a test was started, and was not back within 1s",
+        "Locust connected, disconnected before a test was started, and did not come back within 1s",
         &|scene| Some(master(scene, &["--expect-workers=1", "--expect-workers-max-wait=3"])),
     );
 }
