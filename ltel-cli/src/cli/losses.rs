@@ -116,8 +116,8 @@ mod tests {
             &["run one: incomplete, 3 requests dropped (buffer_full), 4 requests dropped (not_received)"],
         );
         let many = || (0..7).map(|_| run(false, &[], 0)).collect();
-        let one = "run one: not complete";
-        check(many(), 0, delivered(), &[one, one, one, one, one, "2 more runs: not complete"]);
+        let one = "run one: incomplete";
+        check(many(), 0, delivered(), &[one, one, one, one, one, "2 more runs incomplete"]);
         check(
             vec![run(false, &[(Invalid, 1)], 2)],
             0,

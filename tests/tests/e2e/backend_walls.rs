@@ -65,11 +65,11 @@ fn runs_that_end_while_a_receiver_hangs() {
         client.requests(names.iter().map(|name| row(name, 5.0, false)).collect());
         client.finish();
     }
-    ltel.says("runs that are over wait for it, and the final points of the oldest are lost", SLOW);
+    ltel.says("its queue has no room for the final points of run ", SLOW);
     let peak = peak_mib(&ltel);
     assert!(peak < WALL, "{peak} MiB");
     ltel.signal(Signal::TERM);
-    ltel.says("another signal ends this", SLOW);
+    ltel.says("another signal ends the wait", SLOW);
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SLOW), Exit::Code(1), "{}", ltel.stderr());
     assert!(ltel.stderr().contains("backend `hanging`: did not finish"), "{}", ltel.stderr());
@@ -170,7 +170,7 @@ fn a_page_in_the_place_of_a_receiver() {
     assert_eq!(ltel.wait(SLOW), Exit::Code(1), "{}", ltel.stderr());
     let said = ltel.stderr();
     for told in [
-        "failed: the answer is not OTLP: status 200, text/html, 28 bytes; is the URL right, or does a proxy or a login page",
+        "failed: the answer is not OTLP: status 200, text/html, 28 bytes; check the URL: a proxy or a login page",
         "backend `page`: final figures NOT delivered",
     ] {
         assert!(said.contains(told), "{told} in\n{said}");

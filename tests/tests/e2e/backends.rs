@@ -102,7 +102,7 @@ fn a_full_disk() {
     assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
     assert_eq!(scene.lines().final_record().count("num_requests"), 10);
     let log = ltel.stderr();
-    assert_eq!(log.matches("JSON lines cannot be written").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot write JSON lines").count(), 1, "{log}");
 }
 
 fn a_run<S: AsRef<str>>(scene: &Scene, names: &[S]) {

@@ -97,10 +97,10 @@ fn recorders_that_the_environment_leaves_nothing_for() {
     let left_out = |name: &str, what: &str| {
         format!("[recorders.{name}]: left out, as the environment turns off every backend that takes its {what}")
     };
-    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing".to_owned();
+    let off = "OTEL_SDK_DISABLED is `true`: backends of type `otlp` send nothing".to_owned();
     let no = |signal: &str| {
         let name = signal.to_uppercase();
-        format!("OTEL_{name}_EXPORTER: `none`, so backends of type `otlp` whose `signals` are open send no {signal}")
+        format!("OTEL_{name}_EXPORTER is `none`: backends of type `otlp` without `signals` send no {signal}")
     };
     let recorders = "[recorders.spans]\n[recorders.users]\n[recorders.lifecycle]\n[backends.otlp]\n";
     let json = format!("{recorders}[backends.json]\n");

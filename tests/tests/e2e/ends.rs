@@ -257,7 +257,7 @@ fn several_processes_are_told_once() {
     run.signal(Signal::TERM);
     assert_eq!(run.wait(SLOW), Exit::Code(0));
     assert!(!has_members(&scene), "{}", run.stderr());
-    assert!(!run.stderr().contains("the processes that the command has left"), "{}", run.stderr());
+    assert!(!run.stderr().contains("the processes that the command left behind"), "{}", run.stderr());
     let lines = scene.lines();
     lines.check_figures(&scene.witnessed());
     assert_eq!(lines.report().telemetry["complete"], true, "{:?}", lines.report());

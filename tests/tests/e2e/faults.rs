@@ -133,7 +133,7 @@ fn taken_in_part() {
     each(Fault::Partial(1, "too-old"), 1, |protocol, signal, outcome| {
         let said = &outcome.said;
         assert_eq!(outcome.answers(), ["partial"], "{protocol}, {signal}: {said}");
-        assert!(said.contains(&format!("the receiver refused 1 of {}: too-old", items(signal))), "{said}");
+        assert!(said.contains(&format!("the receiver rejected 1 of {}: too-old", items(signal))), "{said}");
         assert!(said.contains("rejected by the receiver"), "{said}");
     });
 }

@@ -71,7 +71,7 @@ fn it_panics() {
     ltel.says("listening on", SOON);
     a_run(&scene);
     scene.reported(1);
-    ltel.says("backend `names` panicked, and what it is given from now on is lost: assertion", SOON);
+    ltel.says("backend `names` panicked, and everything it is given from now on is lost: assertion", SOON);
     ltel.signal(rustix::process::Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(1), "{}", ltel.stderr());
     let said = ltel.stderr();

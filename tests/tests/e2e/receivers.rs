@@ -40,7 +40,7 @@ fn an_endpoint_of_the_environment() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
     let endpoint = format!("localhost:{}", agent.grpc);
-    let off = "OTEL_SDK_DISABLED: `true`, so backends of type `otlp` send nothing";
+    let off = "OTEL_SDK_DISABLED is `true`: backends of type `otlp` send nothing";
     for (session, more, sent) in [
         ("all", None, [true, true, true]),
         ("no-traces", Some(("OTEL_TRACES_EXPORTER", "none")), [true, false, true]),
@@ -97,7 +97,10 @@ fn an_endpoint_of_the_environment_that_speaks_no_tls() {
     client.finish();
     assert_eq!(ltel.wait(SOON), Exit::Code(1), "telemetry was lost");
     let said = ltel.stderr();
-    assert!(said.contains("a receiver without TLS wants http://, or `OTEL_EXPORTER_OTLP_INSECURE=true`"), "{said}");
+    assert!(
+        said.contains("for a receiver without TLS write http://, or set `OTEL_EXPORTER_OTLP_INSECURE=true`"),
+        "{said}"
+    );
     assert!(receiver.requests().is_empty(), "nothing goes there unencrypted");
 }
 

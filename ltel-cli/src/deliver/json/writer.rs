@@ -130,7 +130,9 @@ impl NamedPipe {
                 if !self.told {
                     self.told = true;
                     let (backend, path) = (&self.backend, self.path.display());
-                    tracing::warn!("backend `{backend}`: the named pipe `{path}` has no reader: lines wait for one");
+                    tracing::warn!(
+                        "backend `{backend}`: nothing reads the named pipe `{path}`: lines wait for a reader"
+                    );
                 }
                 Ok(false)
             }

@@ -61,7 +61,7 @@ impl PrometheusSink {
             return;
         }
         let most = self.drain.saturating_sub(Duration::from_secs(1)).min(self.keep);
-        tracing::info!("backend `{}`: waiting at most {} s for a last scrape", self.name, most.as_secs_f64());
+        tracing::info!("backend `{}`: waiting for a last scrape, at most {} s", self.name, most.as_secs_f64());
         let _ = timeout(most, scrapes.wait_for(|_| self.server.shelf.all_seen(Instant::now()))).await;
     }
 
