@@ -1,8 +1,8 @@
-//! `http`: HTTP requests, users and processes by OpenTelemetry's own names, so that dashboards and alerts which are made
-//! for any HTTP client serve a load test too. Names, units and meanings are those of the semantic conventions, version 1.42.
+//! `http`: HTTP requests, users and processes by OpenTelemetry's names, so that dashboards and alerts for any
+//! HTTP client work for a load test too. Names, units and meanings are those of the semantic conventions, version 1.42.
 //!
-//! Hand-written rather than derived: its names are the constants of the conventions' crate, and the counts of users by
-//! class are points whose number is known only when they come.
+//! Hand-written rather than derived: its names are the constants of the conventions' crate, and the number of user
+//! classes is known only at run time.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ const BYTES: &[f64] = &[
     134_217_728.0,
 ];
 
-/// The class of a user, which no convention has a name for.
+/// The class of a user, which has no name in the conventions.
 const USER_CLASS: &str = "locust.user_class";
 
 const LABELS: &[&str] = &[
@@ -77,14 +77,13 @@ const RESPONSE_SIZE: InstrumentSpec = InstrumentSpec::new(
 .named(HTTP_CLIENT_RESPONSE_BODY_SIZE)
 .buckets(BYTES);
 
-// The conventions have an up-down counter where something is counted or held, such as users or memory. Ours are gauges: a
-// sum goes on for as long as its run, and would count the users and the memory of a worker that is gone. Prometheus has
-// one type for both.
+// For counts such as users or memory, the conventions use up-down counters. Ours are gauges: a sum lives as long as its
+// run, and would include the users and the memory of a worker that has left. Prometheus has one type for both.
 const USERS: InstrumentSpec = InstrumentSpec::new(
     "users",
     InstrumentKind::Gauge,
     "{user}",
-    "Running users of the run by class; of each worker where no master tells them.",
+    "Running users of the run by class; of each worker if no master reports them.",
 )
 .named("locust.users");
 
@@ -207,7 +206,7 @@ impl Recorder for Http {
                     self.host = Some(host);
                 }
             }
-            // A master's count is that of all its workers: with theirs beside it, a sum would be twice as many.
+            // A master's count includes all its workers: adding theirs would count users twice.
             Event::Users(users) if cx.speaks_for_run() => self.users(users, cx),
             Event::Usage(usage) => {
                 let series = cx.series([Label::Absent; LABELS.len()]);
@@ -222,7 +221,7 @@ impl Recorder for Http {
 impl Http {
     #[inline]
     fn request(&mut self, request: &Request<'_>, cx: &mut Context<'_, Options>) {
-        // Another recorder may have asked for the URLs of some requests: it must not change what this one shows of them.
+        // Another recorder may have asked for the URLs of some requests: that must not change the output of this one.
         let url = if cx.options().request_url { semconv::url(request) } else { semconv::url_in_name(request) };
         if url.is_none() && !semconv::is_http_method(&request.method) {
             return;
@@ -258,7 +257,7 @@ impl Http {
     fn users(&mut self, users: &event::Users, cx: &mut Context<'_, Options>) {
         let source = cx.source().map_or(u32::MAX, |source| source.index);
         let known = self.user_classes.entry(source).or_default();
-        // A class that is no longer named has no users: a series that ended would show its last count for minutes.
+        // A class that is no longer named has no users: without a zero, its last count would stay visible for minutes.
         let vanished = known.iter().filter(|class| !users.counts.contains_key(*class)).map(|class| (class, &0));
         for (class, count) in vanished.chain(&users.counts) {
             let mut labels = [Label::Absent; LABELS.len()];

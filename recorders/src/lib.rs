@@ -1,5 +1,5 @@
-//! The recorders that every ltel has. They are written with the public API that custom recorders have, and emit the names
-//! that existing dashboards query.
+//! The built-in recorders. They use the same public API as custom recorders, and emit the names that existing
+//! dashboards query.
 
 pub mod lifecycle;
 pub mod stats;
@@ -23,7 +23,7 @@ pub use stats::Stats;
 pub use system::System;
 pub use users::UsersRecorder;
 
-/// The instrumentation scope (meter) of the built-in recorders, as existing dashboards know it.
+/// The instrumentation scope (meter) of the built-in recorders, which existing dashboards query.
 pub const SCOPE: &str = "locust_telemetry";
 
 /// All built-in recorders. Add your own with [`Registry::with`].

@@ -14,7 +14,7 @@ const CPU_WARNING: &str = "locust.tl.event.cpu.warning";
 #[derive(Debug, Recorder)]
 #[recorder(
     on = [TestStart, TestStop, SpawningComplete, CpuWarning],
-    // Workers start and stop with their master, which speaks for the test. Each is short of CPU on its own.
+    // Workers start and stop with their master, which reports for the test. Each process reports its own lack of CPU.
     when = |event, _, cx| cx.speaks_for_run() || matches!(event, Event::CpuWarning(_)),
     labels(event = |event| name(event), user_count = |event| user_count(event)),
     scope = "locust_telemetry",

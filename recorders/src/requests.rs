@@ -1,4 +1,4 @@
-//! `requests`: how many requests there are, and their response times, by endpoint, method and status.
+//! `requests`: the number of requests and their response times, by endpoint, method and status.
 
 use ltel_core::prelude::*;
 use serde::Deserialize;
@@ -16,15 +16,15 @@ const BUCKETS: &[f64] = &[
 #[derive(Debug, Recorder)]
 #[recorder(
     on = Request,
-    // Locust's clients report status 0 where no response came.
+    // Locust's clients report status 0 if there was no response.
     labels(endpoint = name, method, status_code = |request| request.status_code.filter(|code| *code > 0)),
     options = Options,
     scope = "locust_telemetry",
 )]
 pub struct Requests {
     /// Requests, with and without a response time.
-    // Neither counter has the label `metric`, which holds the name of a histogram: with it, one could not be divided by the
-    // other in PromQL.
+    // The counters do not have the label `metric`, which holds the name of a histogram: with it, PromQL could not divide one
+    // by the other.
     #[counter(name = "locust.tl.request.metric.requests", unit = "{request}")]
     all: Counter,
 

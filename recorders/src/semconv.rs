@@ -1,5 +1,5 @@
-//! What OpenTelemetry's semantic conventions for HTTP clients say of a request: whether it is HTTP at all, and the values
-//! of attributes that are more than a field of Locust's event.
+//! OpenTelemetry's semantic conventions for HTTP clients: whether a request is HTTP, and the attributes that are not
+//! just a field of Locust's event.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,16 +10,16 @@ use url::Url;
 /// The methods that the conventions know by default. Method names are case-sensitive.
 const METHODS: [&str; 10] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
 
-/// What stands in the conventions for a value outside a known set.
+/// The value that the conventions use for anything outside a known set.
 const OTHER: &str = "_OTHER";
 
-/// Whether it is an HTTP request: its method is one of HTTP's, or its URL says so. Locust's clients for other protocols
-/// report what they do as requests too.
+/// Whether it is an HTTP request: it has an HTTP method or an HTTP URL. Locust's clients for other protocols
+/// report requests too.
 pub(crate) fn is_http(request: &Request<'_>) -> bool {
     is_http_method(&request.method) || url(request).is_some()
 }
 
-/// Whether it is a method that the conventions know.
+/// Whether the conventions know this method.
 pub(crate) fn is_http_method(method: &str) -> bool {
     METHODS.contains(&method)
 }
@@ -29,13 +29,13 @@ pub(crate) fn http_method(method: &str) -> &'static str {
     METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
 }
 
-/// `http.response.status_code`: absent where no response came, for which Locust's clients report 0.
+/// `http.response.status_code`: absent if there was no response, for which Locust's clients report 0.
 pub(crate) fn status_code(request: &Request<'_>) -> Option<u16> {
     request.status_code.filter(|code| *code > 0)
 }
 
 /// `error.type`, for requests that Locust counts as failed and for no others: the status code if that is an error's, else
-/// the class of the exception. A test may accept a 404, or refuse a 200: its verdict counts, not the status.
+/// the class of the exception. A test may accept a 404 or fail a 200: the test decides, not the status.
 pub(crate) fn error_type<'a>(request: &'a Request<'_>) -> Option<&'a str> {
     let error = request.error.as_ref()?;
     let status = request.status_code.filter(|code| *code >= 400).and_then(digits);
@@ -43,13 +43,13 @@ pub(crate) fn error_type<'a>(request: &'a Request<'_>) -> Option<&'a str> {
     Some(status.unwrap_or(class))
 }
 
-/// The absolute HTTP URL of a request: the event's own where a recorder asked for it, else that in its name.
+/// The absolute HTTP URL of a request: from the event if a recorder asked for it, else from its name.
 pub(crate) fn url<'a>(request: &'a Request<'_>) -> Option<&'a str> {
     request.url().filter(|url| is_http_url(url)).or_else(|| url_in_name(request))
 }
 
-/// The name of a request if it is an absolute HTTP URL: `FastHttpUser` names those so that go elsewhere than to the host
-/// under test.
+/// The name of a request if it is an absolute HTTP URL: `FastHttpUser` uses the URL as the name of requests to other
+/// hosts than the one under test.
 pub(crate) fn url_in_name<'a>(request: &'a Request<'_>) -> Option<&'a str> {
     Some(&*request.name).filter(|name| is_http_url(name))
 }
@@ -59,8 +59,8 @@ fn is_http_url(url: &str) -> bool {
     begins("http://") || begins("https://")
 }
 
-/// A URL, absolute or not, as it may be shown (`url.full`): without its user and password, and without the signatures that the
-/// conventions name, which are keys to what the URL stands for.
+/// A URL, absolute or not, that is safe to show (`url.full`): without user and password, and without the signatures that the
+/// conventions name, which grant access.
 pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
     const SECRET: [&str; 4] = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"];
     const REDACTED: &str = "REDACTED";
@@ -71,7 +71,7 @@ pub(crate) fn without_secrets(url: &str) -> Cow<'_, str> {
     let rest = &url[origin.len()..];
     let (path, query) = rest.find('?').map_or((rest, None), |at| (&rest[..at], Some(&rest[at + 1..])));
     let mut safe = String::with_capacity(url.len());
-    // A name of Locust's can be any text: only what stands in the place of a user is one.
+    // A Locust name can be any text: only the user part of a URL is redacted.
     let user = origin.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
     if let Some((scheme, (user, host))) = user {
         safe.push_str(scheme);
@@ -141,17 +141,17 @@ impl Server {
     }
 }
 
-/// The servers of URLs, each parsed once: a URL whose server is known costs a look-up and no allocation.
+/// The servers of URLs, each parsed once: a known server costs one look-up and no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
     index: HashMap<Box<str>, usize>,
     parsed: Vec<Option<Server>>,
-    // The latest that found no place in the index.
+    // The last server that did not fit into the index.
     spare: Option<Server>,
 }
 
 impl Servers {
-    /// How many are kept. Bounded: URLs are whatever a test asks for.
+    /// How many are kept. Bounded: a test may request any URLs.
     const LIMIT: usize = 1_000;
 
     /// The server of an absolute HTTP URL.
@@ -171,7 +171,7 @@ impl Servers {
     }
 }
 
-/// The beginning of a URL that decides about its server: `scheme://authority`.
+/// The part of a URL that determines its server: `scheme://authority`.
 fn origin(url: &str) -> Option<&str> {
     let authority = url.find("://")? + "://".len();
     // The URL standard lets `\` end an HTTP URL's authority too.
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn http_is_told_by_method_or_url() {
+    fn http_is_recognized_by_method_or_url() {
         for (method, url, expected) in [
             ("GET", None, true),
             ("get", None, false),
@@ -226,7 +226,7 @@ mod tests {
             (Some(200), "CatchResponseError", "CatchResponseError"),
             (Some(0), "ConnectionError", "ConnectionError"),
             (None, "TimeoutError", "TimeoutError"),
-            // No status that HTTP has.
+            // Not an HTTP status.
             (Some(40_000), "HTTPError", "HTTPError"),
             (None, "", OTHER),
         ] {

@@ -1,5 +1,5 @@
-//! `spans`: a client span per request, whatever the client, and a span per execution of a task. A load test has the system
-//! under test join its traces, and each slow request is found in both.
+//! `spans`: a client span per request, for every client, and a span per execution of a task. The system under test can
+//! join the traces, so that each slow request is found in both.
 //!
 //! Hand-written rather than derived: the derive makes no spans.
 
@@ -23,10 +23,10 @@ use serde::de::{Deserializer, Error};
 
 use crate::semconv::{self, Servers};
 
-// What Locust knows, and no convention has a name for.
+// Attributes of Locust without a name in the semantic conventions.
 const REQUEST_TYPE: &str = "locust.request_type";
 const REQUEST_NAME: &str = "locust.request_name";
-// In bytes, after decompression: not what the conventions call the size of a body.
+// In bytes, after decompression: the conventions define the size of a body differently.
 const RESPONSE_LENGTH: &str = "locust.response_length";
 const USER_CLASS: &str = "locust.user_class";
 const TASK_NAME: &str = "locust.task_name";
@@ -35,13 +35,13 @@ const TESTPLAN: &str = "locust.testplan";
 const SOURCE: &str = "locust.source";
 const SOURCE_ID: &str = "locust.source_id";
 
-/// A span per request, and if wished per task, joined by the system under test.
+/// A span per request and optionally per task, joined by the system under test.
 #[derive(Debug)]
 pub struct Spans {
     scope: InstrumentationScope,
     servers: Servers,
     ids: Ids,
-    // The values of attributes that all spans of a run and a source share, by the index of the source.
+    // Attribute values that all spans of a run and source share, by the index of the source.
     run: Option<(StringValue, StringValue)>,
     sources: Vec<Option<(StringValue, StringValue)>>,
 }
@@ -57,7 +57,7 @@ pub struct Options {
     /// Whether requests of `HttpUser` and `FastHttpUser` carry a W3C `traceparent`, so that the system under test joins.
     #[serde(default = "yes")]
     pub propagate: bool,
-    /// Whether each execution of a task has a span, which its requests have for a parent.
+    /// Whether each execution of a task has a span, the parent of its requests.
     #[serde(default)]
     pub tasks: bool,
     /// Which requests have a span even if their trace is not sampled.
@@ -65,7 +65,7 @@ pub struct Options {
     pub keep: Keep,
 }
 
-/// Which requests have a span even if their trace is not sampled, and the tasks above them; the system under test has been
+/// Which requests have a span even if their trace is not sampled, with the tasks above them. The system under test is
 /// told that the trace is not sampled.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,7 +103,7 @@ fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     if (0.0..=1.0).contains(&ratio) {
         Ok(ratio)
     } else {
-        Err(D::Error::custom(format!("a ratio is between 0 (no trace) and 1 (every trace); got {ratio}")))
+        Err(D::Error::custom(format!("the ratio must be between 0 (no trace) and 1 (every trace); got {ratio}")))
     }
 }
 
@@ -128,7 +128,7 @@ impl Recorder for Spans {
 
     const SPEC: &'static Spec = &Spec {
         name: "spans",
-        description: "A span per request, and if wished per task, joined by the system under test (W3C traceparent).",
+        description: "A span per request and optionally per task, joined by the system under test (W3C traceparent).",
         scope: crate::SCOPE,
         per: Per::Source,
         labels: &[],
@@ -137,7 +137,7 @@ impl Recorder for Spans {
         spans: &[
             SpanSpec {
                 name: "{method} {name}",
-                description: "A request, of kind client; its event `exception` says why it failed.",
+                description: "A request, of kind client; its event `exception` has the error.",
                 attributes: &[
                     HTTP_REQUEST_METHOD,
                     HTTP_REQUEST_METHOD_ORIGINAL,
@@ -163,7 +163,7 @@ impl Recorder for Spans {
                 attributes: &[TASK_NAME, USER_CLASS, ERROR_TYPE, RUN_ID, TESTPLAN, SOURCE, SOURCE_ID],
             },
         ],
-        // What it needs, its options say.
+        // Its needs depend on its options.
         needs: Needs::NONE,
     };
 
@@ -197,8 +197,8 @@ impl Recorder for Spans {
                 if !sampled && options.ratio < 1.0 && !options.keeps(request) {
                     return;
                 }
-                // Without ids it was reported before Locust knew that it is to be traced, or by a client that knows no
-                // traces. Nobody else has heard of it, so they can be made here.
+                // Without ids it was reported before Locust enabled traces, or by a client without
+                // traces. No other system knows it, so the ids can be made here.
                 let context = known.unwrap_or_else(|| self.ids.next(cx));
                 let span = self.request(request, &context, cx);
                 cx.emit_span(span);
@@ -217,7 +217,7 @@ impl Recorder for Spans {
 impl Spans {
     fn request(&mut self, request: &Request<'_>, context: &TraceContext, cx: &Context<'_, Options>) -> SpanData {
         let times = (Timestamp::from_secs(request.start_time), Timestamp::from_secs(request.end_time()));
-        // By the conventions a span is named by method and template; what HTTP does not know is named by Locust alike.
+        // By the conventions a span is named by method and template; other requests are named in the same way.
         let shown = semconv::without_secrets(&request.name);
         let name = format!("{} {shown}", request.method).into();
         let mut span = trace::span(context, SpanKind::Client, name, times, &self.scope);
@@ -270,7 +270,7 @@ impl Spans {
         span
     }
 
-    /// Run and source, whose texts are shared by all spans.
+    /// Run and source; all spans share their texts.
     fn context(&mut self, attributes: &mut Vec<KeyValue>, cx: &Context<'_, Options>) {
         let shared = |text: &str| StringValue::from(Arc::<str>::from(text));
         let (run_id, testplan) = self.run.get_or_insert_with(|| (shared(&cx.run().run_id), shared(&cx.run().testplan)));
@@ -293,9 +293,9 @@ fn text(name: &'static str, value: &str) -> KeyValue {
     KeyValue::new(name, value.to_owned())
 }
 
-/// Marks a span as failed, with the exception as an event of it.
+/// Marks a span as failed, with the exception as a span event.
 fn fail(span: &mut SpanData, error: &RequestError<'_>, error_type: String) {
-    // What the status code says already, the description is not to repeat.
+    // The description must not repeat the status code.
     let description = if error_type.starts_with(|c: char| c.is_ascii_digit()) { "" } else { &*error.text };
     span.status = Status::error(description.to_owned());
     span.attributes.push(KeyValue::new(ERROR_TYPE, Value::from(error_type)));
@@ -313,7 +313,7 @@ impl Ids {
         let part = |which: u8| {
             let mut hasher = DefaultHasher::new();
             (&cx.run().run_id, cx.run().begun.wall.as_nanos(), self.0, which).hash(&mut hasher);
-            // No id is zero.
+            // An id must not be zero.
             hasher.finish().max(1)
         };
         TraceContext {

@@ -1,4 +1,4 @@
-//! `system`: what the Locust processes use of their hosts. A load generator that is short of it measures itself.
+//! `system`: the resources that the Locust processes use. An overloaded load generator measures itself.
 
 use ltel_core::prelude::*;
 

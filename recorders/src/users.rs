@@ -7,12 +7,12 @@ use ltel_core::prelude::*;
 #[recorder(
     on = Users,
     name = "users",
-    // A master's count is that of all its workers: with theirs beside it, a sum over the sources would be twice as many.
+    // A master's count includes all its workers: a sum over all sources would count users twice.
     when = |_, _, cx| cx.speaks_for_run(),
     scope = "locust_telemetry",
 )]
 pub struct UsersRecorder {
-    /// Running users of the run; of each worker where no master tells them.
+    /// Running users of the run; of each worker if no master reports them.
     #[gauge(name = "locust.tl.user.metric.count", unit = "1", value = total)]
     count: Gauge<u64>,
 }

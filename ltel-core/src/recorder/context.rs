@@ -1,4 +1,4 @@
-//! What a recorder has at hand besides the event.
+//! What a recorder can use besides the event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::trace::SpanData;
 
 use super::{Emitted, Per};
 
-/// What a recorder has at hand besides the event: the second argument of [`super::Recorder::record`], and the third of a
+/// What a recorder can use besides the event: the second argument of [`super::Recorder::record`], and the third of a
 /// closure of a derived recorder. There, it has the recorder's `#[state]` too.
 ///
 /// ```
@@ -48,17 +48,17 @@ pub struct Context<'a, O, S = NoState> {
     now: Now,
     complete: bool,
     options: &'a O,
-    // What is being seen; nothing in `tick` and `finish`.
+    // The current event; `None` in `tick` and `finish`.
     event: Option<Event<'a>>,
     writer: Option<Writer<'a>>,
 }
 
-/// The place of a `#[state]` that a recorder does not have. A hand-written recorder keeps what it needs in `self`.
+/// Stands for the `#[state]` of a recorder that has none. A hand-written recorder keeps its state in `self`.
 #[derive(Clone, Copy, Debug)]
 pub struct NoState;
 
-/// What a context writes to. A closure that computes a label has none: its label may borrow from the run or the state while
-/// the series is looked up. It has its context shared besides, and all that writes takes `&mut self`.
+/// What a context writes to. The context of a closure that computes a label has no writer: the label may borrow from the
+/// run or the state during the look-up of the series. That context is shared, and all methods that write take `&mut self`.
 #[derive(Debug)]
 struct Writer<'a> {
     per: Per,
@@ -114,25 +114,25 @@ impl<'a, O, S> Context<'a, O, S> {
         self.source.map(|s| &**s)
     }
 
-    /// Whether the event is from the process that speaks for the run: the master or the only one; in a run that has neither,
-    /// each worker. What all processes report alike, or what the master sums up, is then seen once per run.
+    /// Whether the event is from the process that reports for the run: the master or the only process; in a run without
+    /// either, each worker. Use it to count once per run what all processes report, or what the master sums up.
     pub fn speaks_for_run(&self) -> bool {
         self.run.is_told_by(self.source())
     }
 
-    /// The time now by the wall clock, for stamps: it may jump. An event's own time is [`Event::time`].
+    /// The current wall-clock time, for timestamps: it may jump. An event's own time is [`Event::time`].
     pub const fn now(&self) -> Timestamp {
         self.now.wall
     }
 
-    /// How long ltel has known the run, by a clock that never jumps: for what measures.
+    /// How long ltel has known the run, by a clock that never jumps: for measuring.
     pub const fn elapsed(&self) -> Duration {
         self.now.since(self.run.begun)
     }
 
-    /// In `finish`, whether nothing of the run is missing: each of its sources has said that it is done, and each request was
-    /// seen. False before that. What a recorder emits in `finish` of a run that is not complete carries `complete: false`
-    /// without its doing.
+    /// In `finish`, whether nothing of the run is missing: each of its sources is done, and each request was
+    /// seen. False before that. Records emitted in `finish` of a run that is not complete automatically carry
+    /// `complete: false`.
     pub const fn is_complete(&self) -> bool {
         self.complete
     }
@@ -142,8 +142,8 @@ impl<'a, O, S> Context<'a, O, S> {
         self.options
     }
 
-    /// The series of these label values: as many as [`super::Spec::labels`], in that order. One look-up; a series that is
-    /// known costs no allocation. Beyond the recorder's `series_limit` all new series are one, the overflow series.
+    /// The series with these label values, in the number and order of [`super::Spec::labels`]. One look-up, without an
+    /// allocation if the series exists. Beyond the recorder's `series_limit`, all new label values share the overflow series.
     #[inline]
     pub fn series<const N: usize>(&mut self, labels: [Label<'_>; N]) -> Series<'_> {
         let source = self.source();
@@ -155,8 +155,8 @@ impl<'a, O, S> Context<'a, O, S> {
         series.get(source, &labels)
     }
 
-    /// Emits a structured event. It carries the source of the event that is being seen, and its place in its trace,
-    /// unless it has them.
+    /// Emits a structured event. It gets the source and the trace context of the current event,
+    /// unless it has its own.
     pub fn emit(&mut self, mut record: Record) {
         if record.source.is_none() {
             record.source = self.source.cloned();
@@ -177,14 +177,14 @@ impl<'a, O, S> Context<'a, O, S> {
         self.writer().out.spans.push(span);
     }
 
-    /// Emits the figures of the run, for people.
+    /// Emits the figures of the run.
     pub fn emit_figures(&mut self, figures: RunFigures) {
         self.writer().out.figures.push(figures);
     }
 
     #[inline]
     fn writer(&mut self) -> &mut Writer<'a> {
-        // Only the context of a label has none, and that is shared.
+        // Only the context of a label has no writer, and that context is shared.
         self.writer.as_mut().expect("a context that can be changed has a writer")
     }
 }

@@ -1,4 +1,4 @@
-//! A recorder at work in one run, whatever its type.
+//! An active recorder in one run, with its type erased.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub struct Emitted {
     pub records: Vec<Record>,
     /// Spans.
     pub spans: Vec<SpanData>,
-    /// The figures of the run, for people.
+    /// The figures of the run.
     pub figures: Vec<RunFigures>,
-    /// What it does that its spec does not say; each difference once per run.
+    /// Differences between what it does and its spec; each once per run.
     pub mismatches: Vec<SpecMismatch>,
 }
 
@@ -36,16 +36,16 @@ impl Emitted {
     }
 }
 
-/// Where and when an event happened.
+/// The source and the time of an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// The source, where there is one.
+    /// The source, if there is one.
     pub source: Option<&'a Arc<SourceInfo>>,
     /// The time now.
     pub now: Now,
 }
 
-/// A recorder instance at work in one run, whatever its type.
+/// An active recorder in one run, with its type erased.
 pub trait AnyRecorder: Send + fmt::Debug {
     /// Records one event.
     fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted);
@@ -55,9 +55,9 @@ pub trait AnyRecorder: Send + fmt::Debug {
     fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted);
     /// The run is over; `complete` if nothing of it is missing.
     fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted);
-    /// The source with this index is gone: its gauges end.
+    /// The source with this index has disconnected: its gauges end.
     fn source_gone(&mut self, source: u32);
-    /// How many events found the series limit reached.
+    /// How many events went to the overflow series.
     fn overflowed(&self) -> u64;
 }
 
@@ -118,12 +118,12 @@ struct Instance<R: Recorder> {
     gauges: Vec<Arc<dyn ForgetSource>>,
     run: Arc<RunInfo>,
     check: SpecCheck,
-    // Found while it was built, and not told yet.
+    // Found while it was built, and not reported yet.
     of_build: Vec<SpecMismatch>,
 }
 
 impl<R: Recorder> Instance<R> {
-    /// Holds what the recorder has emitted against its spec, from these numbers of records and spans on.
+    /// Compares what the recorder has emitted with its spec, starting at these indices of records and spans.
     fn check(&mut self, (records, spans): (usize, usize), out: &mut Emitted) {
         let Self { check, of_build, series, .. } = self;
         for mismatch in of_build.drain(..).chain(series.take_mismatch()) {
@@ -137,7 +137,7 @@ impl<R: Recorder> Instance<R> {
         }
     }
 
-    // The recorder, and what it has at hand.
+    // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
         let Self { recorder, options, series, run, .. } = self;
         let cx = Context::new((run, &**options), (origin.source, origin.now), (R::SPEC.per, series, out));

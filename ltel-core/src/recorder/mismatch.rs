@@ -1,5 +1,5 @@
-//! What a recorder builds or emits that its spec does not have. The spec is what people plan with: `ltel-cli recorders` lists
-//! it, and the configuration routes by it. So a difference is said: [`crate::replay`] panics, a run reports an error once.
+//! What a recorder builds or emits that its spec does not list. People rely on the spec: `ltel-cli recorders` lists it, and
+//! the configuration routes by it. So a difference is reported: [`crate::replay`] panics, a run reports an error once.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -11,7 +11,7 @@ use super::Spec;
 use crate::record::Record;
 use crate::trace::SpanData;
 
-// Bounded: a recorder may make up names without end.
+// Bounded: a recorder may make any number of names.
 const MOST: usize = 64;
 const MOST_SHAPES: usize = 1_024;
 
@@ -20,7 +20,9 @@ const MOST_SHAPES: usize = 1_024;
 #[non_exhaustive]
 pub enum SpecMismatch {
     /// An instrument that the spec does not list.
-    #[error("`build` asks for the instrument `{0}`, but `Spec::instruments` does not list it as it is built")]
+    #[error(
+        "`build` asks for the instrument `{0}`, but `Spec::instruments` does not contain the same `InstrumentSpec`"
+    )]
     Instrument(String),
     /// An instrument of another kind than the spec says.
     #[error("`build` makes a {built} of the instrument `{name}`, but its `InstrumentSpec` says {listed}")]
@@ -64,13 +66,13 @@ pub enum SpecMismatch {
     },
 }
 
-/// Holds what one instance emits against the spec.
+/// Compares what one instance emits with the spec.
 #[derive(Debug)]
 pub(super) struct SpecCheck {
     spec: &'static Spec,
     instance: String,
     hasher: DefaultHashBuilder,
-    // Names and fields that have passed, by hash: each kind of record and span is compared once.
+    // Hashes of names and fields that match: each kind of record and span is compared once.
     passed: HashSet<u64>,
     said: HashSet<SpecMismatch>,
 }
@@ -81,7 +83,7 @@ impl SpecCheck {
         Self { spec, instance: instance.to_owned(), hasher: DefaultHashBuilder::default(), passed, said }
     }
 
-    /// Adds a mismatch that has not been said before.
+    /// Adds a mismatch that has not been reported before.
     pub(super) fn say(&mut self, mismatch: SpecMismatch, out: &mut Vec<SpecMismatch>) {
         if self.said.len() < MOST && self.said.insert(mismatch.clone()) {
             out.push(mismatch);
@@ -143,7 +145,7 @@ impl SpecCheck {
     }
 }
 
-/// Whether a name is of this form: what varies stands in `{}`.
+/// Whether a name has this form: `{}` encloses the variable parts.
 fn fits(form: &str, name: &str) -> bool {
     let mut texts = form.split('{').map(|part| part.split_once('}').map_or(part, |(_, text)| text));
     let Some(mut rest) = texts.next().and_then(|first| name.strip_prefix(first)) else { return false };

@@ -1,7 +1,7 @@
-//! Recorders: what turns events into telemetry. A recorder declares what it emits ([`Spec`]), builds its instruments
+//! Recorders turn events into telemetry. A recorder declares what it emits ([`Spec`]), builds its instruments
 //! once per run, and sees every event of the run.
 //!
-//! It never knows which backends there are: the same calls feed all of them.
+//! It does not know which backends exist: the same calls feed all of them.
 
 mod spec;
 mod context;
@@ -21,7 +21,7 @@ pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory}
 pub use self::mismatch::SpecMismatch;
 pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, SpanSpec, Spec};
 
-/// What turns events into telemetry.
+/// Turns events into telemetry.
 pub trait Recorder: Sized + Send + 'static {
     /// What a user can set in the recorder's table of the configuration. [`NoOptions`] if nothing.
     type Options: DeserializeOwned + Send + Sync + 'static;
@@ -29,7 +29,7 @@ pub trait Recorder: Sized + Send + 'static {
     /// What it emits.
     const SPEC: &'static Spec;
 
-    /// The interval of its ticks where the configuration says none; if absent, that of its backends.
+    /// The interval of its ticks if the configuration sets none; if absent, that of its backends.
     const EVERY: Option<Duration> = None;
 
     /// What it needs of Locust with these options.

@@ -6,7 +6,7 @@ use crate::wire::{Features, TraceFeatures};
 /// What a recorder emits. Constant, so that it can be listed without running anything.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
-    /// The recorder's type, as the configuration names it: `snake_case`.
+    /// The recorder's type in the configuration, in `snake_case`.
     pub name: &'static str,
     /// One sentence for people.
     pub description: &'static str,
@@ -26,10 +26,10 @@ pub struct Spec {
     pub needs: Needs,
 }
 
-/// Whether the sources of a run are told apart.
+/// Whether each source of a run has its own series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Per {
-    /// Each Locust process has series of its own, with the labels `source` and `source_id`.
+    /// Each Locust process has its own series, with the labels `source` and `source_id`.
     #[default]
     Source,
     /// The processes of a run share their series.
@@ -52,16 +52,16 @@ pub struct Needs {
     /// [`crate::event::Extra::request_length`].
     pub request_length: bool,
     /// [`crate::event::Request::trace`], with [`crate::event::Extra::url`] and [`crate::event::Extra::user_class`] of each
-    /// request that has a place in a trace. One configuration has one answer: Locust decides it once for all.
+    /// request with trace ids. There is one setting for the whole configuration: Locust decides once for all recorders.
     pub trace: Option<TraceFeatures>,
 }
 
 impl Needs {
-    /// Nothing beyond the plain events.
+    /// Only the plain events.
     pub const NONE: Self =
         Self { usage: false, url: false, user_class: false, context: false, request_length: false, trace: None };
 
-    /// Adds these needs to what is asked of the plugin.
+    /// Adds these needs to the features requested from the plugin.
     pub fn add_to(self, features: &mut Features) {
         features.url |= self.url;
         features.user_class |= self.user_class;
@@ -81,7 +81,7 @@ pub struct InstrumentSpec {
     pub field: &'static str,
     /// Its name; if absent, `<name of the recorder's table>.<field>`.
     pub name: Option<&'static str>,
-    /// What kind it is.
+    /// Its kind.
     pub kind: InstrumentKind,
     /// Its unit, in UCUM: `ms`, `By`, `1`, `{request}`.
     pub unit: &'static str,
@@ -97,12 +97,12 @@ impl InstrumentSpec {
     /// An instrument without buckets and constant labels, named after its field.
     ///
     /// # Panics
-    /// If the name of a metric cannot end with the field: in a constant, that is an error of the compiler.
+    /// If the name of a metric cannot end with the field; in a constant, this is a compile error.
     #[must_use]
     pub const fn new(field: &'static str, kind: InstrumentKind, unit: &'static str, description: &'static str) -> Self {
         assert!(
             ends_metric_names(field),
-            "not a valid field of an instrument: use ASCII letters, digits, `_`, `.`, `-` and `/`, at most 55"
+            "invalid field name of an instrument: use ASCII letters, digits, `_`, `.`, `-` and `/`, at most 55"
         );
         Self { field, name: None, kind, unit, description, buckets: &[], attributes: &[] }
     }
@@ -110,12 +110,12 @@ impl InstrumentSpec {
     /// Gives it a name that does not depend on the configuration.
     ///
     /// # Panics
-    /// If OpenTelemetry does not allow the name ([`is_metric_name`]): in a constant, that is an error of the compiler.
+    /// If OpenTelemetry does not allow the name ([`is_metric_name`]): in a constant, this is a compile error.
     #[must_use]
     pub const fn named(mut self, name: &'static str) -> Self {
         assert!(
             is_metric_name(name),
-            "not a valid name of a metric: use ASCII letters, digits, `_`, `.`, `-` and `/`, starting with a letter"
+            "invalid metric name: use ASCII letters, digits, `_`, `.`, `-` and `/`, starting with a letter"
         );
         self.name = Some(name);
         self
@@ -142,7 +142,7 @@ impl InstrumentSpec {
     }
 }
 
-/// The kinds of instruments, as OpenTelemetry has them.
+/// The kinds of instruments, as in OpenTelemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstrumentKind {
     /// Only grows.
@@ -156,7 +156,7 @@ pub enum InstrumentKind {
 }
 
 impl InstrumentKind {
-    /// Its name in lists for people.
+    /// Its display name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -175,14 +175,14 @@ pub struct RecordSpec {
     pub name: &'static str,
     /// One sentence for people.
     pub description: &'static str,
-    /// The fields it can carry beyond the context, with what varies in a name in `{}`: `percentile_{p}`.
+    /// The fields that it can carry besides the context, with variable parts of names in `{}`: `percentile_{p}`.
     pub fields: &'static [&'static str],
 }
 
 /// One kind of span that a recorder emits.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanSpec {
-    /// Its name, with what varies in `{}`.
+    /// Its name, with variable parts in `{}`.
     pub name: &'static str,
     /// One sentence for people.
     pub description: &'static str,

@@ -1,4 +1,4 @@
-//! Events to replay: one function per kind, and what can be said of each.
+//! Events to replay: one function per kind, and methods that set its details.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::trace::TraceContext;
 
-/// A request that passed, without a response time, a status or a body.
+/// A successful request, without a response time, a status or a body.
 ///
 /// ```
 /// use ltel_core::replay::{Replay, request, worker};
@@ -101,7 +101,7 @@ impl ReplayEvent<Request<'static>> {
         self
     }
 
-    /// Its place in its trace.
+    /// Its trace context.
     #[must_use]
     pub fn trace(mut self, trace: TraceContext) -> Self {
         let extra = self.extra();
@@ -117,7 +117,7 @@ impl ReplayEvent<Request<'static>> {
     }
 }
 
-/// One execution of a task that a user of this class has ended, in no time.
+/// One execution of a task by a user of this class, with a duration of zero.
 #[must_use]
 pub fn task(
     user_class: impl Into<Cow<'static, str>>,
@@ -171,7 +171,7 @@ impl ReplayEvent<TestStart> {
         self
     }
 
-    /// Seconds the test shall run.
+    /// The run time of the test, in seconds.
     #[must_use]
     pub const fn run_time(mut self, secs: f64) -> Self {
         self.event.run_time = Some(secs);
@@ -199,19 +199,19 @@ pub fn test_stop() -> ReplayEvent<TestStop> {
     ReplayEvent::new(TestStop::default())
 }
 
-/// All users are spawned, so many.
+/// All users are spawned: this number of them.
 #[must_use]
 pub fn spawning_complete(user_count: u64) -> ReplayEvent<SpawningComplete> {
     ReplayEvent::new(SpawningComplete { user_count, ..SpawningComplete::default() })
 }
 
-/// A Locust process is short of CPU, at so many percent of a core.
+/// A Locust process is short of CPU, at this percentage of a core.
 #[must_use]
 pub fn cpu_warning(cpu_usage: f64) -> ReplayEvent<CpuWarning> {
     ReplayEvent::new(CpuWarning { cpu_usage, ..CpuWarning::default() })
 }
 
-/// A Locust process uses nothing, unless more is said.
+/// The usage of a Locust process: zero, unless set.
 #[must_use]
 pub fn usage() -> ReplayEvent<Usage> {
     ReplayEvent::new(Usage::default())
@@ -241,7 +241,7 @@ impl ReplayEvent<Usage> {
     }
 }
 
-/// So many users are running, by the name of their class.
+/// The number of running users, by the name of their class.
 #[must_use]
 pub fn users(counts: &[(&str, u64)]) -> ReplayEvent<Users> {
     let counts = counts.iter().map(|&(class, count)| (class.to_owned(), count)).collect();
@@ -262,7 +262,7 @@ impl ReplayEvent<UserError> {
         self
     }
 
-    /// The task that it ended, in its trace.
+    /// The span of the task that it ended.
     #[must_use]
     pub fn trace(mut self, trace: TraceContext) -> Self {
         self.event.trace_id = Some(trace.trace_id.to_string());
@@ -279,7 +279,7 @@ pub fn reset_stats() -> ReplayEvent<ResetStats> {
 }
 
 impl ReplayEvent<ResetStats> {
-    /// Of a master: the last report of this worker that it had.
+    /// From a master: the last report that it has received from this worker.
     #[must_use]
     pub fn after_report(mut self, worker: &str, number: u64) -> Self {
         self.event.reports.get_or_insert_default().insert(worker.to_owned(), number);
@@ -292,7 +292,7 @@ pub fn report_to_master(number: u64) -> ReplayEvent<ReportToMaster> {
     ReplayEvent::new(ReportToMaster { number, ..ReportToMaster::default() })
 }
 
-/// An event of the user's own.
+/// A custom event.
 ///
 /// ```
 /// use ltel_core::replay::custom;
@@ -305,14 +305,14 @@ pub fn custom(name: &str) -> ReplayEvent<Custom> {
 }
 
 impl ReplayEvent<Custom> {
-    /// Its number.
+    /// Its value.
     #[must_use]
     pub const fn value(mut self, value: f64) -> Self {
         self.event.value = Some(value);
         self
     }
 
-    /// Something attached to it.
+    /// An attribute.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.event.attributes.insert(name.to_owned(), value.into());

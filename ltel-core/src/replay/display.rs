@@ -8,7 +8,7 @@ use super::output::{PointOut, ReplayOutput, SpanOut};
 use crate::points::PointValue;
 
 impl PointOut {
-    // The run is the replay's own, and `source` follows from `source_id`.
+    // The run is always that of the replay, and `source` follows from `source_id`.
     pub(super) fn shown_labels(&self, all: bool) -> String {
         let mut shown = Vec::new();
         for (name, value) in &self.labels {
@@ -20,7 +20,7 @@ impl PointOut {
     }
 }
 
-/// Text without quotes where it can do without.
+/// Text without quotes if none are needed.
 struct Word<'a>(&'a Value);
 
 impl fmt::Display for Word<'_> {
@@ -31,7 +31,7 @@ impl fmt::Display for Word<'_> {
             {
                 f.write_str(text)
             }
-            // `50` and not `50.0`: what a figure is, its instrument says.
+            // `50` and not `50.0`: the instrument shows the type.
             Value::Number(number) if number.is_f64() => write!(f, "{}", number.as_f64().unwrap_or(f64::NAN)),
             other => write!(f, "{other}"),
         }
@@ -135,7 +135,7 @@ impl fmt::Display for PointValue {
             write!(f, " min={min} max={max}")?;
         }
         if let Self::Histogram { bounds, bucket_counts, .. } = self {
-            // Empty buckets say nothing that the spec does not.
+            // Empty buckets add nothing to the spec.
             let bounds = bounds.iter().map(|bound| format!("<={bound}")).chain(["more".to_owned()]);
             for (bound, count) in bounds.zip(bucket_counts).filter(|(_, count)| **count > 0) {
                 write!(f, " {bound}:{count}")?;

@@ -1,4 +1,4 @@
-//! An event that is replayed, whatever its kind.
+//! An event of any kind, to be replayed.
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Request, SingleEvent, Task, single_events};
@@ -14,7 +14,7 @@ pub struct ReplayEvent<E = OwnedEvent> {
 /// An event of any kind.
 #[derive(Clone, Debug)]
 pub enum OwnedEvent {
-    /// One that travels in a frame of its own.
+    /// An event that is sent in its own frame.
     Single(SingleEvent),
     /// A request.
     Request(Request<'static>),
@@ -63,7 +63,7 @@ impl<E> ReplayEvent<E> {
 }
 
 impl<E: Into<OwnedEvent>> ReplayEvent<E> {
-    /// Forgets its kind, so that a list can hold events of several.
+    /// Erases its kind, so that a list can hold events of several kinds.
     #[must_use]
     pub fn erased(self) -> ReplayEvent {
         ReplayEvent { event: self.event.into(), source: self.source }
@@ -71,7 +71,7 @@ impl<E: Into<OwnedEvent>> ReplayEvent<E> {
 }
 
 impl OwnedEvent {
-    /// Gives the event its time and shows it.
+    /// Sets the time of the event and passes it on.
     pub(super) fn at(mut self, now: Timestamp, see: impl FnOnce(&Event<'_>)) {
         let now = now.as_secs();
         see(&match &mut self {

@@ -1,4 +1,4 @@
-//! Replays events through a recorder and shows what comes out, for tests: no sockets, no wall clock, no hash order. The
+//! Replays events through a recorder and shows its output, for tests: no sockets, no wall clock, no hash order. The
 //! output is a text ([`ReplayOutput`]'s `Display`) and a `Serialize`, so it suits `insta`'s `assert_snapshot!`,
 //! `assert_json_snapshot!` and `assert_yaml_snapshot!`.
 //!
@@ -66,7 +66,7 @@ pub const BEGIN: Timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000);
 
 const DEFAULT_SERIES_LIMIT: usize = 2_000;
 
-/// The only process of its test: the source of all events unless one says otherwise.
+/// The only process of its test: the default source of all events.
 #[must_use]
 pub fn local() -> Source {
     Source { kind: SourceKind::Local, id: "local".to_owned(), host: "host".to_owned(), pid: 1, worker_index: None }
@@ -90,7 +90,7 @@ pub fn worker(index: u32) -> Source {
     }
 }
 
-/// A recorder, and what is to happen to it. Nothing does before [`Replay::finish`].
+/// A recorder and the events to replay. They run when you call [`Replay::finish`].
 #[derive(Debug)]
 pub struct Replay {
     spec: &'static Spec,
@@ -113,13 +113,13 @@ enum Step {
 }
 
 impl Replay {
-    /// Of a recorder type with its default options, in a table of the type's name.
+    /// Creates a replay of a recorder type with its default options, in a table with the type's name.
     #[must_use]
     pub fn of<R: Recorder>() -> Self {
         Self {
             spec: R::SPEC,
             configure: |options| {
-                // The way of the configuration: the text's own errors, with their line, and those of the options' type.
+                // As for the configuration: errors of the text with their line, and errors of the type of the options.
                 let read = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
                 let keys = Keys::of::<R::Options>();
                 match keys.unknown(DeTable::parse(options)?.get_ref()).first() {
@@ -143,26 +143,26 @@ impl Replay {
         }
     }
 
-    /// The recorder's options, as they would stand in its table of the configuration.
+    /// Sets the recorder's options, as they are written in its table of the configuration.
     #[must_use]
     pub fn options(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.options);
         self
     }
 
-    /// The name of its table, if that is not its type's: `[recorders.slow_checkout]`.
+    /// Sets the name of its table, if it differs from the type: `[recorders.slow_checkout]`.
     ///
     /// # Panics
-    /// If metrics cannot be named after it: OpenTelemetry would drop them in silence.
+    /// If metrics cannot be named after it: OpenTelemetry would silently drop them.
     #[must_use]
     #[track_caller]
     pub fn named(mut self, name: &str) -> Self {
-        assert!(begins_metric_names(name), "`{name}` cannot begin the name of a metric");
+        assert!(begins_metric_names(name), "`{name}` is not a valid recorder name: metrics cannot be named after it");
         name.clone_into(&mut self.name);
         self
     }
 
-    /// The interval of its ticks, such as `"3s"`. Without it, and without an `every` of the recorder's own, there are none.
+    /// Sets the interval of its ticks, such as `"3s"`. There are no ticks without this or the recorder's own `every`.
     ///
     /// # Panics
     /// If this is not a duration, or zero.
@@ -175,14 +175,14 @@ impl Replay {
         self
     }
 
-    /// How many series it can have before new ones are one, the overflow series; 2,000 unless this says otherwise.
+    /// Sets the number of series beyond which new ones share the overflow series; 2,000 by default.
     #[must_use]
     pub const fn series_limit(mut self, limit: usize) -> Self {
         self.series_limit = limit;
         self
     }
 
-    /// The run's identity. It is `replay` of the test plan `replay` unless this says otherwise.
+    /// Sets the run's id and test plan; both are `replay` by default.
     #[must_use]
     pub fn run(mut self, run_id: &str, testplan: &str) -> Self {
         run_id.clone_into(&mut self.run.run_id);
@@ -190,15 +190,15 @@ impl Replay {
         self
     }
 
-    /// Other recorders of the configuration need this, so Locust sends it: for a recorder that uses what is there, but does not
-    /// ask for it.
+    /// Adds needs of other recorders in the configuration, which Locust then sends: for a recorder that uses data if it is
+    /// there, but does not ask for it.
     #[must_use]
     pub const fn also_needed(mut self, needs: Needs) -> Self {
         self.also_needed = needs;
         self
     }
 
-    /// The run has no master, as where the master runs without the plugin: its workers speak for it
+    /// The run has no master, as if the master ran without the plugin: its workers report for it
     /// ([`RunInfo::coordinated`]).
     #[must_use]
     pub const fn without_master(mut self) -> Self {
@@ -206,7 +206,7 @@ impl Replay {
         self
     }
 
-    /// The Locust process that the events from here on are from. One event can name its own ([`ReplayEvent::from`]).
+    /// Sets the Locust process of the events from here on. One event can name its own ([`ReplayEvent::from`]).
     ///
     /// ```
     /// # use ltel_core::prelude::*;
@@ -233,7 +233,7 @@ impl Replay {
         self
     }
 
-    /// This happens now.
+    /// Adds an event that happens now.
     #[must_use]
     pub fn event<E: Into<OwnedEvent>>(mut self, event: ReplayEvent<E>) -> Self {
         let event = event.erased();
@@ -242,13 +242,13 @@ impl Replay {
         self
     }
 
-    /// All these happen now.
+    /// Adds events that happen now.
     #[must_use]
     pub fn events<E: Into<OwnedEvent>>(self, events: impl IntoIterator<Item = ReplayEvent<E>>) -> Self {
         events.into_iter().fold(self, Self::event)
     }
 
-    /// Time passes, such as `"10s"`. The recorder ticks whenever its interval is over.
+    /// Advances the time, such as by `"10s"`. The recorder ticks at the end of each interval.
     ///
     /// # Panics
     /// If this is not a duration.
@@ -259,35 +259,35 @@ impl Replay {
         self
     }
 
-    /// A Locust process is gone: its gauges end.
+    /// A Locust process disconnects: its gauges end.
     #[must_use]
     pub fn gone(mut self, source: Source) -> Self {
         self.steps.push(Step::Gone(source));
         self
     }
 
-    /// Builds the recorder, lets everything happen, completes the run and reads what came of it.
+    /// Builds the recorder, replays everything, completes the run and returns the output.
     ///
-    /// The recorder gets only what Locust would send it: what it needs is what its options say it needs
-    /// ([`Recorder::needs`]). What was withheld, the output says.
+    /// The recorder gets only what Locust would send with the recorder's needs
+    /// ([`Recorder::needs`]). The output lists what was withheld.
     ///
     /// # Panics
-    /// If the recorder does not take its options, which [`Replay::try_finish`] says in a value; and if it builds or emits what
-    /// its spec does not have ([`crate::recorder::SpecMismatch`]).
+    /// If the recorder rejects its options, which [`Replay::try_finish`] returns as an error; and if it builds or emits what
+    /// its spec does not list ([`crate::recorder::SpecMismatch`]).
     #[must_use]
     #[track_caller]
     pub fn finish(self) -> ReplayOutput {
         let name = self.name.clone();
         match self.try_finish() {
             Ok(output) => output,
-            Err(error) => panic!("the options of `{name}`: {error}"),
+            Err(error) => panic!("invalid options of `{name}`: {error}"),
         }
     }
 
-    /// Like [`Replay::finish`]; an error is what is wrong with the options.
+    /// Like [`Replay::finish`], but returns an error if the options are wrong.
     ///
     /// # Panics
-    /// If the recorder builds or emits what its spec does not have ([`crate::recorder::SpecMismatch`]).
+    /// If the recorder builds or emits what its spec does not list ([`crate::recorder::SpecMismatch`]).
     #[track_caller]
     pub fn try_finish(self) -> Result<ReplayOutput, toml::de::Error> {
         let factory = (self.configure)(&self.options)?;
@@ -311,11 +311,11 @@ impl Replay {
     }
 }
 
-// A duration is read as the configuration reads it.
+// A duration is parsed as in the configuration.
 #[track_caller]
 fn duration(text: &str) -> Duration {
     match humantime::parse_duration(text) {
         Ok(duration) => duration,
-        Err(error) => panic!("`{text}` is not a duration, such as \"10s\": {error}"),
+        Err(error) => panic!("`{text}` is not a duration: write one such as \"10s\": {error}"),
     }
 }

@@ -1,4 +1,4 @@
-//! What a replay gives: points by name and labels, records and spans in the order in which they came.
+//! The output of a replay: points by name and labels, records and spans in the order in which they were emitted.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::recorder::Emitted;
 use crate::trace::SpanData;
 
-/// All points as they stand at the end of a replay, by name and labels, and all records in the order in which they came.
+/// All points as they stand at the end of a replay, by name and labels, and all records in the order in which they were emitted.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayOutput {
     /// The points of all instruments.
@@ -26,10 +26,10 @@ pub struct ReplayOutput {
     /// The spans.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<SpanOut>,
-    /// How many events found the series limit reached.
+    /// How many events went to the overflow series.
     #[serde(skip_serializing_if = "is_zero")]
     pub overflowed: u64,
-    /// What the recorder did not get of the events, because it does not need it, by the names of `needs(...)`.
+    /// What was withheld from the recorder because it does not ask for it, by the names of `needs(...)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<&'static str>,
 }
@@ -44,11 +44,11 @@ const fn is_zero(n: &u64) -> bool {
 pub struct PointOut {
     /// The metric's name.
     pub name: String,
-    /// Its instrument, in words.
+    /// The kind of its instrument.
     pub instrument: &'static str,
     /// Its unit.
     pub unit: String,
-    /// Its labels, those of the context included.
+    /// Its labels, including those of the context.
     pub labels: BTreeMap<String, Value>,
     /// What it holds.
     #[serde(flatten)]
@@ -64,7 +64,7 @@ pub struct RecordOut {
     pub telemetry_type: &'static str,
     /// Its name.
     pub telemetry_name: String,
-    /// How grave it is.
+    /// Its severity.
     pub severity: &'static str,
     /// The Locust process it is from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ pub struct SpanOut {
     pub trace_id: String,
     /// Its own id.
     pub span_id: String,
-    /// That of the span above it.
+    /// The id of its parent span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_span_id: Option<String>,
     /// Whether its trace is sampled.
@@ -107,7 +107,7 @@ pub struct SpanOut {
 
 impl ReplayOutput {
     pub(super) fn new(collector: &Collector, emitted: &Emitted, withheld: Vec<&'static str>, overflowed: u64) -> Self {
-        // A reader of our own that nothing has shut down.
+        // Our own reader, which nothing has shut down.
         let metrics = collector.collect().unwrap_or_default();
         let mut points: Vec<PointOut> = points::metrics(&metrics)
             .flat_map(|metric| metric.points().map(move |point| PointOut::new(&metric, point)))
@@ -122,7 +122,7 @@ impl ReplayOutput {
     /// histogram's sum.
     ///
     /// # Panics
-    /// If there is no such point, or more than one; the message lists what there is.
+    /// If there is no such point, or more than one; the message lists all points.
     #[track_caller]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         match &self.point(name, labels).value {
@@ -146,7 +146,7 @@ impl ReplayOutput {
     /// The only point of this name with these labels among its own.
     ///
     /// # Panics
-    /// If there is no such point, or more than one; the message lists what there is.
+    /// If there is no such point, or more than one; the message lists all points.
     #[track_caller]
     pub fn point(&self, name: &str, labels: &[(&str, &str)]) -> &PointOut {
         let fits = |point: &&PointOut| {

@@ -1,4 +1,4 @@
-//! A recorder's spec, to look at and to snapshot.
+//! A recorder's spec as text, for snapshots.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::recorder::{InstrumentSpec, Per, Recorder, Spec};
 
-/// What a recorder emits: a stable text, and a `Serialize`. Pins names, units and labels in a snapshot test.
+/// What a recorder emits, as stable text and as `Serialize`. Use it to pin names, units and labels in a snapshot test.
 ///
 /// ```
 /// use ltel_core::prelude::*;
@@ -33,7 +33,7 @@ pub fn spec<R: Recorder>() -> SpecSnapshot {
     SpecSnapshot::new(R::SPEC)
 }
 
-/// A recorder's spec, to look at.
+/// A recorder's spec, as data.
 #[derive(Clone, Debug, Serialize)]
 pub struct SpecSnapshot {
     name: &'static str,
@@ -76,7 +76,7 @@ struct SpanEntry {
 }
 
 impl SpecSnapshot {
-    /// Of a recorder in a table of its type's name.
+    /// The spec of a recorder in a table with its type's name.
     #[must_use]
     pub fn new(spec: &'static Spec) -> Self {
         let instrument = |instrument: &InstrumentSpec| InstrumentEntry {

@@ -1,5 +1,5 @@
-//! What a real Locust would not send, because the recorder does not need it. Without this, a recorder that forgets to say
-//! what it needs would pass its tests and find nothing in a real test.
+//! Withholds what a real Locust would not send, because the recorder does not ask for it. Without this, a recorder that
+//! forgets to declare its needs would pass its tests but get no data in a real load test.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::wire::Features;
 
 use super::event::OwnedEvent;
 
-/// Takes out of events what these needs do not ask for.
+/// Removes from events what these needs do not ask for.
 #[derive(Debug)]
 pub(super) struct Withheld {
     asked: Features,
@@ -26,12 +26,12 @@ impl Withheld {
         Self { usage: needs.iter().any(|needs| needs.usage), asked, names: BTreeSet::new() }
     }
 
-    /// What the recorder would have had to need, by the names of `needs(...)`.
+    /// The needs that the recorder lacks, by the names of `needs(...)`.
     pub(super) fn names(self) -> Vec<&'static str> {
         self.names.into_iter().collect()
     }
 
-    /// The event as Locust would send it; none if it would not.
+    /// The event as Locust would send it; `None` if it would not.
     pub(super) fn apply(&mut self, mut event: OwnedEvent) -> Option<OwnedEvent> {
         let traces_tasks = self.asked.trace.is_some_and(|trace| trace.tasks);
         match &mut event {
@@ -56,7 +56,7 @@ impl Withheld {
     fn request(&mut self, request: &mut Request<'_>) {
         let Some(extra) = &mut request.extra else { return };
         let needs = &self.asked;
-        // Who traces requests gets the URL and the user class of those that have a place in a trace.
+        // A recorder that traces requests also gets the URL and the user class of those with trace ids.
         let traced = needs.trace.is_some() && extra.trace_id.is_some();
         let mut remove = |needed: bool, name: &'static str, present: bool| {
             let remove = present && !needed;

@@ -1,7 +1,7 @@
 //! `failures`: what fails in a test, as structured events: each distinct failure when it is first seen, then how often it
 //! occurs.
 //!
-//! Hand-written rather than derived: what it emits at an interval and at the end is a table of all that it has seen.
+//! Hand-written rather than derived: at each interval and at the end it emits a table of everything that it has seen.
 
 mod tally;
 
@@ -21,30 +21,30 @@ pub const REQUEST: &str = "locust.tl.event.failure";
 /// The name of the records of exceptions in user code.
 pub const USER: &str = "locust.tl.event.user.error";
 
-/// Longest text of a failure in bytes; what differs only beyond it is one failure. Bounded: an error may hold a whole page.
+/// Longest text of a failure in bytes; failures that differ only beyond it are one. Bounded: an error may hold a whole page.
 const TEXT: usize = 1_024;
 
 /// Longest traceback in bytes.
 const TRACEBACK: usize = 8_192;
 
-/// What is in the place of the error for all failures beyond the limit.
+/// The error text that stands for all failures beyond the limit.
 const OTHER: &str = "other failures";
 
 /// The distinct failures of requests, and the exceptions of users.
 ///
-/// A failure of requests is told from others by method, name, class and text of the error; an exception of users by their
-/// class, the error and the traceback. Whichever process it is seen in, it is the same. Of each there is
+/// A failure of requests is identified by method, name, class and text of the error; an exception of users by their
+/// class, the error and the traceback. The same failure in several processes is one. For each there is
 ///
 /// - at once, a record of severity error: `report` is `first`. It carries the trace of its request, or of the task that the
-///   exception ended, where there is one
+///   exception ended, if there is one
 /// - at each interval in which it occurred again, one of severity info: `report` is `interval`
 /// - at the end of the run, another: `report` is `final`
 ///
-/// `occurrences` counts from the beginning of the test, `new` since the failure's record before this one: the sum of `new`
+/// `occurrences` counts from the beginning of the test, `new` since the previous record of this failure: the sum of `new`
 /// over all records, and that of `occurrences` over the final ones, is the number of failures. `--reset-stats` changes
 /// nothing here: this is a log of what happened, and not Locust's table.
 ///
-/// Error texts may hold ids or times, and so be all distinct: beyond [`Options::limit`], failures are counted as one.
+/// Error texts may contain ids or times, so that each is distinct: beyond [`Options::limit`], failures are counted as one.
 #[derive(Debug)]
 pub struct Failures {
     requests: Tally<4>,
@@ -55,7 +55,7 @@ pub struct Failures {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// How many distinct failures of requests are told apart, and as many exceptions of users. Beyond it they are counted
+    /// The limit of distinct failures of requests, and of exceptions of users. Beyond it they are counted
     /// as one.
     #[serde(default = "default_limit")]
     pub limit: NonZeroUsize,
@@ -181,7 +181,7 @@ fn of_requests(failure: &Counted<'_, 4>, record: Record) -> Record {
         None => record,
     };
     let body = format!("{method} {name}: {error}");
-    // All those beyond the limit have neither.
+    // The entry beyond the limit has neither.
     failure.describe(record.body(body.trim_start_matches([' ', ':'])))
 }
 
@@ -196,12 +196,12 @@ fn with_traceback(failure: &Counted<'_, 3>, record: Record) -> Record {
     record.field("traceback", traceback)
 }
 
-/// The beginning of a text, of so many bytes at most.
+/// The beginning of a text, with a maximum of bytes.
 fn head(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 
-/// The end of a text, of so many bytes at most.
+/// The end of a text, with a maximum of bytes.
 fn tail(text: &str, limit: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(limit))..]
 }

@@ -1,4 +1,4 @@
-//! How often each of many things occurs, where the things are told apart by a few texts.
+//! Counts distinct failures, each identified by a few texts.
 
 use std::hash::BuildHasher;
 
@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use ltel_core::Timestamp;
 use ltel_core::prelude::*;
 
-/// Distinct failures, by `N` texts.
+/// Distinct failures, each identified by `N` texts.
 #[derive(Debug)]
 pub(super) struct Tally<const N: usize> {
     // Bounded: beyond it, all are one.
@@ -21,22 +21,22 @@ pub(super) struct Tally<const N: usize> {
 
 #[derive(Debug)]
 struct Entry<const N: usize> {
-    // Absent in the one that stands for all beyond the limit.
+    // Absent in the entry that stands for all beyond the limit.
     texts: Option<[Box<str>; N]>,
     status_code: Option<u16>,
     occurrences: u64,
-    // How many of them a record has told of.
+    // How many of them records have reported.
     told: u64,
     first_seen: Timestamp,
     last_seen: Timestamp,
 }
 
-/// A failure as a record tells of it.
+/// A failure as a record reports it.
 #[derive(Debug)]
 pub(super) struct Counted<'a, const N: usize> {
-    /// What tells it from others; absent for all beyond the limit.
+    /// The texts that identify it; absent for all beyond the limit.
     pub(super) texts: Option<[&'a str; N]>,
-    /// The status of its first occurrence, where there was a response.
+    /// The status of its first occurrence, if there was a response.
     pub(super) status_code: Option<u16>,
     occurrences: u64,
     new: u64,
@@ -45,13 +45,13 @@ pub(super) struct Counted<'a, const N: usize> {
 }
 
 impl<const N: usize> Tally<N> {
-    /// An empty one that tells so many failures apart.
+    /// An empty tally for at most this many distinct failures.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, hasher: DefaultHashBuilder::default(), index: HashTable::new(), entries: Vec::new(), other: None }
     }
 
-    /// Counts an occurrence. It is returned if it is the first of its failure. One look-up, and no allocation for what is
-    /// known.
+    /// Counts an occurrence. Returns the failure if this is its first occurrence. One look-up, and no allocation for a
+    /// known failure.
     pub(super) fn add(&mut self, texts: [&str; N], at: Timestamp, status_code: Option<u16>) -> Option<Counted<'_, N>> {
         let hash = self.hasher.hash_one(texts);
         let known = self.index.find(hash, |&(have, place)| have == hash && self.entries[place].texts() == Some(texts));
@@ -73,12 +73,12 @@ impl<const N: usize> Tally<N> {
         entry.map(Entry::tell)
     }
 
-    /// Those that have occurred since a record told of them.
+    /// Failures that have occurred since the last record.
     pub(super) fn changed(&mut self) -> impl Iterator<Item = Counted<'_, N>> {
         self.entries.iter_mut().chain(&mut self.other).filter(|entry| entry.occurrences > entry.told).map(Entry::tell)
     }
 
-    /// All there are.
+    /// All failures.
     pub(super) fn all(&mut self) -> impl Iterator<Item = Counted<'_, N>> {
         self.entries.iter_mut().chain(&mut self.other).map(Entry::tell)
     }
@@ -89,7 +89,7 @@ impl<const N: usize> Entry<N> {
         Self { texts, status_code, occurrences: 1, told: 0, first_seen: at, last_seen: at }
     }
 
-    // Processes report in batches: what comes later need not have happened later.
+    // Processes report in batches: a later arrival may have happened earlier.
     fn again(&mut self, at: Timestamp) {
         self.occurrences += 1;
         self.first_seen = self.first_seen.min(at);

@@ -1,4 +1,4 @@
-//! The figures of one endpoint, or of all.
+//! The figures of one endpoint, or the total.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::errors::Errors;
 use super::lately::Lately;
 use super::times::Times;
 
-/// What an endpoint is called.
+/// The name of an endpoint.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EndpointName {
     pub(super) name: Box<str>,
@@ -28,7 +28,7 @@ impl EndpointName {
 pub(super) struct EndpointNames(Vec<Option<Arc<EndpointName>>>);
 
 impl EndpointNames {
-    /// That of this number; one that is new is made.
+    /// The name with this number; a new one is made if needed.
     #[inline]
     pub(super) fn get_or_add(&mut self, number: usize, new: impl FnOnce() -> Arc<EndpointName>) -> &Arc<EndpointName> {
         if self.0.len() <= number {
@@ -37,7 +37,7 @@ impl EndpointNames {
         self.0[number].get_or_insert_with(new)
     }
 
-    /// That of a number that has one.
+    /// The existing name with this number.
     pub(super) fn get(&self, number: usize) -> &Arc<EndpointName> {
         let Some(name) = &self.0[number] else { unreachable!("requests are kept of endpoints that have names") };
         name
@@ -147,7 +147,7 @@ impl Endpoint {
         if self.times.is_empty() {
             return 0.0;
         }
-        // The end of a bucket, which no request need have reached.
+        // The end of a bucket may exceed every request.
         self.times.at_quantile(percentile / 100.0).clamp(self.min_ms.max(0.0), self.max_ms.max(0.0))
     }
 }

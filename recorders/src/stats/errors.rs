@@ -9,23 +9,23 @@ use ltel_core::figures::ErrorFigures;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errors(HashMap<Box<str>, Seen>);
 
-/// How many more distinct errors there may be, and how long their texts may be in all. Bounded: a text may hold anything.
+/// How many more distinct errors may be added, and the total length of their texts. Bounded: a text may hold anything.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     errors: usize,
     bytes: usize,
 }
 
-// Far more than the texts of a thousand errors that people read.
+// Far more than the texts of a thousand readable errors.
 const BYTES: usize = 1 << 20;
 
 impl Room {
-    /// For so many errors.
+    /// Room for this many errors.
     pub(super) const fn new(errors: usize) -> Self {
         Self { errors, bytes: BYTES }
     }
 
-    /// Takes the room for one more error, if it is there.
+    /// Reserves room for one more error, if there is any.
     fn take(&mut self, text: &str) -> bool {
         match (self.errors.checked_sub(1), self.bytes.checked_sub(text.len())) {
             (Some(errors), Some(bytes)) => {
@@ -69,7 +69,7 @@ impl Seen {
 }
 
 impl Errors {
-    /// Adds what was seen of an error. One that is new takes a part of the room that is left; without any it comes back.
+    /// Adds occurrences of an error. A new error takes room; if there is none left, it is returned.
     pub(super) fn add(&mut self, text: &str, seen: Seen, room: &mut Room) -> Result<(), Seen> {
         if let Some(have) = self.0.get_mut(text) {
             have.add(seen);

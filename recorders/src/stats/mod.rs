@@ -1,8 +1,8 @@
 //! `stats`: Locust's own statistics table, as structured events: per interval the total, at the end the total and every
 //! endpoint and error.
 //!
-//! Hand-written rather than derived: its output is a table at an interval and at the end, computed over everything it has
-//! seen, and not instruments that an event writes to.
+//! Hand-written rather than derived: it emits a table at each interval and at the end, computed from everything that it
+//! has seen.
 
 mod table;
 mod endpoint;
@@ -48,11 +48,11 @@ pub struct Stats {
     users: UserCount,
 }
 
-/// Running users, by the source that speaks for them: one, but for runs without a master.
+/// Running users, by the source that reports them: one source, except in runs without a master.
 #[derive(Debug, Default)]
 struct UserCount {
     now: BTreeMap<u32, u64>,
-    // At the end of a test the users are gone, and the count that matters is the one before.
+    // At the end of a test the users have stopped: the count before that matters.
     before_stop: BTreeMap<u32, u64>,
 }
 
@@ -63,7 +63,7 @@ pub struct Options {
     /// Which percentiles of the response times to report, in percent.
     #[serde(default = "default_percentiles", deserialize_with = "within_percent")]
     pub percentiles: Vec<f64>,
-    /// How many distinct errors are told apart. Beyond it they are counted as one.
+    /// The limit of distinct errors. Beyond it they are counted as one.
     #[serde(default = "default_error_limit")]
     pub error_limit: usize,
 }
@@ -86,7 +86,7 @@ fn within_percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>
     let percentiles = Vec::<f64>::deserialize(deserializer)?;
     if let Some(wrong) = percentiles.iter().find(|p| !(0.0..=100.0).contains(*p)) {
         return Err(D::Error::custom(format!(
-            "percentiles are between 0 and 100, such as `[50, 95, 99.9]`; got {wrong}"
+            "percentiles must be between 0 and 100, such as `[50, 95, 99.9]`; got {wrong}"
         )));
     }
     Ok(percentiles)
@@ -242,7 +242,7 @@ impl Stats {
 
     fn reset(&mut self, reset: &event::ResetStats, cx: &Context<'_, Options>) {
         let worker = cx.source().filter(|source| !source.source.coordinates());
-        // Without a master, the first worker to reset stands for it.
+        // Without a master, the first worker to reset takes its place.
         if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
             let limit = cx.options().error_limit;
             self.table = Table::new(limit);
@@ -263,13 +263,13 @@ impl Stats {
         }
     }
 
-    /// The figures as things stand; those of endpoints and errors at the end only.
+    /// The current figures; those of endpoints and errors only at the end.
     fn figures(&self, stage: Stage, users: u64, cx: &Context<'_, Options>) -> RunFigures {
         let mut total = self.table.total();
         for table in self.resets.aside() {
             total.add(&table.total());
         }
-        // Where no `test_start` came, ltel was started in mid-run, and may have had requests of before that.
+        // Without a `test_start`, ltel was started in mid-run and may have received earlier requests.
         let begun = self.begun.or(cx.run().started).unwrap_or_else(|| cx.run().begun.wall.as_secs());
         let window = Window { begun, last: total.last };
         let percentiles = &cx.options().percentiles;

@@ -1,9 +1,9 @@
-//! Figures as structured events, with the names of fields that dashboards query.
+//! Figures as structured events, with the field names that dashboards query.
 
 use ltel_core::figures::{EndpointFigures, ErrorFigures};
 use ltel_core::prelude::*;
 
-/// Adds the figures of an endpoint, or of all, to a record.
+/// Adds the figures of an endpoint, or the total, to a record.
 pub(super) fn describe_endpoint(record: Record, figures: &EndpointFigures) -> Record {
     let record = record
         .field("method", &*figures.method)

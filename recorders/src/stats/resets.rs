@@ -3,13 +3,13 @@
 //!
 //! - what a worker reports before its own reset is not in Locust's figures, though it may reach ltel after the master's;
 //! - what it reports after its own reset is in them, though it may reach ltel before the master's;
-//! - a worker that never resets (it was not told to) counts from the master's reset on.
+//! - a worker that never resets (without `--reset-stats`) counts from the master's reset on.
 
 use std::collections::BTreeMap;
 
 use super::table::Table;
 
-/// Figures of which it is not certain yet whether they count. Empty unless statistics are reset.
+/// Figures that may or may not count; it is not known yet. Empty unless statistics are reset.
 #[derive(Debug, Default)]
 pub(super) struct Resets {
     // How often the master, or the only process, has reset.

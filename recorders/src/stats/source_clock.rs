@@ -20,17 +20,17 @@ pub(super) struct SourceClocks {
 
 #[derive(Clone, Copy, Debug)]
 struct SourceClock {
-    /// What its jumps add up to, to be added to what it says.
+    /// The sum of its jumps, to be added to its reported times.
     correction: f64,
-    /// How far it is ahead of ltel's, if what it said came at once; the most that has been seen.
+    /// How far it is ahead of ltel's clock, assuming no delay; the maximum so far.
     ahead: f64,
-    /// The latest time that it said, and when that came.
+    /// The latest time that it reported, and when that arrived.
     last: f64,
     came: f64,
 }
 
 impl SourceClocks {
-    /// The time that the source of this event says, in seconds since the epoch, as if its clock had never jumped.
+    /// The time that the source of this event reports, in seconds since the epoch, as if its clock had never jumped.
     #[inline]
     pub(super) fn corrected<O>(&mut self, time: f64, cx: &Context<'_, O>) -> f64 {
         let Some(source) = cx.source() else { return time };
@@ -52,7 +52,7 @@ impl SourceClock {
     #[inline]
     fn corrected(&mut self, time: f64, now: f64) -> f64 {
         let mut corrected = time + self.correction;
-        // It may have been behind from the beginning, or the first that came may have come late: that is not a jump.
+        // It may have been behind from the beginning, or its first requests were late: that is not a jump.
         if corrected < self.last - JUMP || corrected > now + self.ahead.max(0.0) + JUMP {
             corrected = self.after_jump(corrected, now);
         }

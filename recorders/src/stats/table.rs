@@ -15,12 +15,12 @@ pub(super) struct Table {
     // By the number of their series.
     endpoints: Vec<Option<Box<Endpoint>>>,
     error_room: Room,
-    // All errors for which there was no room.
+    // All errors beyond the limit.
     other_errors: Option<Seen>,
 }
 
 impl Table {
-    /// An empty table that tells so many errors apart.
+    /// An empty table for at most this many distinct errors.
     pub(super) const fn new(error_limit: usize) -> Self {
         Self { endpoints: Vec::new(), error_room: Room::new(error_limit), other_errors: None }
     }
@@ -68,7 +68,7 @@ impl Table {
         endpoints
     }
 
-    /// Each error, by endpoint; at last those for which there was no room.
+    /// Each error, by endpoint; errors beyond the limit come last.
     pub(super) fn errors(&self) -> Vec<ErrorFigures> {
         let mut errors = Vec::new();
         for endpoint in self.endpoints() {
@@ -79,7 +79,7 @@ impl Table {
         errors
     }
 
-    /// All endpoints in one.
+    /// The total of all endpoints.
     pub(super) fn total(&self) -> Endpoint {
         // Locust's name for it.
         let mut total = Endpoint::new(EndpointName::new("", "Aggregated"));

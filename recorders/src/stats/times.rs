@@ -29,7 +29,7 @@ type Counters<T> = Vec<[T; PAGE]>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Page {
-    /// Nothing to count so far.
+    /// An empty histogram.
     Empty,
     Bytes(u16),
     Shorts(u16),
@@ -38,7 +38,7 @@ enum Page {
 }
 
 impl Times {
-    /// Counts a request that took so many milliseconds.
+    /// Counts a request that took this many milliseconds.
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what is wanted here
     pub(super) fn record(&mut self, ms: f64) {
