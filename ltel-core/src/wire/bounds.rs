@@ -1,12 +1,12 @@
-//! How long a text may be, and how many values a frame may bring. What a client sends is kept in many places for as long as
-//! a run lasts, so it is bounded here, once, before anything keeps it.
+//! Limits of the length of texts and the number of values in a frame. What a client sends is kept in many places during a
+//! run, so it is limited here, once, before anything keeps it.
 
 use std::borrow::Cow;
 
 use super::value::Value;
 use super::wrong::WrongFields;
 
-/// Bytes of an id and of what is counted by: run, client and source ids, host names, methods, classes of errors, keys.
+/// Bytes of an id or a key: run, client and source ids, host names, methods, classes of errors, keys of maps.
 pub(super) const ID: usize = 256;
 
 /// Bytes of a name: of a request, a test plan, a locustfile, a task, a user class, a custom event.
@@ -24,7 +24,7 @@ pub(super) const USER_VALUES: usize = 128;
 /// Entries of any other list or map, such as the workers of a run.
 const ENTRIES: usize = 10_000;
 
-/// What one field may hold.
+/// The limits of one field.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     key: usize,
@@ -33,10 +33,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Of what a user attaches to a request or to an event of their own.
+    /// For what a user attaches to a request or to a custom event.
     pub(super) const USER: Self = Self { key: ID, text: TEXT, values: USER_VALUES };
 
-    /// Of a field of a frame that has no rows. `None` is for what is compared and never kept.
+    /// For a field of a frame without rows. `None` for a value that is compared and never kept.
     pub(super) fn of(kind: &str, field: &str) -> Option<Self> {
         let text = match (kind, field) {
             ("custom", "attributes") => return Some(Self::USER),
@@ -54,8 +54,8 @@ impl Bounds {
     }
 }
 
-/// A text of at most so many bytes. A longer one is cut, and ends with `…` and a hash of the whole text: two texts that differ
-/// beyond the limit stay two.
+/// A text with a maximum of bytes. A longer one is cut, and ends with `…` and a hash of the whole text: texts that differ only
+/// beyond the limit stay distinct.
 pub(super) fn cut<'a>(mut text: Cow<'a, str>, limit: usize, field: &str, wrong: &mut WrongFields) -> Cow<'a, str> {
     if text.len() > limit {
         shorten(&mut text, limit, &mut 0);

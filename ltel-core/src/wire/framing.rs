@@ -12,7 +12,7 @@ pub enum FrameError {
     /// A frame is larger than the limit.
     #[error("frame of {size} bytes or more; the limit is {limit}")]
     TooLarge {
-        /// What the length says, or what has come so far of a line.
+        /// The announced length, or the bytes of the line so far.
         size: usize,
         /// The limit.
         limit: usize,
@@ -24,7 +24,7 @@ pub enum FrameError {
 pub struct Splitter {
     encoding: Encoding,
     limit: usize,
-    // How much of an unfinished line holds no newline: a slow sender must not make us look twice.
+    // How much of an unfinished line was searched for a newline: a slow sender must not make us search it twice.
     scanned: usize,
 }
 
@@ -35,7 +35,7 @@ impl Splitter {
         Self { encoding, limit, scanned: 0 }
     }
 
-    /// Takes the next whole frame out of `buffer`, without its length or its newline; `None` if it has not all come.
+    /// Takes the next complete frame out of `buffer`, without its length or its newline; `None` if it is not complete.
     pub fn next_frame(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
         match self.encoding {
             Encoding::MessagePack => self.next_prefixed(buffer),
@@ -43,12 +43,12 @@ impl Splitter {
         }
     }
 
-    /// From now on, frames have at most so many bytes.
+    /// Changes the limit of bytes per frame.
     pub const fn limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// How many bytes the frame lacks whose beginning `buffer` holds; `None` where only its end will tell.
+    /// How many bytes are missing from the frame that begins in `buffer`; `None` if that is not known before its end.
     #[must_use]
     pub fn missing(&self, buffer: &[u8]) -> Option<usize> {
         match self.encoding {

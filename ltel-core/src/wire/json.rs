@@ -15,7 +15,7 @@ use super::{DecodeError, EncodeError, Frame, Message, Rows, message};
 use crate::clock::Timestamp;
 use crate::event::{Extra, Request, SingleEvent, Task};
 
-/// A row as it stands in `rows`, shared with the MessagePack encoder.
+/// A row of `rows`, shared with the MessagePack encoder.
 #[derive(Serialize)]
 pub(super) struct Row<'a>(
     f64,
@@ -65,10 +65,10 @@ impl<'a> From<&'a Request<'_>> for Row<'a> {
     }
 }
 
-// Bounded: what is kept of a map that may be all of a frame. No kind has as many fields.
+// Bounded: a map may fill the whole frame. No kind has this many fields.
 const ENTRIES: usize = 256;
 
-/// The fields of a line, where their values begin.
+/// The fields of a line, with the start of each value.
 struct Fields<'a> {
     entries: Vec<(Cow<'a, str>, Input<'a>)>,
     mended: u64,
@@ -139,10 +139,10 @@ impl<'a> Fields<'a> {
         input.peek().is_none().then_some(fields)
     }
 
-    /// The value of a field; of fields that come twice, the last one's.
+    /// The value of a field; of duplicate fields, the last one.
     fn take(&mut self, name: &str) -> Value<'a> {
         let Some((_, input)) = self.entries.iter_mut().rfind(|(have, _)| have == name) else { return Value::Null };
-        // It was passed over, so it can be read.
+        // It was skipped without an error, so it can be read.
         input.clone().field(&mut self.mended).unwrap_or(Value::Other)
     }
 
@@ -169,7 +169,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A request with names: the one row of its frame.
+    /// A request with named fields: the only row of its frame.
     fn request(&mut self, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
         const NAMES: [&str; FIELDS] =
             ["start_time", "request_type", "name", "response_time", "response_length", "status_code", "error", "extra"];
@@ -180,7 +180,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Where the next row begins. A row that cannot be read costs itself: the next one begins behind the next `],[`.
+/// Where the next row begins. If a row cannot be read, only that row is lost: the next one begins after the next `],[`.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     input: Input<'a>,
@@ -202,7 +202,7 @@ impl<'a> Cursor<'a> {
         !self.is_next
     }
 
-    /// Passes over a list of rows.
+    /// Skips a list of rows.
     fn skip(input: &mut Input<'a>) -> Option<()> {
         let mut cursor = Self::open(*input)?;
         while cursor.is_next {
@@ -232,7 +232,7 @@ impl<'a> Cursor<'a> {
         None
     }
 
-    /// The values of the next row, if it has as many as it needs.
+    /// The values of the next row, if it has enough.
     fn row(&mut self, least: usize, mended: &mut u64) -> Option<[Value<'a>; FIELDS]> {
         let row = self.step(|input| {
             if input.peek()? != b'[' {
@@ -290,8 +290,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Where the row after a broken one begins, and whether there is one: behind the first `],[`, else at the end of the list, which
-/// the end of the frame or another field follows.
+/// Where the row after a broken one begins, and whether there is one: after the first `],[`, else at the end of the list, which
+/// is followed by the end of the frame or another field.
 fn after_row(row: Input<'_>) -> (Input<'_>, bool) {
     let mut rest = row;
     while let Some(at) = rest.0.iter().position(|byte| *byte == b']') {

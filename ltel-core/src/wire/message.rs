@@ -1,4 +1,4 @@
-//! What a frame says, from the fields of its map: one mechanism for all kinds but those of rows.
+//! Messages from the fields of a frame's map: one mechanism for all kinds without rows.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::{DecodeError, Message};
 use crate::clock::Timestamp;
 use crate::event::{SingleEvent, single_events};
 
-// Bounded: each wrong value has all fields read again. Beyond it, whatever a wrong value is in goes with it.
+// Bounded: for each wrong value, all fields are read again. Beyond the limit, what contains a wrong value is dropped too.
 const READ_AGAIN: usize = 16;
 
 // Longest name of a field, in characters.
@@ -28,7 +28,7 @@ pub(super) struct Fields<'a, 'f> {
 }
 
 impl Fields<'_, '_> {
-    /// What they say, in a frame of a kind other than those of rows. An event without a time happens `now`.
+    /// The message of a frame without rows. An event without a time happens `now`.
     pub(super) fn message(mut self, now: Timestamp) -> Result<Message<'static>, DecodeError> {
         self.bound();
         macro_rules! read {
@@ -45,7 +45,7 @@ impl Fields<'_, '_> {
         Ok(single_events!(read))
     }
 
-    /// Cuts what is too long.
+    /// Cuts texts and lists that are too long.
     fn bound(&mut self) {
         for (field, value) in &mut self.entries {
             if let Some(bounds) = Bounds::of(self.kind, field) {
@@ -85,13 +85,13 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Kind and keys, for people: `users.counts.Shopper`. Both may be a client's own, so they are short.
+/// Kind and keys as text: `users.counts.Shopper`. Both may come from a client, so they are cut.
 pub(super) fn name<'k>(kind: &str, keys: impl IntoIterator<Item = &'k str>) -> String {
     let name = keys.into_iter().fold(kind.to_owned(), |name, key| name + "." + key);
     name.chars().filter(|c| !c.is_control()).take(NAME).collect()
 }
 
-/// The keys of a path. The elements of a list are called as their list.
+/// The keys of a path. The elements of a list have the name of the list.
 fn keys<'k>(path: &[&'k Segment]) -> impl Iterator<Item = &'k str> {
     path.iter().filter_map(|segment| match segment {
         Segment::Map { key } => Some(&**key),

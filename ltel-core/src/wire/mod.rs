@@ -1,14 +1,14 @@
-//! Protocol v1: what Locust's side and ltel say to each other, as bytes and as types. Pure functions, no I/O.
+//! Protocol v1: the messages between the Locust plugin and ltel, as bytes and as types. Pure functions, no I/O.
 //!
 //! A client opens a connection, sends [`Hello`], and then frames that carry a sequence number
-//! each; ltel answers with a [`Reply`] now and then. There are two encodings of one schema, and
-//! the first byte of a connection decides which one it speaks ([`Encoding::detect`]).
+//! each; ltel sometimes answers with a [`Reply`]. There are two encodings of one schema, and
+//! the first byte of a connection decides which one it uses ([`Encoding::detect`]).
 //!
 //! A batch of requests says when it was packed, and when the one before it was: `time` and `since`, in seconds since the epoch,
-//! before its `rows`. Locust never looks at the start time that an event gives, so anything may stand there. One that is not
+//! before its `rows`. Locust ignores the start time that an event gives, so it may have any value. One that is not
 //! within a day of `time` is counted as wrong, and then the request has ended at `time`. A request was reported
 //! ([`Request::reported_at`]) at its end, where that is between `since` and `time`, give or take a second (without `since`,
-//! within five seconds of `time`); otherwise at `time`. Without `time`, that is when the frame came.
+//! within five seconds of `time`); otherwise at `time`. Without `time`, that is when the frame arrived.
 
 mod framing;
 mod parts;
@@ -61,20 +61,20 @@ impl Encoding {
     ///
     /// Decoding is by field. A field of the wrong type is absent, and counted in [`Decoded::wrong`]; so is a field that is
     /// null, uncounted. A fraction stands for the whole number before its point where a field is a count, MessagePack's
-    /// bytes stand for a text, and text that is not UTF-8 is shown as far as it can be. Fields that this protocol does not
+    /// bytes stand for a text, and invalid UTF-8 in a text is replaced. Fields that this protocol does not
     /// have are ignored.
     ///
-    /// A text that is too long is cut, and ends with `…` and a hash of what it was: ids, methods, classes of errors and keys
+    /// A text that is too long is cut, and ends with `…` and a hash of the whole text: ids, methods, classes of errors and keys
     /// after 256 bytes, names after 1 KiB, tracebacks after 16 KiB, others after 4 KiB. A request's context and a custom event's
     /// attributes have at most 128 values, other lists and maps 10,000 entries. What was cut is counted.
     ///
-    /// In JSON lines, a text with a wrong escape is read as far as it can be, and a row that is not JSON costs that row.
+    /// In JSON lines, a text with a wrong escape is read as far as possible, and if a row is not JSON, only that row is lost.
     pub fn decode(self, payload: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeError> {
         self.parts(payload, now)?.whole()
     }
 
-    /// Decodes one frame like [`Encoding::decode`], and its rows some thousands at a time: decoded rows take far more memory
-    /// than bytes.
+    /// Decodes one frame like [`Encoding::decode`], but its rows in parts of some thousands: decoded rows take far more memory
+    /// than their bytes.
     pub fn parts(self, payload: &[u8], now: Timestamp) -> Result<Parts<'_>, DecodeError> {
         match self {
             Self::MessagePack => msgpack::parts(payload, now),
@@ -91,7 +91,7 @@ impl Encoding {
         }
     }
 
-    /// Encodes what ltel answers.
+    /// Encodes an answer of ltel.
     pub fn encode_reply(self, reply: &Reply) -> Result<Vec<u8>, EncodeError> {
         match self {
             Self::MessagePack => msgpack::encode_any(reply),
@@ -99,7 +99,7 @@ impl Encoding {
         }
     }
 
-    /// Decodes what ltel answers: for clients.
+    /// Decodes an answer of ltel: for clients.
     pub fn decode_reply(self, payload: &[u8]) -> Result<Reply, DecodeError> {
         match self {
             Self::MessagePack => rmp_serde::from_slice(payload).map_err(|e| DecodeError::Malformed(e.to_string())),
@@ -119,22 +119,22 @@ fn seq(seq: &Value<'_>, kind: &str, wrong: &mut WrongFields) -> Option<u64> {
     }
 }
 
-/// Why a frame was not understood: its shape is not one that protocol v1 knows. The frame is lost, the connection goes on.
+/// Why a frame could not be decoded. The frame is lost, the connection goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The bytes are not what the encoding says they are.
+    /// The bytes are not valid in the encoding.
     #[error("malformed frame: {0}")]
     Malformed(String),
     /// The frame is a map, but its `type` is missing or not a string.
     #[error("frame without a `type`")]
     NoType,
-    /// A `type` that protocol v1 does not have.
+    /// The `type` is not part of protocol v1.
     #[error("unknown frame type `{kind}`")]
     UnknownType {
         /// The type.
         kind: String,
-        /// The frame's number: it can be acknowledged all the same.
+        /// The frame's number: the frame can still be acknowledged.
         seq: Option<u64>,
     },
 }
@@ -144,12 +144,12 @@ pub enum DecodeError {
 #[error("frame cannot be encoded: {0}")]
 pub struct EncodeError(String);
 
-/// A frame as it was understood.
+/// A decoded frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded<'a> {
-    /// What is right of it.
+    /// The valid content.
     pub frame: Frame<'a>,
-    /// What is not.
+    /// The fields that were wrong.
     pub wrong: WrongFields,
 }
 
@@ -158,25 +158,25 @@ pub struct Decoded<'a> {
 pub struct Frame<'a> {
     /// Counted from 1 per `client_id`. People who type JSON may leave it out; then nothing is acknowledged.
     pub seq: Option<u64>,
-    /// What it says.
+    /// Its message.
     pub message: Message<'a>,
 }
 
-/// What a client says.
+/// A message from a client.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Message<'a> {
-    /// Who is talking. Always first.
+    /// Identifies the client. Always first.
     Hello(Hello),
     /// An event that travels in a frame of its own.
     Event(SingleEvent),
     /// A batch of requests.
     Requests(Rows<'a>),
-    /// A batch of task executions, where tasks are traced. They are events: no [`Done`] counts them.
+    /// A batch of task executions, where tasks are traced. They are events: [`Done`] does not count them.
     Tasks(Vec<Task<'a>>),
-    /// The source has sent all it has of the run.
+    /// The source has sent everything of the run.
     Done(Done),
-    /// A client that has nothing else to say is alive.
+    /// The client is alive but has nothing else to send.
     Heartbeat,
 }
 
@@ -219,7 +219,7 @@ pub struct Hello {
     /// Locust's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locust_version: Option<String>,
-    /// The run the process is in already, if it is.
+    /// The run that the process is in, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
     /// The test plan of that run, where the user gave one to Locust.
@@ -231,18 +231,18 @@ pub struct Hello {
     /// From a worker, the `client_id` of its master, where that has the plugin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coordinator: Option<String>,
-    /// The client says something at least so often, in seconds; absent if it may say nothing for any time.
+    /// The client sends a frame at least every this many seconds; absent if it may be silent for any time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<f64>,
     /// When the test of that run started, in seconds since the epoch, as its `test_start` said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<f64>,
-    /// The listener's token, where it wants one.
+    /// The listener's token, if it requires one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
 }
 
-/// A secret. It is in no log.
+/// A secret. It is never logged.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Token(pub String);
@@ -262,35 +262,35 @@ pub struct Rows<'a> {
     pub since: Option<f64>,
     /// The requests.
     pub rows: Vec<Request<'a>>,
-    /// How many were not even rows: no array, or one without method and name. They are counted as dropped, never passed
-    /// over.
+    /// How many rows were invalid: not an array, or without method and name. They are counted as dropped, never
+    /// ignored.
     pub invalid: u64,
 }
 
-/// A source's own account of its part of a run.
+/// A source's report of its part of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Done {
     /// Seconds since the epoch.
     pub time: f64,
-    /// The run it speaks of; if absent, the one the source is in.
+    /// The run that it is about; if absent, the source's current run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
     /// Requests that Locust reported in this process, whether they were sent or not.
     pub sent: u64,
-    /// Those of them that the process threw away because its buffer was full.
+    /// Those of them that the process dropped because its buffer was full.
     pub dropped: u64,
     /// From a master: the ids of all workers that took part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,
 }
 
-/// What the configured recorders need of Locust: the configuration decides what Locust pays for.
+/// The data that the configured recorders need from Locust: Locust collects nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // each is a switch of its own
 pub struct Features {
-    /// Seconds between `usage` frames; absent where ltel can see the process itself.
+    /// Seconds between `usage` frames; absent if ltel can measure the process itself.
     pub usage_interval: Option<f64>,
     /// Seconds between `users` frames.
     pub users_interval: f64,
@@ -307,7 +307,7 @@ pub struct Features {
     pub trace: Option<TraceFeatures>,
 }
 
-/// Which requests have a place in a trace that ltel hears of, and who else does.
+/// Which requests send trace ids to ltel, and whether the system under test gets them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TraceFeatures {
@@ -325,7 +325,7 @@ pub struct TraceFeatures {
 }
 
 impl TraceFeatures {
-    /// What serves both: more of everything.
+    /// The settings that satisfy both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -361,7 +361,7 @@ impl Default for Features {
     }
 }
 
-/// What ltel says.
+/// A message from ltel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
@@ -379,7 +379,7 @@ pub enum Reply {
     },
     /// Why ltel closes the connection.
     Error {
-        /// For people.
+        /// As text for people.
         message: String,
     },
 }

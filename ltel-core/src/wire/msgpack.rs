@@ -18,7 +18,7 @@ use crate::event::{Request, RequestError, ResponseTime, Task};
 
 const NIL: u8 = 0xc0;
 
-// Bounded: what is kept of a map that may be all of a frame. No kind has as many fields.
+// Bounded: a map may fill the whole frame. No kind has this many fields.
 const ENTRIES: usize = 256;
 
 // How many fields of a row of requests are not in its `extra`.
@@ -27,7 +27,7 @@ const PLAIN: usize = 7;
 type Result<T> = std::result::Result<T, DecodeError>;
 
 pub(super) fn parts(payload: &[u8], now: Timestamp) -> Result<Parts<'_>> {
-    let cut_short = || DecodeError::Malformed("not a whole MessagePack value".to_owned());
+    let cut_short = || DecodeError::Malformed("incomplete MessagePack value".to_owned());
     if !matches!(Input(payload).peek(), Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)) {
         return Err(DecodeError::Malformed("not a map".to_owned()));
     }
@@ -67,7 +67,7 @@ pub(super) fn encode_any(value: &impl Serialize) -> std::result::Result<Vec<u8>,
     Ok(frame)
 }
 
-/// What is to be known of a frame before its other fields.
+/// The fields of a frame that are read first.
 struct Head<'a> {
     kind: Value<'a>,
     seq: Value<'a>,
@@ -193,7 +193,7 @@ impl<'a> Input<'a> {
         self.skip().map(|()| Cursor { input: self, left: 0 })
     }
 
-    /// A row of a request in which each field is as the plugin writes it: the hot path, which makes no values first.
+    /// A row of a request with each field as the plugin writes it: the hot path, without intermediate values.
     #[inline]
     fn plain(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Request<'a>> {
         let fields = self.array_len()?;
@@ -232,7 +232,7 @@ impl<'a> Input<'a> {
         Some(request)
     }
 
-    /// The values of the row that begins here, if it is one and has as many as it needs.
+    /// The values of the row that begins here, if it is a row and has enough of them.
     #[allow(clippy::option_option)] // the bytes end, or they are no row
     fn row(&mut self, least: usize) -> Option<Option<[Value<'a>; FIELDS]>> {
         if !self.is_array() {
@@ -371,7 +371,7 @@ impl<'a> Input<'a> {
         self.short(usize::MAX)
     }
 
-    /// A text that need not be cut.
+    /// A text that is short enough.
     #[inline]
     fn short(&mut self, limit: usize) -> Option<Cow<'a, str>> {
         let size = match self.marker()? {
@@ -411,12 +411,12 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// Passes over one value, however deep: without recursion, so that no nesting can exhaust the stack.
+    /// Skips one value of any depth, without recursion, so that nesting cannot exhaust the stack.
     fn skip(&mut self) -> Option<()> {
         self.skip_all(1)
     }
 
-    /// Passes over so many.
+    /// Skips this many values.
     fn skip_all(&mut self, mut left: usize) -> Option<()> {
         while left > 0 {
             left -= 1;

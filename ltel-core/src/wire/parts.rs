@@ -5,12 +5,12 @@ use super::wrong::WrongFields;
 use super::{DecodeError, Decoded, Frame, Message, Rows, json, msgpack};
 use crate::event::Task;
 
-/// Rows that are decoded at a time, and the bytes of them.
+/// The number of rows decoded at a time, and of their bytes.
 pub(super) const ROWS: usize = 4_096;
 pub(super) const BYTES: usize = 256 << 10;
 
-/// The parts of a frame, in order: one, or as many as its rows need. Each has the frame's number, and counts what was wrong in
-/// it alone. What ends a frame before its end comes last, as an error.
+/// The parts of a frame, in order: one, or as many as its rows need. Each has the frame's number, and counts only its own
+/// errors. If the frame cannot be decoded to its end, the last part is an error.
 #[derive(Debug)]
 pub struct Parts<'a> {
     seq: Option<u64>,
@@ -74,7 +74,7 @@ impl<'a> Parts<'a> {
                     all.invalid += more.invalid;
                 }
                 (Message::Tasks(all), Message::Tasks(more)) => all.extend(more),
-                // Only rows come in parts.
+                // Only rows are split into parts.
                 (_, last) => whole.frame.message = last,
             }
         }
@@ -105,7 +105,7 @@ impl<'a> Iterator for Parts<'a> {
         }
         Some(match read {
             Some(message) => Ok(Decoded { frame: Frame { seq: self.seq, message }, wrong }),
-            None => Err(DecodeError::Malformed("not a whole MessagePack value".to_owned())),
+            None => Err(DecodeError::Malformed("incomplete MessagePack value".to_owned())),
         })
     }
 }

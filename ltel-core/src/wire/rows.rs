@@ -1,4 +1,4 @@
-//! Rows of requests and of tasks, from their values. A row stays a row, whatever is in it: figures are counts of rows.
+//! Rows of requests and of tasks, from their values. A row with wrong values still counts as a row: figures count rows.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,11 @@ use crate::clock::Timestamp;
 use crate::event::{Extra, Request, RequestError, ResponseTime, Task};
 use crate::trace::TraceContext;
 
-/// The fields of a request that a row cannot be without: start time, method and name, of which the last two are the key of
+/// The required fields of a request's row: start time, method and name, of which the last two are the key of
 /// Locust's statistics.
 pub(super) const REQUEST_KEY: usize = 3;
 
-/// The fields of a task that a row cannot be without: start time, duration, user class and name.
+/// The required fields of a task's row: start time, duration, user class and name.
 pub(super) const TASK_KEY: usize = 4;
 
 /// How many fields a row has, of requests and of tasks. More are ignored.
@@ -21,8 +21,8 @@ pub(super) const FIELDS: usize = 8;
 
 const DAY: f64 = 86_400.0;
 
-// How far the end of a request may be from the time in which its frame was packed: clocks have steps, and a frame of a busy
-// process is late.
+// How far the end of a request may be from the time when its frame was packed: clocks are coarse, and frames of a busy
+// process are late.
 const SLACK: f64 = 1.0;
 const SLACK_WITHOUT_SINCE: f64 = 5.0;
 
@@ -36,7 +36,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// From a frame of this kind. Older plugins say nothing: their rows were packed now.
+    /// From a frame of this kind. Older plugins do not send it: then the rows were packed now.
     pub(super) fn new(kind: &str, time: Value<'_>, since: Value<'_>, now: Timestamp, wrong: &mut WrongFields) -> Self {
         let mut read = |value, name: &str| match value {
             Value::Null => None,
@@ -53,14 +53,14 @@ impl Packed {
         }
     }
 
-    /// Whether something that was packed then can have begun then.
+    /// Whether a row packed at this time can have begun at that time.
     #[inline]
     pub(super) fn believes(self, start: f64) -> bool {
         (start - self.time).abs() <= DAY
     }
 
-    /// When something began that took so many milliseconds. Locust looks at no start time, so anything may stand there:
-    /// what cannot be one is counted, and then it has ended when it was packed.
+    /// The start of a request or task with this duration in milliseconds. Locust ignores the start time, so it may have any
+    /// value: an impossible one is counted as wrong, and then the request has ended when it was packed.
     fn start(self, start: &Value<'_>, ms: f64, name: &'static str, wrong: &mut WrongFields) -> f64 {
         if let Value::Number(number) = start
             && let Some(start) = number.float()
@@ -72,7 +72,7 @@ impl Packed {
         self.time - ms / 1e3
     }
 
-    /// When Locust reported what ended then.
+    /// When Locust reported a request that ended at this time.
     #[inline]
     pub(super) fn reported(self, end: f64) -> f64 {
         if self.from <= end && end <= self.until { end } else { self.time }
@@ -80,7 +80,7 @@ impl Packed {
 }
 
 /// A request from the values of its row: start time, method, name, response time, response length, status code, error, and
-/// what is beyond that.
+/// extras.
 pub(super) fn request<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
     let [start, method, name, time, length, status, error, extra] = row;
     let response_time =
@@ -117,7 +117,7 @@ pub(super) fn task<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut Wro
     }
 }
 
-/// What is beyond the other fields of a request.
+/// The `extra` fields of a request.
 pub(super) fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<Box<Extra<'a>>> {
     let entries = match extra {
         Value::Null => return None,
@@ -202,7 +202,7 @@ fn text<'a>(value: Value<'a>, limit: usize, name: &'static str, wrong: &mut Wron
     }
 }
 
-/// A text that tells rows apart: another value's text takes its place, so that it is not mixed up with others.
+/// A text that identifies rows: a value of another type is converted to text, so that different values stay distinct.
 fn key<'a>(value: Value<'a>, limit: usize, name: &'static str, wrong: &mut WrongFields) -> Cow<'a, str> {
     match value {
         Value::Text(text) => cut(text, limit, name, wrong),
@@ -213,7 +213,7 @@ fn key<'a>(value: Value<'a>, limit: usize, name: &'static str, wrong: &mut Wrong
     }
 }
 
-/// An error, as `[class, text]`. Anything but null says that Locust counts a failure.
+/// An error, as `[class, text]`. Anything but null means that Locust counts a failure.
 fn failure<'a>(value: Value<'a>, name: &'static str, wrong: &mut WrongFields) -> Option<RequestError<'a>> {
     match value {
         Value::Null => None,

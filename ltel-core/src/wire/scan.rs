@@ -1,4 +1,4 @@
-//! JSON as clients write it. What is wrong in a text or in a number costs that value; only where a value ends must be plain.
+//! A lenient JSON reader. An error in a text or number loses only that value; only the end of a value must be clear.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::value::{DEPTH, Number, VALUES, Value};
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
-    /// Any value. Counts texts that had to be mended.
+    /// Any value. Counts texts with errors that were mended.
     pub(super) fn value(&mut self, values: &mut usize, mended: &mut u64) -> Option<Value<'a>> {
         self.nested(DEPTH, values, mended)
     }
@@ -74,7 +74,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    // Without recursion, so that no nesting can exhaust the stack.
+    // Without recursion, so that nesting cannot exhaust the stack.
     fn skip_brackets(&mut self) -> Option<()> {
         let mut open = 0_usize;
         loop {
@@ -107,7 +107,7 @@ impl<'a> Input<'a> {
         is_it.then(|| self.0 = &self.0[1..])
     }
 
-    /// Enters a list or a map, and says whether anything is in it.
+    /// Enters a list or a map. True if it is not empty.
     pub(super) fn open(&mut self) -> Option<bool> {
         let close = match self.peek()? {
             b'[' => b']',
@@ -155,7 +155,7 @@ impl<'a> Input<'a> {
         Some(Cow::Owned(text))
     }
 
-    /// A text between its quotes, and whether it holds no escapes.
+    /// A text between its quotes, and whether it is free of escapes.
     fn raw_text(&mut self) -> Option<(&'a [u8], bool)> {
         let bytes = self.0.get(1..)?;
         let mut is_plain = true;
@@ -208,7 +208,7 @@ fn number(word: &[u8]) -> Option<Number> {
     text.parse().ok().filter(|n: &f64| n.is_finite()).map(Number::Float)
 }
 
-/// The text that is meant, and whether it was written rightly. What is wrong in it stays visible.
+/// The decoded text, and whether it was valid. Invalid escapes stay visible.
 fn unescape(raw: &[u8]) -> (String, bool) {
     let mut text = String::with_capacity(raw.len());
     let mut is_right = true;

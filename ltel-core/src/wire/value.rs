@@ -1,4 +1,4 @@
-//! A value as a client wrote it, in either encoding, before anybody has asked what it should be.
+//! A value as a client wrote it, in either encoding, before it is converted to the type of its field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Vi
 use serde::forward_to_deserialize_any;
 use serde_path_to_error::Segment;
 
-// Bounded: values take far more memory than bytes of the frame, and lists in lists take stack besides. What is beyond is
+// Bounded: values take far more memory than the bytes of the frame, and nested lists take stack. What is beyond is
 // `Value::Other`: how deep values are, and how many there are in one of a frame's fields.
 pub(super) const DEPTH: usize = 32;
 pub(super) const VALUES: usize = 1 << 16;
@@ -22,9 +22,9 @@ pub(super) enum Value<'a> {
     /// Also MessagePack's bytes.
     Text(Cow<'a, str>),
     List(Vec<Value<'a>>),
-    /// In its order; of keys that come twice the last one counts.
+    /// In its order; of duplicate keys the last one counts.
     Map(Vec<(Cow<'a, str>, Value<'a>)>),
-    /// What no field can be: extension types, and what is too deep or too large.
+    /// A value that fits no field: extension types, and values that are too deep or too large.
     Other,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Number {
 }
 
 impl Number {
-    /// As a number that can be calculated with.
+    /// As a float.
     #[inline]
     pub(super) fn float(self) -> Option<f64> {
         match self {
@@ -47,8 +47,8 @@ impl Number {
         }
     }
 
-    /// As a count. Python's numbers become floats easily, and a load shape may return fractions: what is behind the point is
-    /// left out.
+    /// As a count. Python's numbers easily become floats, and a load shape may return fractions: these are rounded
+    /// down.
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the range, and meant to be cut
     pub(super) fn whole(self) -> Option<u64> {
@@ -82,7 +82,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads it as a `T`, and nothing else of it if a part of it is wrong.
+    /// Reads it as a `T`; an error if any part of it is wrong.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, serde_path_to_error::Error<Error>> {
         serde_path_to_error::deserialize(self)
     }
@@ -117,7 +117,7 @@ impl IntoDeserializer<'_> for &Value<'_> {
     }
 }
 
-/// Gives each field what it asks for, where the value can be that. A field that is null is absent.
+/// Converts the value to what a field asks for, if possible. A field that is null is absent.
 impl<'de> Deserializer<'de> for &Value<'_> {
     type Error = Error;
 

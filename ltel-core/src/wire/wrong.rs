@@ -1,4 +1,4 @@
-//! Which fields of a frame were not what they should be.
+//! The fields of a frame with wrong values.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// the frame's kind and its field, such as `test_start.users`, `requests.extra.url` or `users.counts.Shopper`. Keys that a
 /// client has chosen are cut to 64 characters, and control characters are left out of them.
 ///
-/// Apart from them, fields that were kept, and not as they came: too long a text is cut, text with a wrong escape is mended.
+/// Also fields that were kept but changed: a text that is too long is cut, a text with a wrong escape is mended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrongFields {
     ignored: Counts,
@@ -16,7 +16,7 @@ pub struct WrongFields {
 
 type Counts = Vec<(Cow<'static, str>, u64)>;
 
-// Bounded: each is looked for in a list, and some names are clients' own.
+// Bounded: each is searched in a list, and clients choose some of the names.
 const NAMES: usize = 64;
 
 impl WrongFields {
@@ -45,18 +45,18 @@ impl WrongFields {
         named(&self.cut)
     }
 
-    /// Each kind of frame that held JSON texts with wrong escapes or bytes, and how many. They were read as far as they can be.
+    /// Each kind of frame that held JSON texts with wrong escapes or bytes, and how many. They were read as far as possible.
     pub fn mended(&self) -> impl Iterator<Item = (&str, u64)> {
         named(&self.mended)
     }
 
-    /// Whether all fields were as they should be.
+    /// Whether all fields were valid.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.ignored.is_empty() && self.cut.is_empty() && self.mended.is_empty()
     }
 
-    /// Adds what was wrong elsewhere in the same frame.
+    /// Adds the wrong fields of another part of the same frame.
     pub(super) fn append(&mut self, other: Self) {
         for (to, from) in
             [(&mut self.ignored, other.ignored), (&mut self.cut, other.cut), (&mut self.mended, other.mended)]
