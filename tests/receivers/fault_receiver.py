@@ -1,4 +1,4 @@
-"""An OTLP receiver, over gRPC and HTTP, that fails as it is told, and keeps what it was sent.
+"""An OTLP receiver, over gRPC and HTTP, that fails on command, and keeps what it received.
 
 Prints the ports it listens on as one line of JSON. By its control port:
 - `POST /fault` with a form: `kind` (see `Fault`), `times`, `signal`, `seconds`, `items`, `message`
@@ -312,7 +312,7 @@ class Grpc:
         else:
             port = server.add_secure_port(f"{LOOPBACK}:0", credentials)
         server.start()
-        # Held: it ends when nobody has it any more.
+        # Held: it ends when it is no longer referenced.
         self._server = server
         self._relay = Relay(port)
         self.port = self._relay.port

@@ -37,7 +37,7 @@ impl Default for Authority {
 }
 
 impl Authority {
-    /// A new one, that nobody trusts yet.
+    /// A new authority, which is not trusted anywhere yet.
     pub fn new() -> Self {
         let mut authority = CertificateParams::new(Vec::new()).expect("no names");
         authority.distinguished_name = called("an authority of the tests");

@@ -1,4 +1,4 @@
-//! A client that speaks ltel's protocol well, in place of Locust's plugin.
+//! A correct client of ltel's protocol, in place of Locust's plugin.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -105,7 +105,7 @@ impl Client {
     /// Waits until ltel says why it closes the connection.
     pub fn refusal(&mut self) -> String {
         loop {
-            if let Reply::Error { message } = self.read().unwrap_or_else(|e| panic!("closed without a word: {e}")) {
+            if let Reply::Error { message } = self.read().unwrap_or_else(|e| panic!("closed without a reason: {e}")) {
                 return message;
             }
         }

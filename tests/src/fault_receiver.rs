@@ -1,4 +1,4 @@
-//! An OTLP receiver that fails as it is told, and shows every request that it was sent.
+//! An OTLP receiver that fails on command, and shows every request that it received.
 
 use std::collections::BTreeMap;
 
@@ -78,11 +78,11 @@ impl Taken {
 /// What is done to a request instead of accepting it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault<'a> {
-    /// 429 or `RESOURCE_EXHAUSTED`, and to be sent again after so many seconds.
+    /// 429 or `RESOURCE_EXHAUSTED`, to be retried after this many seconds.
     Throttle(u32),
-    /// 503 or `UNAVAILABLE`, without a word on when it will be better.
+    /// 503 or `UNAVAILABLE`, without a time for the retry.
     Unavailable,
-    /// 400 or `INVALID_ARGUMENT`, and why: not to be sent again.
+    /// 400 or `INVALID_ARGUMENT`, and why: must not be retried.
     Reject(&'a str),
     /// The connection is closed without an answer.
     Close,

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as reading back from a test server takes.
+//! A minimal HTTP client, to read back from test servers.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on: real Locust, real receivers, broken ones, and the binary under test.
+//! The harness of the end-to-end tests: real Locust, real receivers, broken ones, and the binary under test.
 //!
 //! Everything that a test needs it makes itself: virtual environments once under the target
 //! directory, Debian packages where they are missing. A test that cannot get what it needs fails.

@@ -1,4 +1,4 @@
-//! What a process has had of the machine's memory.
+//! The peak memory of a process.
 
 use crate::process::Process;
 

@@ -1,4 +1,4 @@
-//! A child process that ends with its test, and tells what it said when the test fails.
+//! A child process that ends with its test, and shows its output when the test fails.
 
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -29,7 +29,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A label. What is empty is none.
+    /// A label; `None` if it is empty.
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }

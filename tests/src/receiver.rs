@@ -1,4 +1,4 @@
-//! Receivers that are not well.
+//! Broken receivers.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A TCP port that nobody listens on, and that nobody else is given: no other test, and no program that asks the system for
-/// any port while the one that this port is for is still starting.
+/// A TCP port that is free and stays free: no other test gets it, and the system does not assign it to other programs
+/// meanwhile.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Below those that the system gives out by itself, which begin at 32768. Another test process has others.

@@ -31,7 +31,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// All numbered requests of all Locust processes. A request whose user was killed before its event is none.
+    /// All numbered requests of all Locust processes. A request whose user was killed before its event does not count.
     pub fn of(scene: &Scene) -> BTreeMap<String, Self> {
         let mut all = BTreeMap::new();
         for entry in fs::read_dir(scene.path(".")).expect("the test's folder").flatten() {

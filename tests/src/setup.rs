@@ -60,7 +60,7 @@ pub fn test_agent_venv() -> PathBuf {
     venv("ddapm-test-agent-1.69.1", &["ddapm-test-agent==1.69.1"])
 }
 
-/// The folder of a Python that speaks OTLP, for the receiver that fails as it is told.
+/// The folder of a Python with OTLP, for the receiver that fails on command.
 pub fn fault_receiver_venv() -> PathBuf {
     let packages = ["opentelemetry-proto==1.45.2", "grpcio==1.85.1", "grpcio-status==1.85.1", "protobuf==7.36.2"];
     venv("fault-receiver-1.45.2-1.85.1", &packages)

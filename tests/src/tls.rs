@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Authority;
 
-/// A proxy at work; it ends when it is dropped.
+/// A running proxy; dropping it stops it.
 #[derive(Debug)]
 pub struct TlsProxy {
     /// Where it listens, on `localhost`.

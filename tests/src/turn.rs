@@ -1,4 +1,4 @@
-//! Who may use the machine: a few tests that run Locust at a time, and those that measure a rate alone.
+//! Turns on the machine: a few tests that run Locust at a time, and tests that measure a rate alone.
 
 use std::fs::{File, OpenOptions};
 

@@ -101,7 +101,7 @@ impl Sink for ToldSink {
     }
 }
 
-/// A backend at work.
+/// A running backend.
 struct Scene {
     told: Told,
     open: watch::Sender<bool>,

@@ -1,4 +1,4 @@
-//! A client's end of a connection, over either socket and in either encoding, that does as it pleases.
+//! A client's end of a connection, over either socket and in either encoding, that can send anything.
 
 use std::io;
 use std::path::PathBuf;

@@ -59,7 +59,7 @@ fn change(bytes: &mut Vec<u8>, encoding: Encoding, random: &mut Random) {
             bytes.splice(at..at, part);
         }
         _ => {
-            // Nested more than anybody can need.
+            // Nested too deeply.
             let deep = if encoding == Encoding::MessagePack { 0x91 } else { b'[' };
             bytes.splice(at..at, std::iter::repeat_n(deep, random.below(2_000)));
         }

@@ -1,4 +1,4 @@
-//! Clients that nobody should have. Each kind does one thing that takes room or time, again and again.
+//! Hostile clients. Each kind repeats one thing that takes room or time.
 
 use std::future::Future;
 use std::io;

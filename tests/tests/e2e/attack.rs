@@ -1,4 +1,4 @@
-//! Hostile clients, in a short form of the bench `attack`; and how much memory the figures of a large test take.
+//! Hostile clients, as a short form of the bench `attack`; and the memory for the figures of a large test.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 /// Scenario: hundreds of hostile clients for some seconds, in mid-run of a good one: slow ones, half and huge frames, ids of
 /// megabytes, floods of runs, events and spans to a receiver that hangs, and frames changed at random.
-/// Guarantees: the good client's figures are exact; ltel goes on until it is told to end; its memory stays below 256 MiB.
+/// Guarantees: the good client's figures are exact; ltel keeps running until it is stopped; its memory stays below 256 MiB.
 #[test]
 fn a_good_client_among_hostile_ones() {
     let _turn = Turn::alone();

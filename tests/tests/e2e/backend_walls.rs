@@ -1,4 +1,4 @@
-//! What backends do when what they deliver to does not: receivers that hang or are none, files that are gone, pipes that nothing
+//! Backends whose targets fail: receivers that hang or are not OTLP receivers, files that are gone, pipes that nothing
 //! reads, scrapers that say nothing.
 
 use std::io::{Read, Write};

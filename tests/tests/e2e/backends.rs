@@ -1,4 +1,4 @@
-//! What a backend's own options change of the figures: nothing.
+//! A backend's options do not change the figures.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use ltel_tests::{Client, Exit, SLOW, SOON, Scene, TestAgent, Turn, config, row, 
 const SUCCESS: &str = "locust.tl.request.metric.success";
 
 /// Scenario: JSON and OTLP backends with deltas, one with exponential histograms and gzip, over several intervals.
-/// Guarantees: the deltas add up to Locust's figures, in the buckets too; each backend has its own way.
+/// Guarantees: the deltas add up to Locust's figures, also in the buckets; each backend keeps its own options.
 #[test]
 fn deltas_add_up() {
     let _turn = Turn::shared();
@@ -64,7 +64,7 @@ fn routes() {
 }
 
 /// Scenario: more endpoints than a recorder may have series, by the configuration or by default.
-/// Guarantees: the series are bounded, what is beyond them is in one that is told apart, and the totals are whole.
+/// Guarantees: the series are bounded, further ones are merged into one overflow series, and the totals are complete.
 #[test]
 fn more_endpoints_than_series() {
     let names: Vec<_> = (0..3_000).map(|n| format!("/{n}")).collect();
@@ -86,9 +86,9 @@ fn more_endpoints_than_series() {
     }
 }
 
-/// Scenario: a JSON file on a full disk, beside one on a good one.
-/// Guarantees: ltel goes on and says once what is wrong, and its exit code says that telemetry was lost; the other file is
-/// whole.
+/// Scenario: one JSON file on a full disk, another one on a good disk.
+/// Guarantees: ltel keeps running, logs the error once, and its exit code says that telemetry was lost; the other file is
+/// complete.
 #[test]
 fn a_full_disk() {
     let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! The command line: what a person or a supervisor sees of `ltel-cli`.
+//! The command line, as a person or a supervisor sees it.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use ltel_core::wire::Encoding;
 use ltel_tests::{Client, Exit, Line, Lines, Process, SLOW, SOON, Scene, Turn, config, row};
 use rustix::process::Signal;
 
-/// Scenario: commands other than Locust under `run`, which end in their own ways.
+/// Scenario: commands other than Locust under `run`, which exit in different ways.
 /// Guarantees: `run` ends with their exit code.
 #[test]
 fn run_ends_with_the_commands_exit_code() {
@@ -26,7 +26,7 @@ fn run_ends_with_the_commands_exit_code() {
 }
 
 /// Scenario: a locustfile that is not there, and one that Python cannot read.
-/// Guarantees: `run` ends with Locust's own exit code, and its complaint is seen.
+/// Guarantees: `run` exits with Locust's exit code, and Locust's error is visible.
 #[test]
 fn run_of_a_locust_that_does_not_start() {
     let _turn = Turn::shared();
@@ -81,7 +81,7 @@ fn stdout_is_data() {
     }
 }
 
-/// Scenario: a test plan's name from each place that can give one, and a run's id from outside.
+/// Scenario: a test plan's name from each source, and a run's id from outside.
 /// Guarantees: `LTEL_TESTPLAN`, `--testplan`, the configuration and the locustfile's name win in this order;
 /// `LTEL_RUN_ID` is the run's id.
 #[test]
@@ -141,8 +141,8 @@ fn serves_run_after_run() {
 }
 
 /// Scenario: the path of the Unix socket is free, or holds a dead socket, a live one, or something else.
-/// Guarantees: it is for its owner alone; a dead one is replaced; for a live one and for other files ltel says so
-/// and ends with an error, and leaves them alone.
+/// Guarantees: only its owner can use it; a dead one is replaced; a live one and other files are not touched, and ltel
+/// exits with an error that names them.
 #[test]
 fn the_unix_socket() {
     let scene = Scene::new();
@@ -170,7 +170,7 @@ fn the_unix_socket() {
 }
 
 /// Scenario: a listener with a token, and clients with and without it.
-/// Guarantees: who does not know it is refused, and told why in Locust's log; who does is served.
+/// Guarantees: a client without it is refused, with the reason in Locust's log; a client with it is served.
 #[test]
 fn a_token() {
     let _turn = Turn::shared();
@@ -188,8 +188,8 @@ fn a_token() {
     assert!(scene.lines().report().count("recorded") > 0);
 }
 
-/// Scenario: who reads ltel's standard output goes away in the middle (`ltel-cli | head -1`).
-/// Guarantees: ltel ends in quiet: no panic, no error, exit code 0.
+/// Scenario: the reader of ltel's standard output closes the pipe (`ltel-cli | head -1`).
+/// Guarantees: ltel exits silently: no panic, no error, exit code 0.
 #[test]
 fn a_closed_stdout() {
     let scene = Scene::new();

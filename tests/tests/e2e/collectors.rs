@@ -1,4 +1,4 @@
-//! Metrics, spans and log records by OTLP, to receivers of several makers: each has all that the JSON file has.
+//! Metrics, spans and log records over OTLP, to several kinds of receivers: each gets all that the JSON file has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,7 +140,7 @@ fn receivers_that_ask_for_a_certificate() {
     }
 }
 
-/// Scenario: the same receivers, and a client without a certificate, or with one that a stranger has signed.
+/// Scenario: the same receivers, and a client without a certificate, or with one of another authority.
 /// Guarantees: they get nothing, and ltel says what was not delivered.
 #[test]
 fn a_client_that_is_not_trusted() {

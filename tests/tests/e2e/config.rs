@@ -1,4 +1,4 @@
-//! Configurations that are wrong: each file in `cases/config` and all that ltel says of it.
+//! Invalid configurations: each file in `cases/config` and its errors.
 
 use ltel_cli::config::{Config, ConfigErrors, Environment};
 
@@ -6,8 +6,8 @@ fn load(file: &str, text: &str, env: &Environment) -> Result<Config, ConfigError
     ltel_cli::config::load(file, text, &ltel_cli::with_backends(ltel_recorders::registry()), env)
 }
 
-/// Scenario: a configuration with one kind of mistake, or several. Guarantees: every mistake is found at once, each with
-/// file, line, column, the text that is wrong and what would be right; the words are the snapshot's.
+/// Scenario: a configuration with one or several mistakes. Guarantees: all mistakes are reported at once, each with file,
+/// line, column, the wrong text and a fix, as in the snapshot.
 #[test]
 fn every_mistake_is_shown_where_it_is() {
     insta::glob!("../../cases/config", "*.toml", |path| {
@@ -18,7 +18,7 @@ fn every_mistake_is_shown_where_it_is() {
     });
 }
 
-/// Scenario: a variable of the environment is wrong. Guarantees: it is an error like the file's own, and names the variable.
+/// Scenario: an environment variable is invalid. Guarantees: the error names the variable.
 #[test]
 fn a_wrong_variable_is_an_error_too() {
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
@@ -45,7 +45,7 @@ fn a_wrong_variable_is_an_error_too() {
     }
 }
 
-/// Scenario: an endpoint of the environment without a scheme, for HTTP. Guarantees: an error that says what is right.
+/// Scenario: an endpoint of the environment without a scheme, for HTTP. Guarantees: an error that says what to write.
 #[test]
 fn an_endpoint_without_a_scheme_is_not_for_http() {
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
@@ -54,7 +54,7 @@ fn an_endpoint_without_a_scheme_is_not_for_http() {
     insta::assert_snapshot!(errors.render(false));
 }
 
-/// What recorders do, and what people are told, in an environment.
+/// The recorders and the warnings in an environment.
 fn warned(text: &str, env: &[(&str, &str)]) -> (String, Vec<String>) {
     let env: Environment = env.iter().copied().collect();
     let config = load("telemetry.toml", text, &env).expect("valid");
@@ -135,7 +135,7 @@ fn recorders_that_the_environment_leaves_nothing_for() {
     }
 }
 
-/// Scenario: variables that ltel does not follow. Guarantees: they are said where they concern what the file selects.
+/// Scenario: variables that ltel does not support. Guarantees: a warning, if they concern a selected recorder or backend.
 #[test]
 fn variables_that_concern_nothing_are_not_spoken_of() {
     let env = [("OTEL_BSP_SCHEDULE_DELAY", "1"), ("OTEL_PROPAGATORS", "b3"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "9000")];

@@ -1,4 +1,4 @@
-//! The first thing that a person tries.
+//! The demo: the first thing that people try.
 
 use ltel_tests::{Exit, Lines, SLOW, Scene, TestAgent, Turn, latest, target_dir};
 

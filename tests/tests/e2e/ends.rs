@@ -1,4 +1,4 @@
-//! How tests and ltel end together, and what is said where there was no test.
+//! How tests and ltel end together, and what ltel says if there was no test.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -34,8 +34,7 @@ fn sigterm_to_ltel_and_locust_at_once() {
     }
 }
 
-/// Scenario: SIGTERM to an ltel with a run that goes on; the grace period is long, and so there is another signal; or it is
-/// short.
+/// Scenario: SIGTERM to an ltel during a run; the grace period is long and a second signal ends it, or it is short.
 /// Guarantees: the socket is gone at once, while the run may go on; then ltel ends, the run's report says that it was open.
 #[test]
 fn a_run_that_does_not_end() {
@@ -109,7 +108,7 @@ fn no_run_to_wait_for() {
 }
 
 /// Scenario: `--once`, and no run begins: there is no Locust; or a master without workers; or one that comes and goes.
-/// Guarantees: ltel ends with 1, and says which it was.
+/// Guarantees: ltel exits with 1, and names the cause.
 #[test]
 fn once_without_a_run() {
     let check = |top: &str, said: &str, meanwhile: &dyn Fn(&Scene) -> Option<Process>| {
@@ -138,8 +137,8 @@ fn once_without_a_run() {
 }
 
 /// Scenario: `run` of a command that is not Locust and takes its time.
-/// Guarantees: soon there is one warning with the likely causes, while ltel goes on waiting; at the end the cause, and the
-/// command's exit code.
+/// Guarantees: one warning with the likely causes, while ltel keeps waiting; at the end the cause, and the command's exit
+/// code.
 #[test]
 fn run_of_something_else() {
     let scene = Scene::new();
@@ -188,7 +187,7 @@ fn run_without_a_test() {
 
 /// Scenario: `run --strict` of a test that has all its telemetry; of one with a backend whose receiver is not there; of one that
 /// fails by itself.
-/// Guarantees: 0; 1 and the loss by name; Locust's own code.
+/// Guarantees: exit code 0; 1 with the loss named; Locust's own code.
 #[test]
 fn strict() {
     let _turn = Turn::shared();
@@ -264,7 +263,7 @@ fn several_processes_are_told_once() {
 }
 
 /// Scenario: a shell leaves Locust in the background and ends by itself; then ltel, which waits for the run, gets SIGTERM.
-/// Guarantees: the signal is for Locust, and so no process is left and the run is complete.
+/// Guarantees: Locust gets the signal, so no process is left and the run is complete.
 #[test]
 fn what_a_command_leaves_behind_is_told_later() {
     let _turn = Turn::shared();
@@ -284,7 +283,7 @@ fn what_a_command_leaves_behind_is_told_later() {
     is_exact(&scene);
 }
 
-/// Scenario: the folders for sockets are too long, or not there.
+/// Scenario: the paths of the socket folders are too long, or do not exist.
 /// Guarantees: `run` takes the next one.
 #[test]
 fn a_folder_for_the_socket() {
@@ -309,8 +308,8 @@ fn a_folder_for_the_socket() {
     }
 }
 
-/// Scenario: `run` with a `[listen]` that demands a token, which is not in Locust's environment.
-/// Guarantees: its own Locust has it, and the pid of ltel; a stranger without it is refused.
+/// Scenario: `run` with a `[listen]` that requires a token, which is not in Locust's environment.
+/// Guarantees: Locust under `run` gets the token, and ltel's pid; another client without it is refused.
 #[test]
 fn run_with_a_token() {
     let _turn = Turn::shared();

@@ -1,4 +1,4 @@
-//! What becomes of points, spans and log records on a receiver's bad day, over gRPC and over HTTP.
+//! Points, spans and log records when a receiver fails, over gRPC and over HTTP.
 
 use ltel_core::event::UserError;
 use ltel_core::wire::{Encoding, Message};
@@ -76,8 +76,8 @@ fn run(receiver: &FaultReceiver, protocol: &str, signal: &str, options: &str) ->
     said
 }
 
-/// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and says that a second later is early enough.
-/// Guarantees: ltel waits for so long, and sends the same again, once.
+/// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and asks for a retry after a second.
+/// Guarantees: ltel waits that long, and resends the same request once.
 #[test]
 fn throttled() {
     each(Fault::Throttle(1), 1, |protocol, signal, outcome| {
@@ -88,8 +88,8 @@ fn throttled() {
     });
 }
 
-/// Scenario: the receiver says that a minute later is early enough, and the timeout for all attempts is eight seconds.
-/// Guarantees: ltel does not wait for what cannot be, and says what was lost.
+/// Scenario: the receiver asks for a retry after a minute, but the timeout for all attempts is eight seconds.
+/// Guarantees: ltel gives up at once, and reports what was lost.
 #[test]
 fn throttled_for_too_long() {
     each_with("timeout = \"8s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
@@ -99,8 +99,8 @@ fn throttled_for_too_long() {
     });
 }
 
-/// Scenario: the receiver answers 503, or `UNAVAILABLE`, three times, without a word on when it will be better.
-/// Guarantees: ltel waits longer from attempt to attempt, and sends the same again until it is taken.
+/// Scenario: the receiver answers 503, or `UNAVAILABLE`, three times, without a time for the retry.
+/// Guarantees: ltel waits longer before each attempt, and resends the same request until it is accepted.
 #[test]
 fn unavailable_for_a_while() {
     each(Fault::Unavailable, 3, |protocol, signal, outcome| {
@@ -114,7 +114,7 @@ fn unavailable_for_a_while() {
 }
 
 /// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`, and why.
-/// Guarantees: ltel does not try that again, and says what was lost, and why, in the receiver's own words.
+/// Guarantees: ltel does not retry, and reports what was lost with the receiver's message.
 #[test]
 fn refused_for_good() {
     each(Fault::Reject("no-such-tenant"), 1, |protocol, signal, outcome| {
@@ -126,8 +126,8 @@ fn refused_for_good() {
     });
 }
 
-/// Scenario: the receiver takes all but one, and says why.
-/// Guarantees: ltel sends nothing again, and says how many were refused, and why.
+/// Scenario: the receiver accepts all items but one, and says why.
+/// Guarantees: ltel resends nothing, and reports how many were rejected, and why.
 #[test]
 fn taken_in_part() {
     each(Fault::Partial(1, "too-old"), 1, |protocol, signal, outcome| {
@@ -139,7 +139,7 @@ fn taken_in_part() {
 }
 
 /// Scenario: the receiver closes the connection without an answer, twice.
-/// Guarantees: ltel connects again, and sends the same until it is taken.
+/// Guarantees: ltel reconnects, and resends the same request until it is accepted.
 #[test]
 fn connections_that_are_closed() {
     each(Fault::Close, 2, |protocol, signal, outcome| {

@@ -1,11 +1,11 @@
-//! Where ltel keeps what Python runs.
+//! The folder of the files that Python runs.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use ltel_tests::Scene;
 
-/// Scenario: there is no HOME, as in many containers, or nothing can be written there.
+/// Scenario: there is no HOME, as in many containers, or it is not writable.
 /// Guarantees: the plugin is in a folder that only this user can enter.
 #[test]
 fn the_plugin_without_a_home() {

@@ -1,4 +1,4 @@
-//! What others make of ltel's JSON lines.
+//! How other programs parse ltel's JSON lines.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Bad frames and bad clients hurt nobody else.
+//! Bad frames and bad clients do not harm other clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use ltel_tests::{Client, Exit, SLOW, SOON, Scene, Turn, check_account, config, f
 
 /// Scenario: beside a real Locust run there are 200 idle connections, and clients that send garbage, half a frame,
 /// and a frame far over the limit, again and again; another one takes seconds for a good frame.
-/// Guarantees: each kind is told apart and logged; the figures of the good clients are exact.
+/// Guarantees: each kind of fault is logged; the figures of the good clients are exact.
 #[test]
 fn a_good_client_among_bad_ones() {
     let _turn = Turn::shared();
@@ -66,9 +66,9 @@ fn a_good_client_among_bad_ones() {
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// Scenario: between good frames a client sends rows that are none, frames of no known type, and frames that
-/// are no frames, in either encoding.
-/// Guarantees: the connection goes on; rows that were not understood are counted as such, and the account adds up.
+/// Scenario: between good frames a client sends invalid rows, frames of unknown types, and bytes that are not frames, in
+/// either encoding.
+/// Guarantees: the connection stays open; invalid rows are counted, and the account adds up.
 #[test]
 fn bad_frames_of_a_good_client() {
     let scene = Scene::new();
@@ -99,7 +99,7 @@ fn bad_frames_of_a_good_client() {
 
 /// Scenario: a client whose every frame has values of the wrong type in it: fractions of users, a start time that is none,
 /// a name that is a number, a status that is text; beside them heartbeats.
-/// Guarantees: what is right of each is recorded, and every request counts; what is wrong is named, once per field.
+/// Guarantees: the valid fields are recorded, and every request counts; invalid fields are logged, once per field.
 #[test]
 fn wrong_values_of_a_good_client() {
     let scene = Scene::new();
@@ -197,7 +197,7 @@ fn text_that_is_meant_for_terminals() {
 }
 
 /// Scenario: in the middle of its run a client announces a frame beyond the limit.
-/// Guarantees: it is told why its connection ends; what it sent before is recorded.
+/// Guarantees: it receives the reason why its connection ends; what it sent before is recorded.
 #[test]
 fn a_frame_that_is_too_large() {
     let scene = Scene::new();
@@ -219,8 +219,8 @@ fn a_frame_that_is_too_large() {
 }
 
 /// Scenario: more clients than the configuration allows; before them, idle connections.
-/// Guarantees: those over the limit are told why; an idle connection takes no client's place; when a client is gone, another is
-/// served.
+/// Guarantees: clients over the limit receive the reason; an idle connection does not take a client's place; when a client
+/// leaves, another is served.
 #[test]
 fn more_connections_than_allowed() {
     let scene = Scene::new();
@@ -250,7 +250,7 @@ fn bad_beginnings(round: u8) -> Vec<Vec<u8>> {
         vec![0x7f, 0xff, 0xff, 0xff, 1, 2, 3],
         // Announces a hundred bytes and sends three.
         vec![0, 0, 0, 100, 1, 2, 3],
-        // A whole frame that is none.
+        // A whole frame that is invalid.
         [&[0, 0, 1, 0][..], &garbage].concat(),
         garbage,
         b"{\"type\":\"hello\",\"protocol\":1,\"client_id\":".to_vec(),
@@ -261,7 +261,7 @@ fn bad_beginnings(round: u8) -> Vec<Vec<u8>> {
 }
 
 fn bad_client(bytes: &[u8], mut stream: UnixStream) {
-    // ltel may have closed its end by now: that is its right.
+    // ltel may have closed its end by now.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
 }
@@ -300,7 +300,7 @@ fn bad_frames(encoding: Encoding) -> Vec<Vec<u8>> {
     }
 }
 
-/// A batch of rows of which none is one.
+/// A batch in which all rows are invalid.
 fn bad_rows(encoding: Encoding, seq: u64) -> (u64, Vec<u8>) {
     match encoding {
         Encoding::JsonLines => {

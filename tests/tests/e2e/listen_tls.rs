@@ -1,4 +1,4 @@
-//! TLS between Locust and ltel: who is let in, and what people read when somebody is not.
+//! TLS between Locust and ltel: which clients are accepted, and the messages of those that are not.
 
 use ltel_tests::{
     Authority, Exit, NEWEST_LOCUST, SLOW, SOON, Scene, Turn, check_account, config, free_port, locust_venv_of,
@@ -58,8 +58,8 @@ fn locust_over_tls() {
 }
 
 /// Scenario: Locusts that do not know ltel's authority, that call it by another name, that have no certificate where one is
-/// asked for or one of another authority, that meet a certificate which has expired, or that have files which are none.
-/// Guarantees: each says in one line what is wrong and what to do, and its test goes on and ends well.
+/// asked for or one of another authority, that meet an expired certificate, or whose files do not exist.
+/// Guarantees: each logs in one line what is wrong and what to do, and its test is not disturbed.
 #[test]
 fn who_is_not_let_in_over_tls() {
     let _turn = Turn::shared();

@@ -1,4 +1,4 @@
-//! Whatever a locustfile does is normal: it costs no run, no request, and Locust nothing.
+//! Unusual locustfiles: none of them costs a run or a request, or disturbs Locust.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -212,7 +212,7 @@ fn one_loop_serves_all_users() {
 }
 
 /// Scenario: tasks whose requests are made by greenlets, by pools of threads that serve all users, and by coroutines.
-/// Guarantees: each request is of its own user and below its own task, whoever makes it.
+/// Guarantees: each request belongs to its own user and task, whatever thread or coroutine makes it.
 #[test]
 fn others_make_the_requests() {
     let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("helpers.py") };

@@ -171,8 +171,8 @@ fn a_worker_that_is_new_in_the_second_test() {
     }
 }
 
-/// Scenario: a worker says who its master is, and that never comes.
-/// Guarantees: it is said while the test runs, and the report names the master.
+/// Scenario: a worker names its master, which never connects.
+/// Guarantees: a warning while the test runs, and the report names the master.
 #[test]
 fn a_master_that_never_reaches_ltel() {
     let scene = Scene::new();
@@ -236,7 +236,7 @@ fn what_is_held_comes_first() {
 }
 
 /// Scenario: ltel ends while it holds requests of a client that has begun no test.
-/// Guarantees: they are told.
+/// Guarantees: they are reported.
 #[test]
 fn held_requests_at_the_end() {
     let scene = Scene::new();
@@ -270,7 +270,7 @@ fn once_with_a_word_after_the_end() {
 }
 
 /// Scenario: SIGTERM; the run ends within the grace period, and its client stays connected.
-/// Guarantees: ltel does not say that it has waited for the run in vain.
+/// Guarantees: ltel does not warn that the run did not complete.
 #[test]
 fn a_client_that_stays() {
     let scene = Scene::new();

@@ -4,8 +4,8 @@ use ltel_core::wire::Encoding;
 use ltel_tests::{Client, Exit, Lines, SOON, Scene, config, row};
 
 /// Scenario: one of a program's own recorders panics in the first of two runs.
-/// Guarantees: the other recorders have every request of that run; it says that it is not complete, which recorder fell, and
-/// over what; that recorder's counter stays at what it had. In the next run it is at work again.
+/// Guarantees: the other recorders have every request of that run; the run is incomplete, and its report has the recorder
+/// and its message; that recorder's counter keeps its value. In the next run it works again.
 #[test]
 fn a_recorder_that_panics() {
     let scene = Scene::new();
@@ -59,8 +59,8 @@ fn a_recorder_that_panics() {
 }
 
 /// Scenario: a recorder panics when its run is over: in `finish`, or in its `Drop`.
-/// Guarantees: the run says in all places that it is not complete, which recorder fell, and over what; all others have brought
-/// out their last figures; ltel goes on, and the next run is reported as well.
+/// Guarantees: the run is reported as incomplete everywhere, with the recorder and its message; all other recorders deliver
+/// their last figures; ltel keeps running, and reports the next run.
 #[test]
 fn a_recorder_that_panics_at_its_end() {
     for (recorder, why) in [("fragile_at_the_end", "it does not finish"), ("fragile_in_drop", "it cannot be dropped")] {

@@ -1,4 +1,4 @@
-//! The ways in which Locust comes to its plugin.
+//! The ways to load the plugin into Locust.
 
 use std::env;
 

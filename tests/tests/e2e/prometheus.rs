@@ -190,7 +190,7 @@ fn run_waits_for_a_last_scrape() {
     assert!(!row.contains("NOT"), "{table}");
 }
 
-/// Scenario: nobody scrapes at all, and ltel ends after a run.
+/// Scenario: nothing ever scrapes, and ltel ends after a run.
 /// Guarantees: it does not wait, and says what was not delivered.
 #[test]
 fn nobody_scrapes() {
@@ -298,8 +298,8 @@ json.dump(counts, sys.stdout)
 ";
 
 /// Scenario: what is no scrape, scrapers that say nothing and never go, and an address that is taken.
-/// Guarantees: other paths and methods are told so, HEAD has no body; runs go on whoever is connected; a taken address is an
-/// error that names it, before anything starts.
+/// Guarantees: other paths and methods get an error status, HEAD has no body; open connections do not disturb runs; a used
+/// address is an error that names it, before anything starts.
 #[test]
 fn requests_of_other_kinds() {
     let (scene, port) = (Scene::new(), free_port());

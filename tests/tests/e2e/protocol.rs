@@ -1,4 +1,4 @@
-//! Clients of ltel's own protocol: what comes through counts once, and what does not is accounted for.
+//! Clients of ltel's protocol: frames that arrive count once, and frames that do not arrive are accounted for.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -53,7 +53,7 @@ fn frames_that_never_arrive() {
     assert_eq!(lines.final_record().telemetry["complete"], false);
 }
 
-/// Scenario: a client goes away in mid-run without a word; the grace period is a second.
+/// Scenario: a client disconnects during its run without `done`; the grace period is a second.
 /// Guarantees: the run ends after that, and its report names the client.
 #[test]
 fn a_client_that_goes_without_a_word() {
@@ -145,7 +145,7 @@ fn requests_after_the_end_of_their_run() {
 }
 
 /// Scenario: a client says that it is done, and has sent fewer requests than ltel has recorded.
-/// Guarantees: the run is not complete, wherever that is said; its report names the source; the account closes.
+/// Guarantees: the run is reported as incomplete everywhere; its report names the source; the account closes.
 #[test]
 fn a_source_that_disagrees() {
     let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! Locust's rate does not suffer, whatever becomes of its telemetry. Each test has the machine to itself.
+//! Locust's rate does not suffer, whatever happens to its telemetry. Each test runs alone on the machine.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Receivers that are not there, or not yet.
+//! Receivers that are not running, or not yet.
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
@@ -82,7 +82,7 @@ fn an_endpoint_of_the_environment() {
 }
 
 /// Scenario: OpenTelemetry's variables name a host and a port of this machine alone, and do not say that it is insecure.
-/// Guarantees: that is TLS, as the specification has it; where it fails, ltel says what a receiver without TLS wants.
+/// Guarantees: ltel uses TLS, as the specification demands; if that fails, it says how to turn TLS off.
 #[test]
 fn an_endpoint_of_the_environment_that_speaks_no_tls() {
     let scene = Scene::new();
@@ -127,7 +127,7 @@ fn a_redirect_is_not_followed() {
     assert!(said.contains("backend `moved`: final figures NOT delivered") && said.contains("302"), "{said}");
 }
 
-/// Scenario: Locust starts while nobody listens where its telemetry goes; ltel comes up in mid-run.
+/// Scenario: Locust starts while nothing listens at its telemetry address; ltel starts during the run.
 /// Guarantees: what was reported before that is not lost; the figures are Locust's.
 #[test]
 fn an_ltel_that_comes_up_in_mid_run() {
@@ -179,7 +179,7 @@ fn an_ltel_that_is_replaced_in_mid_run() {
     assert_eq!(report.text("testplan"), "counting");
 }
 
-/// Scenario: nobody ever listens where telemetry goes.
+/// Scenario: nothing ever listens at the telemetry address.
 /// Guarantees: Locust runs and ends as without the plugin; its log says once that telemetry cannot be sent, and at
 /// the end how many requests were not delivered: all.
 #[test]
@@ -197,8 +197,8 @@ fn no_ltel_at_all() {
     assert!(!log.contains("Traceback"), "{log}");
 }
 
-/// Scenario: an address that is none.
-/// Guarantees: Locust runs as without the plugin, and its log says what an address looks like.
+/// Scenario: an invalid address.
+/// Guarantees: Locust runs as without the plugin, and its log shows the form of an address.
 #[test]
 fn an_address_that_is_none() {
     let _turn = Turn::shared();

@@ -1,4 +1,4 @@
-//! What becomes of a run when ltel is killed in the middle of it, and of a clock that is set in the middle of it.
+//! Runs during which ltel is killed, or the clock is set.
 
 use ltel_core::event::Request;
 use ltel_core::wire::{Done, Encoding, Hello, Message, Rows};

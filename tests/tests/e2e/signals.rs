@@ -1,4 +1,4 @@
-//! Ends that nobody planned.
+//! Signals, and processes that are killed.
 
 use std::io::Write;
 use std::path::Path;

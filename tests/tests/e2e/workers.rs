@@ -1,4 +1,4 @@
-//! Masters and workers as people have them: without the plugin, stopped, with one id twice, reset from the web UI, orphaned.
+//! Masters and workers in practice: without the plugin, stopped, with a duplicate id, reset from the web UI, orphaned.
 
 use std::process::Command;
 

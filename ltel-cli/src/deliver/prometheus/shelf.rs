@@ -1,5 +1,5 @@
-//! What there is to scrape: the metrics of the runs at work, read at each scrape, and the last figures of those that are
-//! over, for a while.
+//! The metrics that can be scraped: those of active runs, read at each scrape, and for a while the last figures of runs
+//! that are over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
