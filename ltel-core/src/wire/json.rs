@@ -109,14 +109,14 @@ pub(super) fn parts(line: &[u8], now: Timestamp) -> Result<Parts<'_>, DecodeErro
     Ok(parts)
 }
 
-/// Why a line is none. What tells it is stricter than we are, so it may find something earlier.
+/// Why a line is not valid. serde_json is stricter than this reader, so it may report an earlier place.
 fn malformed(line: &[u8]) -> DecodeError {
     let why = serde_json::from_slice::<IgnoredAny>(line).err();
     DecodeError::Malformed(why.map_or_else(|| "not a JSON object".to_owned(), |why| why.to_string()))
 }
 
 impl<'a> Fields<'a> {
-    /// Finds the fields of a line. Nothing if it is no object, or its fields cannot be told apart.
+    /// Finds the fields of a line. `None` if it is not an object, or its fields cannot be separated.
     fn read(line: &'a [u8]) -> Option<Self> {
         let mut fields = Self { entries: Vec::new(), mended: 0 };
         let mut input = Input(line);
@@ -186,7 +186,7 @@ pub(super) struct Cursor<'a> {
     input: Input<'a>,
     is_next: bool,
     // Bounded: a broken row may have been read to the end of the line before it was known to be broken. Bytes that may still
-    // be read in vain; then the line is refused.
+    // be read without finding a row; then the line is rejected.
     patience: usize,
 }
 

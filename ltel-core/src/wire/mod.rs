@@ -302,7 +302,7 @@ pub struct Features {
     pub context: bool,
     /// Send the length of each request's body.
     pub request_length: bool,
-    /// Give requests a place in a trace, and send it; absent if nobody wants traces.
+    /// Give requests trace ids, and send them; absent if no recorder needs traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceFeatures>,
 }

@@ -87,7 +87,7 @@ impl<'a> Value<'a> {
         serde_path_to_error::deserialize(self)
     }
 
-    /// Takes out what a path leads to, or the last thing on its way that is there. False if there is none.
+    /// Removes the value at a path, or the last value on the way that exists. False if there is none.
     pub(super) fn take_out(&mut self, path: &[&Segment]) -> bool {
         match (self, path) {
             (Self::Map(entries), [Segment::Map { key }, rest @ ..]) => {
