@@ -153,7 +153,7 @@ fn items(signal: &str) -> &'static str {
     match signal {
         "metrics" => "2 points",
         "traces" => "10 spans",
-        _ => "1 records",
+        _ => "1 record",
     }
 }
 

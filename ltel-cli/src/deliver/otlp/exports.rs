@@ -15,6 +15,7 @@ use super::client::NOT_OTLP;
 use super::config::SignalConfig;
 use super::outcome::{ExportOutcome, PartialSuccess, observe, say};
 use super::receiver_text::ReceiverText;
+use crate::plural::counted;
 
 /// HTTP/2's error for the answer of a server without HTTP/2.
 const NO_HTTP2: &str = "frame with invalid size";
@@ -266,8 +267,9 @@ impl ExportAccount {
         }
         if !self.told.swap(true, Ordering::Relaxed) {
             if rejected > 0 {
+                let all = counted(items, what);
                 tracing::warn!(
-                    "backend `{backend}`: the receiver rejected {rejected} of {items} {what}: {message} (later \
+                    "backend `{backend}`: the receiver rejected {rejected} of {all}: {message} (later \
                      rejections are counted, not logged)"
                 );
             } else {
