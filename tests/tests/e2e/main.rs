@@ -10,6 +10,7 @@ mod cli;
 mod collectors;
 mod config;
 mod demo;
+mod documents;
 mod ends;
 mod exact;
 mod faults;

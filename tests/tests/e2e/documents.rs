@@ -1,0 +1,25 @@
+//! What the documents say is there.
+
+use std::path::{Path, PathBuf};
+
+/// Scenario: the links of each document to files and folders of this repository.
+/// Guarantees: each leads somewhere.
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut checked = 0;
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "recorders/README.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let folder = root.join(document).parent().map(PathBuf::from).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (path, section) = link.split_once('#').unwrap_or((link, ""));
+            assert!(folder.join(path).exists(), "{document}: `{link}` leads nowhere");
+            let anchor = |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+            let is_section = |line: &str| line.starts_with('#') && anchor(line) == section;
+            assert!(section.is_empty() || !path.is_empty() || text.lines().any(is_section), "{document}: `{link}`");
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked} links");
+}
