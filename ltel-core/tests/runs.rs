@@ -242,7 +242,12 @@ impl World {
                 let who = who.index(count);
                 let process = &self.processes[who];
                 let sent = process.sent.saturating_add_signed(i64::from(*wrong));
-                self.say(who, Message::Done(Done { sent, run_id: process.run.clone(), ..Done::default() }), 0, 0);
+                self.say(
+                    who,
+                    Message::Done(Done { sent: Some(sent), run_id: process.run.clone(), ..Done::default() }),
+                    0,
+                    0,
+                );
             }
             Step::Deliver(who, frames) => {
                 let who = who.index(count);

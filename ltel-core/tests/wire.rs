@@ -151,7 +151,7 @@ fn message() -> impl Strategy<Value = Message<'static>> {
     );
     let custom = (number(), text(), attributes(), of(number()))
         .prop_map(|(time, name, attributes, value)| Message::from(Custom { time, name, attributes, value }));
-    let done = (number(), of(text()), any::<u64>(), any::<u64>(), of(vec(text(), 0..3))).prop_map(
+    let done = (number(), of(text()), of(any::<u64>()), any::<u64>(), of(vec(text(), 0..3))).prop_map(
         |(time, run_id, sent, dropped, sources)| Message::Done(Done { time, run_id, sent, dropped, sources }),
     );
     prop_oneof![

@@ -98,7 +98,7 @@ impl Client {
     /// Ends the run, and waits until all is acknowledged.
     pub fn finish(mut self) {
         self.send(Message::from(TestStop { time: START + 10.0 }));
-        self.send(Message::Done(Done { time: START + 10.0, sent: self.sent, ..Done::default() }));
+        self.send(Message::Done(Done { time: START + 10.0, sent: Some(self.sent), ..Done::default() }));
         self.acknowledged();
     }
 

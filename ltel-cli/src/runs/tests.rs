@@ -98,7 +98,7 @@ impl Connection<'_> {
     }
 
     async fn done(&mut self, sent: u64) {
-        self.say(Message::Done(Done { sent, ..Done::default() })).await;
+        self.say(Message::Done(Done { sent: Some(sent), ..Done::default() })).await;
     }
 
     async fn close(self) {

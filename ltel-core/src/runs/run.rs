@@ -73,7 +73,7 @@ pub(super) struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// It reported what it has sent, and what it dropped of that.
-    Done { sent: u64, dropped: u64 },
+    Done { sent: Option<u64>, dropped: u64 },
     /// It is in another test.
     Left,
 }
@@ -293,8 +293,8 @@ impl Member {
         let mut dropped = self.dropped.clone();
         let counted = self.recorded + dropped.values().sum::<u64>();
         let (status, sent) = match self.end {
-            Some(End::Done { sent, .. }) if sent < counted => (SourceStatus::Disagrees, counted),
-            Some(End::Done { sent, dropped: most }) => {
+            Some(End::Done { sent: Some(sent), .. }) if sent < counted => (SourceStatus::Disagrees, counted),
+            Some(End::Done { sent: Some(sent), dropped: most }) => {
                 // A request that the source dropped may have reached ltel before: then it is recorded.
                 let mut missing = sent - counted;
                 for (reason, most) in [(DropReason::BufferFull, most), (DropReason::NotReceived, u64::MAX)] {
@@ -306,7 +306,7 @@ impl Member {
                 }
                 (SourceStatus::Done, sent)
             }
-            Some(End::Left) => (SourceStatus::Done, counted),
+            Some(End::Left | End::Done { sent: None, .. }) => (SourceStatus::Done, counted),
             None if self.connected && !self.silent => (SourceStatus::Open, counted),
             None => (SourceStatus::Missing, counted),
         };

@@ -31,7 +31,7 @@ fn join(run: &mut Run, source: &Source, beats: Option<Duration>, now: Duration) 
 
 fn done(sent: u64, dropped: u64, sources: &[&str]) -> Done {
     let sources = (!sources.is_empty()).then(|| sources.iter().map(|&s| s.to_owned()).collect());
-    Done { sent, dropped, sources, ..Done::default() }
+    Done { sent: Some(sent), dropped, sources, ..Done::default() }
 }
 
 #[test]
@@ -257,4 +257,16 @@ fn the_account_always_adds_up() {
         assert_eq!(dropped.get(&DropReason::BufferFull).copied().unwrap_or(0), buffer_full);
         assert_eq!(dropped.get(&DropReason::NotReceived).copied().unwrap_or(0), not_received);
     }
+}
+
+/// Scenario: a source says that it is done, and not how many requests it sent, as people who type JSON may. Guarantees: what has
+/// come is all there was; the run is complete.
+#[test]
+fn a_source_that_does_not_say_how_many_it_sent() {
+    let mut run = run();
+    let local = join(&mut run, &source(SourceKind::Local, "local"), BEATS, at(0));
+    run.recorded(local, 7);
+    run.done(local, &Done::default(), at(1));
+    let account = run.account();
+    assert_eq!((account.sent(), account.recorded(), account.is_whole()), (7, 7, true));
 }

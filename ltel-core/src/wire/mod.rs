@@ -276,8 +276,9 @@ pub struct Done {
     /// The run that it is about; if absent, the source's current run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// Requests that Locust reported in this process, whether they were sent or not.
-    pub sent: u64,
+    /// Requests that Locust reported in this process, whether they were sent or not; if absent, those that ltel has counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<u64>,
     /// Those of them that the process dropped because its buffer was full.
     pub dropped: u64,
     /// From a master: the ids of all workers that took part.

@@ -89,7 +89,7 @@ fn message(random: &mut Random) -> Message<'static> {
         }
         .into(),
         11 => Message::Tasks(vec![Task { start_time: time, name: text.into(), ..Task::default() }]),
-        12 => Message::Done(Done { time, sent: number, ..Done::default() }),
+        12 => Message::Done(Done { time, sent: Some(number), ..Done::default() }),
         _ => {
             let mut row = row("fuzz", time, true);
             row.name = text.into();

@@ -282,7 +282,7 @@ async fn ends_runs(mut hostile: Hostile) -> io::Result<()> {
     connection.send(begins(&id)).await?;
     let rows = (0..200).map(|n| named(n, true)).collect();
     connection.send(Message::Requests(Rows { rows, ..Rows::default() })).await?;
-    connection.send(Message::Done(Done { sent: 200, ..Done::default() })).await?;
+    connection.send(Message::Done(Done { sent: Some(200), ..Done::default() })).await?;
     within(connection.hear()).await
 }
 

@@ -15,7 +15,11 @@ fn links_lead_somewhere() {
         for link in links.filter(|link| !link.contains("://")) {
             let (path, section) = link.split_once('#').unwrap_or((link, ""));
             assert!(folder.join(path).exists(), "{document}: `{link}` leads nowhere");
-            let anchor = |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+            let is_of_anchor = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+            let anchor = |line: &str| -> String {
+                let title = line.trim_start_matches(['#', ' ']).to_lowercase();
+                title.chars().filter(is_of_anchor).collect::<String>().replace(' ', "-")
+            };
             let is_section = |line: &str| line.starts_with('#') && anchor(line) == section;
             assert!(section.is_empty() || !path.is_empty() || text.lines().any(is_section), "{document}: `{link}`");
             checked += 1;

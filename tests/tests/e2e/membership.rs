@@ -20,7 +20,7 @@ fn requests(client: &mut Client, count: usize) {
 }
 
 fn done(client: &mut Client, run_id: Option<&str>, sent: u64) {
-    client.send(Message::Done(Done { run_id: run_id.map(str::to_owned), sent, ..Done::default() }));
+    client.send(Message::Done(Done { run_id: run_id.map(str::to_owned), sent: Some(sent), ..Done::default() }));
 }
 
 /// Ends ltel and checks each run: how its id begins, requests recorded, sources missing.

@@ -117,11 +117,11 @@ fn requests_after_the_end_of_their_run() {
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "punctual");
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
-    client.send(Message::Done(Done { sent: 10, ..Done::default() }));
+    client.send(Message::Done(Done { sent: Some(10), ..Done::default() }));
     scene.reported(1);
     client.requests(vec![row("some", 1.0, false); 5]);
     client.send(Custom { name: "mine".to_owned(), ..Custom::default() }.into());
-    client.send(Message::Done(Done { sent: 15, ..Done::default() }));
+    client.send(Message::Done(Done { sent: Some(15), ..Done::default() }));
     client.acknowledged();
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(1));
@@ -153,7 +153,7 @@ fn a_source_that_disagrees() {
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
-    client.send(Message::Done(Done { sent: 5, ..Done::default() }));
+    client.send(Message::Done(Done { sent: Some(5), ..Done::default() }));
     client.acknowledged();
     drop(client);
     assert_eq!(ltel.wait(SOON), Exit::Code(1));

@@ -34,7 +34,7 @@ fn killed_in_mid_run() {
         let time = rows.last().map(|row| row.reported_at);
         client.send(Message::Requests(Rows { rows: rows.to_vec(), time, ..Rows::default() }));
     }
-    client.send(Message::Done(Done { sent: 1_001, ..Done::default() }));
+    client.send(Message::Done(Done { sent: Some(1_001), ..Done::default() }));
     client.acknowledged();
     drop(client);
     assert_eq!(second.wait(SOON), Exit::Code(1));
@@ -60,10 +60,10 @@ fn requests_that_waited_while_the_next_run_began() {
     let back = Hello { run_id: Some("x".to_owned()), started: Some(START), ..hello("client") };
     let mut client = Client::saying(&scene.socket(), back).on_from(7);
     client.requests(vec![row("some", 1.0, false); 5]);
-    client.send(Message::Done(Done { run_id: Some("x".to_owned()), sent: 9, ..Done::default() }));
+    client.send(Message::Done(Done { run_id: Some("x".to_owned()), sent: Some(9), ..Done::default() }));
     client.start("y");
     client.requests(vec![row("some", 1.0, false); 2]);
-    client.send(Message::Done(Done { run_id: Some("y".to_owned()), sent: 2, ..Done::default() }));
+    client.send(Message::Done(Done { run_id: Some("y".to_owned()), sent: Some(2), ..Done::default() }));
     client.acknowledged();
     scene.reported(2);
     ltel.signal(Signal::TERM);
