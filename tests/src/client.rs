@@ -11,6 +11,8 @@ use ltel_core::event::{Extra, Request, RequestError, ResponseTime, TestStart, Te
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
 
+use crate::wait::SLOW;
+
 trait Stream: Read + Write + Send + std::fmt::Debug {}
 impl Stream for UnixStream {}
 impl Stream for TcpStream {}
@@ -26,7 +28,7 @@ pub struct Client {
     sent: u64,
 }
 
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = SLOW;
 const START: f64 = 1_700_000_000.0;
 
 impl Client {

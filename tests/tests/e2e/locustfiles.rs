@@ -51,7 +51,7 @@ impl Odd {
     fn run_program(&self, program: &[&str]) -> (Lines, String) {
         let _turn = Turn::shared();
         let config = config(&self.scene, "grace = \"5s\"", self.recorders)
-            .replace("type = \"json\"", "type = \"json\"\nspans = true\nqueue = 200000");
+            .replace("type = \"json\"", "type = \"json\"\nspans = true\nqueue = 200000\nqueue_bytes = \"1GiB\"");
         let program = program.iter().map(ToString::to_string).chain(self.args.iter().cloned());
         let mut command: Command = self.scene.run_program(&config, program);
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
@@ -341,7 +341,7 @@ fn tests_do_the_unusual() {
         ("requests of quitting with workers", "quitting"),
     ] {
         let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("unusual.py") };
-        let mut odd = odd.env("FORM", form).args(["-u2", "-r2", "-t2s"]);
+        let mut odd = odd.env("FORM", form).args(["-u2", "-r2", "-t4s"]);
         if form == "requests of quitting with workers" {
             odd = odd.args(processes());
         }
