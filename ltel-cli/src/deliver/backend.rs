@@ -59,10 +59,12 @@ impl BackendHandle {
         }
     }
 
-    /// A run is over: collects its points a last time, and delivers everything of it. The report is its last record.
-    pub(crate) fn end(&self, report: &RunRecord) {
+    /// A run is over: its points are collected a last time, and everything of it is delivered. These are its last records, which
+    /// follow the points.
+    pub(crate) fn end(&self, run: &Arc<RunInfo>, mut records: Vec<RunRecord>) {
         for queue in &self.queues {
-            queue.end(&report.run, queue.has(Signal::Logs).then(|| report.clone()));
+            let records = if queue.has(Signal::Logs) { std::mem::take(&mut records) } else { Vec::new() };
+            queue.end(run, records);
         }
     }
 

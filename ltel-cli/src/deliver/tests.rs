@@ -202,7 +202,7 @@ async fn a_run() {
     assert_eq!(scene.seen(), ["first", "2 points", "2 points"], "after {:?}", begun.elapsed());
     scene.handle.spans(spans(3, 0));
     (scene.running.reopen())();
-    scene.handle.end(&report(&run));
+    scene.handle.end(&run, vec![report(&run)]);
     sleep(Duration::from_secs(12)).await;
     let (seen, delivered) = scene.end().await;
     assert_eq!(seen[3..], ["3 spans", "reopened", "2 points, last", "report"]);
@@ -255,7 +255,7 @@ async fn ended_runs_that_wait_are_bounded() {
     for number in 0..100 {
         let run = run(&number.to_string());
         scene.handle.begin(feed(&run, 50));
-        scene.handle.end(&report(&run));
+        scene.handle.end(&run, vec![report(&run)]);
     }
     let delivered = scene.delivered();
     assert_eq!(delivered.lost_final_points % 50, 0);
@@ -266,11 +266,36 @@ async fn ended_runs_that_wait_are_bounded() {
         (arrived + delivered.lost_final_points / 50, delivered.of(Signal::Metrics).failed),
         (100, 5_000 - arrived * 50)
     );
+    assert_eq!(delivered.of(Signal::Logs).failed, 100 - arrived, "a run's last records go with its points");
     assert!((1..50).contains(&arrived), "{arrived} of 100 runs");
 }
 
-/// Scenario: the task of one of a backend's pipes panics while it holds something; then it is given more. Guarantees: items
-/// that it held or gets later have failed, and the account says why it ended; the other pipe goes on.
+/// Scenario: the queue of records is full when a run ends, as after the end of many others. Guarantees: its last records are
+/// delivered all the same, in order, after what waited before them and after its final points; what found no room before is
+/// counted.
+#[tokio::test(start_paused = true)]
+async fn last_records_need_no_room_in_the_queue() {
+    let scene = Scene::new(QueueLimits { items: 10, bytes: 1 << 20 }, |_| {});
+    scene.hang().await;
+    for _ in 0..20 {
+        scene.handle.record(record("in mid-run", 0));
+    }
+    let run = run("one");
+    scene.handle.begin(feed(&run, 2));
+    let last = |name: String| RunRecord { run: Arc::clone(&run), ..record(&name, 0) };
+    let last_records = (0..2_500).map(|number| last(format!("last {number}"))).chain([report(&run)]);
+    scene.handle.end(&run, last_records.collect());
+    scene.open.send_replace(true);
+    let (seen, delivered) = scene.end().await;
+    assert_eq!(seen[..11], [&["hangs"][..], &["in mid-run"; 9], &["2 points, last"]].concat());
+    let expected = (0..2_500).map(|number| format!("last {number}")).chain(["report".to_owned()]);
+    assert_eq!(seen[11..], expected.collect::<Vec<_>>());
+    let logs = delivered.of(Signal::Logs);
+    assert_eq!((logs.admitted, logs.delivered, logs.dropped), (2_522, 2_511, 11));
+}
+
+/// Scenario: the task of one of a backend's pipes panics while it holds something; then it is given more. Guarantees: what it held
+/// and what comes then has failed, and the account says why it ended; the other pipe goes on.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_panics() {
     let scene = Scene::new(QueueLimits::default(), |told| {
@@ -313,7 +338,7 @@ async fn the_longest_interval() {
     let interval = Some(crate::config::values::MAX_DURATION);
     scene.handle.begin(Feed { interval, ..feed(&run, 1) });
     sleep(Duration::from_mins(1)).await;
-    scene.handle.end(&report(&run));
+    scene.handle.end(&run, vec![report(&run)]);
     let (seen, _) = scene.end().await;
     assert_eq!(seen, ["1 points, last", "report"]);
 }

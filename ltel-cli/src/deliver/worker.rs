@@ -87,10 +87,11 @@ impl Worker {
     }
 
     async fn end(&mut self, ended: EndedRun) {
-        let EndedRun { run, points, report, .. } = ended;
+        let EndedRun { run, points, mut records, .. } = ended;
         self.points(points, true).await;
-        if let Some(report) = report {
-            self.sink.records(vec![report]).await;
+        while !records.is_empty() {
+            let rest = records.split_off(records.len().min(AT_ONCE));
+            self.sink.records(std::mem::replace(&mut records, rest)).await;
         }
         self.sink.run_ended(&run);
         self.sink.flush().await;

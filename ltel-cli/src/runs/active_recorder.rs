@@ -133,12 +133,7 @@ impl ActiveRecorder {
         for mismatch in out.mismatches.drain(..) {
             tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
         }
-        for record in out.records.drain(..) {
-            let record = Arc::new(record);
-            for &index in &self.routes {
-                backends[index].record(RunRecord { run: Arc::clone(run), record: Arc::clone(&record) });
-            }
-        }
+        self.route_records(run, out, |backend, record| backends[backend].record(record));
         for figures in out.figures.drain(..) {
             let figures = Arc::new(figures);
             for &index in &self.routes {
@@ -150,6 +145,16 @@ impl ActiveRecorder {
             for &index in &self.routes {
                 let source = origin.source.cloned();
                 backends[index].spans(SpanBatch { run: Arc::clone(run), source, data: Arc::clone(&spans) });
+            }
+        }
+    }
+
+    /// Takes the records out of what it has emitted, once for each of its backends.
+    pub(super) fn route_records(&self, run: &Arc<RunInfo>, out: &mut Emitted, mut to: impl FnMut(usize, RunRecord)) {
+        for record in out.records.drain(..) {
+            let record = Arc::new(record);
+            for &backend in &self.routes {
+                to(backend, RunRecord { run: Arc::clone(run), record: Arc::clone(&record) });
             }
         }
     }

@@ -88,10 +88,13 @@ impl ActiveRun {
             self.recorders.iter().filter_map(|active| Some((active.name(), active.panicked()?))).collect();
         let recorders_are_whole = panicked.is_empty();
         let complete = account.is_whole() && recorders_are_whole;
+        // With the end of the run, and not with the records of runs in progress: these may fill the queue.
+        let mut last_records = vec![Vec::new(); self.backends.len()];
         for (active, mut out) in self.recorders.iter().zip(emitted) {
             if !complete {
                 mark_incomplete(&mut out);
             }
+            active.route_records(&self.info, &mut out, |backend, record| last_records[backend].push(record));
             active.send(&self.info, &self.backends, origin, &mut out);
         }
         let report = Report {
@@ -102,9 +105,9 @@ impl ActiveRun {
         };
         report.log(&self.info);
         let record = Arc::new(report.record(report::NAME, run, now));
-        let entry = RunRecord { run: Arc::clone(&self.info), record };
-        for backend in &*self.backends {
-            backend.end(&entry);
+        for (backend, mut records) in self.backends.iter().zip(last_records) {
+            records.push(RunRecord { run: Arc::clone(&self.info), record: Arc::clone(&record) });
+            backend.end(&self.info, records);
         }
         recorders_are_whole
     }

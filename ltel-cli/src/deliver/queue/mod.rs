@@ -20,7 +20,7 @@ use state::{Job, Shared, State, collect};
 pub(super) use watch::Reopener;
 pub(crate) use watch::Watch;
 
-/// The bytes of a waiting run that is over, besides its points and its report.
+/// What a run that is over costs while it waits, beside its points and its records.
 const ENDED_RUN: usize = 512;
 
 /// The sending end of a queue.
@@ -127,19 +127,20 @@ impl Queue {
         self.push(Job::Figures(Arc::clone(run), Arc::clone(figures)));
     }
 
-    /// A run is over. Its final points are collected at once: they take much less memory than their instruments, and many
-    /// runs may wait for a receiver that hangs. If there are too many, the oldest are dropped.
-    pub(super) fn end(&self, run: &Arc<RunInfo>, report: Option<RunRecord>) {
+    /// A run is over. Its final points are collected here and now: they take much less memory than the instruments that they are
+    /// from, and a receiver that hangs may have many runs wait for it. If they are too many, the oldest are given up. Its last
+    /// records wait with them: records of other runs do not take their place in the queue.
+    pub(super) fn end(&self, run: &Arc<RunInfo>, records: Vec<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
         let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
         let sizes = points
             .iter()
             .map(|points| size::points(&points.metrics))
             .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
-        let report_bytes = report.as_ref().map_or(0, |report| size::record(&report.record));
-        let bytes = ENDED_RUN + sizes.1 + report_bytes;
+        let record_bytes: usize = records.iter().map(|record| size::record(&record.record)).sum();
+        let bytes = ENDED_RUN + sizes.1 + record_bytes;
         self.account.admitted(Signal::Metrics, sizes.0);
-        self.account.admitted(Signal::Logs, u64::from(report.is_some()));
+        self.account.admitted(Signal::Logs, records.len() as u64);
         let mut given_up = Vec::new();
         {
             let mut state = self.shared.lock();
@@ -147,7 +148,7 @@ impl Queue {
                 return;
             }
             state.ended += bytes;
-            state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, report, bytes }));
+            state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, bytes }));
             while state.ended > self.limits.bytes {
                 let mut ends = state.jobs.iter().enumerate().filter(|(_, job)| matches!(job, Job::End(_)));
                 // The newest stays, whatever its size.
@@ -164,7 +165,7 @@ impl Queue {
         }
     }
 
-    /// Drops the final points of a waiting run.
+    /// The final points and the last records of a run do not wait any longer.
     fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
         let unread =
             begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.metrics).0);
@@ -180,8 +181,15 @@ impl Queue {
                 self.backend
             );
         }
-        if ended.report.is_some() {
-            self.account.failed(Signal::Logs, 1, "the queue had no room for a run report");
+        if !ended.records.is_empty() {
+            let why = format!("the last records of run {run} did not find room in the queue");
+            if self.account.failed(Signal::Logs, ended.records.len() as u64, why) {
+                tracing::error!(
+                    "backend `{}` is too slow: runs that are over wait for it, and the last records of the oldest are \
+                     lost, first those of run {run} (further ones are counted)",
+                    self.backend
+                );
+            }
         }
         self.push(Job::FeedsLost(ended.points.iter().map(|points| points.feed).collect()));
     }

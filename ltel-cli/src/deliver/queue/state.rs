@@ -69,8 +69,8 @@ pub(in crate::deliver) struct EndedRun {
     pub(in crate::deliver) run: Arc<RunInfo>,
     /// Its final points.
     pub(in crate::deliver) points: Vec<CollectedPoints>,
-    /// Its report, for the pipe of structured events.
-    pub(in crate::deliver) report: Option<RunRecord>,
+    /// Its last records, for the pipe that takes structured events.
+    pub(in crate::deliver) records: Vec<RunRecord>,
     pub(super) bytes: usize,
 }
 
