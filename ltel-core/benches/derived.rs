@@ -9,7 +9,7 @@ use ltel_core::Now;
 use ltel_core::event::{RequestError, ResponseTime};
 use ltel_core::meter::{MeterSettings, meter};
 use ltel_core::prelude::*;
-use ltel_core::recorder::{Emitted, Factory, Origin, RecorderFactory};
+use ltel_core::recorder::{Emitted, Factory, Origin, RecorderFactory, SeriesLimits};
 use ltel_core::replay::local;
 use ltel_core::runs::{RunInfo, SourceInfo};
 use opentelemetry_sdk::Resource;
@@ -127,7 +127,8 @@ fn bench(c: &mut Criterion) {
             exponential: false,
         };
         let (meter, _collector) = meter(&settings, "bench", 2_000);
-        let mut recorder = factory.build("checkout", Arc::new(RunInfo::default()), &[meter], 2_000);
+        let mut recorder =
+            factory.build("checkout", Arc::new(RunInfo::default()), &[meter], SeriesLimits::of_count(2_000));
         let mut out = Emitted::default();
         group.bench_function(name, |b| {
             b.iter(|| {

@@ -9,7 +9,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics as otel;
 use opentelemetry::metrics::Meter;
 
-use crate::recorder::{InstrumentKind, InstrumentSpec, Spec, SpecMismatch};
+use crate::recorder::{InstrumentKind, InstrumentSpec, RunMemory, Spec, SpecMismatch};
 use crate::series::Series;
 
 /// Builds a recorder's instruments for one run.
@@ -18,19 +18,30 @@ pub struct Instruments<'a> {
     instance: &'a str,
     spec: &'static Spec,
     meters: &'a [Meter],
+    memory: &'a Arc<RunMemory>,
     gauges: Vec<Arc<dyn ForgetSource>>,
     mismatches: Vec<SpecMismatch>,
 }
 
 impl<'a> Instruments<'a> {
-    /// For the recorder instance with this name, with one meter per backend that it is routed to.
-    pub(crate) const fn new(instance: &'a str, spec: &'static Spec, meters: &'a [Meter]) -> Self {
-        Self { instance, spec, meters, gauges: Vec::new(), mismatches: Vec::new() }
+    /// For the instance of this name of a recorder, with one meter per backend that it is routed to.
+    pub(crate) const fn new(
+        instance: &'a str,
+        spec: &'static Spec,
+        meters: &'a [Meter],
+        memory: &'a Arc<RunMemory>,
+    ) -> Self {
+        Self { instance, spec, meters, memory, gauges: Vec::new(), mismatches: Vec::new() }
     }
 
     /// The name of the recorder's table in the configuration.
     pub const fn instance(&self) -> &'a str {
         self.instance
+    }
+
+    /// What the recorders of the run may take, for a recorder that keeps more than its series.
+    pub const fn memory(&self) -> &'a Arc<RunMemory> {
+        self.memory
     }
 
     pub(crate) fn finish(self) -> (Vec<Arc<dyn ForgetSource>>, Vec<SpecMismatch>) {
@@ -89,6 +100,22 @@ impl<'a> Instruments<'a> {
         self.gauges.push(Arc::clone(&gauge.values) as Arc<dyn ForgetSource>);
         gauge
     }
+}
+
+/// About how many bytes a series takes in a recorder's instruments for so many backends, beside its texts: these are shared.
+pub(crate) fn bytes_per_series(spec: &Spec, backends: usize) -> usize {
+    // The run's, and the source's.
+    let labels = spec.labels.len() + 4;
+    let instruments = spec.instruments.iter().map(|instrument| {
+        let value = match instrument.kind {
+            // Exponential ones have 160 buckets where values are far apart.
+            InstrumentKind::Histogram => 1_024 + size_of::<u64>() * instrument.buckets.len(),
+            InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => 128,
+        };
+        // Its key in the SDK's map, and what it is bound to.
+        value + 128 + size_of::<KeyValue>() * (labels + instrument.attributes.len())
+    });
+    backends * instruments.sum::<usize>()
 }
 
 /// A value that only grows.

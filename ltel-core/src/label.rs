@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use opentelemetry::Value;
 
@@ -114,7 +115,8 @@ impl AsLabel for u64 {
 /// A label's value that a series keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnedLabel {
-    Str(Box<str>),
+    // Shared with the attributes of points: a long text is there once.
+    Str(Arc<str>),
     Int(i64),
     Bool(bool),
     Absent,
@@ -151,7 +153,7 @@ impl From<Label<'_>> for OwnedLabel {
 impl OwnedLabel {
     pub(crate) fn value(&self) -> Option<Value> {
         Some(match self {
-            Self::Str(text) => Value::String(text.to_string().into()),
+            Self::Str(text) => Value::String(Arc::clone(text).into()),
             Self::Int(n) => Value::I64(*n),
             Self::Bool(b) => Value::Bool(*b),
             Self::Absent => return None,

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use opentelemetry::KeyValue;
 
 use crate::label::{Label, OwnedLabel};
-use crate::recorder::SpecMismatch;
+use crate::recorder::{SeriesLimits, Spec, SpecMismatch};
 use crate::runs::{RunInfo, SourceInfo};
 
 // For events without a source, and for the overflow series.
@@ -41,6 +41,8 @@ impl Series<'_> {
         if run_labels {
             attributes.extend_from_slice(&self.table.run_labels);
         }
+        // In the SDK's order: in any other it keeps them twice.
+        attributes.sort_by(|a, b| a.key.cmp(&b.key));
         attributes
     }
 
@@ -60,7 +62,9 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct SeriesTable {
     names: &'static [&'static str],
-    limit: usize,
+    limits: SeriesLimits,
+    // What each takes beside its labels.
+    cost: usize,
     run_labels: [KeyValue; 2],
     hasher: DefaultHashBuilder,
     index: HashTable<usize>,
@@ -72,10 +76,11 @@ pub(crate) struct SeriesTable {
 }
 
 impl SeriesTable {
-    pub(crate) fn new(names: &'static [&'static str], limit: usize, run: &RunInfo) -> Self {
+    pub(crate) fn new(spec: &'static Spec, cost: usize, limits: SeriesLimits, run: &RunInfo) -> Self {
         Self {
-            names,
-            limit,
+            names: spec.labels,
+            limits,
+            cost,
             run_labels: run.labels(),
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
@@ -86,13 +91,13 @@ impl SeriesTable {
         }
     }
 
-    /// How many events went to the overflow series because the limit was reached.
     /// Whether a series was asked for by another number of labels than there are names.
     pub(crate) fn take_mismatch(&mut self) -> Option<SpecMismatch> {
         let listed = self.names.len();
         self.wrong_labels.take().map(|given| SpecMismatch::Labels { given, listed })
     }
 
+    /// How many events went to the overflow series because a limit was reached.
     pub(crate) const fn overflowed(&self) -> u64 {
         self.overflowed
     }
@@ -119,7 +124,7 @@ impl SeriesTable {
         if labels.len() != self.names.len() {
             self.wrong_labels = Some(labels.len());
         }
-        if self.index.len() >= self.limit {
+        if self.index.len() >= self.limits.count || !self.limits.memory.take(self.cost + bytes_of(source, labels)) {
             self.overflowed += 1;
             // The name is the OpenTelemetry SDK's: backends know it.
             return *self.overflow.get_or_insert_with(|| {
@@ -146,4 +151,20 @@ impl SeriesTable {
         });
         id
     }
+}
+
+/// About how many bytes the labels of a series take, and the series in its table.
+fn bytes_of(source: Option<&SourceInfo>, labels: &[Label<'_>]) -> usize {
+    // Beside each text there are its counts.
+    let text = |label: &Label<'_>| match label {
+        Label::Str(text) => 16 + text.len(),
+        Label::Int(_) | Label::Bool(_) | Label::Absent => 0,
+    };
+    let each = size_of::<OwnedLabel>() + size_of::<KeyValue>();
+    let source = source.map_or(0, |source| 2 * (size_of::<KeyValue>() + 16) + source.label.len());
+    // Twice as much as it needs: tables double when they are full.
+    2 * (size_of::<Entry>() + size_of::<usize>())
+        + each * labels.len()
+        + labels.iter().map(text).sum::<usize>()
+        + source
 }

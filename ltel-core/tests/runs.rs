@@ -390,7 +390,7 @@ proptest! {
 
     #[test]
     fn nothing_grows_beyond_its_limit(steps in prop::collection::vec(step(), 1..120)) {
-        let limits = Limits { runs: 2, sources: 2, held_bytes: 1_600, clients: 2, ended_runs: 1 };
+        let limits = Limits { runs: 2, sources: 2, held_bytes: 1_600, recorder_bytes: 0, clients: 2, ended_runs: 1 };
         let mut world = World::new(limits);
         for step in &steps {
             // A client that ltel has forgotten begins anew.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ltel_core::event::{Request, RequestError, ResponseTime};
 use ltel_core::meter::{Collector, MeterSettings, meter};
-use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
+use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, SeriesLimits};
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::{Decoded, Encoding, Frame, Message, Rows};
@@ -46,7 +46,10 @@ fn recorder<R: Recorder>(options: R::Options, backends: usize) -> (Box<dyn AnyRe
         exponential: false,
     };
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..backends).map(|_| meter(&settings, "bench", 2_000)).unzip();
-    (Factory::<R>::new(options).build("bench", Arc::new(RunInfo::default()), &meters, 2_000), collectors)
+    (
+        Factory::<R>::new(options).build("bench", Arc::new(RunInfo::default()), &meters, SeriesLimits::of_count(2_000)),
+        collectors,
+    )
 }
 
 fn ingest(c: &mut Criterion) {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use ltel_core::event::{Request, RequestError, ResponseTime};
 use ltel_core::meter::{Collector, MeterSettings, meter};
-use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory};
+use ltel_core::recorder::{
+    AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, RecorderMemory, SeriesLimits,
+};
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::{Now, Timestamp};
@@ -14,10 +16,14 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 
 fn recorder<R: Recorder>(options: R::Options) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+    recorder_within::<R>(options, SeriesLimits::of_count(2_000))
+}
+
+fn recorder_within<R: Recorder>(options: R::Options, limits: SeriesLimits) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
     let resource = Resource::builder_empty().build();
     let settings = MeterSettings { resource, temporality: Temporality::Cumulative, exponential: false };
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..2).map(|_| meter(&settings, "test", 2_000)).unzip();
-    (Factory::<R>::new(options).build("test", Arc::new(RunInfo::default()), &meters, 2_000), collectors)
+    (Factory::<R>::new(options).build("test", Arc::new(RunInfo::default()), &meters, limits), collectors)
 }
 
 fn rows() -> Vec<Request<'static>> {
@@ -99,4 +105,49 @@ fn what_an_endpoint_takes() {
     }
     let taken = taken(100_000, &mut |normal: f64| 10_f64.powf(normal * 2.0 + 2.0));
     assert!(taken < 48 << 10, "any time: {taken} bytes per endpoint");
+}
+
+/// Scenario: twenty runs at a time, each of a thousand endpoints with names of 900 bytes and as many errors, to recorders that have
+/// 8 MiB for all of them. Guarantees: they allocate no more than that; what finds no room is counted as beyond the series limit;
+/// each run has some series of its own, also the last one; all is free again when the runs are over.
+#[test]
+fn what_the_recorders_of_all_runs_keep_is_bounded() {
+    const BYTES: i64 = 8 << 20;
+    let memory = Arc::new(RecorderMemory::new(8 << 20, 20));
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let origin = Origin { source: Some(&source), now: Now::default() };
+    let long = |n: usize| format!("{n} {}", "x".repeat(900));
+    let rows: Vec<_> = (0..1_000)
+        .map(|n| Request {
+            name: long(n).into(),
+            response_time: ResponseTime::from_ms((n * n) as f64),
+            error: Some(RequestError { class: "HTTPError".into(), text: long(n).into() }),
+            ..Request::default()
+        })
+        .collect();
+    let mut out = Emitted::default();
+    let begin = || {
+        let limits = SeriesLimits { count: 2_000, memory: memory.begin_run() };
+        [
+            recorder_within::<Requests>(requests::Options::default(), limits.clone()),
+            recorder_within::<Stats>(stats::Options::default(), limits),
+        ]
+    };
+    let mut runs: Vec<_> = (0..20).map(|_| begin()).collect();
+    let kept = allocation_counter::measure(|| {
+        for (recorder, _) in runs.iter_mut().flatten() {
+            recorder.record_requests(&rows, origin, &mut out);
+        }
+    });
+    assert!((2 << 20..=BYTES).contains(&kept.bytes_current), "{kept:?}");
+    let overflowed =
+        |run: &[(Box<dyn AnyRecorder>, Vec<Collector>)]| run.iter().map(|of| of.0.overflowed()).sum::<u64>();
+    let (first, last) = (overflowed(&runs[0]), overflowed(&runs[19]));
+    assert!(first < last && last < 2_000, "{first} {last}");
+    drop(runs);
+    let mut again = begin();
+    for (recorder, _) in &mut again {
+        recorder.record_requests(&rows, origin, &mut out);
+    }
+    assert_eq!(overflowed(&again), first);
 }

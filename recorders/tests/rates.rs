@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ltel_core::event::{Event, Request, TestStart};
 use ltel_core::record::Record;
-use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
+use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory, SeriesLimits};
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::{Encoding, Message};
@@ -50,7 +50,7 @@ fn records(mut recorder: Box<dyn AnyRecorder>, start: impl Fn(f64) -> String, pa
 }
 
 fn recorder<F: RecorderFactory>(factory: &F) -> Box<dyn AnyRecorder> {
-    factory.build("test", Arc::new(RunInfo::default()), &[], 100)
+    factory.build("test", Arc::new(RunInfo::default()), &[], SeriesLimits::of_count(100))
 }
 
 type Start = fn(f64) -> String;

@@ -246,12 +246,15 @@ async fn what_waits_is_bounded() {
     assert_eq!(seen, ["hangs", "fits", "9 spans"]);
 }
 
-/// Scenario: runs end while a backend hangs, more than there is room for. Guarantees: the oldest are dropped, and their
-/// points count as lost final points; the newest is delivered.
+/// Scenario: runs end while a backend hangs, more than there is room for. Guarantees: the largest are given up, and their points
+/// are lost final points; those that are small are delivered, with their last records.
 #[tokio::test(start_paused = true)]
 async fn ended_runs_that_wait_are_bounded() {
     let scene = Scene::new(QueueLimits { items: 1_000, bytes: 100_000 }, |_| {});
     scene.hang().await;
+    let small = run("small");
+    scene.handle.begin(feed(&small, 1));
+    scene.handle.end(&small, vec![record("small", 0), report(&small)]);
     for number in 0..100 {
         let run = run(&number.to_string());
         scene.handle.begin(feed(&run, 50));
@@ -261,6 +264,7 @@ async fn ended_runs_that_wait_are_bounded() {
     assert_eq!(delivered.lost_final_points % 50, 0);
     scene.open.send_replace(true);
     let (seen, delivered) = scene.end().await;
+    assert_eq!(seen[1..4], ["1 points, last", "small", "report"]);
     let arrived = seen.iter().filter(|seen| *seen == "50 points, last").count() as u64;
     assert_eq!(
         (arrived + delivered.lost_final_points / 50, delivered.of(Signal::Metrics).failed),

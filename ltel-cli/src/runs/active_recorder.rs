@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ltel_core::Now;
 use ltel_core::meter;
-use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
+use ltel_core::recorder::{AnyRecorder, Emitted, Origin, RunMemory, SeriesLimits};
 use ltel_core::runs::RunInfo;
 use ltel_core::text::printable;
 
@@ -35,7 +35,13 @@ enum State {
 
 impl ActiveRecorder {
     /// Builds the recorder for a run, with a meter for each backend that it is routed to.
-    pub(super) fn begin(config: &RecorderConfig, run: &Arc<RunInfo>, backends: &[BackendHandle]) -> Self {
+    pub(super) fn begin(
+        config: &RecorderConfig,
+        run: &Arc<RunInfo>,
+        backends: &[BackendHandle],
+        memory: &Arc<RunMemory>,
+    ) -> Self {
+        let limits = SeriesLimits { count: config.series_limit, memory: Arc::clone(memory) };
         let mut meters = Vec::new();
         if !config.spec.instruments.is_empty() {
             for backend in config.backends.iter().map(|&index| &backends[index]) {
@@ -49,7 +55,7 @@ impl ActiveRecorder {
         let every = every.or(config.interval).unwrap_or(Duration::from_secs(3));
         Self {
             name: config.name.clone(),
-            state: build(config, run, &meters),
+            state: build(config, run, &meters, limits),
             routes: config.backends.clone(),
             every,
             next_tick: run.begun.steady.saturating_add(every),
@@ -160,8 +166,13 @@ impl ActiveRecorder {
     }
 }
 
-fn build(config: &RecorderConfig, run: &Arc<RunInfo>, meters: &[opentelemetry::metrics::Meter]) -> State {
-    let build = || config.factory.build(&config.name, Arc::clone(run), meters, config.series_limit);
+fn build(
+    config: &RecorderConfig,
+    run: &Arc<RunInfo>,
+    meters: &[opentelemetry::metrics::Meter],
+    limits: SeriesLimits,
+) -> State {
+    let build = || config.factory.build(&config.name, Arc::clone(run), meters, limits);
     match catch_unwind(AssertUnwindSafe(build)) {
         Ok(recorder) => State::Working(recorder),
         Err(payload) => State::Panicked { message: told(&config.name, run, &*payload), overflowed: 0 },

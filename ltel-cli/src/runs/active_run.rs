@@ -7,7 +7,7 @@ use std::time::Duration;
 use ltel_core::Now;
 use ltel_core::event::Event;
 use ltel_core::figures::Stage;
-use ltel_core::recorder::{Emitted, Origin};
+use ltel_core::recorder::{Emitted, Origin, RunMemory};
 use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
 
 use super::active_recorder::ActiveRecorder;
@@ -29,9 +29,14 @@ pub(super) struct ActiveRun {
 
 impl ActiveRun {
     /// Begins a run: builds each recorder, with a meter for each backend that it is routed to.
-    pub(super) fn begin(info: &Arc<RunInfo>, recorders: &[RecorderConfig], backends: &Arc<[BackendHandle]>) -> Self {
+    pub(super) fn begin(
+        info: &Arc<RunInfo>,
+        recorders: &[RecorderConfig],
+        backends: &Arc<[BackendHandle]>,
+        memory: &Arc<RunMemory>,
+    ) -> Self {
         tracing::info!("{} of testplan `{}` begins", report::name(info), report::testplan(info));
-        let recorders = recorders.iter().map(|config| ActiveRecorder::begin(config, info, backends)).collect();
+        let recorders = recorders.iter().map(|config| ActiveRecorder::begin(config, info, backends, memory)).collect();
         Self { info: Arc::clone(info), recorders, backends: Arc::clone(backends), sources: 0, out: Emitted::default() }
     }
 

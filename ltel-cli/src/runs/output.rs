@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Now;
+use ltel_core::recorder::RecorderMemory;
 use ltel_core::runs::{Effects, Notice, Run, RunIndex, RunInfo, Seen, SourceIndex, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::WrongFields;
@@ -21,15 +22,17 @@ pub(super) struct Output {
     config: Arc<Config>,
     backends: Arc<[BackendHandle]>,
     faults: Arc<Faults>,
-    // Indexed by their slot.
+    memory: Arc<RecorderMemory>,
+    // By the slot of their index.
     active: Vec<Option<(RunIndex, ActiveRun)>>,
     // When the next recorder's interval ends.
     next_tick: Option<Duration>,
 }
 
 impl Output {
-    pub(super) const fn new(config: Arc<Config>, backends: Arc<[BackendHandle]>, faults: Arc<Faults>) -> Self {
-        Self { config, backends, faults, active: Vec::new(), next_tick: None }
+    pub(super) fn new(config: Arc<Config>, backends: Arc<[BackendHandle]>, faults: Arc<Faults>) -> Self {
+        let memory = Arc::new(RecorderMemory::new(config.limits.recorder_bytes, config.limits.runs));
+        Self { config, backends, faults, memory, active: Vec::new(), next_tick: None }
     }
 
     /// When the next recorder's interval ends.
@@ -68,7 +71,7 @@ impl Effects for Output {
         if self.active.len() <= run.slot() {
             self.active.resize_with(run.slot() + 1, || None);
         }
-        let active = ActiveRun::begin(info, &self.config.recorders, &self.backends);
+        let active = ActiveRun::begin(info, &self.config.recorders, &self.backends, &self.memory.begin_run());
         self.next_tick = self.next_tick.into_iter().chain(active.next_tick()).min();
         self.active[run.slot()] = Some((run, active));
     }

@@ -8,14 +8,14 @@ use opentelemetry::metrics::Meter;
 use crate::clock::Now;
 use crate::event::{Event, Request};
 use crate::figures::RunFigures;
-use crate::instrument::{ForgetSource, Instruments};
+use crate::instrument::{ForgetSource, Instruments, bytes_per_series};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::SeriesTable;
 use crate::trace::SpanData;
 
 use super::mismatch::SpecCheck;
-use super::{Context, Needs, Recorder, SpecMismatch};
+use super::{Context, Needs, Recorder, SeriesLimits, SpecMismatch};
 
 /// What recorders emit besides the points of their instruments.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
     /// What the recorder needs of Locust.
     fn needs(&self) -> Needs;
     /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
-    fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder>;
+    fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder>;
 }
 
 /// The factory of the recorder type `R`.
@@ -95,14 +95,15 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
         self.needs
     }
 
-    fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], series_limit: usize) -> Box<dyn AnyRecorder> {
-        let mut instruments = Instruments::new(instance, R::SPEC, meters);
+    fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
+        let cost = R::SERIES_BYTES + bytes_per_series(R::SPEC, meters.len());
+        let mut instruments = Instruments::new(instance, R::SPEC, meters, &limits.memory);
         let recorder = R::build(&self.options, &mut instruments);
         let (gauges, mismatches) = instruments.finish();
         Box::new(Instance {
             recorder,
             options: Arc::clone(&self.options),
-            series: SeriesTable::new(R::SPEC.labels, series_limit, &run),
+            series: SeriesTable::new(R::SPEC, cost, limits, &run),
             gauges,
             run,
             check: SpecCheck::new(R::SPEC, instance),

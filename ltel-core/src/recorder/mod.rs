@@ -6,6 +6,7 @@
 mod spec;
 mod context;
 mod instance;
+mod memory;
 mod mismatch;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::instrument::Instruments;
 
 pub use self::context::{Context, NoState};
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
+pub use self::memory::{RecorderMemory, RunMemory, SeriesLimits};
 pub use self::mismatch::SpecMismatch;
 pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, SpanSpec, Spec};
 
@@ -31,6 +33,9 @@ pub trait Recorder: Sized + Send + 'static {
 
     /// The interval of its ticks if the configuration sets none; if absent, that of its backends.
     const EVERY: Option<Duration> = None;
+
+    /// About how many bytes it keeps itself of each series, beside its instruments: a part of what all recorders may take.
+    const SERIES_BYTES: usize = 0;
 
     /// What it needs of Locust with these options.
     fn needs(_options: &Self::Options) -> Needs {

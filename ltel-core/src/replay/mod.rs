@@ -46,7 +46,7 @@ use crate::clock::{Now, Timestamp};
 use crate::meter::{MeterSettings, meter};
 use crate::name::begins_metric_names;
 use crate::options::Keys;
-use crate::recorder::{Emitted, Factory, Needs, Recorder, RecorderFactory, Spec};
+use crate::recorder::{Emitted, Factory, Needs, Recorder, RecorderFactory, SeriesLimits, Spec};
 use crate::runs::RunInfo;
 use crate::source::{Source, SourceKind};
 
@@ -298,7 +298,7 @@ impl Replay {
         };
         let (meter, collector) = meter(&settings, self.spec.scope, self.series_limit);
         let run = Arc::new(self.run);
-        let recorder = factory.build(&self.name, run, &[meter], self.series_limit);
+        let recorder = factory.build(&self.name, run, &[meter], SeriesLimits::of_count(self.series_limit));
         let stage = Stage {
             recorder,
             now: BEGIN,

@@ -1,5 +1,7 @@
 //! The identity of runs, and the sources of a run.
 
+use std::sync::Arc;
+
 use opentelemetry::KeyValue;
 
 use crate::clock::Now;
@@ -36,7 +38,10 @@ impl RunInfo {
     }
 
     pub(crate) fn labels(&self) -> [KeyValue; 2] {
-        [KeyValue::new("run_id", self.run_id.clone()), KeyValue::new("testplan", self.testplan.clone())]
+        [
+            KeyValue::new("run_id", Arc::<str>::from(&*self.run_id)),
+            KeyValue::new("testplan", Arc::<str>::from(&*self.testplan)),
+        ]
     }
 }
 
@@ -60,6 +65,6 @@ impl SourceInfo {
     }
 
     pub(crate) fn labels(&self) -> [KeyValue; 2] {
-        [KeyValue::new("source", self.source.runner()), KeyValue::new("source_id", self.label.clone())]
+        [KeyValue::new("source", self.source.runner()), KeyValue::new("source_id", Arc::<str>::from(&*self.label))]
     }
 }

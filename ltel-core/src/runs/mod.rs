@@ -53,7 +53,9 @@ pub struct Limits {
     pub sources: usize,
     /// Bytes of frames that wait for their run, of all clients. One client may use an eighth of it.
     pub held_bytes: usize,
-    /// Disconnected clients that are remembered.
+    /// Bytes of what recorders keep of the runs at work, by estimate: series, and figures of endpoints and errors.
+    pub recorder_bytes: usize,
+    /// Clients that are remembered after they have disconnected.
     pub clients: usize,
     /// Ended runs that are remembered.
     pub ended_runs: usize,
@@ -61,7 +63,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { runs: 100, sources: 10_000, held_bytes: 32 << 20, clients: 1_024, ended_runs: 64 }
+        Self {
+            runs: 100,
+            sources: 10_000,
+            held_bytes: 32 << 20,
+            recorder_bytes: 128 << 20,
+            clients: 1_024,
+            ended_runs: 64,
+        }
     }
 }
 

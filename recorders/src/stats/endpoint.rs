@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use ltel_core::figures::{EndpointFigures, Percentile};
 use ltel_core::prelude::*;
+use ltel_core::recorder::RunMemory;
 
 use super::Window;
 use super::errors::Errors;
 use super::lately::Lately;
 use super::times::Times;
 
-/// The name of an endpoint.
+/// About how many bytes the figures of an endpoint take, beside its response times: with its name, which may be a long one.
+pub(super) const BYTES: usize = size_of::<Endpoint>() + 1_024;
+
+/// What an endpoint is called.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EndpointName {
     pub(super) name: Box<str>,
@@ -82,7 +86,7 @@ impl Endpoint {
 
     /// Counts a request that was reported at this time, in seconds since the epoch.
     #[inline]
-    pub(super) fn record(&mut self, request: &Request<'_>, at: f64) {
+    pub(super) fn record(&mut self, request: &Request<'_>, at: f64, memory: &RunMemory) {
         let failed = request.error.is_some();
         self.requests += 1;
         self.failures += u64::from(failed);
@@ -93,11 +97,16 @@ impl Endpoint {
                 self.total_ms += ms;
                 self.min_ms = self.min_ms.min(ms);
                 self.max_ms = self.max_ms.max(ms);
-                self.times.record(ms);
+                self.times.record(ms, memory);
             }
             None => self.untimed += 1,
         }
         self.lately.record(at, failed);
+    }
+
+    /// Bytes that its response times have taken.
+    pub(super) const fn taken(&self) -> usize {
+        self.times.taken
     }
 
     /// Adds the figures of another, without its errors.

@@ -1,39 +1,57 @@
 //! The distinct errors of one endpoint.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ltel_core::Timestamp;
 use ltel_core::figures::ErrorFigures;
+use ltel_core::recorder::RunMemory;
 
 /// Distinct errors, by the text that Locust's own statistics show.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errors(HashMap<Box<str>, Seen>);
 
-/// How many more distinct errors may be added, and the total length of their texts. Bounded: a text may hold anything.
-#[derive(Clone, Copy, Debug)]
+/// How many more distinct errors there may be, and how long their texts may be in all. Bounded: a text may hold anything.
+#[derive(Debug)]
 pub(super) struct Room {
     errors: usize,
     bytes: usize,
+    memory: Arc<RunMemory>,
+    taken: usize,
 }
 
 // Far more than the texts of a thousand readable errors.
 const BYTES: usize = 1 << 20;
 
 impl Room {
-    /// Room for this many errors.
-    pub(super) const fn new(errors: usize) -> Self {
-        Self { errors, bytes: BYTES }
+    /// For so many errors.
+    pub(super) const fn new(errors: usize, memory: Arc<RunMemory>) -> Self {
+        Self { errors, bytes: BYTES, memory, taken: 0 }
+    }
+
+    /// Where it takes memory from.
+    pub(super) fn memory(&self) -> &RunMemory {
+        &self.memory
     }
 
     /// Reserves room for one more error, if there is any.
     fn take(&mut self, text: &str) -> bool {
-        match (self.errors.checked_sub(1), self.bytes.checked_sub(text.len())) {
-            (Some(errors), Some(bytes)) => {
-                *self = Self { errors, bytes };
-                true
-            }
-            _ => false,
+        let cost = 2 * size_of::<(Box<str>, Seen)>() + text.len();
+        let (Some(errors), Some(bytes)) = (self.errors.checked_sub(1), self.bytes.checked_sub(text.len())) else {
+            return false;
+        };
+        let found = self.memory.take(cost);
+        if found {
+            (self.errors, self.bytes) = (errors, bytes);
+            self.taken += cost;
         }
+        found
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.memory.give_back(self.taken);
     }
 }
 

@@ -15,11 +15,13 @@ mod recent;
 mod records;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ltel_core::Timestamp;
 use ltel_core::event;
 use ltel_core::figures::Stage;
 use ltel_core::prelude::*;
+use ltel_core::recorder::RunMemory;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -39,6 +41,7 @@ const OTHERS: [&str; 2] = ["", "other endpoints"];
 /// Requests, failures, rates and percentiles, in total and by endpoint.
 #[derive(Debug)]
 pub struct Stats {
+    memory: Arc<RunMemory>,
     table: Table,
     names: EndpointNames,
     clocks: SourceClocks,
@@ -133,13 +136,17 @@ impl Recorder for Stats {
         needs: Needs::NONE,
     };
 
-    fn build(options: &Options, _: &mut Instruments<'_>) -> Self {
+    const SERIES_BYTES: usize = endpoint::BYTES;
+
+    fn build(options: &Options, instruments: &mut Instruments<'_>) -> Self {
+        let memory = instruments.memory();
         Self {
-            table: Table::new(options.error_limit),
+            memory: Arc::clone(memory),
+            table: Table::new(options.error_limit, Arc::clone(memory)),
             names: EndpointNames::default(),
             clocks: SourceClocks::default(),
             resets: Resets::default(),
-            recent: Recent::default(),
+            recent: Recent::new(Arc::clone(memory)),
             begun: None,
             users: UserCount::default(),
         }
@@ -231,10 +238,12 @@ impl Stats {
             return;
         }
         let table = match worker {
-            Some(worker) if !self.resets.none() => match self.resets.place(worker.index, cx.options().error_limit) {
-                Place::Main => &mut self.table,
-                Place::Aside(table) => table,
-            },
+            Some(worker) if !self.resets.none() => {
+                match self.resets.place(worker.index, cx.options().error_limit, &self.memory) {
+                    Place::Main => &mut self.table,
+                    Place::Aside(table) => table,
+                }
+            }
             _ => &mut self.table,
         };
         table.record(number, name, request, at);
@@ -245,7 +254,7 @@ impl Stats {
         // Without a master, the first worker to reset takes its place.
         if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
             let limit = cx.options().error_limit;
-            self.table = Table::new(limit);
+            self.table = Table::new(limit, Arc::clone(&self.memory));
             self.begun = Some(self.clocks.corrected(reset.time, cx));
             let early = self.resets.master();
             if worker.is_none() {

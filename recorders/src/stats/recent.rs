@@ -4,9 +4,11 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use ltel_core::event::{RequestError, ResetStats, ResponseTime};
 use ltel_core::prelude::*;
+use ltel_core::recorder::RunMemory;
 use ltel_core::runs::SourceInfo;
 
 use super::endpoint::EndpointNames;
@@ -25,8 +27,9 @@ const BYTES: usize = 8 << 20;
 const SECONDS: f64 = 15.0;
 
 /// Requests that a master's statistics may not hold yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recent {
+    memory: Arc<RunMemory>,
     /// By index, which each request looks up.
     workers: Vec<Option<Worker>>,
     /// What the requests of all workers take.
@@ -98,7 +101,17 @@ impl Counted {
     }
 }
 
+impl Drop for Recent {
+    fn drop(&mut self) {
+        self.memory.give_back(self.bytes);
+    }
+}
+
 impl Recent {
+    pub(super) const fn new(memory: Arc<RunMemory>) -> Self {
+        Self { memory, workers: Vec::new(), bytes: 0, reset_after: None }
+    }
+
     /// Keeps a request of a worker, of the endpoint with this number, that was reported at this time. False if it belongs to a
     /// report that was there before the last reset: it does not count.
     #[inline]
@@ -119,7 +132,8 @@ impl Recent {
             window.begun = at;
         }
         if at - window.begun > SECONDS {
-            self.bytes -= worker.give_way();
+            let freed = worker.give_way();
+            self.free(freed);
             return true;
         }
         let cost =
@@ -131,17 +145,24 @@ impl Recent {
         }
         window.requests.push(Counted::new(number, request, at - window.begun));
         self.bytes += cost;
-        if self.bytes > BYTES {
-            self.make_room();
+        if self.bytes > BYTES || !self.memory.take(cost) {
+            self.make_room(cost);
         }
         true
     }
 
     #[cold]
-    fn make_room(&mut self) {
-        if let Some(most) = self.workers.iter_mut().flatten().max_by_key(|worker| worker.bytes()) {
-            self.bytes -= most.give_way();
-        }
+    fn make_room(&mut self, not_taken: usize) {
+        let most = self.workers.iter_mut().flatten().max_by_key(|worker| worker.bytes());
+        let freed = most.map_or(0, Worker::give_way);
+        self.bytes -= freed;
+        // That of the one that finds no room is among it, or takes its place: it is the least that there is.
+        self.memory.give_back(freed.saturating_sub(not_taken));
+    }
+
+    fn free(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.memory.give_back(bytes);
     }
 
     /// A worker has reported to its master: what comes now is for its next report. Whether the master has reset its statistics
@@ -156,7 +177,7 @@ impl Recent {
             freed += worker.since.pop_front().map_or(0, |window| window.bytes);
         }
         let is_after_reset = worker.reset_after.is_some_and(|after| number > after);
-        self.bytes -= freed;
+        self.free(freed);
         is_after_reset
     }
 
@@ -164,7 +185,8 @@ impl Recent {
     pub(super) fn forget(&mut self, worker: u32) {
         let worker = self.workers.get_mut(worker as usize).and_then(Option::as_mut);
         if let Some(window) = worker.and_then(|worker| worker.since.back_mut()) {
-            self.bytes -= std::mem::replace(window, Window { after: window.after, ..Window::default() }).bytes;
+            let freed = std::mem::replace(window, Window { after: window.after, ..Window::default() }).bytes;
+            self.free(freed);
         }
     }
 
@@ -190,7 +212,7 @@ impl Recent {
                 for counted in &window.requests {
                     let number = counted.endpoint as usize;
                     let at = window.begun + f64::from(counted.since);
-                    let table = match resets.place(index, error_limit) {
+                    let table = match resets.place(index, error_limit, &self.memory) {
                         Place::Aside(table) if !is_reported => table,
                         _ => &mut *main,
                     };

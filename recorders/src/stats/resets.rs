@@ -6,6 +6,9 @@
 //! - a worker that never resets (without `--reset-stats`) counts from the master's reset on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ltel_core::recorder::RunMemory;
 
 use super::table::Table;
 
@@ -36,16 +39,13 @@ impl Resets {
     }
 
     /// Where a request of this worker is counted.
-    pub(super) fn place(&mut self, worker: u32, error_limit: usize) -> Place<'_> {
+    pub(super) fn place(&mut self, worker: u32, error_limit: usize, memory: &Arc<RunMemory>) -> Place<'_> {
+        let new = || Table::new(error_limit, Arc::clone(memory));
         let own = self.workers.get(&worker).copied().unwrap_or(0);
         match own.cmp(&self.master) {
             std::cmp::Ordering::Equal => Place::Main,
-            std::cmp::Ordering::Less => {
-                Place::Aside(self.provisional.entry(worker).or_insert_with(|| Table::new(error_limit)))
-            }
-            std::cmp::Ordering::Greater => {
-                Place::Aside(self.early.entry(worker).or_insert_with(|| Table::new(error_limit)))
-            }
+            std::cmp::Ordering::Less => Place::Aside(self.provisional.entry(worker).or_insert_with(new)),
+            std::cmp::Ordering::Greater => Place::Aside(self.early.entry(worker).or_insert_with(new)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ltel_core::Timestamp;
 use ltel_core::figures::ErrorFigures;
 use ltel_core::prelude::*;
+use ltel_core::recorder::RunMemory;
 
 use super::endpoint::{Endpoint, EndpointName};
 use super::errors::{Room, Seen};
@@ -20,9 +21,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// An empty table for at most this many distinct errors.
-    pub(super) const fn new(error_limit: usize) -> Self {
-        Self { endpoints: Vec::new(), error_room: Room::new(error_limit), other_errors: None }
+    /// An empty table that tells so many errors apart.
+    pub(super) const fn new(error_limit: usize, memory: Arc<RunMemory>) -> Self {
+        Self { endpoints: Vec::new(), error_room: Room::new(error_limit, memory), other_errors: None }
     }
 
     /// Records a request of the endpoint with this number and name, reported at this time in seconds since the epoch.
@@ -32,7 +33,7 @@ impl Table {
             self.endpoints.resize_with(number + 1, || None);
         }
         let endpoint = self.endpoints[number].get_or_insert_with(|| Box::new(Endpoint::new(Arc::clone(name))));
-        endpoint.record(request, at);
+        endpoint.record(request, at, self.error_room.memory());
         if let Some(error) = &request.error {
             let seen = Seen::once(Timestamp::from_secs(request.reported_at));
             if let Err(seen) = endpoint.errors.add(&error.text, seen, &mut self.error_room) {
@@ -87,6 +88,13 @@ impl Table {
             total.add(endpoint);
         }
         total
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let taken = self.endpoints.iter().flatten().map(|endpoint| endpoint.taken()).sum();
+        self.error_room.memory().give_back(taken);
     }
 }
 

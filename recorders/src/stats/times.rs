@@ -2,12 +2,17 @@
 //! those, this takes memory only where there is something to count: an array of counters over all of its range takes more than
 //! 128 KiB per endpoint as soon as one request takes a minute.
 
+use ltel_core::recorder::RunMemory;
+
 // Buckets of the same width, before the width doubles: 2,048 from zero on, then 1,024 for each doubling of the value. A bucket is at
 // most a thousandth as wide as its values.
 const HALF: usize = 1_024;
 
 // Bounded: a wrong duration must not make a histogram of any size. A day.
 const LONGEST_US: u64 = 86_400_000_000;
+
+// What a page takes, by estimate: most have wider counters before long, and some room is not used.
+const PAGE_BYTES: usize = 256;
 
 // Counters that are allocated together.
 const PAGE: usize = 64;
@@ -16,6 +21,8 @@ const PAGE: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
     count: u64,
+    /// Bytes that its pages take, by estimate.
+    pub(super) taken: usize,
     /// Where the counters of each page of buckets are.
     pages: Vec<Page>,
     // Counters are as wide as the greatest of their page needs.
@@ -41,9 +48,12 @@ impl Times {
     /// Counts a request that took this many milliseconds.
     #[inline]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what is wanted here
-    pub(super) fn record(&mut self, ms: f64) {
-        let bucket = bucket_of(((ms * 1e3).round() as u64).min(LONGEST_US));
+    pub(super) fn record(&mut self, ms: f64, memory: &RunMemory) {
+        let mut bucket = bucket_of(((ms * 1e3).round() as u64).min(LONGEST_US));
         self.count += 1;
+        if self.pages.get(bucket / PAGE).is_none_or(|page| *page == Page::Empty) {
+            bucket = self.bucket_with_room(bucket, memory);
+        }
         self.increase(bucket, 1);
     }
 
@@ -85,6 +95,23 @@ impl Times {
             }
         }
         0.0
+    }
+
+    /// This bucket, if there is memory to begin its page; else the nearest one in a page that there is.
+    #[cold]
+    fn bucket_with_room(&mut self, bucket: usize, memory: &RunMemory) -> usize {
+        if memory.take(PAGE_BYTES) {
+            self.taken += PAGE_BYTES;
+            return bucket;
+        }
+        let wanted = bucket / PAGE;
+        let there = self.pages.iter().enumerate().filter(|(_, page)| **page != Page::Empty).map(|(page, _)| page);
+        match there.min_by_key(|page| page.abs_diff(wanted)) {
+            Some(below) if below < wanted => below * PAGE + PAGE - 1,
+            Some(above) => above * PAGE,
+            // The first one is a part of what the endpoint takes.
+            None => bucket,
+        }
     }
 
     #[inline]
@@ -194,7 +221,15 @@ fn last_of(bucket: usize) -> u64 {
 mod tests {
     use hdrhistogram::Histogram;
 
+    use std::sync::Arc;
+
+    use ltel_core::recorder::{RecorderMemory, SeriesLimits};
+
     use super::*;
+
+    fn memory() -> Arc<RunMemory> {
+        SeriesLimits::of_count(0).memory
+    }
 
     /// Numbers that look random and are the same each time.
     struct Numbers(u64);
@@ -219,6 +254,19 @@ mod tests {
         }
     }
 
+    /// Scenario: there is memory for two pages only. Guarantees: each time is counted, and the quantiles are those of the times
+    /// that are nearest.
+    #[test]
+    fn without_memory_times_are_counted_with_those_that_are_near() {
+        let memory = Arc::new(RecorderMemory::new(2 * PAGE_BYTES, 0)).begin_run();
+        let mut times = Times::default();
+        for ms in [1.0, 1_000.0, 2.0, 900.0, 0.001, 80_000_000.0] {
+            times.record(ms, &memory);
+        }
+        assert_eq!((times.count, times.taken, times.counted().count()), (6, 2 * PAGE_BYTES, 2));
+        assert!(times.at_quantile(0.5) < 1.1 && times.at_quantile(0.6) > 900.0, "{times:?}");
+    }
+
     #[test]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn quantiles_are_those_of_an_hdr_histogram() {
@@ -234,7 +282,7 @@ mod tests {
                 times.add(&more);
                 oracle.record_n(((ms * 1e3).round() as u64).min(LONGEST_US), often).unwrap();
             } else {
-                times.record(ms);
+                times.record(ms, &memory());
                 oracle.record(((ms * 1e3).round() as u64).min(LONGEST_US)).unwrap();
             }
             if n.is_power_of_two() {
@@ -248,13 +296,13 @@ mod tests {
     #[test]
     fn counters_grow_beyond_every_width() {
         let mut times = Times::default();
-        times.record(1.0);
+        times.record(1.0, &memory());
         for count in [200, 60_000, 4_000_000_000, 5_000_000_000] {
             let more = Times { count, ..Times::default() };
             times.add(&more);
             times.increase(bucket_of(1_000), count);
             // What lies beside them keeps its own.
-            times.record(0.001);
+            times.record(0.001, &memory());
         }
         assert_eq!(times.longs.len() + times.bytes.len(), 2, "no page is left behind: {:?}", times.pages);
         let in_ms: Vec<u64> = times.counted().map(|(_, counts)| counts.iter().sum()).collect();
@@ -268,7 +316,7 @@ mod tests {
         assert!(times.is_empty());
         assert!(times.at_quantile(0.5) == 0.0);
         for ms in [-1.0, 0.0, 0.0004, f64::MAX, 1e12] {
-            times.record(ms);
+            times.record(ms, &memory());
         }
         assert!(times.at_quantile(0.5) == 0.0);
         let longest = times.at_quantile(1.0) * 1e3;

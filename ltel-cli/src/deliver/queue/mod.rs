@@ -128,8 +128,8 @@ impl Queue {
     }
 
     /// A run is over. Its final points are collected here and now: they take much less memory than the instruments that they are
-    /// from, and a receiver that hangs may have many runs wait for it. If they are too many, the oldest are given up. Its last
-    /// records wait with them: records of other runs do not take their place in the queue.
+    /// from, and a receiver that hangs may have many runs wait for it. If they take too much, the largest are given up, and the
+    /// oldest of these first: many runs do not cost a small one its figures. Its last records wait with them: records of other runs do not take their place in the queue.
     pub(super) fn end(&self, run: &Arc<RunInfo>, records: Vec<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
         let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
@@ -150,9 +150,8 @@ impl Queue {
             state.ended += bytes;
             state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, bytes }));
             while state.ended > self.limits.bytes {
-                let mut ends = state.jobs.iter().enumerate().filter(|(_, job)| matches!(job, Job::End(_)));
-                // The newest stays, whatever its size.
-                let (Some((index, _)), Some(_)) = (ends.next(), ends.next()) else { break };
+                // The only one stays, however large it is.
+                let Some(index) = state.largest_end() else { break };
                 if let Some(Job::End(ended)) = state.jobs.remove(index) {
                     state.ended -= ended.bytes;
                     given_up.push((state.remove_begins(&ended.run), ended));
@@ -176,8 +175,8 @@ impl Queue {
         let why = format!("the queue had no room for the final points of run {run}");
         if self.account.failed_points(points, true, false, why) {
             tracing::error!(
-                "backend `{}` is too slow: its queue has no room for the final points of run {run}, so they are lost (later \
-                 losses are counted, not logged)",
+                "backend `{}` is too slow: runs that are over wait for it, and the final points of the largest are lost, \
+                 first those of run {run} (further ones are counted)",
                 self.backend
             );
         }
@@ -185,7 +184,7 @@ impl Queue {
             let why = format!("the last records of run {run} did not find room in the queue");
             if self.account.failed(Signal::Logs, ended.records.len() as u64, why) {
                 tracing::error!(
-                    "backend `{}` is too slow: runs that are over wait for it, and the last records of the oldest are \
+                    "backend `{}` is too slow: runs that are over wait for it, and the last records of the largest are \
                      lost, first those of run {run} (further ones are counted)",
                     self.backend
                 );

@@ -110,6 +110,16 @@ impl State {
         self.feeds.extract_if(.., |scheduled| scheduled.feed.is_of(run)).collect()
     }
 
+    /// Where the largest of two or more ended runs is; of those that are as large, the oldest.
+    pub(super) fn largest_end(&self) -> Option<usize> {
+        let ends = self.jobs.iter().enumerate().filter_map(|(index, job)| match job {
+            Job::End(ended) => Some((index, ended.bytes)),
+            _ => None,
+        });
+        let several = ends.clone().nth(1).is_some();
+        ends.rev().max_by_key(|(_, bytes)| *bytes).filter(|_| several).map(|(index, _)| index)
+    }
+
     pub(super) fn remove_begins(&mut self, run: &Arc<RunInfo>) -> Vec<Feed> {
         let mut begins = Vec::new();
         self.jobs.retain_mut(|job| match job {
