@@ -59,8 +59,8 @@ impl BackendHandle {
         }
     }
 
-    /// A run is over: its points are collected a last time, and everything of it is delivered. These are its last records, which
-    /// follow the points.
+    /// A run is over: collects its points a last time, and delivers everything of it. These are its final records, which follow
+    /// the points.
     pub(crate) fn end(&self, run: &Arc<RunInfo>, mut records: Vec<RunRecord>) {
         for queue in &self.queues {
             let records = if queue.has(Signal::Logs) { std::mem::take(&mut records) } else { Vec::new() };

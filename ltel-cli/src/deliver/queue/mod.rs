@@ -20,7 +20,7 @@ use state::{Job, Shared, State, collect};
 pub(super) use watch::Reopener;
 pub(crate) use watch::Watch;
 
-/// What a run that is over costs while it waits, beside its points and its records.
+/// The bytes of a waiting run that is over, besides its points and its records.
 const ENDED_RUN: usize = 512;
 
 /// The sending end of a queue.
@@ -127,9 +127,9 @@ impl Queue {
         self.push(Job::Figures(Arc::clone(run), Arc::clone(figures)));
     }
 
-    /// A run is over. Its final points are collected here and now: they take much less memory than the instruments that they are
-    /// from, and a receiver that hangs may have many runs wait for it. If they take too much, the largest are given up, and the
-    /// oldest of these first: many runs do not cost a small one its figures. Its last records wait with them: records of other runs do not take their place in the queue.
+    /// A run is over. Its final points are collected at once: they take much less memory than their instruments, and many
+    /// runs may wait for a receiver that hangs. Its final records wait with them, so that those of other runs cannot take their
+    /// place. If they are too large together, the largest runs are dropped, the oldest of these first.
     pub(super) fn end(&self, run: &Arc<RunInfo>, records: Vec<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
         let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
@@ -164,7 +164,7 @@ impl Queue {
         }
     }
 
-    /// The final points and the last records of a run do not wait any longer.
+    /// Drops the final points and records of a waiting run.
     fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
         let unread =
             begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.metrics).0);
@@ -172,23 +172,22 @@ impl Queue {
         self.account.admitted(Signal::Metrics, unread);
         let points = unread + ended.points.iter().map(|points| size::points(&points.metrics).0).sum::<u64>();
         let run = ltel_core::text::shortened(&ended.run.run_id, 64);
-        let why = format!("the queue had no room for the final points of run {run}");
-        if self.account.failed_points(points, true, false, why) {
-            tracing::error!(
-                "backend `{}` is too slow: runs that are over wait for it, and the final points of the largest are lost, \
-                 first those of run {run} (further ones are counted)",
-                self.backend
-            );
+        // The pipe of another signal has none.
+        let lost = |what: &str| format!("its queue has no room for the final {what} of run {run}");
+        let mut first = Vec::new();
+        if points > 0 && self.account.failed_points(points, true, false, lost("points")) {
+            first.push("points");
         }
-        if !ended.records.is_empty() {
-            let why = format!("the last records of run {run} did not find room in the queue");
-            if self.account.failed(Signal::Logs, ended.records.len() as u64, why) {
-                tracing::error!(
-                    "backend `{}` is too slow: runs that are over wait for it, and the last records of the largest are \
-                     lost, first those of run {run} (further ones are counted)",
-                    self.backend
-                );
-            }
+        let records = ended.records.len() as u64;
+        if records > 0 && self.account.failed(Signal::Logs, records, lost("records")) {
+            first.push("records");
+        }
+        for what in first {
+            tracing::error!(
+                "backend `{}` is too slow: {}, so they are lost (later losses are counted, not logged)",
+                self.backend,
+                lost(what)
+            );
         }
         self.push(Job::FeedsLost(ended.points.iter().map(|points| points.feed).collect()));
     }

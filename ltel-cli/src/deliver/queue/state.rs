@@ -69,7 +69,7 @@ pub(in crate::deliver) struct EndedRun {
     pub(in crate::deliver) run: Arc<RunInfo>,
     /// Its final points.
     pub(in crate::deliver) points: Vec<CollectedPoints>,
-    /// Its last records, for the pipe that takes structured events.
+    /// Its final records, for the pipe of structured events.
     pub(in crate::deliver) records: Vec<RunRecord>,
     pub(super) bytes: usize,
 }
