@@ -109,7 +109,7 @@ pub(super) fn parts(line: &[u8], now: Timestamp) -> Result<Parts<'_>, DecodeErro
     Ok(parts)
 }
 
-/// Why a line is not valid. serde_json is stricter than this reader, so it may report an earlier place.
+/// Why a line is not valid. `serde_json` is stricter than this reader, so it may report an earlier place.
 fn malformed(line: &[u8]) -> DecodeError {
     let why = serde_json::from_slice::<IgnoredAny>(line).err();
     DecodeError::Malformed(why.map_or_else(|| "not a JSON object".to_owned(), |why| why.to_string()))
