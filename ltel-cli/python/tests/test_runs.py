@@ -442,7 +442,7 @@ class Trouble(RunTest):
                 total = self.locusts_table().total()
                 self.assertGreater(total, 10_000)
                 self.assertRegex(log, f"not delivered: [0-9]+ of {total} requests")
-                self.assertEqual(log.count("LTEL_BUFFER_BYTES allows"), 1, log)
+                self.assertEqual(log.count("the buffer is full (LTEL_BUFFER_BYTES)"), 1, log)
 
 
 def ended(receiver: Receiver) -> bool:
