@@ -67,6 +67,7 @@ impl PrometheusSink {
 
     fn take_away(&self, now: Option<Instant>) {
         for Unseen { run_id, points, never } in self.server.shelf.take_away(now) {
+            let run_id = ltel_core::text::shortened(&run_id, 64);
             let what = if never {
                 format!("run {run_id} was never scraped by Prometheus")
             } else {
