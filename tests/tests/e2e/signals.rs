@@ -199,7 +199,7 @@ fn sighup_opens_files_again() {
     until("the first lines", SOON, || is_written(&path).then_some(()));
     std::fs::rename(&path, &moved).unwrap();
     ltel.signal(Signal::HUP);
-    ltel.says("SIGHUP: opening files again", SOON);
+    ltel.says("SIGHUP: reopening files", SOON);
     client.requests(vec![row("/", 1.0, false)]);
     client.acknowledged();
     until("a new file", SOON, || is_written(&path).then_some(()));
