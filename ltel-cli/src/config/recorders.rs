@@ -25,7 +25,7 @@ pub struct RecorderConfig {
     pub spec: &'static Spec,
     /// Builds it for each run.
     pub factory: Box<dyn RecorderFactory>,
-    /// The backends of its output: indices of [`Config::backends`].
+    /// The backends of its output: indices of `Config::backends`.
     pub backends: Vec<usize>,
     /// Its interval; if absent, each backend's.
     pub interval: Option<Duration>,

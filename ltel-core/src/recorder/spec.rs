@@ -14,7 +14,7 @@ pub struct Spec {
     pub scope: &'static str,
     /// Whether each Locust process has its own series.
     pub per: Per,
-    /// The labels of its series, in the order of the values given to [`Context::series`].
+    /// The labels of its series, in the order of the values given to [`Context::series`](super::Context::series).
     pub labels: &'static [&'static str],
     /// Its instruments.
     pub instruments: &'static [InstrumentSpec],
