@@ -27,7 +27,7 @@ use crate::deliver::summary::Summary;
 use crate::deliver::{self, DRAIN, Delivered, Feed, RunningBackend};
 
 use crate::ingest::{Faults, Listeners};
-use crate::runs::{Outcome, Runs, Status};
+use crate::runs::{Outcome, RunsTask, Status};
 use own_metrics::OwnMetrics;
 
 // Frames between the connections and the runs, so that neither waits for the other at each frame.
@@ -50,7 +50,7 @@ pub(crate) struct Pipeline {
     answers: TaskTracker,
     runs: JoinHandle<Option<Outcome>>,
     backends: Vec<RunningBackend>,
-    failures: Failures,
+    failures: StageFailures,
 }
 
 /// What remains when all stages have ended.
@@ -68,9 +68,9 @@ pub(crate) struct Ended {
 
 /// Which stages failed. Logged at once, and part of the exit code.
 #[derive(Clone, Debug)]
-struct Failures(Arc<watch::Sender<Vec<String>>>);
+struct StageFailures(Arc<watch::Sender<Vec<String>>>);
 
-impl Failures {
+impl StageFailures {
     fn add(&self, failure: String) {
         tracing::error!("{failure}");
         self.0.send_modify(|failures| failures.push(failure));
@@ -136,8 +136,8 @@ impl Pipeline {
                 backend.begin(Feed { run: None, collector, interval: None });
             }
         }
-        let runs = Runs::new(Arc::new(config), handles.into(), Arc::clone(&faults), status_sender);
-        let failures = Failures(Arc::new(watch::channel(Vec::new()).0));
+        let runs = RunsTask::new(Arc::new(config), handles.into(), Arc::clone(&faults), status_sender);
+        let failures = StageFailures(Arc::new(watch::channel(Vec::new()).0));
         let runs = failures.watch("the task of the runs", runs.work(deliveries, stopped));
 
         for address in listeners.addresses() {
@@ -279,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stage_that_panics_is_a_failure() {
-        let failures = Failures(Arc::new(watch::channel(Vec::new()).0));
+        let failures = StageFailures(Arc::new(watch::channel(Vec::new()).0));
         assert_eq!(failures.watch("this stage", async { 7 }).await.unwrap(), Some(7));
         assert!(failures.0.borrow().is_empty());
         assert_eq!(failures.watch("that stage", async { panic!("not {}", "good") }).await.unwrap(), None::<u8>);

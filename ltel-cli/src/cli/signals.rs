@@ -10,14 +10,14 @@ use tokio::sync::{mpsc, watch};
 
 /// A request to exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct EndRequest {
     /// The signal's number.
     pub(crate) signal: i32,
     /// Whether the terminal sent it (Ctrl-C, or a closed terminal): then every process of the group got it.
     pub(crate) from_terminal: bool,
 }
 
-impl Request {
+impl EndRequest {
     /// The signal's name.
     pub(crate) const fn name(self) -> &'static str {
         match self.signal {
@@ -34,7 +34,7 @@ impl Request {
 /// files to be reopened; a terminal that closes wants its processes to exit.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    ends: mpsc::UnboundedReceiver<Request>,
+    ends: mpsc::UnboundedReceiver<EndRequest>,
     reopens: watch::Receiver<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Signals {
                 let from_terminal = matches!(origin.cause, Cause::Kernel);
                 if origin.signal == SIGHUP && !from_terminal {
                     reopen.send_modify(|times| *times += 1);
-                } else if send.send(Request { signal: origin.signal, from_terminal }).is_err() {
+                } else if send.send(EndRequest { signal: origin.signal, from_terminal }).is_err() {
                     return;
                 }
             }
@@ -66,7 +66,7 @@ impl Signals {
     }
 
     /// Waits for the next request to exit.
-    pub(crate) async fn next(&mut self) -> Request {
+    pub(crate) async fn next(&mut self) -> EndRequest {
         match self.ends.recv().await {
             Some(request) => request,
             None => std::future::pending().await,

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::DRAIN;
-use super::queue::{Queue, Reopener, Takes, Watch};
+use super::queue::{PipeInputs, Queue, Reopener, Watch};
 use super::worker::Worker;
 use crate::config::BackendConfig;
 
@@ -138,7 +138,7 @@ pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBac
     let mut queues = Vec::new();
     let mut workers = Vec::new();
     for Pipe { signals, figures, collects, sink } in pipes {
-        let takes = Takes { signals, figures, every: (!collects).then_some(config.interval) };
+        let takes = PipeInputs { signals, figures, every: (!collects).then_some(config.interval) };
         let (queue, intake) = Queue::new(&config.name, takes, config.queue, &account);
         queues.push(queue);
         workers.push((signals, Worker { intake, sink, account: Arc::clone(&account) }));

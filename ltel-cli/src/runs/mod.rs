@@ -1,7 +1,7 @@
 //! The task of the runs: it takes what the connections deliver, in order, and is the only one that changes a run. The state
 //! machine is in [`ltel_core::runs`].
 
-mod output;
+mod active_runs;
 mod active_run;
 mod active_recorder;
 mod report;
@@ -27,7 +27,7 @@ use crate::clock::Clocks;
 use crate::config::Config;
 use crate::deliver::BackendHandle;
 use crate::ingest::{Delivery, Faults, Welcome};
-use output::Output;
+use active_runs::ActiveRuns;
 use sampler::Sampler;
 
 /// The status of clients and runs, for code that waits for an end.
@@ -47,7 +47,7 @@ pub(crate) struct Status {
 
 /// All runs and clients.
 #[derive(Debug)]
-pub(crate) struct Runs {
+pub(crate) struct RunsTask {
     clocks: Clocks,
     features: Features,
     faults: Arc<Faults>,
@@ -56,7 +56,7 @@ pub(crate) struct Runs {
     // Without connections that their client has replaced by a newer one.
     connections: HashMap<u64, Connection>,
     state: runs::Runs,
-    output: Output,
+    active: ActiveRuns,
 }
 
 /// A client's connection.
@@ -69,7 +69,7 @@ struct Connection {
     pid: Option<u32>,
 }
 
-impl Runs {
+impl RunsTask {
     pub(crate) fn new(
         config: Arc<Config>,
         backends: Arc<[BackendHandle]>,
@@ -89,7 +89,7 @@ impl Runs {
             sampler: usage_interval.and_then(|every| Sampler::new(every).ok()),
             connections: HashMap::new(),
             state: runs::Runs::new(settings),
-            output: Output::new(config, backends, faults),
+            active: ActiveRuns::new(config, backends, faults),
         }
     }
 
@@ -123,7 +123,7 @@ impl Runs {
         while let Some(delivery) = deliveries.recv().await {
             self.deliver(delivery, self.clocks.now());
         }
-        let outcome = self.state.finish(self.clocks.now(), &mut self.output);
+        let outcome = self.state.finish(self.clocks.now(), &mut self.active);
         self.status.send_modify(|status| {
             *status = Status { active: 0, recorded: 0, finished: outcome.ended, ..status.clone() };
         });
@@ -157,7 +157,7 @@ impl Runs {
             Delivery::Closed { connection } => {
                 // Releases the connection's writer.
                 if let Some(Connection { client, .. }) = self.connections.remove(&connection) {
-                    self.state.closed(client, connection, now, &mut self.output);
+                    self.state.closed(client, connection, now, &mut self.active);
                 }
             }
         }
@@ -172,7 +172,7 @@ impl Runs {
         acks: watch::Sender<u64>,
         now: Now,
     ) -> Welcome {
-        let welcomed = self.state.hello(connection, hello, now, &mut self.output);
+        let welcomed = self.state.hello(connection, hello, now, &mut self.active);
         if let Some(left) = welcomed.left {
             self.connections.remove(&left);
         }
@@ -188,7 +188,7 @@ impl Runs {
     fn frame(&mut self, connection: u64, payload: &[u8], now: Now) {
         let Some(&Connection { client, encoding, ref acks, .. }) = self.connections.get(&connection) else { return };
         let acknowledged = match encoding.parts(payload, now.wall) {
-            Ok(parts) => self.state.frame((client, connection), (encoding, payload), parts, now, &mut self.output),
+            Ok(parts) => self.state.frame((client, connection), (encoding, payload), parts, now, &mut self.active),
             // Its requests count as `not_received` when the source reports how many it sent.
             Err(error) => {
                 self.faults.count("frame not understood", &error);
@@ -206,7 +206,7 @@ impl Runs {
     /// When the next action is due, if nothing arrives.
     fn due(&self) -> Option<Duration> {
         let sampler = self.sampler.as_ref().and_then(Sampler::due);
-        [self.state.due(), self.output.next_tick(), sampler].into_iter().flatten().min()
+        [self.state.due(), self.active.next_tick(), sampler].into_iter().flatten().min()
     }
 
     /// Does what is due: usage samples, recorders' intervals, ends of runs.
@@ -214,10 +214,10 @@ impl Runs {
         if self.sampler.as_ref().and_then(Sampler::due).is_some_and(|due| due <= now.steady) {
             self.sample_usage(now);
         }
-        if self.output.next_tick().is_some_and(|due| due <= now.steady) {
-            self.output.tick(&self.state, now);
+        if self.active.next_tick().is_some_and(|due| due <= now.steady) {
+            self.active.tick(&self.state, now);
         }
-        self.state.tick(now, &mut self.output);
+        self.state.tick(now, &mut self.active);
     }
 
     #[allow(clippy::iter_over_hash_type)] // each process is measured by itself
@@ -232,7 +232,7 @@ impl Runs {
         let pids: Vec<u32> = clients.keys().copied().collect();
         for (pid, usage) in sampler.sample(&pids, now) {
             for &client in &clients[&pid] {
-                self.state.usage(client, &usage, now, &mut self.output);
+                self.state.usage(client, &usage, now, &mut self.active);
             }
         }
     }

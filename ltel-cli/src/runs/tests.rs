@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::{Runs, Status};
+use super::{RunsTask, Status};
 use crate::clock::Clocks;
 use crate::config::{self, Environment};
 use crate::deliver;
@@ -49,7 +49,7 @@ impl Task {
         let (deliver, deliveries) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
         let (sender, status) = watch::channel(Status::default());
-        let mut runs = Runs::new(Arc::new(config), handles.into(), Arc::<Faults>::default(), sender);
+        let mut runs = RunsTask::new(Arc::new(config), handles.into(), Arc::<Faults>::default(), sender);
         runs.clocks = clocks;
         Self { deliver, stop, status, work: tokio::spawn(runs.work(deliveries, stopped)) }
     }

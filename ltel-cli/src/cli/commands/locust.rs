@@ -19,7 +19,7 @@ use super::group::Group;
 use super::private_socket::PrivateSocket;
 use super::{Failure, arrival, group};
 use crate::cli::python;
-use crate::cli::signals::{Request, Signals};
+use crate::cli::signals::{EndRequest, Signals};
 use crate::config::{BackendConfig, Config, RecorderConfig};
 use crate::deliver::summary::{Summary, SummaryBackend};
 use crate::ingest::{ListenError, Listeners};
@@ -53,7 +53,7 @@ fn add_summary(config: &mut Config) -> Arc<Summary> {
 }
 
 /// Where Locust's output goes.
-pub(super) enum Output {
+pub(super) enum LocustOutput {
     /// To ltel's own stdout and stderr; all to stderr if a backend writes to stdout.
     Through,
     /// To a file.
@@ -66,7 +66,7 @@ pub(super) async fn start(
     mut config: Config,
     socket: &PrivateSocket,
     command: &[OsString],
-    output: Output,
+    output: LocustOutput,
 ) -> Result<(Locust, Pipeline), Failure> {
     let failed = |error: ListenError| Failure::failed(error.to_string());
     let mut listeners = Listeners::private(&socket.path(), &config.listen).map_err(failed)?;
@@ -88,18 +88,18 @@ fn spawn(
     command: &[OsString],
     environment: Vec<(&str, OsString)>,
     stdout_is_data: bool,
-    output: Output,
+    output: LocustOutput,
 ) -> Result<Locust, Failure> {
     let [program, args @ ..] = command else { return Err(Failure::usage("no command to run")) };
     let plugin = python::plugin_folder().map_err(Failure::failed)?;
     let mut child = Command::new(program);
     child.args(args).envs(environment).env("PYTHONPATH", python::python_path(&plugin).map_err(Failure::failed)?);
     match output {
-        Output::Through if stdout_is_data => {
+        LocustOutput::Through if stdout_is_data => {
             child.stdout(Stdio::from(std::io::stderr()));
         }
-        Output::Through => {}
-        Output::File(file) => {
+        LocustOutput::Through => {}
+        LocustOutput::File(file) => {
             let copy = file.try_clone().map_err(|error| Failure::failed(error.to_string()))?;
             child.stdin(Stdio::null()).stdout(file).stderr(copy);
         }
@@ -159,7 +159,7 @@ impl Locust {
         }
     }
 
-    fn pass_on(&mut self, request: Request) {
+    fn pass_on(&mut self, request: EndRequest) {
         // The terminal sent it to every process of ltel's group.
         if request.from_terminal && self.group.is_none() {
             return;

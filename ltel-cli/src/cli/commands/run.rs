@@ -15,7 +15,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let grace = config.grace;
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
-    let (mut locust, pipeline) = locust::start(config, &socket, &args.command, locust::Output::Through).await?;
+    let (mut locust, pipeline) = locust::start(config, &socket, &args.command, locust::LocustOutput::Through).await?;
     pipeline.reopen_at(signals.reopens());
     let exit = locust.wait(&pipeline, &mut signals).await?;
     locust.drain(exit, &pipeline, &mut signals, grace).await;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{Failure, arrival, load_config};
 use crate::cli::args::ServeArgs;
-use crate::cli::signals::{Request, Signals};
+use crate::cli::signals::{EndRequest, Signals};
 use crate::cli::{losses, table};
 use crate::deliver::json::stdout;
 use crate::ingest::Listeners;
@@ -59,7 +59,7 @@ async fn over(pipeline: &Pipeline, grace: Duration) {
 }
 
 /// Lets connected clients finish their runs: when a pod is deleted, Locust gets the signal at the same moment.
-async fn drain(pipeline: &Pipeline, request: Request, signals: &mut Signals, grace: Duration) {
+async fn drain(pipeline: &Pipeline, request: EndRequest, signals: &mut Signals, grace: Duration) {
     pipeline.close();
     let name = request.name();
     let runs = match pipeline.status.borrow().active {

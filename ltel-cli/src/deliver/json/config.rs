@@ -21,14 +21,14 @@ pub(crate) struct Options {
 /// What to write as JSON lines, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Json {
-    pub(super) output: Output,
+    pub(super) output: Destination,
     /// Whether to write spans too.
     pub(super) spans: bool,
 }
 
 /// The output of JSON lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Output {
+pub(super) enum Destination {
     Stdout,
     File {
         path: PathBuf,
@@ -58,7 +58,7 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
                     .help("write to a file, such as `output = \"telemetry.jsonl\"`, or remove `max_bytes` and `keep`"),
             );
         }
-        return Json { output: Output::Stdout, spans: options.spans };
+        return Json { output: Destination::Stdout, spans: options.spans };
     };
     let path = PathBuf::from(output.get_ref());
     cx.claim_file(&path, output.span());
@@ -76,5 +76,5 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
                 .help("use a file in an existing folder, or \"stdout\""),
         );
     }
-    Json { output: Output::File { path, max_bytes, keep: options.keep.unwrap_or(5) }, spans: options.spans }
+    Json { output: Destination::File { path, max_bytes, keep: options.keep.unwrap_or(5) }, spans: options.spans }
 }

@@ -11,7 +11,7 @@ pub(crate) mod stdout;
 
 use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};
 
-use config::Output;
+use config::Destination;
 pub(crate) use config::{Json, Options};
 use sink::JsonSink;
 
@@ -34,13 +34,13 @@ impl Backend for Json {
 
     fn destination(&self) -> String {
         match &self.output {
-            Output::Stdout => "stdout".to_owned(),
-            Output::File { path, .. } => path.display().to_string(),
+            Destination::Stdout => "stdout".to_owned(),
+            Destination::File { path, .. } => path.display().to_string(),
         }
     }
 
     fn writes_to_stdout(&self) -> bool {
-        self.output == Output::Stdout
+        self.output == Destination::Stdout
     }
 
     fn defaults(&self) -> Defaults {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncWriteExt, Stdout};
 use tokio::net::unix::pipe;
 use tokio::time::sleep;
 
-use super::config::Output;
+use super::config::Destination;
 use super::file::LogFile;
 use super::stdout;
 use super::written::{Written, whole_lines};
@@ -30,8 +30,8 @@ pub(super) enum LineWriter {
 }
 
 impl LineWriter {
-    pub(super) fn open(output: &Output, cx: &Start) -> Result<Self, StartError> {
-        let Output::File { path, max_bytes, keep } = output else { return Ok(Self::Stdout(tokio::io::stdout())) };
+    pub(super) fn open(output: &Destination, cx: &Start) -> Result<Self, StartError> {
+        let Destination::File { path, max_bytes, keep } = output else { return Ok(Self::Stdout(tokio::io::stdout())) };
         if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
             return Ok(Self::NamedPipe(NamedPipe::new(path.clone(), cx)));
         }

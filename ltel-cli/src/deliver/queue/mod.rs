@@ -26,7 +26,7 @@ const ENDED_RUN: usize = 512;
 /// The sending end of a queue.
 #[derive(Debug)]
 pub(super) struct Queue {
-    pub(super) takes: Takes,
+    pub(super) takes: PipeInputs,
     backend: String,
     limits: QueueLimits,
     account: Arc<DeliveryAccount>,
@@ -35,7 +35,7 @@ pub(super) struct Queue {
 
 /// The signals and limits of a pipe.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Takes {
+pub(super) struct PipeInputs {
     pub(super) signals: &'static [Signal],
     pub(super) figures: bool,
     /// How often its points are collected, unless a recorder has an interval; absent if its sink collects them.
@@ -45,7 +45,7 @@ pub(super) struct Takes {
 impl Queue {
     pub(super) fn new(
         backend: &str,
-        takes: Takes,
+        takes: PipeInputs,
         limits: QueueLimits,
         account: &Arc<DeliveryAccount>,
     ) -> (Self, Intake) {

@@ -51,7 +51,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         .chain(["-u", "20", "-r", "20", "-t"].map(Into::into))
         .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
         .collect();
-    let (mut locust, pipeline) = locust::start(config, &socket, &command, locust::Output::File(output)).await?;
+    let (mut locust, pipeline) = locust::start(config, &socket, &command, locust::LocustOutput::File(output)).await?;
     let progress = tokio::spawn(show_progress(pipeline.status.clone()));
     pipeline.reopen_at(signals.reopens());
     let exit = locust.wait(&pipeline, &mut signals).await?;

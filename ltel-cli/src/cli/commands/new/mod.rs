@@ -1,13 +1,13 @@
 //! `ltel-cli new NAME`: creates a crate with a recorder, its test and its configuration.
 
-mod source;
+mod dependency;
 
 use std::path::Path;
 
 use super::Failure;
 use crate::cli::args::NewArgs;
 use crate::cli::print;
-use source::Source;
+use dependency::Dependency;
 
 /// The files of a new crate and their templates, with placeholders such as `{{name}}`.
 const FILES: &[(&str, &str)] = &[
@@ -25,14 +25,14 @@ pub(crate) fn new(args: &NewArgs) -> Result<(), Failure> {
     if folder.exists() {
         return Err(Failure::usage(format!("`{}` already exists: choose another name", folder.display())));
     }
-    let source = Source::find(args)?;
+    let dependency = Dependency::find(args)?;
     for (file, template) in FILES {
-        let text = template.replace("{{name}}", name).replace("{{dependencies}}", &source.dependencies());
+        let text = template.replace("{{name}}", name).replace("{{dependencies}}", &dependency.dependencies());
         write(&folder.join(file), &text)?;
     }
     let folder = folder.display();
     print::stderr(&format!(
-        "Created `{folder}`: a recorder, its test, a configuration. Its crates come from {source}.\n\n\
+        "Created `{folder}`: a recorder, its test, a configuration. Its crates come from {dependency}.\n\n\
          Next:\n  cd {folder}\n  cargo test\n  cargo run -- run --config telemetry.toml -- locust -f locustfile.py\n"
     ));
     Ok(())

@@ -18,7 +18,7 @@ const NO_SCHEME: &str = "OTLP over HTTP needs a scheme: write http:// or https:/
                          or set `OTEL_EXPORTER_OTLP_PROTOCOL=grpc`";
 
 /// An endpoint as the file or a variable states it.
-struct Written {
+struct WrittenEndpoint {
     text: String,
     span: Range<usize>,
     /// The variable that it comes from.
@@ -34,7 +34,7 @@ pub(super) fn resolve(
     protocol: Option<OtlpProtocol>,
     inputs: &mut SignalInputs<'_, '_>,
 ) -> Option<(Uri, OtlpProtocol)> {
-    let stated = |text: &Spanned<String>, is_base| Written {
+    let stated = |text: &Spanned<String>, is_base| WrittenEndpoint {
         text: text.get_ref().clone(),
         span: text.span(),
         variable: None,
@@ -43,7 +43,7 @@ pub(super) fn resolve(
     let written = match (own, shared, inputs.variable("ENDPOINT")) {
         (Some(own), ..) => stated(own, false),
         (None, Some(shared), _) => stated(shared, true),
-        (None, None, Some(variable)) => Written {
+        (None, None, Some(variable)) => WrittenEndpoint {
             text: with_scheme(variable.value, protocol, inputs),
             span: inputs.cx.header(),
             variable: Some(variable.name),
@@ -52,7 +52,7 @@ pub(super) fn resolve(
         (None, None, None) => {
             let port = if protocol == Some(OtlpProtocol::Grpc) { 4317 } else { 4318 };
             let text = format!("http://localhost:{port}");
-            Written { text, span: inputs.cx.header(), variable: None, is_base: true }
+            WrittenEndpoint { text, span: inputs.cx.header(), variable: None, is_base: true }
         }
     };
     match written.parse(protocol, inputs.signal) {
@@ -91,7 +91,7 @@ fn by_port(port: Option<u16>) -> OtlpProtocol {
     if port == Some(4317) { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf }
 }
 
-impl Written {
+impl WrittenEndpoint {
     fn parse(&self, protocol: Option<OtlpProtocol>, signal: Signal) -> Result<(Uri, OtlpProtocol), String> {
         let uri: Uri = self.text.parse().map_err(|error| format!("not a URL: {error}"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {

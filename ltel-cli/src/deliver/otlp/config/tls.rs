@@ -23,7 +23,7 @@ pub(super) struct RawTls {
 }
 
 /// A file that a key or a variable names.
-struct Named {
+struct NamedFile {
     /// The key or variable that names it.
     by: String,
     path: String,
@@ -37,11 +37,11 @@ const KEY: &str = "the PEM file of the certificate's private key, not encrypted"
 pub(super) fn resolve(stated: Option<&RawTls>, inputs: &mut SignalInputs<'_, '_>) -> Tls {
     let key = |by: &str, path: &Option<Spanned<String>>| {
         let path = path.as_ref()?;
-        Some(Named { by: by.to_owned(), path: path.get_ref().clone(), span: path.span() })
+        Some(NamedFile { by: by.to_owned(), path: path.get_ref().clone(), span: path.span() })
     };
     let variable = |name: &str, inputs: &SignalInputs<'_, '_>| {
         let variable = inputs.variable_of_endpoint(name)?;
-        Some(Named { by: variable.name, path: variable.value, span: inputs.cx.header() })
+        Some(NamedFile { by: variable.name, path: variable.value, span: inputs.cx.header() })
     };
     let ca = stated.and_then(|tls| key("ca_file", &tls.ca_file)).or_else(|| variable("CERTIFICATE", inputs));
     let stated_pair = stated.map(|tls| (key("cert_file", &tls.cert_file), key("key_file", &tls.key_file)));
@@ -64,7 +64,7 @@ pub(super) fn resolve(stated: Option<&RawTls>, inputs: &mut SignalInputs<'_, '_>
     Tls { ca, identity }
 }
 
-fn alone(named: &Named, without: &str, other: &str) -> ConfigError {
+fn alone(named: &NamedFile, without: &str, other: &str) -> ConfigError {
     let other = match named.by.strip_suffix("CLIENT_CERTIFICATE").map(|prefix| (prefix, "CLIENT_KEY")) {
         Some((prefix, name)) => format!("{prefix}{name}"),
         None => match named.by.strip_suffix("CLIENT_KEY") {
@@ -76,16 +76,16 @@ fn alone(named: &Named, without: &str, other: &str) -> ConfigError {
         .help(format!("a client certificate (mTLS) needs both: add `{other}`"))
 }
 
-fn read(named: &Named, what: &str) -> Result<Vec<u8>, ConfigError> {
+fn read(named: &NamedFile, what: &str) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(&named.path).map_err(|error| wrong(named, &format!("cannot read `{}`: {error}", named.path), what))
 }
 
-fn wrong(named: &Named, message: &str, what: &str) -> ConfigError {
+fn wrong(named: &NamedFile, message: &str, what: &str) -> ConfigError {
     let message = if named.by.starts_with("OTEL_") { format!("{}: {message}", named.by) } else { message.to_owned() };
     ConfigError::new(message, named.span.clone()).help(format!("`{}` is {what}", named.by))
 }
 
-fn certificates(named: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+fn certificates(named: &NamedFile, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -94,7 +94,7 @@ fn certificates(named: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>
     }
 }
 
-fn authorities(named: &Named) -> Result<Vec<u8>, ConfigError> {
+fn authorities(named: &NamedFile) -> Result<Vec<u8>, ConfigError> {
     let pem = read(named, CERTIFICATES)?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates(named, &pem)? {
@@ -105,7 +105,7 @@ fn authorities(named: &Named) -> Result<Vec<u8>, ConfigError> {
     Ok(pem)
 }
 
-fn identity(certificate: &Named, key: &Named, inputs: &mut SignalInputs<'_, '_>) -> Option<Identity> {
+fn identity(certificate: &NamedFile, key: &NamedFile, inputs: &mut SignalInputs<'_, '_>) -> Option<Identity> {
     let certificates = read(certificate, CERTIFICATES)
         .and_then(|pem| certificates(certificate, &pem).map(|certificates| (pem, certificates)));
     let private = read(key, KEY).and_then(|pem| match PrivateKeyDer::from_pem_slice(&pem) {

@@ -18,7 +18,7 @@ use crate::ingest::Faults;
 
 /// The active runs, and what they need.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct ActiveRuns {
     config: Arc<Config>,
     backends: Arc<[BackendHandle]>,
     faults: Arc<Faults>,
@@ -29,7 +29,7 @@ pub(super) struct Output {
     next_tick: Option<Duration>,
 }
 
-impl Output {
+impl ActiveRuns {
     pub(super) fn new(config: Arc<Config>, backends: Arc<[BackendHandle]>, faults: Arc<Faults>) -> Self {
         let memory = Arc::new(RecorderMemory::new(config.limits.recorder_bytes, config.limits.runs));
         Self { config, backends, faults, memory, active: Vec::new(), next_tick: None }
@@ -62,7 +62,7 @@ impl Output {
     }
 }
 
-impl Effects for Output {
+impl Effects for ActiveRuns {
     fn new_run_id(&mut self) -> String {
         uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
     }

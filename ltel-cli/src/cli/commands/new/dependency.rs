@@ -14,7 +14,7 @@ const CRATES: [(&str, &str); 3] =
 
 /// Where the crates come from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum Dependency {
     /// A checkout of ltel.
     Path(PathBuf),
     /// A repository.
@@ -23,7 +23,7 @@ pub(super) enum Source {
     Version,
 }
 
-impl Source {
+impl Dependency {
     /// From the command line, else where this binary was built from.
     pub(super) fn find(args: &NewArgs) -> Result<Self, Failure> {
         if let Some(url) = &args.git {
@@ -71,7 +71,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(root) => write!(f, "the checkout in `{}`", root.display()),
