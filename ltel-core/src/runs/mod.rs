@@ -64,10 +64,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            runs: 100,
+            runs: 32,
             sources: 10_000,
-            held_bytes: 32 << 20,
-            recorder_bytes: 128 << 20,
+            held_bytes: 16 << 20,
+            recorder_bytes: 96 << 20,
             clients: 1_024,
             ended_runs: 64,
         }

@@ -22,7 +22,7 @@ pub use tls::ServerTls;
 const DEFAULT_TCP: &str = "127.0.0.1:4327";
 const MAX_CONNECTIONS: usize = 1_024;
 const MAX_FRAME_BYTES: usize = 8 << 20;
-const MAX_BUFFERED_BYTES: usize = 64 << 20;
+const MAX_BUFFERED_BYTES: usize = 32 << 20;
 
 /// Where clients connect, which clients may, and their limits.
 #[derive(Clone, Debug)]
