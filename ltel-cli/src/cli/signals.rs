@@ -39,11 +39,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers: from now on these signals do not kill the process. If SIGHUP is ignored, as under `nohup`, it
-    /// stays ignored.
+    /// Installs the handlers: from now on these signals do not kill the process. If SIGHUP is ignored, as under `nohup`, the
+    /// end of the terminal stays without effect; files can be reopened all the same.
     pub(crate) fn catch() -> io::Result<Self> {
-        let taken: &[i32] = if ignores(SIGHUP) { &[SIGINT, SIGTERM] } else { &[SIGINT, SIGTERM, SIGHUP] };
-        let mut signals = SignalsInfo::<WithOrigin>::new(taken)?;
+        let outlives_terminal = ignores(SIGHUP);
+        let mut signals = SignalsInfo::<WithOrigin>::new([SIGINT, SIGTERM, SIGHUP])?;
         let (send, ends) = mpsc::unbounded_channel();
         let (reopen, reopens) = watch::channel(0);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -51,6 +51,8 @@ impl Signals {
                 let from_terminal = matches!(origin.cause, Cause::Kernel);
                 if origin.signal == SIGHUP && !from_terminal {
                     reopen.send_modify(|times| *times += 1);
+                } else if origin.signal == SIGHUP && outlives_terminal {
+                    tracing::debug!("the terminal was closed");
                 } else if send.send(EndRequest { signal: origin.signal, from_terminal }).is_err() {
                     return;
                 }
