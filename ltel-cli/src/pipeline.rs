@@ -9,13 +9,13 @@
 
 mod own_metrics;
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use ltel_core::text::panic_message;
 use ltel_core::wire::PROTOCOL;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -87,18 +87,12 @@ impl StageFailures {
             match AssertUnwindSafe(work).catch_unwind().await {
                 Ok(value) => Some(value),
                 Err(panic) => {
-                    failures.add(format!("{stage} panicked, which is a bug of ltel: {}", panic_text(&*panic)));
+                    failures.add(format!("{stage} panicked, which is a bug of ltel: {}", panic_message(&*panic)));
                     None
                 }
             }
         })
     }
-}
-
-/// A panic's message.
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 impl Pipeline {

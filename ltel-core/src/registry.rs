@@ -12,6 +12,7 @@ use toml::de::{Error, ValueDeserializer};
 use crate::backend::{AnyBackend, Backend, BackendSpec, Check};
 use crate::options::Keys;
 use crate::recorder::{Factory, Recorder, RecorderFactory, Spec};
+use crate::text::panic_message;
 
 /// The types of recorders and backends that a configuration can select.
 #[derive(Clone, Debug, Default)]
@@ -96,9 +97,7 @@ impl Registry {
 /// Turns a panic of a type, while it reads its options or states its needs, into an error of the configuration.
 fn caught<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-        Err(Error::custom(format!("reading the options panicked: {text}")))
+        Err(Error::custom(format!("reading the options panicked: {}", panic_message(&*payload))))
     })
 }
 

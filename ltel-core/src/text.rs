@@ -1,6 +1,7 @@
 //! Text from outside, for people. What a client sent may hold escape sequences, line breaks and marks that change the
 //! direction of text: here they are made visible and harmless.
 
+use std::any::Any;
 use std::fmt::{self, Write};
 
 /// Shows text on one line: what does not print is escaped, as Rust writes it (`\u{1b}`, `\n`).
@@ -19,6 +20,13 @@ pub const fn printable(text: &str) -> Printable<'_> {
 #[must_use]
 pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
     Printable { text, most }
+}
+
+/// The message of a caught panic. It may hold what a client sent: show it with [`printable`].
+#[must_use]
+pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 /// Text that is safe to show.

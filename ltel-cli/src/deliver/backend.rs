@@ -1,6 +1,5 @@
 //! A running backend: its handle, which takes telemetry to deliver, and the task that runs its pipes.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use ltel_core::backend::{BackendEnd, DeliveryAccount, Ending, Feed, Pipe, RunRec
 use ltel_core::figures::RunFigures;
 use ltel_core::meter::MeterSettings;
 use ltel_core::runs::RunInfo;
+use ltel_core::text::panic_message;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -180,7 +180,7 @@ async fn supervise(backend: String, workers: Vec<(&'static [Signal], Worker)>, a
             Err(error) => {
                 let id = error.id();
                 let message = match error.try_into_panic() {
-                    Ok(panic) => panic_text(&*panic),
+                    Ok(panic) => panic_message(&*panic).to_owned(),
                     Err(error) => error.to_string(),
                 };
                 tracing::error!(
@@ -195,10 +195,4 @@ async fn supervise(backend: String, workers: Vec<(&'static [Signal], Worker)>, a
             left.send_modify(|left| *left -= 1);
         }
     }
-}
-
-/// What a panic says.
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }

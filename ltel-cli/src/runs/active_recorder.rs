@@ -9,7 +9,7 @@ use ltel_core::Now;
 use ltel_core::meter;
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin, RunMemory, SeriesLimits};
 use ltel_core::runs::RunInfo;
-use ltel_core::text::printable;
+use ltel_core::text::{panic_message, printable};
 
 use super::report;
 use crate::config::RecorderConfig;
@@ -181,8 +181,7 @@ fn build(
 
 /// Logs a panic, and returns its message. The panic hook has logged the place.
 fn told(recorder: &str, run: &RunInfo, payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    let text = panic_message(payload);
     let (run, shown) = (report::name(run), printable(text));
     tracing::error!("recorder `{recorder}` panicked, and records nothing more of {run}: {shown}");
     text.to_owned()

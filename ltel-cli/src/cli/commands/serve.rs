@@ -16,9 +16,9 @@ use crate::ingest::Listeners;
 use crate::pipeline::Pipeline;
 
 /// A job whose test never comes must be noticed.
-const LONELY: Duration = Duration::from_secs(30);
+const LATE: Duration = Duration::from_secs(30);
 
-const LONELY_BECAUSE: &str = "does it load the plugin, and is LTEL_ADDRESS set?";
+const LATE_BECAUSE: &str = "does it load the plugin, and is LTEL_ADDRESS set?";
 
 /// Fails if telemetry was lost.
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
@@ -36,7 +36,7 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
         () = pipeline.failed() => {}
         () = over(&pipeline, grace), if once => {}
         why = arrival::never_begins(pipeline.status.clone(), start_timeout, grace), if once => no_run = Some(why),
-        never = arrival::warn_if_late(pipeline.status.clone(), LONELY, LONELY_BECAUSE), if once => match never {},
+        never = arrival::warn_if_late(pipeline.status.clone(), LATE, LATE_BECAUSE), if once => match never {},
     }
     let ended = pipeline.end(signals.interruption()).await;
     table::log(&ended);
