@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ltel_core::text::panic_message;
+use ltel_core::text::{panic_message, printable};
 use ltel_core::wire::PROTOCOL;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -87,7 +87,10 @@ impl StageFailures {
             match AssertUnwindSafe(work).catch_unwind().await {
                 Ok(value) => Some(value),
                 Err(panic) => {
-                    failures.add(format!("{stage} panicked, which is a bug of ltel: {}", panic_message(&*panic)));
+                    failures.add(format!(
+                        "{stage} panicked, which is a bug of ltel: {}",
+                        printable(panic_message(&*panic))
+                    ));
                     None
                 }
             }

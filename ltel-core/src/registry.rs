@@ -12,7 +12,7 @@ use toml::de::{Error, ValueDeserializer};
 use crate::backend::{AnyBackend, Backend, BackendSpec, Check};
 use crate::options::Keys;
 use crate::recorder::{Factory, Recorder, RecorderFactory, Spec};
-use crate::text::panic_message;
+use crate::text::{panic_message, printable};
 
 /// The types of recorders and backends that a configuration can select.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,7 @@ impl Registry {
 /// Turns a panic of a type, while it reads its options or states its needs, into an error of the configuration.
 fn caught<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
-        Err(Error::custom(format!("reading the options panicked: {}", panic_message(&*payload))))
+        Err(Error::custom(format!("reading the options panicked: {}", printable(panic_message(&*payload)))))
     })
 }
 

@@ -90,6 +90,10 @@ class TlsSocket:
     def recv(self, size: int) -> bytes:
         """Receive some; nothing at the end, and BlockingIOError if there is nothing yet."""
         self._shake_hands()
+        try:
+            self._flush()  # what `send` had no room for, even if nothing else is to be sent
+        except (BlockingIOError, InterruptedError):
+            pass
         while True:
             try:
                 return self._tls.read(size)

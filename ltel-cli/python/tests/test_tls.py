@@ -7,6 +7,7 @@ import socket
 import ssl
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 from unittest import mock
 
@@ -59,6 +60,17 @@ class Handshake(unittest.TestCase):
         self.assertEqual(self.theirs.recv(65_536)[:2], b"\x16\x03")
         # There is room in the socket all the time: to wait for that would be to go round and round.
         self.assertFalse(self.tls.wants_write(True))
+
+    def test_what_had_no_room_is_sent_though_nothing_follows(self) -> None:
+        self.tls._is_through = True
+        self.tls._tls = unittest.mock.Mock()
+        self.tls._tls.read.side_effect = ssl.SSLWantReadError
+        self.tls._unsent = memoryview(b"the end of a record")
+        self.assertTrue(self.tls.wants_write(False))
+        with self.assertRaises(BlockingIOError):
+            self.tls.recv(10)
+        self.assertEqual(self.theirs.recv(100), b"the end of a record")
+        self.assertFalse(self.tls.wants_write(False))
 
     def test_what_is_no_tls_is_said(self) -> None:
         self.theirs.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -1,16 +1,22 @@
 //! A folder for files that ltel creates once and executes often: the plugin, a virtual environment. Anyone who can write
 //! there can run code as this user, so no other user may.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
+use tempfile::TempDir;
 
 /// Writable by the group or by all.
 const WRITABLE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
+
+/// A new folder in this one that no other user can enter, whatever the umask is. It is removed when dropped.
+pub(crate) fn temporary_folder_in(folder: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("ltel-").permissions(Permissions::from_mode(0o700)).tempdir_in(folder)
+}
 
 /// The first usable folder of `$XDG_CACHE_HOME/ltel`, `~/.cache/ltel`, and a folder of this user in the temporary folders.
 pub(crate) fn cache_folder() -> Result<PathBuf, String> {
@@ -116,5 +122,12 @@ mod tests {
         check(&[path("link")], user, Err("link: not a folder"));
         fs::write(path("file"), "").expect("a file");
         check(&[path("file/ltel")], user, Err("set XDG_CACHE_HOME to a folder"));
+    }
+
+    #[test]
+    fn a_temporary_folder_is_the_users_alone() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = temporary_folder_in(root.path()).expect("a folder");
+        assert_eq!(fs::metadata(folder.path()).expect("a folder").mode() & 0o7777, 0o700);
     }
 }

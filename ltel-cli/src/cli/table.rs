@@ -187,7 +187,8 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
 fn remarks(ended: &Ended) -> Vec<String> {
     let mut remarks = Vec::new();
     remarks.extend(no_run(&ended.outcome.no_run));
-    let faults: Vec<_> = ended.faults.counts().into_iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    let faults: Vec<_> =
+        ended.faults.counts().into_iter().map(|(kind, count)| format!("{}: {count}", text::printable(&kind))).collect();
     if !faults.is_empty() {
         remarks.push(format!("Faults of clients: {}", faults.join(", ")));
     }

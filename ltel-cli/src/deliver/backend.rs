@@ -8,7 +8,7 @@ use ltel_core::backend::{BackendEnd, DeliveryAccount, Ending, Feed, Pipe, RunRec
 use ltel_core::figures::RunFigures;
 use ltel_core::meter::MeterSettings;
 use ltel_core::runs::RunInfo;
-use ltel_core::text::panic_message;
+use ltel_core::text::{panic_message, printable};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -180,7 +180,7 @@ async fn supervise(backend: String, workers: Vec<(&'static [Signal], Worker)>, a
             Err(error) => {
                 let id = error.id();
                 let message = match error.try_into_panic() {
-                    Ok(panic) => panic_message(&*panic).to_owned(),
+                    Ok(panic) => printable(panic_message(&*panic)).to_string(),
                     Err(error) => error.to_string(),
                 };
                 tracing::error!(

@@ -4,6 +4,7 @@ use std::mem::size_of;
 
 use ltel_core::points::{self, PointValue};
 use ltel_core::record::Record;
+use ltel_core::runs::RunInfo;
 use ltel_core::trace::SpanData;
 use opentelemetry::trace::Status;
 use opentelemetry::{Array, KeyValue, Value};
@@ -12,6 +13,11 @@ use serde_json::Value as Json;
 
 /// The overhead of an allocation.
 const ALLOCATION: usize = 16;
+
+/// The texts of a run that is over, which are kept for it.
+pub(super) fn run(run: &RunInfo) -> usize {
+    size_of::<RunInfo>() + 2 * ALLOCATION + run.run_id.len() + run.testplan.len()
+}
 
 /// A structured event.
 pub(super) fn record(record: &Record) -> usize {

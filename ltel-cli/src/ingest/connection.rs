@@ -96,15 +96,17 @@ pub(super) async fn serve<R, W>(
     };
     input.limit(settings.max_frame_bytes);
     let Client { connection, acks, _place: place } = client;
-    let acknowledge = settings.answers.spawn(acknowledge(write, encoding, acks));
+    let mut acknowledge = settings.answers.spawn(acknowledge(write, encoding, acks));
     let end = frames(&mut input, connection, &settings).await;
     let _answer = settings.answers.token();
     let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
     // The last acknowledgement is sent when the runs release this connection.
-    if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, acknowledge).await {
+    if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, &mut acknowledge).await {
         refuse(end, &mut write, encoding, &settings).await;
         let _ = write.shutdown().await;
     } else {
+        // It does not read: its socket is closed, or clients could hold more of them than `max_connections`.
+        acknowledge.abort();
         refuse(end, &mut tokio::io::sink(), encoding, &settings).await;
     }
     drop(place);

@@ -68,7 +68,11 @@ fn bind_private(path: &Path) -> io::Result<(UnixListener, u64)> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Socket paths are limited in length: this one is as long as the final path, except for the shortest names.
     let random = path.file_name().map_or(0, OsStr::len).saturating_sub(2).clamp(2, 8);
-    let folder = tempfile::Builder::new().prefix("").rand_bytes(random).tempdir_in(parent)?;
+    let folder = tempfile::Builder::new()
+        .prefix("")
+        .rand_bytes(random)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)?;
     let made = folder.path().join("s");
     let listener = UnixListener::bind(&made)?;
     fs::set_permissions(&made, Permissions::from_mode(0o600))?;

@@ -100,7 +100,7 @@ pub trait Sink: Send + 'static {
         async {}
     }
 
-    /// A run is over: no more items of it follow. A flush follows.
+    /// A run is over: no more items of it follow. A flush follows. Not called for a run that had to be dropped while it waited.
     fn run_ended(&mut self, run: &Arc<RunInfo>) {}
 
     /// A feed is dropped without its final points: too many ended runs were waiting.

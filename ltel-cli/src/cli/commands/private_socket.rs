@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::Failure;
+use crate::cli::private_folder::temporary_folder_in;
 
 /// A socket that only this user's processes can reach. Dropping it removes its folder.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl PrivateSocket {
         if !folder.is_absolute() {
             return Err("not an absolute path".to_owned());
         }
-        let folder = tempfile::Builder::new().prefix("ltel-").tempdir_in(folder).map_err(|error| error.to_string())?;
+        let folder = temporary_folder_in(folder).map_err(|error| error.to_string())?;
         let socket = Self { folder };
         // At most 107 bytes on Linux, 103 on macOS.
         SocketAddr::from_pathname(socket.path()).map_err(|_| "too long for a socket path".to_owned())?;

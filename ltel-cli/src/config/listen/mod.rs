@@ -3,6 +3,7 @@
 mod tls;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ struct RawListen {
     #[serde(default)]
     open: bool,
     tls: Option<Spanned<tls::RawTls>>,
-    max_connections: Option<usize>,
+    max_connections: Option<NonZeroUsize>,
     max_frame_bytes: Option<Spanned<ByteSize>>,
     max_buffered_bytes: Option<Spanned<ByteSize>>,
     token: Option<Spanned<Secret>>,
@@ -113,6 +114,12 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
         errors.extend(unix_error(unix.get_ref(), unix.span()));
         UnixSocket { path: unix.into_inner(), is_default: false }
     });
+    if let Some(size) = raw.max_frame_bytes.as_ref().filter(|size| size.get_ref().as_u64() == 0) {
+        errors.push(
+            ConfigError::new("`max_frame_bytes` is 0: no client could connect", size.span())
+                .help("the plugin's frames have up to 1 MB: give at least that, or remove `max_frame_bytes`"),
+        );
+    }
     let max_frame_bytes = raw.max_frame_bytes.map_or(MAX_FRAME_BYTES, |size| bytes(*size.get_ref()));
     let max_buffered_bytes = match raw.max_buffered_bytes {
         Some(size) if bytes(*size.get_ref()) < max_frame_bytes => {
@@ -130,7 +137,7 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
         unix,
         tcp,
         tls,
-        max_connections: raw.max_connections.unwrap_or(MAX_CONNECTIONS),
+        max_connections: raw.max_connections.map_or(MAX_CONNECTIONS, NonZeroUsize::get),
         max_frame_bytes,
         max_buffered_bytes,
         token,

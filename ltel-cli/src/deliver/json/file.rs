@@ -189,6 +189,10 @@ impl LogFile {
 /// Replaces a file by a new one. The new one is opened before anything is moved, so a failure changes nothing.
 fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
     let path = &open.path;
+    // It was moved or deleted: there is nothing to shift, and a file that is at the path now belongs to another writer.
+    if !open.is_at(path) {
+        return OpenFile::open(path);
+    }
     let new = beside(path, "new");
     match std::fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -199,8 +203,7 @@ fn replaced(open: &OpenFile, keep: u32) -> io::Result<OpenFile> {
         // The new file gets the permissions of the old one. Not all file systems have permissions.
         let _ = file.set_permissions(metadata.permissions());
     }
-    // The file may have been moved or deleted: then there is nothing to shift.
-    let shifted = if keep > 0 && open.is_at(path) { shift(path, keep) } else { Ok(()) };
+    let shifted = if keep > 0 { shift(path, keep) } else { Ok(()) };
     match shifted.and_then(|()| std::fs::rename(&new, path)) {
         Ok(()) => Ok(OpenFile { file, path: path.clone(), size: 0, is_regular: true, is_torn: false }),
         Err(error) => {

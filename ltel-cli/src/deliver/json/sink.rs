@@ -24,6 +24,8 @@ pub(super) struct JsonSink {
     lines: Vec<Line>,
     /// Whether the last write failed.
     is_failing: bool,
+    /// Failed writes. What a collection noted as written before one of them must be written again.
+    failures: u64,
     cumulative: bool,
     /// By feed and series: a hash of the last written value, for sums and distributions. Unchanged points are not written
     /// again. Bounded by the series of the active runs.
@@ -58,6 +60,7 @@ impl JsonSink {
             buffer: Vec::new(),
             lines: Vec::new(),
             is_failing: false,
+            failures: 0,
             // With deltas, equal figures are new values.
             cumulative: cx.temporality == Temporality::Cumulative,
             written: HashMap::new(),
@@ -101,6 +104,7 @@ impl JsonSink {
             }
             // The points must be written again.
             self.written.clear();
+            self.failures += 1;
             if !std::mem::replace(&mut self.is_failing, true) && !is_closed(&error) {
                 tracing::error!(
                     "backend `{}`: cannot write JSON lines to {why} (later failures are counted, not logged)",
@@ -117,6 +121,7 @@ impl JsonSink {
 impl Sink for JsonSink {
     async fn points(&mut self, batch: Vec<CollectedPoints>) {
         for collected in batch {
+            let failures = self.failures;
             let mut written = self.written.remove(&collected.feed).unwrap_or_default();
             let mut unchanged = 0;
             for point in line::points(&collected) {
@@ -132,7 +137,7 @@ impl Sink for JsonSink {
                 self.added(Line::Point { last: collected.last }).await;
             }
             self.account.unchanged(unchanged);
-            if !collected.last && !self.is_failing {
+            if !collected.last && self.failures == failures {
                 self.written.insert(collected.feed, written);
             }
         }

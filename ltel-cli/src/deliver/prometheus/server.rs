@@ -47,7 +47,7 @@ pub(super) struct Server {
     /// Counts the scrapes that arrived.
     pub(super) scrapes: watch::Sender<u64>,
     // One page at a time: many scrapers at once cost no more than one.
-    turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     unread: AtomicUsize,
 }
 
@@ -60,7 +60,7 @@ struct Connection {
 
 impl Server {
     pub(super) fn new(shelf: Arc<Shelf>, account: Arc<DeliveryAccount>) -> Self {
-        let (turn, unread) = (tokio::sync::Mutex::default(), AtomicUsize::default());
+        let (turn, unread) = (Arc::default(), AtomicUsize::default());
         Self { shelf, account, scrapes: watch::Sender::new(0), turn, unread }
     }
 
@@ -145,11 +145,12 @@ impl Server {
             let user_agent = request.headers().get(USER_AGENT).map_or(&[][..], HeaderValue::as_bytes);
             self.shelf.scraper(peer, user_agent)
         });
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let figures = Arc::clone(&self.shelf);
         // Writing thousands of series takes a while: not on a thread that the runs need.
-        let page = tokio::task::spawn_blocking(move || figures.page(format, scraper, Instant::now()));
-        let Ok(Page { text, receipt }) = page.await else {
+        // The turn goes with it: the page is rendered to its end, even if the client is gone.
+        let page = tokio::task::spawn_blocking(move || (figures.page(format, scraper, Instant::now()), turn));
+        let Ok((Page { text, receipt }, _turn)) = page.await else {
             return (plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot render the metrics\n"), None);
         };
         let Some(unread) = Unread::new(&self.unread, text.len()) else {

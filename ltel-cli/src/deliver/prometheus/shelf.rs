@@ -123,7 +123,8 @@ impl Shelf {
         {
             if let Figures::Live { collector, .. } = &item.figures {
                 let metrics = Arc::new(collected(collector).unwrap_or_default());
-                let (_, bytes) = size::points(&metrics);
+                // Without points it still keeps the run.
+                let bytes = size_of::<Item>() + size::run(run) + size::points(&metrics).1;
                 item.figures = Figures::Last { metrics, bytes, until, seen: Arc::default() };
             }
         }

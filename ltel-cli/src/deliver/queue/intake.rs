@@ -125,6 +125,7 @@ impl Intake {
             let scheduled = due.min_by_key(|scheduled| scheduled.due)?;
             // From now, not from when it was due: collections missed while a receiver hung are skipped.
             scheduled.due = Instant::now() + scheduled.every;
+            scheduled.seen = true;
             (scheduled.id, scheduled.feed.clone())
         };
         Some(Vec::from_iter(collect(&feed, id, false)))

@@ -138,7 +138,8 @@ impl Queue {
             .map(|points| size::points(&points.metrics))
             .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
         let record_bytes: usize = records.iter().map(|record| size::record(&record.record)).sum();
-        let bytes = ENDED_RUN + sizes.1 + record_bytes;
+        let seen: Vec<_> = feeds.iter().filter(|scheduled| scheduled.seen).map(|scheduled| scheduled.id).collect();
+        let bytes = ENDED_RUN + size::run(run) + sizes.1 + record_bytes;
         self.account.admitted(Signal::Metrics, sizes.0);
         self.account.admitted(Signal::Logs, records.len() as u64);
         let mut given_up = Vec::new();
@@ -148,7 +149,7 @@ impl Queue {
                 return;
             }
             state.ended += bytes;
-            state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, bytes }));
+            state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, seen, bytes }));
             while state.ended > self.limits.bytes {
                 // The only one stays, however large it is.
                 let Some(index) = state.largest_end() else { break };
@@ -189,7 +190,10 @@ impl Queue {
                 lost(what)
             );
         }
-        self.push(Job::FeedsLost(ended.points.iter().map(|points| points.feed).collect()));
+        // Not of the others: a sink that hangs sees no new feeds, so that this is bounded.
+        if !ended.seen.is_empty() {
+            self.push(Job::FeedsLost(ended.seen.clone()));
+        }
     }
 
     /// Asks the sink to reopen its files. Does not keep the queue open.

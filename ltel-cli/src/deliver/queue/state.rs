@@ -49,6 +49,8 @@ pub(super) struct Scheduled {
     pub(super) feed: Feed,
     pub(super) every: Duration,
     pub(super) due: Instant,
+    /// Whether the sink was given points of it.
+    pub(super) seen: bool,
 }
 
 /// A task for a pipe.
@@ -71,6 +73,8 @@ pub(in crate::deliver) struct EndedRun {
     pub(in crate::deliver) points: Vec<CollectedPoints>,
     /// Its final records, for the pipe of structured events.
     pub(in crate::deliver) records: Vec<RunRecord>,
+    /// Its feeds of which the sink was given points before.
+    pub(super) seen: Vec<u64>,
     pub(super) bytes: usize,
 }
 
@@ -103,7 +107,7 @@ impl State {
         let (id, every) = (self.next_feed, feed.interval.unwrap_or(every));
         self.next_feed += 1;
         self.rescheduled = true;
-        self.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every });
+        self.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every, seen: false });
     }
 
     pub(super) fn take_feeds(&mut self, run: &Arc<RunInfo>) -> Vec<Scheduled> {

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::private_socket::PrivateSocket;
 use super::{Failure, locust, parse_config};
 use crate::cli::args::DemoArgs;
+use crate::cli::private_folder::temporary_folder_in;
 use crate::cli::signals::Signals;
 use crate::cli::{print, table};
 use crate::clock;
@@ -38,7 +39,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     let grace = config.grace;
 
     let socket = PrivateSocket::create()?;
-    let folder = tempfile::tempdir().map_err(failed)?;
+    let folder = temporary_folder_in(&std::env::temp_dir()).map_err(failed)?;
     let locustfile = folder.path().join("demo.py");
     std::fs::write(&locustfile, LOCUSTFILE).map_err(failed)?;
     let log = folder.path().join("locust.log");
@@ -65,6 +66,9 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     print::stderr(&table::render(&ended));
     print::stderr(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
     print::stderr(&format!("\nTelemetry as JSON lines: {}\n", telemetry.display()));
+    if !ended.failures.is_empty() {
+        return Err(Failure::failed(ended.failures.join("; ")));
+    }
     Ok(0)
 }
 
