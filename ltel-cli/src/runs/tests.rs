@@ -243,3 +243,30 @@ async fn a_client_on_another_connection() {
     assert!(outcome.runs[0].complete, "{outcome:?}");
     assert_eq!(outcome.runs[0].account.recorded(), 7);
 }
+
+/// Scenario: a worker waits for its master; later a worker of another id begins, and a client sends requests without a test.
+/// Guarantees: when the first one's time is over it has a run, which gets the requests of the client that has none; the
+/// other goes on waiting for its own master, and is in that one's run.
+#[tokio::test(start_paused = true)]
+async fn only_those_whose_time_is_over_begin_without_their_master() {
+    let task = Task::start("grace = \"10s\"", clocks());
+    let mut first = task.connect(1, SourceKind::Worker, "first").await;
+    first.start(Some("a")).await;
+    sleep(Duration::from_secs(8)).await;
+    let mut second = task.connect(2, SourceKind::Worker, "second").await;
+    second.start(Some("b")).await;
+    second.requests(3).await;
+    let mut client = task.connect(3, SourceKind::Worker, "client").await;
+    client.requests(5).await;
+    task.status.clone().wait_for(|status| status.recorded == 5).await.expect("the task");
+    let mut master = task.connect(4, SourceKind::Master, "master").await;
+    master.start(Some("b")).await;
+    for (source, sent) in [(&mut first, 0), (&mut second, 3), (&mut client, 5), (&mut master, 0)] {
+        source.done(sent).await;
+    }
+    drop((first, second, client, master));
+    let outcome = task.end().await;
+    let runs = outcome.runs.iter().map(|run| (&*run.info.run_id, run.account.recorded()));
+    assert_eq!(runs.collect::<Vec<_>>(), [("b", 3), ("a", 5)], "{outcome:?}");
+    assert_eq!(outcome.no_run.total_requests(), 0);
+}

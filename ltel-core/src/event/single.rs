@@ -102,7 +102,7 @@ impl Users {
     /// Running users of all classes.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.values().sum()
+        self.counts.values().copied().fold(0, u64::saturating_add)
     }
 }
 

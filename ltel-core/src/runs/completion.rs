@@ -3,7 +3,8 @@
 //! The master's `test_stop` is not the end: its workers still report requests after it. A run is
 //! complete when each of its sources has said that it is done, or has been gone for longer than
 //! the grace period. Once its test is over, a source that is connected and silent for that long is gone too: it was stopped,
-//! or its host hangs. A test is over when its master is done or gone, or when all its workers are.
+//! or its host hangs. A test is over when its master is done or gone, or when all its
+//! workers are; without a master, when one of its workers is done.
 
 use std::time::Duration;
 
@@ -88,7 +89,8 @@ impl Run {
             Some(coordinator) => {
                 ended(coordinator).or_else(|| workers().collect::<Option<Vec<_>>>()?.into_iter().max())
             }
-            None => workers().flatten().max(),
+            // One that has only left may have been killed, and says nothing of the test.
+            None => self.members.iter().filter(|m| m.end.is_some()).map(|m| m.since).max(),
         }
     }
 }

@@ -24,7 +24,7 @@ impl Runs {
     pub fn tick(&mut self, now: Now, effects: &mut impl Effects) {
         let grace = self.settings.grace;
         if self.waiting.first().is_some_and(|(since, _)| since.saturating_add(grace) <= now.steady) {
-            self.begin_without_master(now, effects);
+            self.begin_without_master(|_, began| began.saturating_add(grace) <= now.steady, now, effects);
         }
         while let Some(&(since, client)) = self.holding.first()
             && since.saturating_add(grace) <= now.steady
@@ -49,7 +49,7 @@ impl Runs {
 
     /// Ends all runs, as ltel ends.
     pub fn finish(mut self, now: Now, effects: &mut impl Effects) -> Outcome {
-        self.begin_without_master(now, effects);
+        self.begin_without_master(|_, _| true, now, effects);
         self.settle(now, effects);
         while let Some(&(_, client)) = self.holding.first() {
             self.give_up_held(client, effects);

@@ -1,7 +1,8 @@
 //! Which client is in which run: how it joins and leaves, and what happens to the frames that it sends before it joins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Runs;
 use super::client::{Began, Client, Membership, Place};
@@ -19,7 +20,7 @@ impl Runs {
     pub(super) fn test_start(&mut self, index: ClientIndex, start: &TestStart, now: Now, effects: &mut impl Effects) {
         // Its earlier test is over: frames held from that test must not be mixed with this one.
         if self.clients[index.0].began.is_some() {
-            self.begin_without_master(now, effects);
+            self.begin_without_master(|waiting, _| waiting == index, now, effects);
         }
         let client = &mut self.clients[index.0];
         if client.place == Place::NoRun {
@@ -142,6 +143,7 @@ impl Runs {
         let info = Arc::new(RunInfo { run_id, testplan, begun: now, started, coordinated });
         let run = RunIndex(self.all.insert(Run::new(Arc::clone(&info), asked_id, limits.sources)));
         self.active.push(run);
+        self.places_changed = true;
         effects.begin(run, &info);
         Some(run)
     }
@@ -168,8 +170,15 @@ impl Runs {
         let held = self.take_held(index);
         let since = held.since();
         for (encoding, payload) in held.into_frames() {
-            // Its first part was decoded when it arrived.
-            for Decoded { frame, wrong } in encoding.parts(&payload, since.wall).into_iter().flatten().flatten() {
+            // It was understood as a frame when it arrived; the rows of requests and tasks are decoded only now.
+            for part in encoding.parts(&payload, since.wall).into_iter().flatten() {
+                let Decoded { frame, wrong } = match part {
+                    Ok(part) => part,
+                    Err(error) => {
+                        effects.fault("frame not understood", 1, &error);
+                        break;
+                    }
+                };
                 if matches!(frame.message, Message::Requests(_) | Message::Tasks(_)) {
                     effects.wrong(&wrong, &self.clients[index.0].source);
                 }
@@ -246,7 +255,7 @@ impl Runs {
         }
         // There is no room left to wait for a master.
         if client.began.is_some() {
-            self.begin_without_master(now, effects);
+            self.begin_without_master(|waiting, _| waiting == index, now, effects);
         }
         false
     }
@@ -292,11 +301,22 @@ impl Runs {
         }
     }
 
-    /// Workers that have begun a test, and whose master has not, form a run; with ids, one for each id.
-    pub(super) fn begin_without_master(&mut self, now: Now, effects: &mut impl Effects) {
+    /// Workers that have begun a test, and whose master has not, form a run; with ids, one for each id. Only the tests of which
+    /// one worker `must` not wait any longer: it is told when that worker began. Others still expect their master.
+    pub(super) fn begin_without_master(
+        &mut self,
+        must: impl Fn(ClientIndex, Duration) -> bool,
+        now: Now,
+        effects: &mut impl Effects,
+    ) {
+        let due = self.waiting.iter().filter(|(began, index)| must(*index, *began));
+        let due: BTreeSet<_> = due.map(|(_, index)| self.clients[index.0].awaits.clone()).collect();
         let mut tests: BTreeMap<Option<String>, BTreeMap<String, ClientIndex>> = BTreeMap::new();
         for &(_, index) in &self.waiting {
             let Client { awaits, id, .. } = &self.clients[index.0];
+            if !due.contains(awaits) {
+                continue;
+            }
             tests.entry(awaits.clone()).or_default().insert(id.clone(), index);
         }
         for (asked_id, workers) in tests {

@@ -68,7 +68,7 @@ impl Default for Limits {
             sources: 10_000,
             held_bytes: 16 << 20,
             recorder_bytes: 96 << 20,
-            clients: 1_024,
+            clients: 16_384,
             ended_runs: 64,
         }
     }
@@ -241,7 +241,7 @@ impl Runs {
         if let Some(Membership { run, source }) = client.membership()
             && !self.all[run.0].is_over()
         {
-            self.all[run.0].reconnected(source, now.steady);
+            self.all[run.0].reconnected(source, beats, now.steady);
             self.changed.push(run);
             self.settle(now, effects);
         }

@@ -183,9 +183,10 @@ impl Run {
     }
 
     /// A client of this run has reconnected.
-    pub(super) fn reconnected(&mut self, source: SourceIndex, now: Duration) {
+    pub(super) fn reconnected(&mut self, source: SourceIndex, beats: Option<Duration>, now: Duration) {
         self.settled_since = None;
-        self.members[source.0 as usize].connected = true;
+        let member = &mut self.members[source.0 as usize];
+        (member.connected, member.beats) = (true, beats);
         self.heard(source, now);
     }
 

@@ -97,6 +97,8 @@ fn silence_counts_once_the_test_is_over() {
         (Some(Worker), false, Master, Some(80)),
         // Without a master, some worker ends.
         (Some(Worker), true, Worker, Some(70)),
+        // It was killed, and the test goes on.
+        (Some(Worker), false, Worker, None),
         // Nothing shows that the test is over.
         (None, false, Master, None),
         (None, false, Worker, None),
@@ -121,6 +123,18 @@ fn silence_counts_once_the_test_is_over() {
             None => assert_eq!(run.progress(at(10_000), GRACE), Progress::Running, "{case}"),
         }
     }
+}
+
+/// Scenario: a client joins without heartbeats, reconnects with them, and hangs. Guarantees: what it says last counts.
+#[test]
+fn a_source_may_reconnect_with_heartbeats() {
+    let mut run = run();
+    let master = join(&mut run, &source(SourceKind::Master, "master"), BEATS, at(0));
+    let worker = join(&mut run, &source(SourceKind::Worker, "w1"), None, at(0));
+    run.disconnected(worker, at(1));
+    run.reconnected(worker, BEATS, at(2));
+    run.done(master, &done(0, 0, &["w1"]), at(60));
+    assert_eq!(run.progress(at(60), GRACE), Progress::WaitUntil(at(70)));
 }
 
 #[test]
@@ -229,7 +243,7 @@ fn a_source_that_is_back_is_at_work_again() {
     let local = join(&mut run, &source(SourceKind::Local, "local"), BEATS, at(0));
     run.disconnected(local, at(1));
     assert_eq!(run.progress(at(2), GRACE), Progress::WaitUntil(at(11)));
-    run.reconnected(local, at(3));
+    run.reconnected(local, BEATS, at(3));
     assert_eq!(run.progress(at(60), GRACE), Progress::Running);
 }
 

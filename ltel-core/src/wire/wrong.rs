@@ -69,9 +69,10 @@ impl WrongFields {
 }
 
 fn add(counts: &mut Counts, name: Cow<'static, str>, times: u64) {
-    let is_full = counts.len() >= NAMES;
-    match counts.iter_mut().enumerate().find(|(at, (have, _))| *have == name || (is_full && at + 1 == NAMES)) {
-        Some((_, (_, count))) => *count += times,
+    let is_known = counts.iter().any(|(have, _)| *have == name);
+    let name = if is_known || counts.len() < NAMES { name } else { "other fields".into() };
+    match counts.iter_mut().find(|(have, _)| *have == name) {
+        Some((_, count)) => *count += times,
         None => counts.push((name, times)),
     }
 }

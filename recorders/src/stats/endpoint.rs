@@ -49,7 +49,7 @@ impl EndpointNames {
 }
 
 /// The figures of one endpoint.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) name: Arc<EndpointName>,
     pub(super) errors: Errors,
@@ -105,6 +105,11 @@ impl Endpoint {
     }
 
     /// Bytes that its response times have taken.
+    /// What another has taken of the memory is this one's now: its pages are no more than those of both.
+    pub(super) const fn take_over_memory(&mut self, other: &mut Self) {
+        self.times.taken += std::mem::replace(&mut other.times.taken, 0);
+    }
+
     pub(super) const fn taken(&self) -> usize {
         self.times.taken
     }

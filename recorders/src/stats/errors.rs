@@ -8,7 +8,7 @@ use ltel_core::figures::ErrorFigures;
 use ltel_core::recorder::RunMemory;
 
 /// Distinct errors, by the text that Locust's own statistics show.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Errors(HashMap<Box<str>, Seen>);
 
 /// How many more distinct errors there may be, and how long their texts may be in all. Bounded: a text may hold anything.

@@ -6,7 +6,7 @@ use super::Window;
 const SECONDS: u64 = 32;
 
 /// Requests by the second in which they were reported. Seconds without requests take no memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Lately(Vec<Second>);
 
 /// Oldest first.

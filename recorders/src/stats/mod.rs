@@ -168,7 +168,7 @@ impl Recorder for Stats {
                     && self.recent.reported(source, report.number)
                     && let Some(table) = self.resets.stays(source.index)
                 {
-                    self.table.add(&table);
+                    self.table.add(table);
                 }
             }
             _ => {}
@@ -176,17 +176,16 @@ impl Recorder for Stats {
     }
 
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        let figures = self.figures(Stage::Running, self.users.now.values().sum(), cx);
+        let figures = self.figures(Stage::Running, total(&self.users.now), cx);
         cx.emit(total_record("current", &figures));
         cx.emit_figures(figures);
     }
 
     fn finish(&mut self, cx: &mut Context<'_, Options>) {
         for table in self.resets.settle() {
-            self.table.add(&table);
+            self.table.add(table);
         }
-        let figures =
-            self.figures(Stage::Final { complete: cx.is_complete() }, self.users.before_stop.values().sum(), cx);
+        let figures = self.figures(Stage::Final { complete: cx.is_complete() }, total(&self.users.before_stop), cx);
         cx.emit(total_record("final", &figures));
         for endpoint in &figures.endpoints {
             cx.emit(describe_endpoint(stats_record("endpoint", cx.now()).field("status", "success"), endpoint));
@@ -221,6 +220,11 @@ impl UserCount {
             self.before_stop.insert(source, count);
         }
     }
+}
+
+// Clients may report any numbers.
+fn total(users: &BTreeMap<u32, u64>) -> u64 {
+    users.values().copied().fold(0, u64::saturating_add)
 }
 
 impl Stats {
@@ -262,7 +266,7 @@ impl Stats {
             }
             for (worker, table) in early {
                 if !self.recent.has_carried_over(reset, worker) {
-                    self.table.add(&table);
+                    self.table.add(table);
                 }
             }
         }

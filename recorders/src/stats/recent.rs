@@ -136,16 +136,17 @@ impl Recent {
             self.free(freed);
             return true;
         }
-        let cost =
-            size_of::<Counted>() + request.error.as_ref().map_or(0, |error| size_of::<String>() + error.text.len());
-        window.bytes += cost;
-        // Not twice as much, as a vector would: the room is counted.
-        if window.requests.len() == window.requests.capacity() {
-            window.requests.reserve_exact(window.requests.len() / 8 + 8);
+        let mut cost = request.error.as_ref().map_or(0, |error| size_of::<String>() + error.text.len());
+        let room = window.requests.capacity();
+        if window.requests.len() == room {
+            // Not twice as much, as a vector would: it is taken of what all may have.
+            window.requests.reserve_exact(room / 4 + 8);
+            cost += (window.requests.capacity() - room) * size_of::<Counted>();
         }
+        window.bytes += cost;
         window.requests.push(Counted::new(number, request, at - window.begun));
         self.bytes += cost;
-        if self.bytes > BYTES || !self.memory.take(cost) {
+        if cost > 0 && (self.bytes > BYTES || !self.memory.take(cost)) {
             self.make_room(cost);
         }
         true

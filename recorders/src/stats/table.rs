@@ -35,22 +35,23 @@ impl Table {
         let endpoint = self.endpoints[number].get_or_insert_with(|| Box::new(Endpoint::new(Arc::clone(name))));
         endpoint.record(request, at, self.error_room.memory());
         if let Some(error) = &request.error {
-            let seen = Seen::once(Timestamp::from_secs(request.reported_at));
+            let seen = Seen::once(Timestamp::from_secs(at));
             if let Err(seen) = endpoint.errors.add(&error.text, seen, &mut self.error_room) {
                 add_other(&mut self.other_errors, seen);
             }
         }
     }
 
-    /// Adds the figures of another table.
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds the figures of another table, with the memory that they take.
+    pub(super) fn add(&mut self, mut other: Self) {
         if self.endpoints.len() < other.endpoints.len() {
             self.endpoints.resize_with(other.endpoints.len(), || None);
         }
-        for (have, more) in self.endpoints.iter_mut().zip(&other.endpoints) {
+        for (have, more) in self.endpoints.iter_mut().zip(&mut other.endpoints) {
             let Some(more) = more else { continue };
             let have = have.get_or_insert_with(|| Box::new(Endpoint::new(Arc::clone(&more.name))));
             have.add(more);
+            have.take_over_memory(more);
             for (text, seen) in more.errors.sorted() {
                 if let Err(seen) = have.errors.add(text, *seen, &mut self.error_room) {
                     add_other(&mut self.other_errors, seen);

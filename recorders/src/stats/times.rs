@@ -18,7 +18,7 @@ const PAGE_BYTES: usize = 256;
 const PAGE: usize = 64;
 
 /// How many requests took how long.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Times {
     count: u64,
     /// Bytes that its pages take, by estimate.
