@@ -1,4 +1,4 @@
-//! The system's clocks: the only place that reads them.
+//! The system's clocks, for stamps and for what waits or measures. Timeouts use tokio's.
 
 use std::time::Duration;
 

@@ -173,11 +173,12 @@ fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec
         };
         let token = if guard.token { "" } else { "\n  token = { env = \"LTEL_TOKEN\" }" };
         let tls = if guard.tls { "" } else { "\n  tls = { cert_file = \"server.pem\", key_file = \"server.key\" }" };
-        errors.push(
-            ConfigError::new(format!("other machines can connect to `{address}` {missing}"), tcp.span()).help(format!(
-                "add to [listen]:{token}{tls}\nor, if only trusted machines can reach it:\n  open = true"
-            )),
-        );
+        let certificates = if guard.token { "" } else { "\nor, in place of a token, add `client_ca_file` to `tls`" };
+        errors.push(ConfigError::new(format!("other machines can connect to `{address}` {missing}"), tcp.span()).help(
+            format!(
+                "add to [listen]:{token}{tls}{certificates}\nor, if only trusted machines can reach it:\n  open = true"
+            ),
+        ));
     }
     Some(address)
 }
