@@ -108,6 +108,13 @@ impl Attack {
         let panics: Vec<_> = outcome.log.lines().filter(|line| line.contains("panicked at")).collect();
         assert!(panics.is_empty(), "{outcome}{panics:#?}");
         assert!(matches!(exit, Exit::Code(0 | 1)), "{outcome}");
+        if outcome.attack.only.is_empty() {
+            // The attack has arrived: ltel has let hostile clients in, and has sent to the receiver that hangs.
+            for fault in ["requests of no run", "events of no run", "frame not understood", "slow frame"] {
+                assert!(outcome.log.contains(fault), "no `{fault}`: {outcome}");
+            }
+            assert!(receiver.accepted() > 0, "{outcome}");
+        }
         outcome
     }
 
@@ -124,13 +131,14 @@ impl Attack {
                 runtime.spawn(async move {
                     loop {
                         counts[index].begun.fetch_add(1, Ordering::Relaxed);
-                        let hostile = Hostile { place: place.clone(), random: random.clone(), number };
+                        // A sequence of its own: a shifted one would say mostly the same again.
+                        let own = Random::new(random.next(), number as u64);
+                        let hostile = Hostile { place: place.clone(), random: own, number };
                         let outcome = once(hostile).await;
                         if outcome.is_err() {
                             counts[index].closed.fetch_add(1, Ordering::Relaxed);
                             sleep(Duration::from_millis(20)).await;
                         }
-                        random.next();
                     }
                 });
             }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use ltel_core::clock::Clock;
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Lines, SLOW, SOON, Scene, Turn, config, free_port, get, otlp_backend, peak_mib, prometheus_backend,
-    row, traced,
+    Client, Exit, Lines, MOST_MEMORY, SLOW, SOON, Scene, Turn, config, free_port, get, otlp_backend, peak_mib,
+    prometheus_backend, row, traced,
 };
 use rustix::process::Signal;
 
 /// What ltel may have at default settings, in MiB.
-const WALL: u64 = 256;
+const WALL: u64 = MOST_MEMORY >> 10;
 
 /// A receiver that accepts connections, as the kernel does by itself, and never answers.
 fn hanging() -> (TcpListener, String) {

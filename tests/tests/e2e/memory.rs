@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use ltel_core::event::{RequestError, TestStart};
 use ltel_core::wire::{Encoding, Message};
-use ltel_tests::{Client, Exit, Process, SLOW, SOON, Scene, Turn, config, peak_mib, row, until};
+use ltel_tests::{Client, Exit, MOST_MEMORY, Process, SLOW, SOON, Scene, Turn, config, peak_mib, row, until};
 use rustix::process::Signal;
 
 /// What ltel may have at default settings, in MiB.
-const WALL: u64 = 256;
+const WALL: u64 = MOST_MEMORY >> 10;
 
 /// Writes as much as ltel takes.
 fn pour(streams: &mut [(UnixStream, usize)], bytes: &[u8]) {

@@ -21,15 +21,17 @@ fn an_otlp_receiver_that_hangs() {
 
 fn hanging_receivers() -> Scene {
     let (scene, deaf) = (Scene::new(), Deaf::silent());
-    let hanging = otlp_backend("grpc", "grpc", deaf.port)
+    let hanging = otlp_backend("deaf-grpc", "grpc", deaf.port)
         + "timeout = \"1s\"\n"
-        + &otlp_backend("http", "http/protobuf", deaf.port)
+        + &otlp_backend("deaf-http", "http/protobuf", deaf.port)
         + "timeout = \"1s\"\n";
     let run = start(&scene, scene.run(&config(&scene, "", &hanging), LOCUST));
     let run = ended(run);
     assert!(deaf.accepted() >= 2, "both have connected");
     is_exact(&scene);
-    assert!(run.stderr().contains("http"), "the summary names the backends");
+    for backend in ["deaf-grpc", "deaf-http"] {
+        assert!(run.stderr().contains(backend), "the summary names the backends");
+    }
     scene
 }
 
