@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use toml::de::{Error, ValueDeserializer};
 
-use crate::backend::{AnyBackend, Backend, BackendSpec, Check};
+use crate::backend::{AnyBackend, Backend, BackendSpec, Check, ConfigError};
 use crate::options::Keys;
 use crate::recorder::{Factory, Recorder, RecorderFactory, Spec};
 use crate::text::{panic_message, printable};
@@ -55,7 +55,16 @@ impl Registry {
             read: |options| {
                 caught(|| {
                     let options = B::Options::deserialize(options)?;
-                    Ok(UncheckedBackend(Box::new(move |cx| Some(Arc::new(B::check(options, cx)?)))))
+                    Ok(UncheckedBackend(Box::new(move |cx| {
+                        let checked = catch_unwind(AssertUnwindSafe(|| B::check(options, cx)));
+                        let checked = checked.unwrap_or_else(|payload| {
+                            let message = printable(panic_message(&*payload));
+                            let error = format!("checking {} panicked: {message}", cx.place.title);
+                            cx.error(ConfigError::new(error, cx.header()));
+                            None
+                        });
+                        Some(Arc::new(checked?))
+                    })))
                 })
             },
         });

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ltel_core::Timestamp;
 use ltel_core::backend::{
-    Backend, BackendEnd, BackendSpec, Check, CollectedPoints, Delivered, DeliveryAccount, Feed, Pipe, RunRecord,
-    Signal, Sink, SpanBatch, Start, StartError, Takes,
+    Backend, BackendEnd, BackendSpec, Check, CollectedPoints, Delivered, DeliveryAccount, Environment, Feed, Pipe,
+    RunRecord, Signal, Sink, SpanBatch, Start, StartError, Takes,
 };
 use ltel_core::meter::{MeterSettings, meter};
 use ltel_core::record::{Record, RecordKind};
@@ -45,7 +45,7 @@ impl Backend for Told {
     const SPEC: &'static BackendSpec = &BackendSpec::new("told", "Does as it is told.");
 
     fn check(_: NoOptions, _: &mut Check<'_>) -> Option<Self> {
-        None
+        panic!("out of ink")
     }
 
     fn takes(&self, _: Signal) -> Takes {
@@ -345,4 +345,13 @@ async fn the_longest_interval() {
     scene.handle.end(&run, vec![report(&run)]);
     let (seen, _) = scene.end().await;
     assert_eq!(seen, ["1 points, last", "report"]);
+}
+
+/// Scenario: a type of backend panics while its table is checked. Guarantees: that is an error of the configuration, at the table.
+#[test]
+fn a_check_that_panics_is_an_error() {
+    let registry = ltel_recorders::registry().backend::<Told>();
+    let text = "[recorders.stats]\n[backends.told]\n";
+    let errors = crate::config::load("test", text, &registry, &Environment::default()).unwrap_err();
+    assert!(errors.render(false).contains("checking [backends.told] panicked: out of ink"), "{}", errors.render(false));
 }

@@ -320,6 +320,22 @@ mod tests {
         scene.check(&[("log", "6\n"), ("log.1", "4\n"), ("log.2", "3\n"), ("log.3", "1\n")]);
     }
 
+    /// Scenario: another ltel writes and rotates the same file. Guarantees: neither loses a line of the other.
+    #[test]
+    fn a_file_of_two_writers() {
+        let mut scene = Scene::new(Some(4));
+        let mut other = LogFile::open("other", &scene.path("log"), Some(2), 3).unwrap();
+        scene.write("1\n2\n");
+        scene.write("3\n");
+        assert!(other.write(b"a\n").error.is_none());
+        scene.write("4\n");
+        assert!(other.write(b"b\n").error.is_none());
+        let all = ["log", "log.1", "log.2", "log.3"].map(|name| std::fs::read_to_string(scene.path(name)));
+        let mut lines: Vec<_> = all.iter().flatten().flat_map(|text| text.lines()).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["1", "2", "3", "4", "a", "b"]);
+    }
+
     /// Scenario: no new file can be created. Guarantees: the file grows, nothing is shifted, no line is lost; once it is
     /// possible again, each file has moved by one.
     #[test]
