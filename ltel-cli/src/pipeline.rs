@@ -15,14 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use ltel_core::recorder::{Factory, Recorder};
 use ltel_core::text::{panic_message, printable};
 use ltel_core::wire::PROTOCOL;
+use ltel_recorders::Stats;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::config::{BackendConfig, Config};
+use crate::config::{BackendConfig, Config, RecorderConfig};
 use crate::deliver::summary::Summary;
 use crate::deliver::{self, DRAIN, Delivered, Feed, RunningBackend};
 
@@ -101,7 +103,7 @@ impl StageFailures {
 impl Pipeline {
     /// Starts all stages.
     pub(crate) fn start(
-        config: Config,
+        mut config: Config,
         listeners: Listeners,
         summary: Arc<Summary>,
     ) -> Result<Self, deliver::StartError> {
@@ -109,6 +111,7 @@ impl Pipeline {
             tracing::warn!("{warning}");
         }
         let faults = Arc::new(Faults::default());
+        add_figures(&mut config);
 
         let mut at_work = Vec::new();
         let mut handles = Vec::new();
@@ -223,6 +226,20 @@ impl Pipeline {
             faults: self.faults,
             failures,
         }
+    }
+}
+
+/// Adds a source of figures, if they are wanted and no recorder of the file has them.
+fn add_figures(config: &mut Config) {
+    if config.wants_figures() && !config.recorders.iter().any(|recorder| recorder.factory.has_figures()) {
+        config.recorders.push(RecorderConfig {
+            name: "figures".to_owned(),
+            spec: <Stats as Recorder>::SPEC,
+            factory: Box::new(Factory::<Stats>::new(ltel_recorders::stats::Options::default())),
+            backends: Vec::new(),
+            interval: None,
+            series_limit: 2_000,
+        });
     }
 }
 

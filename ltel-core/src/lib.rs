@@ -19,6 +19,7 @@ mod series;
 pub mod instrument;
 pub mod record;
 pub mod figures;
+pub mod thresholds;
 pub mod trace;
 pub mod recorder;
 pub mod meter;

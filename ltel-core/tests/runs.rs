@@ -58,7 +58,7 @@ impl Effects for Witness {
         }
     }
 
-    fn source_gone(&mut self, run: RunIndex, _: SourceIndex) {
+    fn source_gone(&mut self, run: RunIndex, _: SourceIndex, _: Now) {
         assert!(self.active.contains_key(&run.slot()));
     }
 

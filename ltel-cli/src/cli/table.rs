@@ -246,20 +246,26 @@ fn number(number: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ltel_core::figures::{ErrorFigures, Percentile, Stage};
+    use ltel_core::figures::{ErrorFigures, Histogram, Stage};
 
     use super::*;
 
     fn figures() -> RunFigures {
-        let endpoint = |method: &str, name: &str, percentiles: &[(f64, f64)]| EndpointFigures {
-            method: method.to_owned(),
-            name: name.to_owned(),
-            requests: 12,
-            failures: 3,
-            max_ms: (!percentiles.is_empty()).then_some(1234.5),
-            percentiles: percentiles.iter().map(|&(percent, ms)| Percentile { percent, ms }).collect(),
-            rate: 0.5,
-            ..EndpointFigures::default()
+        let endpoint = |method: &str, name: &str, times: &[u64]| {
+            let mut us = times.to_vec();
+            us.sort_unstable();
+            let max_ms = us.last().map(|us| *us as f64 / 1e3);
+            EndpointFigures {
+                method: method.to_owned(),
+                name: name.to_owned(),
+                requests: 12,
+                failures: 3,
+                min_ms: us.first().map(|us| *us as f64 / 1e3),
+                max_ms,
+                histogram: Histogram::from_counts(us.iter().map(|us| (Histogram::bucket_of(*us), 1))),
+                rate: 0.5,
+                ..EndpointFigures::default()
+            }
         };
         let error = |n: u64, text: &str| ErrorFigures {
             method: "GET".to_owned(),
@@ -270,20 +276,17 @@ mod tests {
             last: ltel_core::Timestamp::default(),
         };
         RunFigures {
-            time: ltel_core::Timestamp::default(),
             stage: Stage::Final { complete: true },
             users: 1,
-            total: endpoint("", "Aggregated", &[(50.0, 1.0), (95.0, 20.0), (99.0, 30.0)]),
-            endpoints: vec![
-                endpoint("GET", "/a\u{1b}[31m", &[(50.0, 1.0), (99.0, 30.0)]),
-                endpoint("", "untimed", &[]),
-            ],
+            total: endpoint("", "Aggregated", &[1_000, 20_000, 30_000, 1_234_500]),
+            endpoints: vec![endpoint("GET", "/a\u{1b}[31m", &[1_000, 20_000, 1_234_500]), endpoint("", "untimed", &[])],
             errors: (1..=12).map(|n| error(n, if n == 12 { "two\nlines" } else { "one" })).collect(),
+            ..RunFigures::default()
         }
     }
 
-    /// Scenario: the figures of a run whose names hold escape sequences, with percentiles that were not computed and an endpoint
-    /// without response times. Guarantees: each figure is in its column, `-` marks a missing one, the most frequent errors
+    /// Scenario: the figures of a run whose names hold escape sequences, and an endpoint without response
+    /// times. Guarantees: each figure is in its column, `-` marks a missing one, the most frequent errors
     /// come first, and nothing that a client sent reaches the terminal raw.
     #[test]
     fn figures_are_shown() {

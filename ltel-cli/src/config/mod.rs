@@ -55,6 +55,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether someone shows or judges the figures of runs.
+    pub fn wants_figures(&self) -> bool {
+        self.backends.iter().any(|backend| backend.backend.takes_figures())
+    }
+
     /// What the recorders need from Locust's side.
     pub fn features(&self) -> Features {
         let mut features = Features::default();

@@ -19,6 +19,7 @@ use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
 #[derive(Debug)]
 pub(super) struct ActiveRecorder {
     name: String,
+    has_figures: bool,
     state: State,
     routes: Vec<usize>,
     every: Duration,
@@ -55,6 +56,7 @@ impl ActiveRecorder {
         let every = every.or(config.interval).unwrap_or(Duration::from_secs(3));
         Self {
             name: config.name.clone(),
+            has_figures: config.factory.has_figures(),
             state: build(config, run, &meters, limits),
             routes: config.backends.clone(),
             every,
@@ -89,6 +91,17 @@ impl ActiveRecorder {
         let recorder = std::mem::replace(&mut self.state, State::Ended { overflowed });
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(recorder))) {
             self.state = State::Panicked { message: told(&self.name, run, &*payload), overflowed };
+        }
+    }
+
+    /// Whether it has the figures of the run; if so, it keeps them.
+    pub(super) fn keep_figures(&mut self) -> bool {
+        match &mut self.state {
+            State::Working(recorder) if self.has_figures => {
+                recorder.keep_figures();
+                true
+            }
+            _ => false,
         }
     }
 
@@ -140,12 +153,6 @@ impl ActiveRecorder {
             tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
         }
         self.route_records(run, out, |backend, record| backends[backend].record(record));
-        for figures in out.figures.drain(..) {
-            let figures = Arc::new(figures);
-            for &index in &self.routes {
-                backends[index].figures(run, &figures);
-            }
-        }
         if !out.spans.is_empty() {
             let spans = Arc::new(std::mem::take(&mut out.spans));
             for &index in &self.routes {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use ltel_core::Now;
 use ltel_core::event::Event;
-use ltel_core::figures::Stage;
+use ltel_core::figures::{AnnotationKind, RunFigures, Stage};
 use ltel_core::recorder::{Emitted, Origin, RunMemory};
 use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
 
 use super::active_recorder::ActiveRecorder;
+use super::figure_source::FigureSource;
 use super::report::{self, Report};
-use crate::config::RecorderConfig;
+use crate::config::Config;
 use crate::deliver::{BackendHandle, RunRecord};
 
 /// An active run.
@@ -21,8 +22,10 @@ pub(super) struct ActiveRun {
     info: Arc<RunInfo>,
     recorders: Vec<ActiveRecorder>,
     backends: Arc<[BackendHandle]>,
+    // If a backend shows them, or thresholds judge them.
+    figures: Option<FigureSource>,
     // Sources that its recorders know.
-    sources: u32,
+    sources: Vec<Arc<SourceInfo>>,
     // Reused: an event that emits nothing costs no allocation.
     out: Emitted,
 }
@@ -31,21 +34,33 @@ impl ActiveRun {
     /// Begins a run: builds each recorder, with a meter for each backend that it is routed to.
     pub(super) fn begin(
         info: &Arc<RunInfo>,
-        recorders: &[RecorderConfig],
+        config: &Config,
         backends: &Arc<[BackendHandle]>,
         memory: &Arc<RunMemory>,
     ) -> Self {
         tracing::info!("{} of testplan `{}` begins", report::name(info), report::testplan(info));
-        let recorders = recorders.iter().map(|config| ActiveRecorder::begin(config, info, backends, memory)).collect();
-        Self { info: Arc::clone(info), recorders, backends: Arc::clone(backends), sources: 0, out: Emitted::default() }
+        let recorders = config.recorders.iter();
+        let mut recorders: Vec<_> =
+            recorders.map(|recorder| ActiveRecorder::begin(recorder, info, backends, memory)).collect();
+        let figures = if config.wants_figures() { FigureSource::find(&mut recorders, info) } else { None };
+        Self {
+            info: Arc::clone(info),
+            recorders,
+            backends: Arc::clone(backends),
+            figures,
+            sources: Vec::new(),
+            out: Emitted::default(),
+        }
     }
 
     /// Lets the recorders see what a source sent.
     pub(super) fn see(&mut self, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) {
-        self.sources = self.sources.max(source.index.saturating_add(1));
-        let origin = Origin { source: Some(source), now };
+        if source.index as usize >= self.sources.len() {
+            self.joined(source, now);
+        }
+        let (origin, sources) = (Origin { source: Some(source), now }, self.source_count());
         for active in &mut self.recorders {
-            active.act(&self.info, self.sources, &mut self.out, |recorder, out| match seen {
+            active.act(&self.info, sources, &mut self.out, |recorder, out| match seen {
                 Seen::Event(event) => recorder.record(&event, origin, out),
                 Seen::Requests(rows) => recorder.record_requests(rows, origin, out),
                 Seen::Tasks(tasks) => tasks.iter().for_each(|task| recorder.record(&Event::Task(task), origin, out)),
@@ -54,8 +69,24 @@ impl ActiveRun {
         }
     }
 
+    fn joined(&mut self, source: &Arc<SourceInfo>, now: Now) {
+        // In the order of their indices, unless one has sent nothing yet.
+        self.sources.resize(source.index as usize + 1, Arc::clone(source));
+        self.sources[source.index as usize] = Arc::clone(source);
+        if let Some(figures) = &mut self.figures {
+            figures.changed(source, AnnotationKind::WorkerJoined, now);
+        }
+    }
+
+    fn source_count(&self) -> u32 {
+        u32::try_from(self.sources.len()).unwrap_or(u32::MAX)
+    }
+
     /// A source left before it was done: ends its gauges.
-    pub(super) fn source_gone(&mut self, source: SourceIndex) {
+    pub(super) fn source_gone(&mut self, source: SourceIndex, now: Now) {
+        if let (Some(figures), Some(left)) = (&mut self.figures, self.sources.get(source.get() as usize)) {
+            figures.changed(left, AnnotationKind::WorkerLeft, now);
+        }
         for active in &mut self.recorders {
             active.source_gone(source.get());
         }
@@ -63,15 +94,35 @@ impl ActiveRun {
 
     /// When the next recorder's interval ends.
     pub(super) fn next_tick(&self) -> Option<Duration> {
-        self.recorders.iter().filter_map(ActiveRecorder::next_tick).min()
+        let figures = self.figures.as_ref().map(FigureSource::due);
+        self.recorders.iter().filter_map(ActiveRecorder::next_tick).chain(figures).min()
     }
 
-    /// Lets those recorders act whose interval has ended.
-    pub(super) fn tick(&mut self, coordinator: Option<&Arc<SourceInfo>>, now: Now) {
-        let origin = Origin { source: coordinator, now };
+    /// Lets those recorders act whose interval has ended, and takes figures if they are due.
+    pub(super) fn tick(&mut self, run: &Run, now: Now) {
+        let (origin, sources) = (Origin { source: run.coordinator(), now }, self.source_count());
         for active in self.recorders.iter_mut().filter_map(|active| active.is_due(now).then_some(active)) {
-            active.act(&self.info, self.sources, &mut self.out, |recorder, out| recorder.tick(origin, out));
+            active.act(&self.info, sources, &mut self.out, |recorder, out| recorder.tick(origin, out));
             active.send(&self.info, &self.backends, origin, &mut self.out);
+        }
+        if self.figures.as_ref().is_some_and(|figures| figures.due() <= now.steady) {
+            match self.take_figures(Stage::Running, run, now) {
+                Some(figures) => self.show(figures),
+                // Their recorder has panicked.
+                None => self.figures = None,
+            }
+        }
+    }
+
+    fn take_figures(&mut self, stage: Stage, run: &Run, now: Now) -> Option<RunFigures> {
+        let sources = self.source_count();
+        self.figures.as_mut()?.take(stage, run, (&mut self.recorders, sources), now)
+    }
+
+    fn show(&self, figures: RunFigures) {
+        let figures = Arc::new(figures);
+        for backend in &*self.backends {
+            backend.figures(&self.info, &figures);
         }
     }
 
@@ -83,11 +134,15 @@ impl ActiveRun {
         let so_far = account.is_whole() && self.recorders.iter().all(|active| active.panicked().is_none());
         // All recorders finish before anything is sent: if one panics, no figures are complete.
         let mut emitted = Vec::new();
+        let sources = self.source_count();
         for active in &mut self.recorders {
             let mut out = Emitted::default();
-            active.act(&self.info, self.sources, &mut out, |recorder, out| recorder.finish(so_far, origin, out));
-            active.end(&self.info);
+            active.act(&self.info, sources, &mut out, |recorder, out| recorder.finish(so_far, origin, out));
             emitted.push(out);
+        }
+        let figures = self.take_figures(Stage::Final { complete: so_far }, run, now);
+        for active in &mut self.recorders {
+            active.end(&self.info);
         }
         let panicked: Vec<_> =
             self.recorders.iter().filter_map(|active| Some((active.name(), active.panicked()?))).collect();
@@ -101,6 +156,10 @@ impl ActiveRun {
             }
             active.route_records(&self.info, &mut out, |backend, record| last_records[backend].push(record));
             active.send(&self.info, &self.backends, origin, &mut out);
+        }
+        if let Some(mut figures) = figures {
+            figures.stage = Stage::Final { complete };
+            self.show(figures);
         }
         let report = Report {
             account: &account,
@@ -124,11 +183,6 @@ fn mark_incomplete(out: &mut Emitted) {
         match record.fields.iter_mut().find(|(name, _)| name == "complete") {
             Some((_, complete)) => *complete = false.into(),
             None => record.fields.push(("complete".into(), false.into())),
-        }
-    }
-    for figures in &mut out.figures {
-        if let Stage::Final { complete } = &mut figures.stage {
-            *complete = false;
         }
     }
 }

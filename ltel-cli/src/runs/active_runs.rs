@@ -44,7 +44,8 @@ impl ActiveRuns {
     pub(super) fn tick(&mut self, runs: &ltel_core::runs::Runs, now: Now) {
         for (index, active) in self.active.iter_mut().flatten() {
             if active.next_tick().is_some_and(|due| due <= now.steady) {
-                active.tick(runs.run(*index).and_then(Run::coordinator), now);
+                let Some(run) = runs.run(*index) else { unreachable!("a run is active from its begin to its end") };
+                active.tick(run, now);
             }
         }
         self.find_next_tick();
@@ -71,7 +72,7 @@ impl Effects for ActiveRuns {
         if self.active.len() <= run.slot() {
             self.active.resize_with(run.slot() + 1, || None);
         }
-        let active = ActiveRun::begin(info, &self.config.recorders, &self.backends, &self.memory.begin_run());
+        let active = ActiveRun::begin(info, &self.config, &self.backends, &self.memory.begin_run());
         self.next_tick = self.next_tick.into_iter().chain(active.next_tick()).min();
         self.active[run.slot()] = Some((run, active));
     }
@@ -80,8 +81,8 @@ impl Effects for ActiveRuns {
         self.active(run).see(source, seen, now);
     }
 
-    fn source_gone(&mut self, run: RunIndex, source: SourceIndex) {
-        self.active(run).source_gone(source);
+    fn source_gone(&mut self, run: RunIndex, source: SourceIndex, now: Now) {
+        self.active(run).source_gone(source, now);
     }
 
     fn end(&mut self, run: RunIndex, state: &Run, now: Now) -> bool {

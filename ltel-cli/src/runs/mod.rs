@@ -4,6 +4,7 @@
 mod active_runs;
 mod active_run;
 mod active_recorder;
+mod figure_source;
 mod report;
 mod sampler;
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::clock::{Now, Timestamp};
 use crate::event::Event;
-use crate::figures::RunFigures;
 use crate::label::Label;
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
@@ -175,11 +174,6 @@ impl<'a, O, S> Context<'a, O, S> {
     /// Emits a span.
     pub fn emit_span(&mut self, span: SpanData) {
         self.writer().out.spans.push(span);
-    }
-
-    /// Emits the figures of the run.
-    pub fn emit_figures(&mut self, figures: RunFigures) {
-        self.writer().out.figures.push(figures);
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use opentelemetry::metrics::Meter;
 
 use crate::clock::Now;
 use crate::event::{Event, Request};
-use crate::figures::RunFigures;
+use crate::figures::{RunFigures, Stage};
 use crate::instrument::{ForgetSource, Instruments, bytes_per_series};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
@@ -24,8 +24,6 @@ pub struct Emitted {
     pub records: Vec<Record>,
     /// Spans.
     pub spans: Vec<SpanData>,
-    /// The figures of the run.
-    pub figures: Vec<RunFigures>,
     /// Differences between what it does and its spec; each once per run.
     pub mismatches: Vec<SpecMismatch>,
 }
@@ -55,6 +53,10 @@ pub trait AnyRecorder: Send + fmt::Debug {
     fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted);
     /// The run is over; `complete` if nothing of it is missing.
     fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted);
+    /// Its figures will be asked for.
+    fn keep_figures(&mut self);
+    /// The figures of the run, if it has them.
+    fn figures(&mut self, stage: Stage, origin: Origin<'_>) -> Option<RunFigures>;
     /// The source with this index has disconnected: its gauges end.
     fn source_gone(&mut self, source: u32);
     /// How many events went to the overflow series.
@@ -65,6 +67,8 @@ pub trait AnyRecorder: Send + fmt::Debug {
 pub trait RecorderFactory: Send + Sync + fmt::Debug {
     /// What the recorder needs of Locust.
     fn needs(&self) -> Needs;
+    /// Whether it has the figures of runs.
+    fn has_figures(&self) -> bool;
     /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder>;
 }
@@ -93,6 +97,10 @@ impl<R: Recorder> fmt::Debug for Factory<R> {
 impl<R: Recorder> RecorderFactory for Factory<R> {
     fn needs(&self) -> Needs {
         self.needs
+    }
+
+    fn has_figures(&self) -> bool {
+        R::HAS_FIGURES
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
@@ -185,6 +193,17 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         cx.of_complete_run(complete);
         recorder.finish(&mut cx);
         self.check(before, out);
+    }
+
+    fn keep_figures(&mut self) {
+        self.recorder.keep_figures();
+    }
+
+    fn figures(&mut self, stage: Stage, origin: Origin<'_>) -> Option<RunFigures> {
+        let mut out = Emitted::default();
+        let (recorder, mut cx) = self.parts(origin, &mut out);
+        cx.of_complete_run(stage == Stage::Final { complete: true });
+        recorder.figures(stage, &mut cx)
     }
 
     fn source_gone(&mut self, source: u32) {

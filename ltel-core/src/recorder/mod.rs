@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::Event;
+use crate::figures::{RunFigures, Stage};
 use crate::instrument::Instruments;
 
 pub use self::context::{Context, NoState};
@@ -37,6 +38,9 @@ pub trait Recorder: Sized + Send + 'static {
     /// About how many bytes it keeps itself of each series, beside its instruments: a part of what all recorders may take.
     const SERIES_BYTES: usize = 0;
 
+    /// Whether it has the figures of the run: see [`Recorder::figures`].
+    const HAS_FIGURES: bool = false;
+
     /// What it needs of Locust with these options.
     fn needs(_options: &Self::Options) -> Needs {
         Self::SPEC.needs
@@ -53,6 +57,15 @@ pub trait Recorder: Sized + Send + 'static {
 
     /// Called once, when the run is over and every event has been seen ([`Context::is_complete`]).
     fn finish(&mut self, _cx: &mut Context<'_, Self::Options>) {}
+
+    /// Called once before all events, if its figures will be asked for: what only they need is not kept otherwise.
+    fn keep_figures(&mut self) {}
+
+    /// The figures of the run at this stage: about once a second while it lasts, and once after [`Recorder::finish`]. ltel adds
+    /// what it knows itself: the account, the annotations of processes that came and went, the thresholds.
+    fn figures(&mut self, _stage: Stage, _cx: &mut Context<'_, Self::Options>) -> Option<RunFigures> {
+        None
+    }
 }
 
 /// The options of a recorder that has none: any key in its table is an error.

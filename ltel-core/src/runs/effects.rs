@@ -23,7 +23,7 @@ pub trait Effects {
     fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now);
 
     /// A source disconnected before it was done: its gauges end.
-    fn source_gone(&mut self, run: RunIndex, source: SourceIndex);
+    fn source_gone(&mut self, run: RunIndex, source: SourceIndex, now: Now);
 
     /// A run ends. Returns whether its recorders lost nothing.
     fn end(&mut self, run: RunIndex, state: &Run, now: Now) -> bool;

@@ -186,7 +186,7 @@ impl Runs {
             }
         }
         if is_gone && self.all[number.0].disconnected(source, now.steady) {
-            effects.source_gone(number, source);
+            effects.source_gone(number, source, now);
         }
         self.changed.push(number);
     }

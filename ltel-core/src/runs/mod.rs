@@ -322,7 +322,7 @@ impl Runs {
                 continue;
             }
             if run.disconnected(source, now.steady) {
-                effects.source_gone(index, source);
+                effects.source_gone(index, source, now);
             }
             self.changed.push(index);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ltel_core::figures::{EndpointFigures, Percentile};
+use ltel_core::figures::EndpointFigures;
 use ltel_core::prelude::*;
 use ltel_core::recorder::RunMemory;
 
@@ -104,12 +104,12 @@ impl Endpoint {
         self.lately.record(at, failed);
     }
 
-    /// Bytes that its response times have taken.
     /// What another has taken of the memory is this one's now: its pages are no more than those of both.
     pub(super) const fn take_over_memory(&mut self, other: &mut Self) {
         self.times.taken += std::mem::replace(&mut other.times.taken, 0);
     }
 
+    /// Bytes that its response times have taken.
     pub(super) const fn taken(&self) -> usize {
         self.times.taken
     }
@@ -129,9 +129,9 @@ impl Endpoint {
     }
 
     /// The figures, with rates over this window.
-    pub(super) fn figures(&self, window: Window, percentiles: &[f64]) -> EndpointFigures {
+    pub(super) fn figures(&self, window: Window) -> EndpointFigures {
         let timed = self.requests - self.untimed;
-        let mean = |sum: f64, count: u64| if count == 0 { 0.0 } else { sum / count as f64 };
+        let mean = |sum: f64, count: u64| (count > 0).then(|| sum / count as f64);
         let (current_rate, current_failure_rate) = self.lately.rates(window);
         let duration = window.last - window.begun;
         let rate = |count: u64| if duration > 0.0 { count as f64 / duration } else { 0.0 };
@@ -143,25 +143,13 @@ impl Endpoint {
             min_ms: (timed > 0).then_some(self.min_ms),
             max_ms: (timed > 0).then_some(self.max_ms),
             mean_ms: mean(self.total_ms, timed),
-            median_ms: self.percentile(50.0),
-            percentiles: percentiles
-                .iter()
-                .map(|&percent| Percentile { percent, ms: self.percentile(percent) })
-                .collect(),
             mean_length: mean(self.content as f64, self.requests),
             rate: rate(self.requests),
             failure_rate: rate(self.failures),
             current_rate,
             current_failure_rate,
+            histogram: self.times.histogram(),
+            ..EndpointFigures::default()
         }
-    }
-
-    /// In milliseconds.
-    fn percentile(&self, percentile: f64) -> f64 {
-        if self.times.is_empty() {
-            return 0.0;
-        }
-        // The end of a bucket may exceed every request.
-        self.times.at_quantile(percentile / 100.0).clamp(self.min_ms.max(0.0), self.max_ms.max(0.0))
     }
 }

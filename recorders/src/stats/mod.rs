@@ -16,10 +16,11 @@ mod records;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ltel_core::Timestamp;
 use ltel_core::event;
-use ltel_core::figures::Stage;
+use ltel_core::figures::{EndpointFigures, Stage, TestInfo};
 use ltel_core::prelude::*;
 use ltel_core::recorder::RunMemory;
 use serde::Deserialize;
@@ -49,6 +50,7 @@ pub struct Stats {
     recent: Recent,
     begun: Option<f64>,
     users: UserCount,
+    test: TestInfo,
 }
 
 /// Running users, by the source that reports them: one source, except in runs without a master.
@@ -138,6 +140,8 @@ impl Recorder for Stats {
 
     const SERIES_BYTES: usize = endpoint::BYTES;
 
+    const HAS_FIGURES: bool = true;
+
     fn build(options: &Options, instruments: &mut Instruments<'_>) -> Self {
         let memory = instruments.memory();
         Self {
@@ -149,6 +153,7 @@ impl Recorder for Stats {
             recent: Recent::new(Arc::clone(memory)),
             begun: None,
             users: UserCount::default(),
+            test: TestInfo::default(),
         }
     }
 
@@ -159,6 +164,7 @@ impl Recorder for Stats {
             Event::TestStart(start) if cx.speaks_for_run() => {
                 let time = self.clocks.corrected(start.time, cx);
                 self.begun = Some(self.begun.map_or(time, |begun| begun.min(time)));
+                self.test = test_info(start);
             }
             Event::Users(users) if cx.speaks_for_run() => self.users.set(cx, users.total()),
             Event::SpawningComplete(spawned) if cx.speaks_for_run() => self.users.set(cx, spawned.user_count),
@@ -176,29 +182,58 @@ impl Recorder for Stats {
     }
 
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        let figures = self.figures(Stage::Running, total(&self.users.now), cx);
-        cx.emit(total_record("current", &figures));
-        cx.emit_figures(figures);
+        let (_, total) = self.total(cx);
+        cx.emit(total_record("current", sum(&self.users.now), &total, cx));
     }
 
     fn finish(&mut self, cx: &mut Context<'_, Options>) {
         for table in self.resets.settle() {
             self.table.add(table);
         }
-        let figures = self.figures(Stage::Final { complete: cx.is_complete() }, total(&self.users.before_stop), cx);
-        cx.emit(total_record("final", &figures));
-        for endpoint in &figures.endpoints {
-            cx.emit(describe_endpoint(stats_record("endpoint", cx.now()).field("status", "success"), endpoint));
+        let (window, total) = self.total(cx);
+        cx.emit(total_record("final", sum(&self.users.before_stop), &total, cx));
+        for endpoint in self.table.endpoints() {
+            let record = stats_record("endpoint", cx.now()).field("status", "success");
+            cx.emit(describe_endpoint(record, &endpoint.figures(window), &cx.options().percentiles));
         }
-        for error in &figures.errors {
+        for error in &self.table.errors() {
             cx.emit(describe_error(stats_record("endpoint", cx.now()), error));
         }
-        cx.emit_figures(figures);
+    }
+
+    fn figures(&mut self, stage: Stage, cx: &mut Context<'_, Options>) -> Option<RunFigures> {
+        let (window, total) = self.total(cx);
+        let users = if stage == Stage::Running { &self.users.now } else { &self.users.before_stop };
+        Some(RunFigures {
+            time: cx.now(),
+            stage,
+            test: self.test.clone(),
+            begun: Timestamp::from_secs(window.begun),
+            duration: window.duration(),
+            users: sum(users),
+            total,
+            endpoints: self.table.endpoints().into_iter().map(|endpoint| endpoint.figures(window)).collect(),
+            errors: self.table.errors(),
+            ..RunFigures::default()
+        })
     }
 }
 
-fn total_record(stats_type: &'static str, figures: &RunFigures) -> Record {
-    describe_endpoint(stats_record(stats_type, figures.time).field("user_count", figures.users), &figures.total)
+fn test_info(start: &event::TestStart) -> TestInfo {
+    TestInfo {
+        host: start.host.clone(),
+        users: start.users,
+        spawn_rate: start.spawn_rate,
+        run_time: start.run_time.and_then(|secs| Duration::try_from_secs_f64(secs).ok()),
+        locustfile: start.locustfile.clone(),
+        user_classes: start.user_classes.clone(),
+        locust_version: None,
+    }
+}
+
+fn total_record(stats_type: &'static str, users: u64, total: &EndpointFigures, cx: &Context<'_, Options>) -> Record {
+    let record = stats_record(stats_type, cx.now()).field("user_count", users);
+    describe_endpoint(record, total, &cx.options().percentiles)
 }
 
 fn stats_record(stats_type: &'static str, time: Timestamp) -> Record {
@@ -222,8 +257,15 @@ impl UserCount {
     }
 }
 
+impl Window {
+    /// Zero before the first request.
+    fn duration(self) -> Duration {
+        Duration::try_from_secs_f64(self.last - self.begun).unwrap_or_default()
+    }
+}
+
 // Clients may report any numbers.
-fn total(users: &BTreeMap<u32, u64>) -> u64 {
+fn sum(users: &BTreeMap<u32, u64>) -> u64 {
     users.values().copied().fold(0, u64::saturating_add)
 }
 
@@ -276,8 +318,8 @@ impl Stats {
         }
     }
 
-    /// The current figures; those of endpoints and errors only at the end.
-    fn figures(&self, stage: Stage, users: u64, cx: &Context<'_, Options>) -> RunFigures {
+    /// The total of all endpoints, and the time that rates are computed over.
+    fn total(&self, cx: &Context<'_, Options>) -> (Window, EndpointFigures) {
         let mut total = self.table.total();
         for table in self.resets.aside() {
             total.add(&table.total());
@@ -285,14 +327,6 @@ impl Stats {
         // Without a `test_start`, ltel was started in mid-run and may have received earlier requests.
         let begun = self.begun.or(cx.run().started).unwrap_or_else(|| cx.run().begun.wall.as_secs());
         let window = Window { begun, last: total.last };
-        let percentiles = &cx.options().percentiles;
-        let (endpoints, errors) = match stage {
-            Stage::Running => (Vec::new(), Vec::new()),
-            Stage::Final { .. } => (
-                self.table.endpoints().into_iter().map(|endpoint| endpoint.figures(window, percentiles)).collect(),
-                self.table.errors(),
-            ),
-        };
-        RunFigures { time: cx.now(), stage, users, total: total.figures(window, percentiles), endpoints, errors }
+        (window, total.figures(window))
     }
 }

@@ -3,8 +3,8 @@
 use ltel_core::figures::{EndpointFigures, ErrorFigures};
 use ltel_core::prelude::*;
 
-/// Adds the figures of an endpoint, or the total, to a record.
-pub(super) fn describe_endpoint(record: Record, figures: &EndpointFigures) -> Record {
+/// Adds the figures of an endpoint, or the total, to a record. Dashboards expect 0 where there is no value.
+pub(super) fn describe_endpoint(record: Record, figures: &EndpointFigures, percentiles: &[f64]) -> Record {
     let record = record
         .field("method", &*figures.method)
         .field("name", &*figures.name)
@@ -14,15 +14,15 @@ pub(super) fn describe_endpoint(record: Record, figures: &EndpointFigures) -> Re
         .field("max_response_time", figures.max_ms)
         .field("current_rps", figures.current_rate)
         .field("current_fail_per_sec", figures.current_failure_rate)
-        .field("avg_response_time", figures.mean_ms)
-        .field("median_response_time", figures.median_ms)
+        .field("avg_response_time", figures.mean_ms.unwrap_or(0.0))
+        .field("median_response_time", figures.percentile(50.0).unwrap_or(0.0))
         .field("total_rps", figures.rate)
         .field("total_fail_per_sec", figures.failure_rate)
-        .field("avg_content_length", figures.mean_length);
-    figures.percentiles.iter().fold(record, |record, percentile| {
+        .field("avg_content_length", figures.mean_length.unwrap_or(0.0));
+    percentiles.iter().fold(record, |record, &percent| {
         // 99.9 is percentile_999: a field's name holds no dot.
-        let name = format!("percentile_{}", percentile.percent).replace('.', "");
-        record.field(name, percentile.ms)
+        let name = format!("percentile_{percent}").replace('.', "");
+        record.field(name, figures.percentile(percent).unwrap_or(0.0))
     })
 }
 

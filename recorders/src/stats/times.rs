@@ -2,11 +2,8 @@
 //! those, this takes memory only where there is something to count: an array of counters over all of its range takes more than
 //! 128 KiB per endpoint as soon as one request takes a minute.
 
+use ltel_core::figures::Histogram;
 use ltel_core::recorder::RunMemory;
-
-// Buckets of the same width, before the width doubles: 2,048 from zero on, then 1,024 for each doubling of the value. A bucket is at
-// most a thousandth as wide as its values.
-const HALF: usize = 1_024;
 
 // Bounded: a wrong duration must not make a histogram of any size. A day.
 const LONGEST_US: u64 = 86_400_000_000;
@@ -50,7 +47,7 @@ impl Times {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates, which is what is wanted here
     pub(super) fn record(&mut self, ms: f64, memory: &RunMemory) {
         // To the nearest microsecond. `round` would be a call of a function, for each request.
-        let mut bucket = bucket_of(((ms * 1e3 + 0.5) as u64).min(LONGEST_US));
+        let mut bucket = Histogram::bucket_of(((ms * 1e3 + 0.5) as u64).min(LONGEST_US)) as usize;
         self.count += 1;
         if self.pages.get(bucket / PAGE).is_none_or(|page| *page == Page::Empty) {
             bucket = self.bucket_with_room(bucket, memory);
@@ -70,32 +67,13 @@ impl Times {
         }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The greatest time, in milliseconds, that is in the same bucket as the one that this part of the requests did not exceed.
-    /// Of none of the requests, it is 0.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
-    pub(super) fn at_quantile(&self, quantile: f64) -> f64 {
-        if quantile <= 0.0 {
-            return 0.0;
-        }
-        let mut left = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
-        for (page, counts) in self.counted() {
-            let within: u64 = counts.iter().sum();
-            if within < left {
-                left -= within;
-                continue;
-            }
-            for (slot, &count) in counts.iter().enumerate() {
-                if count >= left {
-                    return last_of(page * PAGE + slot) as f64 / 1e3;
-                }
-                left -= count;
-            }
-        }
-        0.0
+    /// A copy of what it counts.
+    #[allow(clippy::cast_possible_truncation)] // buckets of a day are less than 2^17
+    pub(super) fn histogram(&self) -> Histogram {
+        let counts = self.counted().flat_map(|(page, counts)| {
+            counts.into_iter().enumerate().map(move |(slot, count)| ((page * PAGE + slot) as u32, count))
+        });
+        Histogram::from_counts(counts)
     }
 
     /// This bucket, if there is memory to begin its page; else the nearest one in a page that there is.
@@ -203,25 +181,8 @@ fn take_out<T>(counters: &mut Counters<T>, at: u16) -> Option<u16> {
     u16::try_from(counters.len()).ok().filter(|last| *last != at)
 }
 
-#[inline]
-#[allow(clippy::cast_possible_truncation)] // less than 2^17, with the longest time that is counted
-fn bucket_of(us: u64) -> usize {
-    // How often the width has doubled.
-    let doubled = ((2 * HALF as u64 - 1) | us).ilog2() - HALF.ilog2();
-    doubled as usize * HALF + (us >> doubled) as usize
-}
-
-/// The greatest number of microseconds that falls into a bucket.
-fn last_of(bucket: usize) -> u64 {
-    let doubled = (bucket / HALF).saturating_sub(1);
-    let within = (bucket - doubled * HALF) as u64;
-    ((within + 1) << doubled) - 1
-}
-
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::Histogram;
-
     use std::sync::Arc;
 
     use ltel_core::recorder::{RecorderMemory, SeriesLimits};
@@ -248,10 +209,19 @@ mod tests {
         }
     }
 
-    fn check(times: &Times, oracle: &Histogram<u64>) {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn bucket(ms: f64) -> usize {
+        Histogram::bucket_of(((ms * 1e3).round() as u64).min(LONGEST_US)) as usize
+    }
+
+    fn at_quantile(times: &Times, quantile: f64) -> f64 {
+        times.histogram().percentile(quantile * 100.0).unwrap_or(0.0)
+    }
+
+    fn check(times: &Times, oracle: &hdrhistogram::Histogram<u64>) {
         for quantile in [0.001, 0.1, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0] {
             let expected = oracle.value_at_quantile(quantile) as f64 / 1e3;
-            assert_eq!(times.at_quantile(quantile).to_bits(), expected.to_bits(), "{quantile} of {}", times.count);
+            assert_eq!(at_quantile(times, quantile).to_bits(), expected.to_bits(), "{quantile} of {}", times.count);
         }
     }
 
@@ -265,21 +235,21 @@ mod tests {
             times.record(ms, &memory);
         }
         assert_eq!((times.count, times.taken, times.counted().count()), (6, 2 * PAGE_BYTES, 2));
-        assert!(times.at_quantile(0.5) < 1.1 && times.at_quantile(0.6) > 900.0, "{times:?}");
+        assert!(at_quantile(&times, 0.5) < 1.1 && at_quantile(&times, 0.6) > 900.0, "{times:?}");
     }
 
     #[test]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn quantiles_are_those_of_an_hdr_histogram() {
         let mut numbers = Numbers(1);
-        let (mut times, mut oracle) = (Times::default(), Histogram::new(3).unwrap());
+        let (mut times, mut oracle) = (Times::default(), hdrhistogram::Histogram::new(3).unwrap());
         for n in 0..20_000_u32 {
             let ms = numbers.ms();
             // Some of them very often: counters of every width.
             let often = [1, 200, 300, 70_000][n as usize / 100 % 4];
             if n % 100 == 0 {
                 let mut more = Times { count: often, ..Times::default() };
-                more.increase(bucket_of(((ms * 1e3).round() as u64).min(LONGEST_US)), often);
+                more.increase(bucket(ms), often);
                 times.add(&more);
                 oracle.record_n(((ms * 1e3).round() as u64).min(LONGEST_US), often).unwrap();
             } else {
@@ -301,7 +271,7 @@ mod tests {
         for count in [200, 60_000, 4_000_000_000, 5_000_000_000] {
             let more = Times { count, ..Times::default() };
             times.add(&more);
-            times.increase(bucket_of(1_000), count);
+            times.increase(bucket(1.0), count);
             // What lies beside them keeps its own.
             times.record(0.001, &memory());
         }
@@ -314,25 +284,12 @@ mod tests {
     #[test]
     fn what_is_no_usual_time() {
         let mut times = Times::default();
-        assert!(times.is_empty());
-        assert!(times.at_quantile(0.5) == 0.0);
+        assert!(at_quantile(&times, 0.5) == 0.0);
         for ms in [-1.0, 0.0, 0.0004, f64::MAX, 1e12] {
             times.record(ms, &memory());
         }
-        assert!(times.at_quantile(0.5) == 0.0);
-        let longest = times.at_quantile(1.0) * 1e3;
+        assert!(at_quantile(&times, 0.5) == 0.0);
+        let longest = at_quantile(&times, 1.0) * 1e3;
         assert!((86.4e9..86.4e9 * 1.001).contains(&longest), "{longest}");
-    }
-
-    #[test]
-    fn buckets_follow_one_another() {
-        let mut before = 0;
-        for us in (0..10_000).chain((14..37).flat_map(|bits| (1_u64 << bits) - 3..(1 << bits) + 3)) {
-            let bucket = bucket_of(us);
-            assert!(bucket >= before && us <= last_of(bucket), "{us}: {bucket}");
-            assert_eq!(bucket_of(last_of(bucket)), bucket);
-            assert_eq!(bucket_of(last_of(bucket) + 1), bucket + 1);
-            before = bucket;
-        }
     }
 }

@@ -7,8 +7,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::recorder::Factory;
-use ltel_recorders::Stats;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;
@@ -20,7 +18,7 @@ use super::private_socket::PrivateSocket;
 use super::{Failure, arrival, group};
 use crate::cli::python;
 use crate::cli::signals::{EndRequest, Signals};
-use crate::config::{BackendConfig, Config, RecorderConfig};
+use crate::config::{BackendConfig, Config};
 use crate::deliver::summary::{Summary, SummaryBackend};
 use crate::ingest::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
@@ -32,23 +30,10 @@ const LATE: Duration = Duration::from_secs(10);
 const PLUGIN_MISSED: &str = "the command does not run Locust; or Python runs with -E or -I, or something replaces \
     PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
 
-/// Adds the table at the end to a configuration: a backend that the `stats` recorder feeds.
+/// Adds the table at the end to a configuration.
 fn add_summary(config: &mut Config) -> Arc<Summary> {
-    let (index, summary) = (config.backends.len(), Arc::<Summary>::default());
+    let summary = Arc::<Summary>::default();
     config.backends.push(BackendConfig::new("summary", SummaryBackend(Arc::clone(&summary))));
-    let name = <Stats as ltel_core::recorder::Recorder>::SPEC.name;
-    if let Some(stats) = config.recorders.iter_mut().find(|recorder| recorder.spec.name == name) {
-        stats.backends.push(index);
-        return summary;
-    }
-    config.recorders.push(RecorderConfig {
-        name: "summary".to_owned(),
-        spec: <Stats as ltel_core::recorder::Recorder>::SPEC,
-        factory: Box::new(Factory::<Stats>::new(ltel_recorders::stats::Options::default())),
-        backends: vec![index],
-        interval: None,
-        series_limit: 2_000,
-    });
     summary
 }
 
