@@ -133,12 +133,19 @@ fn message() -> impl Strategy<Value = Message<'static>> {
                 ..Hello::default()
             })
         });
-    let start = (number(), of(text()), of(text()), of(any::<u64>()), of(number()), vec(text(), 0..3)).prop_map(
-        |(time, run_id, testplan, users, spawn_rate, user_classes)| {
-            let start = TestStart { time, run_id, testplan, users, spawn_rate, user_classes, ..TestStart::default() };
-            Message::from(start)
-        },
-    );
+    let start = (number(), of(text()), of(text()), of(any::<u64>()), of(number()), vec(text(), 0..3), of(text()));
+    let start = start.prop_map(|(time, run_id, testplan, users, spawn_rate, user_classes, locust_version)| {
+        Message::from(TestStart {
+            time,
+            run_id,
+            testplan,
+            users,
+            spawn_rate,
+            user_classes,
+            locust_version,
+            ..TestStart::default()
+        })
+    });
     let usage = (number(), number(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(
         |(time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes)| {
             Message::from(Usage { time, cpu_percent, memory_bytes, net_sent_bytes, net_recv_bytes })
@@ -616,7 +623,7 @@ fn a_wrong_value_of_an_event_costs_that_value() {
         (
             json!({"type": "test_start", "time": 5.5, "run_id": "r", "testplan": "t", "host": "h", "users": 7,
                 "spawn_rate": 1.5, "run_time": 60.5, "user_classes": ["A"], "locustfile": "l",
-                "coordinator": "m"}),
+                "locust_version": "2.0", "coordinator": "m"}),
             &[
                 ("time", Number),
                 ("run_id", Text),
@@ -627,6 +634,7 @@ fn a_wrong_value_of_an_event_costs_that_value() {
                 ("run_time", Number),
                 ("user_classes", Nothing),
                 ("locustfile", Text),
+                ("locust_version", Text),
                 ("coordinator", Text),
             ],
         ),

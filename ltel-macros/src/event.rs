@@ -58,6 +58,7 @@ pub(crate) const EVENTS: &[EventKind] = &[
             field("run_time"),
             field("user_classes"),
             field("locustfile"),
+            field("locust_version"),
         ],
     ),
     event("TestStop", &[field("time")]),

@@ -16,7 +16,7 @@ use ltel_core::replay::{
 #[derive(Recorder)]
 struct Everything {
     /// `test_start`.
-    #[record(on = TestStart, fields(at = time, run = run_id, plan = testplan, host, users, spawn_rate, run_time, user_classes, locustfile))]
+    #[record(on = TestStart, fields(at = time, run = run_id, plan = testplan, host, users, spawn_rate, run_time, user_classes, locustfile, locust_version))]
     test_start: Records,
     /// `test_stop`.
     #[record(on = TestStop, fields(at = time))]
@@ -59,7 +59,15 @@ struct Everything {
 #[test]
 fn every_field_of_every_event() {
     let out = Replay::of::<Everything>()
-        .event(test_start().host("http://shop").users(5, 1.0).run_time(60.0).user_classes(&["A"]).locustfile("shop"))
+        .event(
+            test_start()
+                .host("http://shop")
+                .users(5, 1.0)
+                .run_time(60.0)
+                .user_classes(&["A"])
+                .locustfile("shop")
+                .locust_version("2.47.0"),
+        )
         .event(test_stop())
         .event(spawning_complete(5))
         .event(cpu_warning(91.0))
@@ -99,6 +107,7 @@ fn no_field_is_forgotten(event: Event<'_>) {
                 run_time,
                 user_classes,
                 locustfile,
+                locust_version,
                 coordinator,
             } = e;
         }

@@ -24,8 +24,20 @@ pub struct Lifecycle {
     #[counter(name = "locust.tl.event.test.events")]
     events: Counter,
 
-    /// The test starts.
-    #[record(on = TestStart, name = "locust.tl.event.test.start")]
+    /// The test starts: what it is, as far as Locust says it. `spawn_rate` is in users per second, `run_time` in seconds.
+    #[record(
+        on = TestStart,
+        name = "locust.tl.event.test.start",
+        fields(
+            host,
+            users,
+            spawn_rate,
+            run_time,
+            locustfile,
+            user_classes = |start| Some(&start.user_classes).filter(|classes| !classes.is_empty()),
+            locust_version,
+        ),
+    )]
     test_start: Records,
 
     /// The test has stopped. `end_time` is a second later, so that a dashboard's link covers the end.

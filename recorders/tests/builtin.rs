@@ -36,7 +36,15 @@ fn specs() {
 fn lifecycle() {
     let out = Replay::of::<Lifecycle>()
         .source(master())
-        .event(test_start())
+        .event(
+            test_start()
+                .host("http://shop")
+                .users(20, 2.5)
+                .run_time(60.0)
+                .user_classes(&["Buyer", "Visitor"])
+                .locustfile("shop")
+                .locust_version("2.47.0"),
+        )
         .event(test_start().from(worker(0)))
         .advance("2s")
         .event(spawning_complete(20))

@@ -47,6 +47,7 @@ FIELDS: dict[str, dict[str, Cleaner]] = {
         "run_time": number,
         "user_classes": names,
         "locustfile": name,
+        "locust_version": name,
         "coordinator": name,
     },
     "test_stop": {"time": number},

@@ -435,11 +435,12 @@ class Session:
             "host": Piece(lambda: _host(environment)),
             "user_classes": Piece(lambda: [known.__name__ for known in environment.user_classes]),
             "locustfile": now.locustfile,
+            "locust_version": locust.__version__,
         }
         if not worker:
             # A worker knows only its share.
-            fields["users"] = getattr(runner, "target_user_count", None)
-            fields["spawn_rate"] = Piece(lambda: _spawn_rate(runner, parsed))
+            fields["users"] = Piece(lambda: _users(environment))
+            fields["spawn_rate"] = Piece(lambda: _spawn_rate(environment))
             fields["run_time"] = getattr(parsed, "run_time", None)
         self._put("test_start", fields)
 
@@ -567,8 +568,19 @@ def _user(instance: Any) -> str:
     return kind(instance)
 
 
-def _spawn_rate(runner: Any, parsed: Any) -> Any:
-    return getattr(runner, "spawn_rate", getattr(parsed, "spawn_rate", None))
+def _users(environment: Environment) -> Any:
+    """Users to spawn; none if a shape decides: what it begins with is not what the test has."""
+    if environment.shape_class:
+        return None
+    return getattr(environment.runner, "target_user_count", None)
+
+
+def _spawn_rate(environment: Environment) -> Any:
+    """Users to spawn per second; none if a shape decides."""
+    if environment.shape_class:
+        return None
+    of_options = getattr(environment.parsed_options, "spawn_rate", None)
+    return getattr(environment.runner, "spawn_rate", of_options)
 
 
 def _stem(locustfile: str | None) -> str | None:

@@ -16,6 +16,7 @@ import unittest
 from collections import Counter
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.error import URLError
@@ -153,6 +154,7 @@ class Local(RunTest):
             "run_time": 2.0,
             "user_classes": ["Visitor"],
             "locustfile": "locustfile_odd",
+            "locust_version": version("locust"),
             "host": f"http://127.0.0.1:{self.server.server_port}",
         }
         self.assertEqual({key: start[key] for key in expected}, expected)

@@ -36,6 +36,9 @@ pub struct TestStart {
     /// The locustfile's name without its folder and `.py`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locustfile: Option<String>,
+    /// Locust's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locust_version: Option<String>,
     /// From a worker, the `client_id` of its master ([`crate::wire::Hello`]), if the master has the plugin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coordinator: Option<String>,

@@ -191,6 +191,13 @@ impl ReplayEvent<TestStart> {
         self.event.locustfile = Some(name.to_owned());
         self
     }
+
+    /// Locust's version.
+    #[must_use]
+    pub fn locust_version(mut self, version: &str) -> Self {
+        self.event.locust_version = Some(version.to_owned());
+        self
+    }
 }
 
 /// A source has stopped its users.

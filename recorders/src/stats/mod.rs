@@ -227,7 +227,7 @@ fn test_info(start: &event::TestStart) -> TestInfo {
         run_time: start.run_time.and_then(|secs| Duration::try_from_secs_f64(secs).ok()),
         locustfile: start.locustfile.clone(),
         user_classes: start.user_classes.clone(),
-        locust_version: None,
+        locust_version: start.locust_version.clone(),
     }
 }
 

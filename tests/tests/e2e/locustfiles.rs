@@ -9,7 +9,7 @@ use ltel_tests::{
     Exit, Lines, SLOW, Scene, Span, Target, Turn, check_account, config, free_port, locust_opentelemetry_venv,
     locust_venv,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A locustfile of `locustfiles/odd`, and how it is run.
 struct Odd {
@@ -90,7 +90,8 @@ fn lifecycle(lines: &Lines) -> Vec<&str> {
 }
 
 /// Scenario: a load shape that returns fractions, or integers of another type; local, and with processes.
-/// Guarantees: the run is whole and exact, with its lifecycle; a count of users that is a fraction is the number below it.
+/// Guarantees: the run is whole and exact, with its lifecycle; a count of users that is a fraction is the number below it; the
+/// start of the test tells what the locustfile has, and no number of users, which the shape changes.
 #[test]
 fn shapes_return_any_number() {
     for (form, distributed) in [("float", false), ("float", true), ("whole", false), ("int", true)] {
@@ -105,11 +106,15 @@ fn shapes_return_any_number() {
         assert_eq!(lifecycle(&lines), expected, "{form}");
         let spawned = lines.named("locust.tl.event.spawn.complete").next().unwrap();
         assert_eq!(spawned.count("user_count"), 3, "{form}");
+        let start = lines.named("locust.tl.event.test.start").next().unwrap();
+        assert_eq!(start.telemetry["user_classes"], json!(["Reports"]), "{start:?}");
+        assert_eq!(["users", "spawn_rate", "run_time", "host"].map(|key| start.has(key)), [false; 4], "{start:?}");
     }
 }
 
 /// Scenario: hosts of user classes that are a list, a map, a function, and what cannot be compared or printed.
-/// Guarantees: the run is whole and exact; Locust ends with 0 as it does alone.
+/// Guarantees: the run is whole and exact; Locust ends with 0 as it does alone; the start of the test lacks the host and nothing
+/// else.
 #[test]
 fn hosts_are_anything() {
     for classes in [&["Listed"][..], &["Mapped"], &["Called"], &["Raising"], &[]] {
@@ -117,6 +122,10 @@ fn hosts_are_anything() {
         let (lines, log) = odd.run();
         odd.is_exact(&lines);
         assert!(!log.contains("Traceback"), "{log}");
+        let start = lines.named("locust.tl.event.test.start").next().unwrap();
+        assert!(!start.has("host") && start.text("locust_version").starts_with("2."), "{start:?}");
+        let numbers = ["users", "spawn_rate", "run_time"].map(|key| start.number(key));
+        assert_eq!((numbers, start.text("locustfile")), ([4.0, 4.0, 2.0], "hosts"), "{start:?}");
     }
 }
 
