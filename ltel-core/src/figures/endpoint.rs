@@ -34,7 +34,7 @@ pub struct EndpointFigures {
     pub histogram: Histogram,
     /// Its points on the run's timeline; fewer, if its last ones are empty.
     pub points: Vec<Point>,
-    /// Requests with a sampled trace, the slowest first.
+    /// Requests with a sampled trace, the slowest first: some of the slowest, and the last one that failed.
     pub exemplars: Vec<Exemplar>,
 }
 

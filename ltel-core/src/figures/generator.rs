@@ -11,7 +11,8 @@ pub struct GeneratorFigures {
     pub source: Option<Arc<SourceInfo>>,
     /// The label `source_id`.
     pub label: String,
-    /// The greatest CPU usage within each point of the run's timeline, in percent of one core; absent where it is not known.
+    /// The greatest CPU usage within each point of the run's timeline, in percent of one core; absent where it is not known. There
+    /// may be fewer points than on the timeline, and none if a run has hundreds of processes: the greatest of all is known still.
     pub cpu_percent: Vec<Option<f32>>,
     /// The greatest resident memory within each point, in bytes.
     pub memory_bytes: Vec<Option<u64>>,

@@ -1,5 +1,7 @@
 //! Response times, counted in buckets.
 
+use super::PackedCounts;
+
 // Buckets of the same width, before the width doubles: 2,048 from zero on, then 1,024 for each doubling of the value.
 const HALF: u32 = 1_024;
 
@@ -10,8 +12,8 @@ const HALF: u32 = 1_024;
 /// [`Histogram::bucket_of`] and [`Histogram::bounds_us`] convert.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    // By bucket, ascending; none of them is 0.
-    counts: Vec<(u32, u64)>,
+    // Packed: a run has one per endpoint, of some thousand buckets each.
+    counts: PackedCounts,
     count: u64,
 }
 
@@ -19,10 +21,9 @@ impl Histogram {
     /// From the counts of buckets, which must ascend.
     #[must_use]
     pub fn from_counts(counts: impl IntoIterator<Item = (u32, u64)>) -> Self {
-        let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
-        debug_assert!(counts.is_sorted_by(|a, b| a.0 < b.0), "buckets ascend");
-        let count = counts.iter().map(|(_, count)| *count).fold(0, u64::saturating_add);
-        Self { counts, count }
+        let mut count = 0_u64;
+        let counted = counts.into_iter().inspect(|(_, more)| count = count.saturating_add(*more)).collect();
+        Self { counts: counted, count }
     }
 
     /// The bucket of a time in microseconds.
@@ -56,9 +57,8 @@ impl Histogram {
     }
 
     /// Each bucket that is not empty and its count, by bucket.
-    #[must_use]
-    pub fn counts(&self) -> &[(u32, u64)] {
-        &self.counts
+    pub fn counts(&self) -> impl Iterator<Item = (u32, u64)> + Clone + '_ {
+        self.counts.iter()
     }
 
     /// The response time in milliseconds that this percentage of the requests did not exceed: the greatest time of its bucket.
@@ -79,7 +79,7 @@ impl Histogram {
     #[must_use]
     pub fn at_rank(&self, rank: u64) -> Option<f64> {
         let mut left = rank;
-        for &(bucket, count) in &self.counts {
+        for (bucket, count) in self.counts() {
             if count >= left {
                 return Some(Self::bounds_us(bucket).1 as f64 / 1e3);
             }
@@ -91,9 +91,9 @@ impl Histogram {
     /// What it counts beyond an earlier state of itself; everything, if the other is not one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let mut before = earlier.counts.iter().copied().peekable();
+        let mut before = earlier.counts().peekable();
         let mut counts = Vec::new();
-        for &(bucket, count) in &self.counts {
+        for (bucket, count) in self.counts() {
             if before.peek().is_some_and(|(of, _)| *of < bucket) {
                 return self.clone();
             }
@@ -108,26 +108,8 @@ impl Histogram {
 
     /// Adds what another counts.
     pub fn add(&mut self, other: &Self) {
-        let mut counts = Vec::with_capacity(self.counts.len().max(other.counts.len()));
-        let (mut ours, mut theirs) = (self.counts.iter().copied().peekable(), other.counts.iter().copied().peekable());
-        loop {
-            let next = match (ours.peek(), theirs.peek()) {
-                (Some(a), Some(b)) if a.0 == b.0 => {
-                    let sum = (a.0, a.1.saturating_add(b.1));
-                    ours.next();
-                    theirs.next();
-                    Some(sum)
-                }
-                (Some(a), Some(b)) if a.0 < b.0 => ours.next(),
-                (Some(_), None) => ours.next(),
-                _ => theirs.next(),
-            };
-            match next {
-                Some(next) => counts.push(next),
-                None => break,
-            }
-        }
-        *self = Self::from_counts(counts);
+        self.counts = self.counts.merged(&other.counts);
+        self.count = self.count.saturating_add(other.count);
     }
 }
 

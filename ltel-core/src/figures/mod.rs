@@ -4,6 +4,7 @@
 //!
 //! Units, unless a name says otherwise: response times in milliseconds, lengths in bytes, rates per second.
 
+mod packed;
 mod histogram;
 mod sketch;
 mod timeline;
@@ -24,6 +25,7 @@ pub use endpoint::{EndpointFigures, Exemplar};
 pub use error::{ErrorFigures, ExceptionFigures};
 pub use generator::GeneratorFigures;
 pub use histogram::Histogram;
+pub use packed::PackedCounts;
 pub use sketch::Sketch;
 pub use test_info::TestInfo;
 pub use timeline::{Point, PointTimes, Timeline};
@@ -57,7 +59,8 @@ pub struct RunFigures {
     pub generators: Vec<GeneratorFigures>,
     /// What happened to the run, in order of time.
     pub annotations: Vec<Annotation>,
-    /// What happened to each request that Locust counted.
+    /// What happened to each request that Locust counted, as it was known at that time. What comes after the end of a run is in no
+    /// figures: a record `ltel.run.correction` tells of it.
     pub account: RunAccount,
     /// The judgement on each threshold of the configuration, in the order of the file. While a test runs: as things stand.
     pub thresholds: Vec<Judgement>,

@@ -6,14 +6,18 @@ use super::Sketch;
 use crate::clock::Timestamp;
 
 /// The time of a run, in points of equal length: a second each at first, and twice as long each time there would be too many.
-/// So its size is bounded, whatever the length of the run.
+/// So its size is bounded, whatever the length of the run. It is of the whole test: what was reset in the statistics is in it still,
+/// and an annotation says when.
+///
+/// While a test runs, its last points are not complete: requests come a moment after they were made. Times are those at which
+/// requests were reported, by the clock of their process; a clock that is wrong is corrected by ltel's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
     /// When its first point begins.
     pub begun: Timestamp,
     /// The length of a point, in whole seconds.
     pub step: Duration,
-    /// Running users in each point; absent while nobody has said.
+    /// Running users at the end of each point, by what was reported last; absent before the first report.
     pub users: Vec<Option<u64>>,
     /// The response times of all requests in each point.
     pub times: Vec<Sketch>,

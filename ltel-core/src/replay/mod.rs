@@ -36,6 +36,7 @@ mod withheld;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
@@ -43,6 +44,7 @@ use serde::de::Error as _;
 use toml::de::DeTable;
 
 use crate::clock::{Now, Timestamp};
+use crate::figures::RunFigures;
 use crate::meter::{MeterSettings, meter};
 use crate::name::begins_metric_names;
 use crate::options::Keys;
@@ -297,17 +299,45 @@ impl Replay {
             exponential: false,
         };
         let (meter, collector) = meter(&settings, self.spec.scope, self.series_limit);
-        let run = Arc::new(self.run);
-        let recorder = factory.build(&self.name, run, &[meter], SeriesLimits::of_count(self.series_limit));
-        let stage = Stage {
-            recorder,
+        let (mut stage, spec) = (self.stage(&*factory, &[meter], self.also_needed), self.spec);
+        stage.play(self.steps);
+        stage.finish(spec);
+        Ok(stage.output(&collector))
+    }
+
+    /// Replays everything, completes the run and returns its final figures ([`Recorder::figures`]). As where figures are shown,
+    /// the processes report their usage.
+    ///
+    /// # Panics
+    /// If the recorder has no figures, rejects its options, or emits what its spec does not list.
+    #[must_use]
+    #[track_caller]
+    pub fn figures(self) -> RunFigures {
+        let factory = match (self.configure)(&self.options) {
+            Ok(factory) => factory,
+            Err(error) => panic!("invalid options of `{}`: {error}", self.name),
+        };
+        let needs = Needs { usage: true, ..self.also_needed };
+        let (mut stage, spec) = (self.stage(&*factory, &[], needs), self.spec);
+        stage.recorder.keep_figures();
+        stage.play(self.steps);
+        stage.finish(spec);
+        match stage.figures() {
+            Some(figures) => figures,
+            None => panic!("the recorder `{}` has no figures", spec.name),
+        }
+    }
+
+    fn stage(&self, factory: &dyn RecorderFactory, meters: &[Meter], also_needed: Needs) -> Stage {
+        let limits = SeriesLimits::of_count(self.series_limit);
+        Stage {
+            recorder: factory.build(&self.name, Arc::new(self.run.clone()), meters, limits),
             now: BEGIN,
             every: self.every,
             sources: Vec::new(),
-            withheld: Withheld::new([factory.needs(), self.also_needed]),
+            withheld: Withheld::new([factory.needs(), also_needed]),
             out: Emitted::default(),
-        };
-        Ok(stage.play(self.steps, self.spec, &collector))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::output::ReplayOutput;
 use super::withheld::Withheld;
 use super::{BEGIN, Step};
 use crate::clock::{Now, Timestamp};
+use crate::figures::{self, RunFigures};
 use crate::meter::Collector;
 use crate::recorder::{AnyRecorder, Emitted, Origin, Spec};
 use crate::runs::SourceInfo;
@@ -23,8 +24,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    #[track_caller]
-    pub(super) fn play(mut self, steps: Vec<Step>, spec: &Spec, collector: &Collector) -> ReplayOutput {
+    /// Plays these steps.
+    pub(super) fn play(&mut self, steps: Vec<Step>) {
         for step in steps {
             match step {
                 Step::Event(event, source) => {
@@ -41,6 +42,11 @@ impl Stage {
                 }
             }
         }
+    }
+
+    /// Completes the run.
+    #[track_caller]
+    pub(super) fn finish(&mut self, spec: &Spec) {
         let source = self.coordinator();
         let origin = Origin { source: source.as_ref(), now: at(self.now) };
         self.recorder.finish(true, origin, &mut self.out);
@@ -48,7 +54,18 @@ impl Stage {
             let all: Vec<_> = self.out.mismatches.iter().map(ToString::to_string).collect();
             panic!("the recorder `{}` does not match its spec:\n- {}", spec.name, all.join("\n- "));
         }
+    }
+
+    /// What the recorder has emitted.
+    pub(super) fn output(self, collector: &Collector) -> ReplayOutput {
         ReplayOutput::new(collector, &self.out, self.withheld.names(), self.recorder.overflowed())
+    }
+
+    /// The final figures.
+    pub(super) fn figures(&mut self) -> Option<RunFigures> {
+        let source = self.coordinator();
+        let origin = Origin { source: source.as_ref(), now: at(self.now) };
+        self.recorder.figures(figures::Stage::Final { complete: true }, origin)
     }
 
     fn meet(&mut self, source: Source) -> Arc<SourceInfo> {
