@@ -22,6 +22,16 @@ pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
     Printable { text, most }
 }
 
+/// The one of `known` that is close to what was typed, if there is one.
+pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+        .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
+        .min()
+        .map(|(_, name)| name)
+}
+
 /// The message of a caught panic. It may hold what a client sent: show it with [`printable`].
 #[must_use]
 pub fn panic_message(payload: &(dyn Any + Send)) -> &str {

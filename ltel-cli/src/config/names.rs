@@ -1,14 +1,6 @@
 //! Compares typed names with known ones, and lists names in messages.
 
-/// The name of `known` that is close to `typed`, if there is one.
-pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
-        .min()
-        .map(|(_, name)| name)
-}
+pub(crate) use ltel_core::text::did_you_mean;
 
 /// Names in a message: `a`, `b` and `c`.
 pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
