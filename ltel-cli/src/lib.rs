@@ -13,6 +13,7 @@ mod cli;
 mod pipeline;
 mod ingest;
 mod runs;
+mod dashboards;
 mod deliver;
 #[allow(dead_code, unused_imports)] // until all who show figures are here
 mod report;

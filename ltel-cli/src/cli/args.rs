@@ -81,6 +81,11 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// List the recorders and what each emits.
     Recorders(RecordersArgs),
+    /// Write Grafana dashboards and Prometheus alert rules for the metrics of the built-in recorders.
+    ///
+    /// Import the JSON files in Grafana (Dashboards, New, Import), or put them into a folder that it provisions. Two of them ask a
+    /// Prometheus data source, one asks Loki. Files of the same names are replaced.
+    Dashboards(DashboardsArgs),
     /// Create a crate for your own recorder, with a test and a configuration.
     New(NewArgs),
     /// Print the folder of the Python plugin, for PYTHONPATH.
@@ -139,6 +144,13 @@ pub(crate) struct RecordersArgs {
     /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DashboardsArgs {
+    /// The folder for the files. It is created if needed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -9,6 +9,7 @@ mod backends;
 mod cli;
 mod collectors;
 mod config;
+mod dashboards;
 mod demo;
 mod documents;
 mod ends;

@@ -4,7 +4,7 @@
 
 mod config;
 mod sink;
-mod name;
+pub(crate) mod name;
 mod family;
 mod text;
 mod scraper;

@@ -37,7 +37,7 @@ const PER_UNITS: [(&str, &str); 7] =
 
 /// The suffix besides the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Suffix {
+pub(crate) enum Suffix {
     /// `_total`, which the samples of a counter carry and its family does not.
     Total,
     /// `_ratio` if the unit is 1: for gauges. A counter with unit 1 counts things, and is not a ratio.
@@ -47,7 +47,7 @@ pub(super) enum Suffix {
 }
 
 /// The name of a metric's family, and its unit if the name ends with it.
-pub(super) fn family(metric: &str, unit: &str, suffix: Suffix) -> (String, Option<String>) {
+pub(crate) fn family(metric: &str, unit: &str, suffix: Suffix) -> (String, Option<String>) {
     let mut words: Vec<&str> =
         metric.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|word| !word.is_empty()).collect();
     if suffix == Suffix::Total && words.iter().any(|word| *word != "total") {
@@ -93,7 +93,7 @@ fn written_out(unit: &str) -> (String, Option<String>) {
 }
 
 /// The name of a label.
-pub(super) fn label(attribute: &str) -> String {
+pub(crate) fn label(attribute: &str) -> String {
     let name = only_valid(attribute);
     // Prometheus reserves names that begin with two underscores. A collector removes them too.
     match name.as_bytes().first() {

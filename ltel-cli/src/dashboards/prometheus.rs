@@ -1,0 +1,173 @@
+//! The dashboard for the metrics of `requests`, `users`, `system` and `lifecycle` in Prometheus.
+
+use super::grafana::{Annotation, Dashboard, DataSource, Kind, Panel, Row, Variable};
+use super::names::Names;
+
+// What the variables at the top choose.
+const CHOSEN: &str = "testplan=~\"$testplan\",run_id=~\"$run_id\",endpoint=~\"$endpoint\"";
+
+#[allow(clippy::too_many_lines)] // a list of panels
+pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
+    let [requests, failures, success, error] =
+        ["all", "failures", "success", "error"].map(|field| names.metric("requests", field));
+    let users = names.metric("users", "count");
+    let [cpu, memory, sent] = ["cpu", "mem", "sent"].map(|field| names.metric("system", field));
+    let events = names.metric("lifecycle", "events");
+    let [endpoint, method, status] = ["endpoint", "method", "status_code"].map(|label| requests.label(label));
+    let [source, direction] = [cpu.label("source_id"), sent.label("direction")];
+    // Response times of all requests: those that passed and those that failed are histograms of their own.
+    success.bucket(CHOSEN);
+    let buckets = format!("{{__name__=~\"{}|{}\",{CHOSEN}}}", success.bucket_name(), error.bucket_name());
+    let percentile =
+        |quantile: &str, by: &str, over: &str| format!("histogram_quantile({quantile}, sum by (le{by}) ({over}))");
+    let rate = format!("rate({buckets}[$__rate_interval])");
+    let in_all = format!("max_over_time({buckets}[$__range])");
+    let counted = |series: String| format!("sum(max_over_time({series}[$__range]))");
+    let all = counted(requests.total(CHOSEN));
+    let failed = counted(failures.total(CHOSEN));
+    let number = |title, unit, query| Panel { title, kind: Kind::Number, unit, queries: vec![(query, "")] };
+    let lines = |title, unit, queries| Panel { title, kind: Kind::Lines, unit, queries };
+    let per_second = |series: String, by: &str| format!("sum by ({by}) (rate({series}[$__rate_interval]))");
+    // Where the series of the event begins: one of the end of a test is scraped only with its final value.
+    let event = |event: &str| {
+        let series = events.total(&format!("event=\"{event}\""));
+        format!("sum by (run_id) ({series} > 0 unless ({series} offset $__interval) > 0)")
+    };
+    let found = |label: &str| format!("label_values({}, {label})", requests.total(""));
+    Dashboard {
+        uid: "ltel-prometheus",
+        title: "Load test",
+        source: DataSource::Prometheus,
+        variables: vec![
+            Variable::Query { name: "testplan", label: "Test plan", query: found(&requests.label("testplan")) },
+            Variable::Query { name: "run_id", label: "Run", query: found(&requests.label("run_id")) },
+            Variable::Query { name: "endpoint", label: "Endpoint", query: found(&endpoint) },
+        ],
+        annotations: vec![
+            Annotation {
+                name: "Test started",
+                color: "green",
+                query: event(names.record("lifecycle", "locust.tl.event.test.start").name()),
+                title: "run {{run_id}} started".to_owned(),
+            },
+            Annotation {
+                name: "Test stopped",
+                color: "red",
+                query: event(names.record("lifecycle", "locust.tl.event.test.stop").name()),
+                title: "run {{run_id}} stopped".to_owned(),
+            },
+        ],
+        rows: vec![
+            Row {
+                height: 4,
+                panels: vec![
+                    number("Requests", "short", all.clone()),
+                    number("Failed requests", "percentunit", format!("({failed} or vector(0)) / {all}")),
+                    number("Median response time", "ms", percentile("0.5", "", &in_all)),
+                    number("p95 response time", "ms", percentile("0.95", "", &in_all)),
+                    number("p99 response time", "ms", percentile("0.99", "", &in_all)),
+                    number("Users", "short", format!("sum({})", users.value(""))),
+                ],
+            },
+            Row {
+                height: 8,
+                panels: vec![
+                    lines(
+                        "Requests per second",
+                        "reqps",
+                        vec![
+                            (format!("sum(rate({}[$__rate_interval]))", requests.total(CHOSEN)), "requests"),
+                            (
+                                format!("sum(rate({}[$__rate_interval])) or vector(0)", failures.total(CHOSEN)),
+                                "failures",
+                            ),
+                        ],
+                    ),
+                    lines("Users", "short", vec![(format!("sum({})", users.value("")), "users")]),
+                ],
+            },
+            Row {
+                height: 8,
+                panels: vec![
+                    lines(
+                        "Response times",
+                        "ms",
+                        vec![
+                            (percentile("0.5", "", &rate), "p50"),
+                            (percentile("0.95", "", &rate), "p95"),
+                            (percentile("0.99", "", &rate), "p99"),
+                        ],
+                    ),
+                    Panel {
+                        title: "Distribution of response times",
+                        kind: Kind::Heatmap,
+                        unit: "ms",
+                        queries: vec![(format!("sum by (le) (increase({buckets}[$__rate_interval]))"), "{{le}}")],
+                    },
+                ],
+            },
+            Row {
+                height: 9,
+                panels: vec![
+                    lines(
+                        "Requests per second by endpoint",
+                        "reqps",
+                        vec![(
+                            per_second(requests.total(CHOSEN), &format!("{method}, {endpoint}")),
+                            "{{method}} {{endpoint}}",
+                        )],
+                    ),
+                    lines(
+                        "p95 response time by endpoint",
+                        "ms",
+                        vec![(
+                            percentile("0.95", &format!(", {method}, {endpoint}"), &rate),
+                            "{{method}} {{endpoint}}",
+                        )],
+                    ),
+                ],
+            },
+            Row {
+                height: 8,
+                panels: vec![
+                    lines(
+                        "Failures per second by endpoint and status",
+                        "reqps",
+                        vec![(
+                            per_second(failures.total(CHOSEN), &format!("{method}, {endpoint}, {status}")),
+                            "{{method}} {{endpoint}} {{status_code}}",
+                        )],
+                    ),
+                    lines(
+                        "Requests per second by status",
+                        "reqps",
+                        vec![(per_second(requests.total(CHOSEN), &status), "{{status_code}}")],
+                    ),
+                ],
+            },
+            Row {
+                height: 8,
+                panels: vec![
+                    lines(
+                        "CPU of the load generators",
+                        "percent",
+                        vec![(format!("max by ({source}) ({})", cpu.value("")), "{{source_id}}")],
+                    ),
+                    lines(
+                        "Memory of the load generators",
+                        "bytes",
+                        vec![(format!("max by ({source}) ({})", memory.value("")), "{{source_id}}")],
+                    ),
+                    lines(
+                        "Network of their hosts",
+                        "Bps",
+                        vec![(
+                            format!("max by ({source}, {direction}) (deriv({}[$__rate_interval]))", sent.value("")),
+                            "{{source_id}} {{direction}}",
+                        )],
+                    ),
+                ],
+            },
+        ],
+    }
+}
