@@ -11,8 +11,8 @@
 // Events, each with one line of JSON as its data:
 //
 //     event: runs        All runs that this ltel knows, the one that began last at the end. At once, and whenever one begins or ends.
-//                        [{"run_id": "…", "testplan": "…", "stage": "running" | "final", "complete": true, "begun": …}]
-//                        `complete` counts only in stage "final". `begun` is written as in the document.
+//                        [{"run_id": "…", "testplan": "…", "begun": "…", "final": true, "complete": true, "passed": null}]
+//                        Each as in the document of the run.
 //     event: options     {"trace_url": "https://…{trace_id}…" | null}. At once; may be left out.
 //     event: document    The document of the chosen run, whole. At once, then about once a second while it changes, and at the run's
 //                        end. Without ?run, when another run begins, its documents follow from then on.
@@ -20,3 +20,94 @@
 // The pace is the server's: only the newest document counts, so a slow browser just gets fewer, and a large document (over 1 MiB)
 // should come more rarely. A run that is not known (any more) gets `runs` and no document. A comment (": \n\n") every 15 s keeps the
 // connection alive. Before the first run, `runs` is [].
+
+const live = {
+  // The run that the reader has chosen; null to follow the one that began last.
+  chosen: null,
+  runs: [],
+  events: null,
+  // The document that is to be shown next, and when the last one was.
+  next: null,
+  shown: 0,
+  timer: null,
+};
+
+// Charts take their time: no more often than this, whatever the server sends.
+const SHOW_EVERY = 1000;
+const RETRY_AFTER = 3000;
+
+function startLive() {
+  wait("Connecting…");
+  byId("run").addEventListener("change", (event) => {
+    const last = live.runs.at(-1);
+    live.chosen = last && event.target.value === last.run_id ? null : event.target.value;
+    connect();
+  });
+  document.addEventListener("visibilitychange", showNext);
+  connect();
+}
+
+function connect() {
+  live.events?.close();
+  live.next = null;
+  const events = new EventSource(live.chosen === null ? "events" : `events?run=${encodeURIComponent(live.chosen)}`);
+  live.events = events;
+  events.addEventListener("open", () => say("connected", "Live"));
+  events.addEventListener("runs", (event) => showRuns(JSON.parse(event.data)));
+  events.addEventListener("options", (event) => Object.assign(options, JSON.parse(event.data)));
+  events.addEventListener("document", (event) => {
+    live.next = event.data;
+    showNext();
+  });
+  events.addEventListener("error", () => {
+    lost();
+    // The browser tries again by itself, except after an answer that was an error.
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => { if (live.events === events) connect(); }, RETRY_AFTER);
+  });
+}
+
+// Shows the newest document, at its pace, and only to somebody who looks.
+function showNext() {
+  if (live.next === null || live.timer !== null || document.hidden) return;
+  const due = live.shown + SHOW_EVERY - Date.now();
+  if (due > 0) {
+    live.timer = setTimeout(() => {
+      live.timer = null;
+      showNext();
+    }, due);
+    return;
+  }
+  const doc = JSON.parse(live.next);
+  live.next = null;
+  live.shown = Date.now();
+  show(doc);
+  say("connected", doc.final ? "Ended" : "Live");
+}
+
+function showRuns(runs) {
+  live.runs = runs;
+  const select = byId("run");
+  byId("runs").hidden = runs.length < 2;
+  select.replaceChildren(...[...runs].reverse().map((run) =>
+    el("option", { value: run.run_id }, `${clock(run.begun)} ${run.testplan || run.run_id}${run.final ? "" : " (running)"}`)));
+  select.value = live.chosen ?? runs.at(-1)?.run_id ?? "";
+  if (runs.length === 0) wait("Waiting for a test to start.");
+}
+
+function lost() {
+  if (page.doc?.final) say("lost", "Connection lost. These are the final figures; reconnecting…");
+  else if (page.doc) say("lost", "Connection lost: these figures are old. Reconnecting…");
+  else wait("Connection lost. Reconnecting…");
+}
+
+function wait(text) {
+  if (page.doc) return;
+  byId("waiting").hidden = false;
+  setText(byId("waiting"), text);
+}
+
+function say(state, text) {
+  const link = byId("link");
+  link.dataset.state = state;
+  setText(link, text);
+}

@@ -23,15 +23,29 @@ pub(crate) const STYLE: &str = include_str!("page.css");
 /// `page.js`: all scripts in one function, so that none of their names is global.
 pub(crate) const SCRIPT: &str = concat!(
     "(() => {\n\"use strict\";\n",
-    include_str!("page.js"),
+    include_str!("dom.js"),
+    include_str!("format.js"),
+    include_str!("head.js"),
+    include_str!("thresholds.js"),
+    include_str!("endpoints.js"),
+    include_str!("sparkline.js"),
+    include_str!("panel.js"),
+    include_str!("charts.js"),
+    include_str!("run_chart.js"),
+    include_str!("endpoint_charts.js"),
+    include_str!("errors.js"),
+    include_str!("traces.js"),
+    include_str!("generators.js"),
+    include_str!("account.js"),
     include_str!("live.js"),
+    include_str!("page.js"),
     "})();\n"
 );
 
 /// What a report must allow of itself, and no more: no request to any other place, no script but its own. `{hash}` is the SHA-256 of
 /// the text of its script element, in base64.
-pub(crate) const REPORT_POLICY: &str =
-    "default-src 'none'; script-src 'sha256-{hash}' blob:; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
+pub(crate) const REPORT_POLICY: &str = "default-src 'none'; script-src 'sha256-{hash}' blob:; style-src 'unsafe-inline'; \
+     img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /// What a server must allow of the live page.
 pub(crate) const LIVE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data: blob:; \

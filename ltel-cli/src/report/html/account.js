@@ -1,0 +1,41 @@
+// What happened to each request that Locust counted.
+
+const REASONS = {
+  buffer_full: "the plugin's buffer was full",
+  not_received: "never arrived",
+  invalid: "could not be decoded",
+  late: "arrived after the end of the run",
+  no_run: "belonged to no run",
+};
+
+const STATUSES = {
+  done: "done",
+  disagrees: "counts disagree",
+  missing: "vanished",
+  open: "still active",
+};
+
+// Requests that are not in the figures.
+function droppedOf(account) {
+  return Object.values(account.dropped).reduce((sum, n) => sum + n, 0);
+}
+
+function showAccount(doc) {
+  const { account } = doc;
+  const dropped = droppedOf(account);
+  const parts = [`${plural(account.sent, "request was", "requests were")} sent, ${count(account.recorded)} recorded, ${count(dropped)} dropped.`];
+  const [unlisted, late] = [account.unlisted_sources, account.late_events];
+  if (unlisted > 0) parts.push(`${plural(unlisted, "more process is", "more processes are")} not listed.`);
+  if (late > 0) parts.push(`${plural(late, "event that is not a request", "events that are not requests")} arrived after the end of the run.`);
+  setText(byId("account-stated"), parts.join(" "));
+  byId("account-stated").classList.toggle("bad", dropped > 0 || unlisted > 0);
+
+  const reasons = Object.keys(account.dropped);
+  const columns = [{ title: "Process" }, { title: "Sent", number: true }, { title: "Recorded", number: true },
+    ...reasons.map((reason) => ({ title: `Dropped: ${REASONS[reason] ?? reason}`, number: true })), { title: "Status" }];
+  const row = (label, part, status) =>
+    [label, count(part.sent), count(part.recorded), ...reasons.map((reason) => count(part.dropped[reason] ?? 0)), status];
+  const rows = account.sources.map((s) => row(named(s.label, { class: "name" }), s, STATUSES[s.status] ?? s.status));
+  if (rows.length !== 1) rows.push(row("All", account, ""));
+  byId("account-body").replaceChildren(table("Requests by process", columns, rows));
+}

@@ -1,0 +1,207 @@
+// What all charts share: plotly.js, colors, the time axis, the zoom. No text that a client sent goes to plotly.js unescaped: it takes
+// some HTML in texts for markup.
+
+// Starts to load plotly.js. Without it the page works, but has no charts.
+let loading = null;
+
+function loadPlotly() {
+  loading ??= (async () => {
+    const packed = byId("plotly");
+    const address = packed ? URL.createObjectURL(await unpack(packed.textContent)) : "plotly.js";
+    await new Promise((resolve, reject) => {
+      document.head.append(el("script", { src: address, onload: resolve, onerror: () => reject(new Error("it cannot be loaded")) }));
+    });
+    if (packed) {
+      URL.revokeObjectURL(address);
+      packed.remove();
+    }
+    return window.Plotly;
+  })().catch((error) => {
+    const notice = byId("no-charts");
+    notice.hidden = false;
+    setText(notice, `There are no charts: this browser cannot load plotly.js (${error.message}). All figures are in the tables.`);
+    byId("chart").hidden = true;
+    byId("log").hidden = true;
+    return null;
+  });
+  return loading;
+}
+
+async function unpack(text) {
+  const packed = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" });
+}
+
+function plain(text) {
+  const short = text.length > 40 ? `${[...text].slice(0, 39).join("")}…` : text;
+  return short.replace(/\s+/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+}
+
+// Charts that are drawn, each with how it is drawn anew.
+const drawn = new Map();
+
+// Draws a chart, or changes it. `make` gives {data, layout}.
+async function draw(element, make) {
+  drawn.set(element, make);
+  const Plotly = await loadPlotly();
+  // It may have been closed, or drawn anew, meanwhile.
+  if (!Plotly || drawn.get(element) !== make) return;
+  const { data, layout } = make();
+  await Plotly.react(element, data, layout, { displayModeBar: false, responsive: true, showTips: false, doubleClick: false });
+  if (element.dataset.listens) return;
+  element.dataset.listens = "true";
+  element.on("plotly_relayout", (change) => followZoom(element, change));
+  element.on("plotly_doubleclick", () => setZoom(null));
+}
+
+function dropChart(element) {
+  drawn.delete(element);
+  if (window.Plotly) window.Plotly.purge(element);
+}
+
+function redrawCharts() {
+  for (const [element, make] of drawn) draw(element, make);
+}
+
+// The part of the run's time that all timelines show: [from, to], or null for all of it.
+let zoom = null;
+
+function followZoom(element, change) {
+  const [from, to] = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+  if (from !== undefined && to !== undefined && element.dataset.timeline) setZoom([from, to]);
+}
+
+function setZoom(range) {
+  if (JSON.stringify(range) === JSON.stringify(zoom)) return;
+  zoom = range;
+  byId("unzoom").hidden = range === null;
+  for (const [element, make] of drawn) if (element.dataset.timeline) draw(element, make);
+}
+
+function color(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function translucent(hex, alpha) {
+  const n = parseInt(hex.slice(1), 16);
+  return `rgba(${n >> 16}, ${(n >> 8) & 255}, ${n & 255}, ${alpha})`;
+}
+
+// plotly.js shows times as if they were UTC: so they are moved by the zone's offset at the run's begin, for all of the run.
+function chartTime(doc, at) {
+  return at - new Date(Date.parse(doc.timeline.begun)).getTimezoneOffset() * 60_000;
+}
+
+// When each point of the timeline begins, and the end of the last.
+function edges(doc) {
+  const { begun, step_seconds: step, points } = doc.timeline;
+  const first = chartTime(doc, Date.parse(begun));
+  return Array.from({ length: points + 1 }, (_, i) => first + i * step * 1000);
+}
+
+function middles(doc) {
+  const half = doc.timeline.step_seconds * 500;
+  return edges(doc).slice(0, -1).map((at) => at + half);
+}
+
+// Requests in each point as a rate. The last point has not its full length; while the test runs it is left out.
+function rates(doc, counts) {
+  const { begun, step_seconds: step, points } = doc.timeline;
+  const end = (Date.parse(doc.begun) - Date.parse(begun)) / 1000 + doc.duration_seconds;
+  return Array.from({ length: points }, (_, i) => {
+    const last = i === points - 1;
+    if (last && !doc.final && points > 1) return null;
+    const length = last ? Math.min(step, Math.max(end - i * step, step / 4)) : step;
+    return (counts[i] ?? 0) / length;
+  });
+}
+
+// As many values as there are points.
+function filled(doc, values) {
+  return Array.from({ length: doc.timeline.points }, (_, i) => values[i] ?? null);
+}
+
+function baseLayout(height) {
+  const text = color("text-soft");
+  return {
+    height,
+    margin: { l: 52, r: 12, t: 8, b: 28 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 11, color: text },
+    showlegend: false,
+    hovermode: "x unified",
+    hoverlabel: { bgcolor: color("raised"), bordercolor: color("line"), font: { color: color("text"), size: 12 } },
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    transition: { duration: 0 },
+  };
+}
+
+function timeAxis(doc, more) {
+  const all = edges(doc);
+  const axis = {
+    type: "date",
+    range: zoom ?? [all[0], Math.max(all.at(-1), all[0] + 1000)],
+    showgrid: false,
+    zeroline: false,
+    linecolor: color("line"),
+    tickcolor: color("line"),
+    ticks: "outside",
+    ticklen: 4,
+    nticks: 8,
+    tickformatstops: [
+      { dtickrange: [null, 1000], value: "%H:%M:%S" },
+      { dtickrange: [1000, 60_000], value: "%H:%M:%S" },
+      { dtickrange: [60_000, 86_400_000], value: "%H:%M" },
+      { dtickrange: [86_400_000, null], value: "%m-%d" },
+    ],
+    hoverformat: "%Y-%m-%d %H:%M:%S",
+    showspikes: true,
+    spikemode: "across",
+    spikesnap: "cursor",
+    spikethickness: 1,
+    spikedash: "solid",
+    spikecolor: color("text-soft"),
+  };
+  return { ...axis, ...more };
+}
+
+function valueAxis(more) {
+  return {
+    fixedrange: true,
+    rangemode: "tozero",
+    gridcolor: color("grid"),
+    zeroline: false,
+    nticks: 4,
+    ...more,
+  };
+}
+
+// A line over time. `show` makes the text of a value.
+function timeLine(name, x, y, show, look) {
+  const alone = y.filter((v) => v !== null).length < 3;
+  return {
+    type: "scatter",
+    mode: alone ? "lines+markers" : "lines",
+    name,
+    x,
+    y,
+    customdata: y.map(show),
+    hovertemplate: "%{customdata}",
+    line: { width: 1.5, shape: "linear", ...look.line },
+    marker: { size: 5, color: look.line.color },
+    ...look.trace,
+  };
+}
+
+// The lines of response times: one color from light to dark, and dashes where it is not the color alone that tells them apart.
+function responseTimes(doc, points, x, yaxis) {
+  const line = (name, values, look) => timeLine(name, x, filled(doc, values), time, { line: look, trace: { yaxis } });
+  return [
+    line("max", points.max_ms, { color: color("max"), width: 1, dash: "dot" }),
+    line("p99", points.p99_ms, { color: color("p99"), dash: "dash" }),
+    line("p95", points.p95_ms, { color: color("p95"), width: 2 }),
+    line("median", points.p50_ms, { color: color("p50"), dash: "solid" }),
+  ];
+}

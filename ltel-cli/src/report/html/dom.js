@@ -1,0 +1,62 @@
+// Elements, made only from text: what a client sent can never become markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+const byId = (id) => document.getElementById(id);
+
+// An element with attributes and children. A child is an element or becomes text; null and undefined are left out.
+function el(tag, attributes, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) element.append(child);
+  }
+  return element;
+}
+
+// A name that a client chose. Its direction of writing ends with it.
+function named(text, attributes) {
+  return el("bdi", attributes, text);
+}
+
+// Sets a text only if it is another: what has not changed is not read aloud again, and stays selected.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// The children of an element become these, one by one: elements that stay are not touched.
+function setChildren(parent, children) {
+  let at = parent.firstChild;
+  for (const child of children) {
+    if (child === at) at = at.nextSibling;
+    else parent.insertBefore(child, at);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+// A table with a caption, of columns {title, number, wide} and rows of cells. The first cell is the row's header.
+function table(caption, columns, rows) {
+  const head = columns.map((c) => el("th", { scope: "col", class: c.number ? "number" : null }, c.title));
+  const body = rows.map((cells) =>
+    el("tr", null, cells.map((cell, i) =>
+      el(i === 0 ? "th" : "td", {
+        scope: i === 0 ? "row" : null,
+        class: [columns[i].number ? "number" : "", columns[i].wide ? "text" : ""].join(" ").trim() || null,
+      }, cell))));
+  return el("table", null, el("caption", { class: "unseen" }, caption), el("thead", null, el("tr", null, head)), el("tbody", null, body));
+}

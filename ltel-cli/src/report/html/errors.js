@@ -1,0 +1,46 @@
+// What went wrong: errors of requests, exceptions of user code.
+
+// A page with all of many thousand errors is of no use; the document has them.
+const LISTED = 500;
+
+function showErrors(doc) {
+  const errors = [...doc.errors].sort((a, b) => b.occurrences - a.occurrences);
+  if (errors.length === 0) {
+    byId("errors-body").replaceChildren(el("p", { class: "none" }, "No request has failed."));
+  } else {
+    const columns = [{ title: "Occurrences", number: true }, { title: "Endpoint", wide: true }, { title: "Error", wide: true }, { title: "First" },
+      { title: "Last" }];
+    const rows = errors.slice(0, LISTED).map((e) => [
+      count(e.occurrences), endpointName(e), named(e.error, { class: "message" }), moment(e.first, clock), moment(e.last, clock)]);
+    byId("errors-body").replaceChildren(table("Errors of requests, the most frequent first", columns, rows), ...rest(errors.length));
+  }
+
+  byId("exceptions").hidden = doc.exceptions.length === 0;
+  // Tracebacks that are open stay so.
+  if (!changed("exceptions", doc.exceptions)) return;
+  const columns = [{ title: "Occurrences", number: true }, { title: "User class" }, { title: "Exception", wide: true }, { title: "First" },
+    { title: "Last" }];
+  const rows = doc.exceptions.slice(0, LISTED).map((e) => [
+    count(e.occurrences), named(e.user), exception(e), moment(e.first, clock), moment(e.last, clock)]);
+  byId("exceptions-body").replaceChildren(table("Exceptions of user code, the most frequent first", columns, rows), ...rest(doc.exceptions.length));
+}
+
+function exception(e) {
+  const text = named(e.error, { class: "message" });
+  if (!e.traceback) return text;
+  return el("details", { "data-key": e.error }, el("summary", null, text), el("pre", { tabindex: "0" }, e.traceback));
+}
+
+function rest(length) {
+  return length > LISTED ? [el("p", { class: "hint" }, `${count(length - LISTED)} more are in the document.`)] : [];
+}
+
+// Whether a part of the document is another than when last asked.
+const seen = new Map();
+
+function changed(key, value) {
+  const text = JSON.stringify(value);
+  if (seen.get(key) === text) return false;
+  seen.set(key, text);
+  return true;
+}

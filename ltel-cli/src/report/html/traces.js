@@ -1,0 +1,42 @@
+// Requests that were traced, and where their traces can be seen.
+
+// The address of a trace, by the template of the configuration; absent if there is none, or if it is not one of the web.
+function traceUrl(traceId) {
+  const template = options.trace_url;
+  if (typeof template !== "string" || !template.includes("{trace_id}")) return null;
+  try {
+    const url = new URL(template.replaceAll("{trace_id}", encodeURIComponent(traceId)));
+    return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+function traceLink(traceId) {
+  const url = traceUrl(traceId);
+  if (url === null) return el("code", { class: "trace" }, traceId);
+  return el("a", { class: "trace", href: url, target: "_blank", rel: "noopener noreferrer" }, el("code", null, traceId));
+}
+
+function exemplarTable(caption, exemplars, withEndpoint) {
+  const columns = [{ title: "Response time, ms", number: true }, ...(withEndpoint ? [{ title: "Endpoint", wide: true }] : []),
+    { title: "Time" }, { title: "Outcome" }, { title: "Trace" }];
+  const rows = exemplars.map((x) => [
+    ms(x.response_time_ms),
+    ...(withEndpoint ? [endpointName(x.endpoint)] : []),
+    moment(x.time),
+    x.failed ? el("span", { class: "bad" }, "failed") : "succeeded",
+    traceLink(x.trace_id),
+  ]);
+  return table(caption, columns, rows);
+}
+
+// The slowest of all endpoints. Each endpoint's own stand in its panel.
+const SLOWEST = 20;
+
+function showSlow(doc) {
+  const all = doc.endpoints.flatMap((endpoint) => endpoint.exemplars.map((x) => ({ ...x, endpoint })));
+  all.sort((a, b) => b.response_time_ms - a.response_time_ms);
+  byId("slow").hidden = all.length === 0;
+  byId("slow-body").replaceChildren(exemplarTable("The slowest requests that have a trace", all.slice(0, SLOWEST), true));
+}
