@@ -12,7 +12,7 @@ use ltel_core::figures::{
 };
 use ltel_core::runs::{DropReason, RunAccount, RunInfo, SourceAccount, SourceInfo, SourceStatus};
 use ltel_core::source::{Source, SourceKind};
-use ltel_core::thresholds::Judgement;
+use ltel_core::thresholds::{Judgement, Unit};
 use ltel_core::{Now, Timestamp};
 
 /// A name as no honest test has it: markup, what ends a script, quotes, what ends a table's cell or a code span, line breaks, an
@@ -60,10 +60,31 @@ pub(crate) fn small() -> RunFigures {
     ];
     RunFigures {
         thresholds: vec![
-            judgement("all", "p95 < 500ms", Some("162 ms"), true, None),
-            judgement("all", "failure_ratio < 1%", Some("2.29 %"), false, None),
-            judgement("POST /none*", "p99 < 1s", None, false, Some("no endpoint matches")),
-            Judgement { aborted: true, ..judgement(HOSTILE, "max < 100ms", Some("180 ms"), false, None) },
+            Judgement {
+                actual_value: Some(162.0),
+                limit_value: Some(500.0),
+                unit: Unit::Milliseconds,
+                ..judgement("all", "p95", "< 500ms", Some("162 ms"), true)
+            },
+            Judgement {
+                actual_value: Some(0.0229),
+                limit_value: Some(0.01),
+                unit: Unit::Ratio,
+                ..judgement("all", "failure_ratio", "< 1%", Some("2.29 %"), false)
+            },
+            Judgement {
+                reason: Some("no endpoint matches `POST /none*`".to_owned()),
+                unit: Unit::Milliseconds,
+                ..judgement("POST /none*", "p99", "< 1s", None, false)
+            },
+            Judgement {
+                aborted: true,
+                actual_value: Some(1_800.0),
+                limit_value: Some(100.0),
+                unit: Unit::Milliseconds,
+                endpoint: Some(format!("GET {HOSTILE}")),
+                ..judgement("GET /a*", "max", "< 100ms", Some("1800 ms"), false)
+            },
         ],
         errors: vec![
             error(HOSTILE, "ConnectionRefusedError(111, 'Connection refused')", 10),
@@ -271,14 +292,15 @@ fn error(name: &str, error: &str, occurrences: u64) -> ErrorFigures {
     }
 }
 
-fn judgement(target: &str, check: &str, actual: Option<&str>, passed: bool, reason: Option<&str>) -> Judgement {
+fn judgement(target: &str, quantity: &str, than: &str, actual: Option<&str>, passed: bool) -> Judgement {
     Judgement {
         target: target.to_owned(),
-        check: check.to_owned(),
+        check: format!("{quantity} {than}"),
+        quantity: quantity.to_owned(),
+        operator: "<".to_owned(),
         actual: actual.map(ToOwned::to_owned),
         passed,
-        reason: reason.map(ToOwned::to_owned),
-        aborted: false,
+        ..Judgement::default()
     }
 }
 

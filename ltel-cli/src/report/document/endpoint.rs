@@ -137,16 +137,16 @@ impl Distribution {
 
     fn of(histogram: &Histogram) -> Self {
         let wide = |bucket: u32| Sketch::bucket_of(Histogram::bounds_us(bucket).0);
-        let [Some((first, _)), Some((last, _))] = [histogram.counts().first(), histogram.counts().last()] else {
+        let (Some((first, _)), Some((last, _))) = (histogram.counts().next(), histogram.counts().last()) else {
             return Self::default();
         };
         // How many neighbors become one.
         let mut merged = 1;
-        while wide(*last) / merged - wide(*first) / merged >= Self::MOST {
+        while wide(last) / merged - wide(first) / merged >= Self::MOST {
             merged *= 2;
         }
         let mut buckets: Vec<(u16, u64)> = Vec::new();
-        for &(bucket, count) in histogram.counts() {
+        for (bucket, count) in histogram.counts() {
             let bucket = wide(bucket) / merged;
             match buckets.last_mut().filter(|(last, _)| *last == bucket) {
                 Some((_, counted)) => *counted = counted.saturating_add(count),

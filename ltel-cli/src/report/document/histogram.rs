@@ -25,7 +25,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<H
 
 fn encode(histogram: &Histogram) -> Result<String, String> {
     let mut hdr = hdrhistogram::Histogram::<u64>::new(SIGNIFICANT_DIGITS).map_err(|error| error.to_string())?;
-    for &(bucket, count) in histogram.counts() {
+    for (bucket, count) in histogram.counts() {
         // Its buckets are the same, so each value of a bucket will do.
         hdr.record_n(Histogram::bounds_us(bucket).0, count).map_err(|error| error.to_string())?;
     }

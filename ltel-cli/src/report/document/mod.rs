@@ -110,7 +110,7 @@ pub(crate) struct Test {
 }
 
 /// The judgement on a threshold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Threshold {
     /// `all`, or a pattern of endpoints.
     pub(crate) target: String,
@@ -124,6 +124,20 @@ pub(crate) struct Threshold {
     pub(crate) reason: Option<String>,
     /// Whether it has stopped the test.
     pub(crate) aborted: bool,
+    /// All of it in a sentence, for people.
+    pub(crate) sentence: String,
+    /// What was compared, such as `p95`.
+    pub(crate) quantity: String,
+    /// The operator, such as `<`.
+    pub(crate) operator: String,
+    /// The figure as a number, in `unit`.
+    pub(crate) actual_value: Option<f64>,
+    /// What it was compared with, in `unit`.
+    pub(crate) limit_value: Option<f64>,
+    /// The unit of both numbers, in UCUM.
+    pub(crate) unit: String,
+    /// The endpoint that the figure is of: the worst one that the pattern matches; `null` for `all`.
+    pub(crate) endpoint: Option<String>,
 }
 
 /// A distinct error of an endpoint.
@@ -317,6 +331,13 @@ impl Threshold {
             passed: judgement.passed,
             reason: judgement.reason.clone(),
             aborted: judgement.aborted,
+            sentence: judgement.sentence(),
+            quantity: judgement.quantity.clone(),
+            operator: judgement.operator.clone(),
+            actual_value: judgement.actual_value,
+            limit_value: judgement.limit_value,
+            unit: judgement.unit.as_str().to_owned(),
+            endpoint: judgement.endpoint.clone(),
         }
     }
 }
