@@ -1,5 +1,6 @@
 //! From the file's text to a [`Config`], or to all of its errors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::backend::{Claims, ConfigError, Environment};
@@ -13,7 +14,7 @@ use super::error::ConfigErrors;
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
-use super::{Config, agreement, limits, listen, unsupported};
+use super::{Config, agreement, limits, listen, thresholds, unsupported};
 
 #[derive(Deserialize)]
 struct RawTop {
@@ -38,7 +39,7 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
     let (env, unsupported) = unsupported::part(env, registry);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let file = Section::new("", 0..0, table.into_inner());
-    match read(file, registry, &env, &mut errors, &mut warnings) {
+    match read(file, text, registry, &env, &mut errors, &mut warnings) {
         Some(mut config) if errors.is_empty() => {
             let concern = unsupported.into_iter().filter(|unsupported| unsupported.concerns(&config));
             config.warnings = concern.map(|unsupported| unsupported.warning).chain(warnings).collect();
@@ -50,6 +51,7 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
 
 fn read(
     mut file: Section<'_>,
+    text: &str,
     registry: &Registry,
     env: &Environment,
     errors: &mut Vec<ConfigError>,
@@ -60,6 +62,7 @@ fn read(
     let limits = file.take_section("limits", errors);
     let recorders = file.take_section("recorders", errors);
     let backends = file.take_section("backends", errors);
+    let thresholds = file.take_section("thresholds", errors);
     for (section, table) in [(&recorders, "recorders.stats"), (&backends, "backends.console")] {
         if section.is_none() {
             let what = table.split('.').next().unwrap_or_default();
@@ -69,12 +72,13 @@ fn read(
             );
         }
     }
-    let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends"], errors);
+    let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends", "thresholds"], errors);
     let listen = match listen {
         Some(section) => listen::read(section, env, errors),
         None => Some(listen::default(env)),
     };
     let limits = limits.map_or_else(|| Some(Limits::default()), |section| limits::read(section, errors));
+    let thresholds = thresholds.map(|section| thresholds::read(section, text, errors, warnings)).unwrap_or_default();
     let mut claims = Claims::default();
     if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
         claims.address(tcp, "[listen]");
@@ -96,6 +100,7 @@ fn read(
         limits: limits?,
         recorders,
         backends,
+        thresholds: Arc::new(thresholds),
         warnings: Vec::new(),
     })
 }

@@ -10,9 +10,11 @@ mod listen;
 mod recorders;
 mod backends;
 mod limits;
+mod thresholds;
 mod agreement;
 mod load;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use ltel_core::backend::Signal;
@@ -25,6 +27,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use listen::{Listen, ServerTls, UnixSocket};
 pub use load::load;
 pub use recorders::RecorderConfig;
+pub use thresholds::{Baseline, Thresholds};
 
 /// The configuration without a file.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -50,6 +53,8 @@ pub struct Config {
     pub recorders: Vec<RecorderConfig>,
     /// The backends, in the order of the file.
     pub backends: Vec<BackendConfig>,
+    /// What must hold of each run.
+    pub thresholds: Arc<Thresholds>,
     /// Warnings about the environment; each names its variable or table.
     pub warnings: Vec<String>,
 }
@@ -57,7 +62,7 @@ pub struct Config {
 impl Config {
     /// Whether someone shows or judges the figures of runs.
     pub fn wants_figures(&self) -> bool {
-        self.backends.iter().any(|backend| backend.backend.takes_figures())
+        !self.thresholds.list.is_empty() || self.backends.iter().any(|backend| backend.backend.takes_figures())
     }
 
     /// What the recorders need from Locust's side.

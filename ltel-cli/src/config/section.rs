@@ -55,6 +55,14 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// Its keys, with their places, and their values, in the order of the file.
+    pub(super) fn into_entries(self) -> Vec<(String, Range<usize>, Spanned<DeValue<'a>>)> {
+        let entries = self.table.into_iter();
+        let mut entries: Vec<_> = entries.map(|(key, value)| (key.get_ref().to_string(), key.span(), value)).collect();
+        entries.sort_by_key(|(_, key, _)| key.start);
+        entries
+    }
+
     /// Removes a key, and returns its value.
     pub(super) fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'a>>> {
         self.table.remove(key)
@@ -238,7 +246,8 @@ fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
-fn article(type_name: &str) -> String {
+/// The name of a type in a sentence.
+pub(super) fn article(type_name: &str) -> String {
     let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {type_name}")
 }

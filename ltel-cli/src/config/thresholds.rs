@@ -1,0 +1,256 @@
+//! `[thresholds]`: what must hold of a run for it to pass.
+//!
+//! Each key is `all` or a pattern of endpoints; its value is a list of checks, each a text or a table that says when it stops
+//! the test.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ltel_core::backend::ConfigError;
+use ltel_core::figures::RunFigures;
+use ltel_core::text::printable;
+use ltel_core::thresholds::{Check, CheckError, Judgement, Target, Threshold};
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::section::{Section, article};
+use super::values::Interval;
+
+/// The thresholds of a configuration.
+#[derive(Debug, Default)]
+pub struct Thresholds {
+    /// Each threshold, in the order of the file.
+    pub list: Vec<Threshold>,
+    /// The earlier run that some of them compare with.
+    pub baseline: Option<Baseline>,
+}
+
+/// An earlier run to compare with.
+#[derive(Debug)]
+pub struct Baseline {
+    /// The file that it was read from.
+    pub path: PathBuf,
+    /// Its figures.
+    pub figures: RunFigures,
+}
+
+impl Thresholds {
+    /// Judges the figures of a run by each threshold.
+    pub fn judge(&self, figures: &RunFigures) -> Vec<Judgement> {
+        let baseline = self.baseline.as_ref().map(|baseline| &baseline.figures);
+        self.list.iter().map(|threshold| threshold.judge(figures, baseline)).collect()
+    }
+
+    /// Whether one of them may stop a test.
+    pub fn may_abort(&self) -> bool {
+        self.list.iter().any(|threshold| threshold.abort_after.is_some())
+    }
+}
+
+/// A check as a table.
+#[derive(Deserialize)]
+struct RawCheck {
+    check: Spanned<String>,
+    #[serde(default)]
+    abort: bool,
+    after: Option<Spanned<Interval>>,
+}
+
+/// The key of the baseline's file. An endpoint of this name has the pattern `* baseline`.
+const BASELINE: &str = "baseline";
+
+const CHECKS: &str = "write a list of checks, such as `[\"p95 < 500ms\", \"failure_ratio < 1%\"]`";
+
+/// Reads and checks `[thresholds]`. `text` is the whole file.
+pub(super) fn read(
+    section: Section<'_>,
+    text: &str,
+    errors: &mut Vec<ConfigError>,
+    warnings: &mut Vec<String>,
+) -> Thresholds {
+    let mut thresholds = Thresholds::default();
+    let mut baseline_file = None;
+    // Where a check compares with the baseline.
+    let mut comparing = Vec::new();
+    for (key, key_span, value) in section.into_entries() {
+        if key == BASELINE {
+            baseline_file = Some((key_span, value));
+            continue;
+        }
+        if key.is_empty() {
+            let error = ConfigError::new("a pattern of endpoints is empty", key_span);
+            errors.push(error.help("write `all`, or a pattern such as `\"GET /search\"` or `\"*\"`"));
+            continue;
+        }
+        if key != Judgement::ALL && ["all", "total", "aggregated"].contains(&&*key.to_lowercase()) {
+            let shown = printable(&key);
+            warnings
+                .push(format!("[thresholds]: `{shown}` is a pattern of endpoints; the total of all of them is `all`"));
+        }
+        let target = Target::new(&key);
+        let from = thresholds.list.len();
+        for item in Items::of(&key, value, errors) {
+            let place = Place { text, span: item.check.span() };
+            let check = match Check::parse(item.check.get_ref()) {
+                Ok(check) => check,
+                Err(error) => {
+                    errors.push(place.error(error));
+                    continue;
+                }
+            };
+            if check.quantity.is_of_generators() && !target.is_all() {
+                let message = format!("`{}` is of generators, not of endpoints", check.quantity);
+                errors.push(ConfigError::new(message, place.span).help("write it under `all`"));
+                continue;
+            }
+            if let Some(before) = thresholds.list[from..].iter().find(|have| have.check.means(&check)) {
+                let message = format!("`{check}` of `{}` is there already", printable(&key));
+                let help = match before.abort_after == item.abort_after {
+                    true => "remove one of them".to_owned(),
+                    false => "remove the one without `abort`: what stops a test is judged at its end too".to_owned(),
+                };
+                errors.push(ConfigError::new(message, place.span).help(help));
+                continue;
+            }
+            // The figure is 0 when each test begins.
+            if item.abort_after.is_some_and(|after| after.is_zero())
+                && check.operator.wants_more()
+                && check.quantity.begins_at_zero()
+            {
+                let message = format!("`{check}` would stop each test at its start");
+                let help = "say from when on it is judged: `after = \"30s\"`";
+                errors.push(ConfigError::new(message, place.span).help(help));
+                continue;
+            }
+            if check.limit.needs_baseline() {
+                comparing.push(place.of_word(BASELINE));
+            }
+            thresholds.list.push(Threshold { target: target.clone(), check, abort_after: item.abort_after });
+        }
+    }
+    match (baseline_file, comparing.first()) {
+        (Some((key, _)), None) if !thresholds.list.is_empty() => {
+            let error = ConfigError::new("no threshold compares with the `baseline`", key);
+            errors.push(error.help("remove it, or write a check such as `p95 < baseline + 10%`"));
+        }
+        (Some((_, value)), _) => thresholds.baseline = baseline(&value, errors),
+        (None, Some(span)) => {
+            let error = ConfigError::new("[thresholds] has no `baseline` to compare with", span.clone());
+            errors.push(error.help("add the JSON report of an earlier run: `baseline = \"main.json\"`"));
+        }
+        (None, None) => {}
+    }
+    thresholds
+}
+
+/// Reads the earlier run.
+fn baseline(value: &Spanned<DeValue<'_>>, errors: &mut Vec<ConfigError>) -> Option<Baseline> {
+    let span = value.span();
+    let help = "write the path of the JSON report of an earlier run: `baseline = \"main.json\"`";
+    let DeValue::String(path) = value.get_ref() else {
+        let message = format!("`baseline` in [thresholds] is {}, not a path", article(value.get_ref().type_str()));
+        errors.push(ConfigError::new(message, span).help(help));
+        return None;
+    };
+    let path = Path::new(&**path);
+    match read_document(path) {
+        Ok(figures) => Some(Baseline { path: path.to_owned(), figures }),
+        Err(why) => {
+            errors.push(ConfigError::new(why, span).help(help));
+            None
+        }
+    }
+}
+
+/// One check of a target.
+struct Item {
+    check: Spanned<String>,
+    abort_after: Option<Duration>,
+}
+
+/// The checks of a target.
+struct Items<'a> {
+    key: &'a str,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Items<'_> {
+    fn of(key: &str, value: Spanned<DeValue<'_>>, errors: &mut Vec<ConfigError>) -> Vec<Item> {
+        let span = value.span();
+        let mut reader = Items { key, errors };
+        match value.into_inner() {
+            DeValue::Array(list) => {
+                if list.is_empty() {
+                    let message = format!("`{}` in [thresholds] has no check", printable(key));
+                    reader.errors.push(ConfigError::new(message, span).help(CHECKS));
+                }
+                list.into_iter().filter_map(|value| reader.item(value)).collect()
+            }
+            // One check needs no list.
+            value => reader.item(Spanned::new(span, value)).into_iter().collect(),
+        }
+    }
+
+    fn item(&mut self, value: Spanned<DeValue<'_>>) -> Option<Item> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::String(check) => Some(Item { check: Spanned::new(span, check.into_owned()), abort_after: None }),
+            DeValue::Table(table) => self.table(table, span),
+            other => {
+                let message =
+                    format!("a check of `{}` is {}, not a text", printable(self.key), article(other.type_str()));
+                self.errors.push(ConfigError::new(message, span).help(CHECKS));
+                None
+            }
+        }
+    }
+
+    fn table(&mut self, table: DeTable<'_>, span: Range<usize>) -> Option<Item> {
+        let title = format!("a check of `{}`", printable(self.key));
+        let raw = Section::new(title, span, table).read::<RawCheck>(&[], self.errors)?;
+        if let (false, Some(after)) = (raw.abort, &raw.after) {
+            let error =
+                ConfigError::new("`after` without `abort`: at the end, all of the test is judged", after.span());
+            self.errors.push(error.help("add `abort = true`, or remove `after`"));
+            return None;
+        }
+        let after = raw.after.map_or(Duration::ZERO, |after| after.into_inner().0);
+        Some(Item { check: raw.check, abort_after: raw.abort.then_some(after) })
+    }
+}
+
+/// Where a check is in the file.
+struct Place<'a> {
+    text: &'a str,
+    span: Range<usize>,
+}
+
+impl Place<'_> {
+    fn error(&self, error: CheckError) -> ConfigError {
+        ConfigError::new(error.message, self.within(error.span)).help(error.help)
+    }
+
+    /// A part of the check, if it is in the file as it is.
+    fn within(&self, part: Range<usize>) -> Range<usize> {
+        let written = self.text.get(self.span.clone()).unwrap_or_default();
+        let is_plain = !written.contains('\\') && !written.starts_with("\"\"\"") && !written.starts_with("'''");
+        // After the opening quote.
+        let from = self.span.start + 1 + part.start;
+        if is_plain && !part.is_empty() { from..from + part.len() } else { self.span.clone() }
+    }
+
+    fn of_word(&self, word: &str) -> Range<usize> {
+        let written = self.text.get(self.span.clone()).unwrap_or_default();
+        match written.find(word) {
+            Some(at) => self.span.start + at..self.span.start + at + word.len(),
+            None => self.span.clone(),
+        }
+    }
+}
+
+fn read_document(path: &Path) -> Result<RunFigures, String> {
+    let _ = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    Err(format!("`{}` is not a JSON report of ltel", path.display()))
+}
