@@ -66,7 +66,8 @@ fn what_is_known_costs_no_allocation() {
 
 /// Scenario: endpoints whose requests take what requests take, a few of them or a hundred thousand, and one whose requests take
 /// anything from a microsecond to a day.
-/// Guarantees: `stats` needs no more memory for an endpoint than what its response times differ by.
+/// Guarantees: `stats` needs no more memory for an endpoint than what its response times differ by; at most twice as much if each
+/// interval is told of each endpoint.
 #[test]
 #[allow(clippy::cast_sign_loss)]
 fn what_an_endpoint_takes() {
@@ -76,14 +77,19 @@ fn what_an_endpoint_takes() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 11) as f64 / (1_u64 << 53) as f64
     };
-    let mut taken = |requests: u32, ms: &mut dyn FnMut(f64) -> f64| {
+    let mut taken = |endpoints: stats::EndpointLines, requests: u32, ms: &mut dyn FnMut(f64) -> f64| {
         const ENDPOINTS: [&str; 10] = ["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j"];
-        let (mut recorder, _) = recorder::<Stats>(stats::Options::default());
+        let (mut recorder, _) = recorder::<Stats>(stats::Options { endpoints, ..stats::Options::default() });
         let mut out = Emitted::default();
+        let mut next_tick = 3.0;
         let all = allocation_counter::measure(|| {
             for n in 0..requests {
                 let seconds = f64::from(n) * 60.0 / f64::from(requests);
                 let now = Now::default().later(Duration::from_secs_f64(seconds));
+                if seconds >= next_tick {
+                    next_tick += 3.0;
+                    recorder.tick(Origin { source: Some(&source), now }, &mut Emitted::default());
+                }
                 // A sum of uniform numbers is about normal.
                 let normal = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
                 let ms = ms(normal);
@@ -99,11 +105,16 @@ fn what_an_endpoint_takes() {
         all.bytes_current as u64 / ENDPOINTS.len() as u64
     };
     let mut around_100_ms = |normal: f64| (normal * 0.5).exp() * 100.0;
-    for (requests, most) in [(1, 2 << 10), (100, 7 << 10), (100_000, 16 << 10)] {
-        let taken = taken(requests, &mut around_100_ms);
+    for (endpoints, requests, most) in [
+        (stats::EndpointLines::Final, 1, 2 << 10),
+        (stats::EndpointLines::Final, 100, 7 << 10),
+        (stats::EndpointLines::Final, 100_000, 16 << 10),
+        (stats::EndpointLines::Interval, 100_000, 32 << 10),
+    ] {
+        let taken = taken(endpoints, requests, &mut around_100_ms);
         assert!(taken < most, "{requests} requests: {taken} bytes per endpoint");
     }
-    let taken = taken(100_000, &mut |normal: f64| 10_f64.powf(normal * 2.0 + 2.0));
+    let taken = taken(stats::EndpointLines::Final, 100_000, &mut |normal: f64| 10_f64.powf(normal * 2.0 + 2.0));
     assert!(taken < 48 << 10, "any time: {taken} bytes per endpoint");
 }
 

@@ -12,6 +12,7 @@ mod errors;
 mod source_clock;
 mod resets;
 mod recent;
+mod interval;
 mod records;
 
 use std::collections::BTreeMap;
@@ -27,14 +28,18 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use endpoint::{EndpointName, EndpointNames};
+use interval::{Interval, IntervalFigures};
 use recent::Recent;
-use records::{describe_endpoint, describe_error};
+use records::{describe_endpoint, describe_error, describe_interval};
 use resets::{Place, Resets};
 use source_clock::SourceClocks;
 use table::Table;
 
 /// The name of all records of this recorder.
 pub const NAME: &str = "locust.tl.request.metric.stats";
+
+// Locust's name of the total.
+const TOTAL: &str = "Aggregated";
 
 // Method and name of all endpoints beyond the series limit.
 const OTHERS: [&str; 2] = ["", "other endpoints"];
@@ -48,6 +53,7 @@ pub struct Stats {
     clocks: SourceClocks,
     resets: Resets,
     recent: Recent,
+    interval: Interval,
     begun: Option<f64>,
     users: UserCount,
     test: TestInfo,
@@ -71,11 +77,29 @@ pub struct Options {
     /// The limit of distinct errors. Beyond it they are counted as one.
     #[serde(default = "default_error_limit")]
     pub error_limit: usize,
+    /// When each endpoint has a line of its own.
+    #[serde(default)]
+    pub endpoints: EndpointLines,
+}
+
+/// When `stats` has a line for each endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointLines {
+    /// At the end.
+    #[default]
+    Final,
+    /// At the end, and after each interval in which it had a request.
+    Interval,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { percentiles: default_percentiles(), error_limit: default_error_limit() }
+        Self {
+            percentiles: default_percentiles(),
+            error_limit: default_error_limit(),
+            endpoints: EndpointLines::default(),
+        }
     }
 }
 
@@ -109,7 +133,7 @@ impl Recorder for Stats {
         instruments: &[],
         records: &[RecordSpec {
             name: NAME,
-            description: "Locust's statistics; `stats_type` is current, final or endpoint.",
+            description: "Locust's statistics; `stats_type` is current, interval, final or endpoint.",
             fields: &[
                 "stats_type",
                 "status",
@@ -128,6 +152,14 @@ impl Recorder for Stats {
                 "total_fail_per_sec",
                 "avg_content_length",
                 "percentile_{p}",
+                "interval",
+                "interval_requests",
+                "interval_failures",
+                "interval_rps",
+                "interval_fail_per_sec",
+                "interval_avg_response_time",
+                "interval_max_response_time",
+                "interval_percentile_{p}",
                 "error",
                 "occurrences",
                 "first_seen",
@@ -138,7 +170,7 @@ impl Recorder for Stats {
         needs: Needs::NONE,
     };
 
-    const SERIES_BYTES: usize = endpoint::BYTES;
+    const SERIES_BYTES: usize = endpoint::BYTES + interval::BYTES;
 
     const HAS_FIGURES: bool = true;
 
@@ -151,6 +183,7 @@ impl Recorder for Stats {
             clocks: SourceClocks::default(),
             resets: Resets::default(),
             recent: Recent::new(Arc::clone(memory)),
+            interval: Interval::new(options.endpoints == EndpointLines::Interval, Arc::clone(memory)),
             begun: None,
             users: UserCount::default(),
             test: TestInfo::default(),
@@ -182,13 +215,18 @@ impl Recorder for Stats {
     }
 
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        let (_, total) = self.total(cx);
-        cx.emit(total_record("current", sum(&self.users.now), &total, cx));
+        let interval = self.interval.end(cx.elapsed(), &self.names);
+        self.tell_interval(&interval, cx);
     }
 
     fn finish(&mut self, cx: &mut Context<'_, Options>) {
         for table in self.resets.settle() {
             self.table.add(table);
+        }
+        // The sum of all intervals is the whole test.
+        let rest = self.interval.end(cx.elapsed(), &self.names);
+        if rest.total.requests > 0 {
+            self.tell_interval(&rest, cx);
         }
         let (window, total) = self.total(cx);
         cx.emit(total_record("final", sum(&self.users.before_stop), &total, cx));
@@ -280,6 +318,7 @@ impl Stats {
         });
         let at = self.clocks.corrected(request.reported_at, cx);
         let worker = cx.source().filter(|source| !source.source.coordinates());
+        self.interval.record(number, request);
         if worker.is_some_and(|worker| !self.recent.keep(worker, number, request, at)) {
             return;
         }
@@ -293,6 +332,23 @@ impl Stats {
             _ => &mut self.table,
         };
         table.record(number, name, request, at);
+    }
+
+    /// Emits the total as it stands, with the figures of an interval, and the endpoints that had requests in it if they are wished.
+    fn tell_interval(&self, interval: &IntervalFigures, cx: &mut Context<'_, Options>) {
+        let (_, total) = self.total(cx);
+        let percentiles = &cx.options().percentiles;
+        let record = total_record("current", sum(&self.users.now), &total, cx);
+        cx.emit(describe_interval(record, &interval.total, interval.duration, percentiles));
+        if cx.options().endpoints == EndpointLines::Interval {
+            for endpoint in interval.endpoints_by_name() {
+                // A type of its own: dashboards add up or pick from the lines of the types that they know.
+                let record = stats_record("interval", cx.now())
+                    .field("method", &*endpoint.method)
+                    .field("name", &*endpoint.name);
+                cx.emit(describe_interval(record, endpoint, interval.duration, percentiles));
+            }
+        }
     }
 
     fn reset(&mut self, reset: &event::ResetStats, cx: &Context<'_, Options>) {

@@ -83,8 +83,7 @@ impl Table {
 
     /// The total of all endpoints.
     pub(super) fn total(&self) -> Endpoint {
-        // Locust's name for it.
-        let mut total = Endpoint::new(EndpointName::new("", "Aggregated"));
+        let mut total = Endpoint::new(EndpointName::new("", super::TOTAL));
         for endpoint in self.endpoints.iter().flatten() {
             total.add(endpoint);
         }
