@@ -48,6 +48,8 @@ async function draw(element, make) {
   // It may have been closed, or drawn anew, meanwhile.
   if (!Plotly || drawn.get(element) !== make) return;
   const { data, layout } = make();
+  // Its parts do not make it high.
+  element.style.height = `${layout.height + 8}px`;
   await Plotly.react(element, data, layout, { displayModeBar: false, responsive: true, showTips: false, doubleClick: false });
   if (element.dataset.listens) return;
   element.dataset.listens = "true";
@@ -77,6 +79,10 @@ function setZoom(range) {
   zoom = range;
   byId("unzoom").hidden = range === null;
   for (const [element, make] of drawn) if (element.dataset.timeline) draw(element, make);
+}
+
+function isNarrow() {
+  return matchMedia("(max-width: 640px)").matches;
 }
 
 function color(name) {
@@ -149,7 +155,8 @@ function timeAxis(doc, more) {
     tickcolor: color("line"),
     ticks: "outside",
     ticklen: 4,
-    nticks: 8,
+    nticks: isNarrow() ? 4 : 8,
+    tickangle: 0,
     tickformatstops: [
       { dtickrange: [null, 1000], value: "%H:%M:%S" },
       { dtickrange: [1000, 60_000], value: "%H:%M:%S" },
@@ -174,6 +181,9 @@ function valueAxis(more) {
     gridcolor: color("grid"),
     zeroline: false,
     nticks: 4,
+    ticks: "",
+    separatethousands: true,
+    exponentformat: "none",
     ...more,
   };
 }
@@ -195,12 +205,39 @@ function timeLine(name, x, y, show, look) {
   };
 }
 
+// Failures as bars: where there are none, nothing is drawn.
+function failureBars(doc, x, points, yaxis) {
+  const y = rates(doc, points.failures);
+  return {
+    type: "bar",
+    name: "Failures/s",
+    x,
+    y,
+    yaxis,
+    width: doc.timeline.step_seconds * 1000,
+    customdata: y.map(rate),
+    hovertemplate: "%{customdata}",
+    marker: { color: color("bad"), line: { width: 0 } },
+  };
+}
+
+// Ticks of a logarithmic axis at 1, 2 and 5, or only at 1 where the axis is long.
+function logTicks(from, to) {
+  if (!(from > 0 && to >= from && Number.isFinite(from))) return {};
+  const steps = Math.log10(to / from) > 2.5 ? [1] : [1, 2, 5];
+  const values = [];
+  for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); power += 1) {
+    values.push(...steps.map((step) => step * 10 ** power));
+  }
+  return { tickvals: values, ticktext: values.map((v) => (v < 1 ? String(Number(v.toPrecision(1))) : count(v))) };
+}
+
 // The lines of response times: one color from light to dark, and dashes where it is not the color alone that tells them apart.
 function responseTimes(doc, points, x, yaxis) {
   const line = (name, values, look) => timeLine(name, x, filled(doc, values), time, { line: look, trace: { yaxis } });
   return [
-    line("max", points.max_ms, { color: color("max"), width: 1, dash: "dot" }),
-    line("p99", points.p99_ms, { color: color("p99"), dash: "dash" }),
+    line("max", points.max_ms, { color: color("max"), width: 1, dash: "1px,2px" }),
+    line("p99", points.p99_ms, { color: color("p99"), width: 1, dash: "5px,2px" }),
     line("p95", points.p95_ms, { color: color("p95"), width: 2 }),
     line("median", points.p50_ms, { color: color("p50"), dash: "solid" }),
   ];

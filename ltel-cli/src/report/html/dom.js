@@ -49,14 +49,13 @@ function setChildren(parent, children) {
   }
 }
 
-// A table with a caption, of columns {title, number, wide} and rows of cells. The first cell is the row's header.
+// A table with a caption, of columns {title, number, wide, minor} and rows of cells. The first cell is the row's header. Minor
+// columns are left out where there is no room.
 function table(caption, columns, rows) {
-  const head = columns.map((c) => el("th", { scope: "col", class: c.number ? "number" : null }, c.title));
+  const look = (c) => ["number", "wide", "minor"].filter((name) => c[name]).join(" ") || null;
+  const head = columns.map((c) => el("th", { scope: "col", class: look(c) }, c.title));
   const body = rows.map((cells) =>
     el("tr", null, cells.map((cell, i) =>
-      el(i === 0 ? "th" : "td", {
-        scope: i === 0 ? "row" : null,
-        class: [columns[i].number ? "number" : "", columns[i].wide ? "text" : ""].join(" ").trim() || null,
-      }, cell))));
+      el(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, class: look(columns[i]) }, cell))));
   return el("table", null, el("caption", { class: "unseen" }, caption), el("thead", null, el("tr", null, head)), el("tbody", null, body));
 }

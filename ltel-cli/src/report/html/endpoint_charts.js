@@ -12,10 +12,10 @@ function drawDistribution(element, endpoint) {
     const from = lower.map((v) => Math.max(v, least));
     layout.hovermode = "closest";
     layout.bargap = 0;
-    layout.margin = { l: 52, r: 12, t: 26, b: 34 };
+    layout.margin = { l: 52, r: 12, t: 26, b: 42 };
     layout.dragmode = false;
     layout.xaxis = { type: "log", fixedrange: true, showgrid: false, zeroline: false, linecolor: color("line"), ticks: "outside", tickcolor: color("line"), ticklen: 4,
-      dtick: Math.max(...upper) / Math.min(...from) > 30 ? 1 : "D2", title: { text: "Response time, ms", standoff: 4, font: { size: 11 } } };
+      ...logTicks(Math.min(...from), Math.max(...upper)), title: { text: "Response time, ms", standoff: 4, font: { size: 11 } } };
     layout.yaxis = valueAxis({});
     layout.shapes = [];
     layout.annotations = [];
@@ -28,7 +28,7 @@ function drawDistribution(element, endpoint) {
       const at = Math.log10(value);
       if (at - free < span10 * 0.1) continue;
       free = at;
-      layout.annotations.push({ text: name, xref: "x", x: at, yref: "paper", y: 1, yanchor: "bottom", xanchor: "center", showarrow: false, font: { size: 11, color: ink } });
+      layout.annotations.push({ text: name, xref: "x", x: at, yref: "paper", y: 1, yanchor: "bottom", xanchor: "center", showarrow: false, font: { size: 11, color: color("text-soft") } });
     }
     const data = [{
       type: "bar",
@@ -58,15 +58,14 @@ function drawEndpoint(element, endpoint) {
     layout.yaxis2 = valueAxis({ domain: [0, 0.32], nticks: 3 });
     const title = (text, y) => ({ text, xref: "paper", yref: "paper", x: 0, y, xanchor: "left", yanchor: "bottom", yshift: 2, showarrow: false, font: { size: 11, color: color("text") } });
     layout.annotations = [
-      title(keyText("Response time, ms", ["median", color("p50"), "━"], ["p95", color("p95"), "━"], ["p99", color("p99"), "╍"], ["max", color("max"), "┈"]), 1),
-      title(keyText("Requests/s", ["all", color("accent"), "━"], ["failed", color("bad"), "┅"]), 0.32),
+      title(keyText("Response time, ms", ["median", color("p50"), "━"], ["p95", color("p95"), "━"], ["p99", color("p99"), "╌"], ["max", color("max"), "┈"]), 1),
+      title(keyText("Requests/s", ["all", color("accent"), "━"], ["failed", color("bad"), "▮"]), 0.32),
     ];
     const { points } = endpoint;
     const data = [
       ...responseTimes(doc, points, x, "y"),
       timeLine("Requests/s", x, rates(doc, points.requests), rate, { line: { color: color("accent") }, trace: { yaxis: "y2" } }),
-      timeLine("Failures/s", x, rates(doc, points.failures), rate, {
-        line: { color: color("bad"), dash: "dash" }, trace: { yaxis: "y2", fill: "tozeroy", fillcolor: translucent(color("bad"), 0.2) } }),
+      failureBars(doc, x, points, "y2"),
     ];
     return { data, layout };
   });

@@ -15,6 +15,7 @@ function plural(n, one, many) {
 // With three digits that count, or more before the point.
 function digits(value) {
   if (typeof value !== "number" || !Number.isFinite(value)) return NONE;
+  if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 99.95) return grouped.format(value);
   if (size >= 9.995) return value.toFixed(1);

@@ -56,7 +56,7 @@ function showFigures(doc) {
   const figures = [
     ["requests", "Requests", total.requests, count(total.requests)],
     ["failure_ratio", "Failed", total.failure_ratio, percent(total.failure_ratio), failed ? count(total.failures) : "none", failed],
-    ["rps", "Requests/s", total.rps, rate(total.rps)],
+    ["rps", "Requests/s", total.rps, total.requests > 0 ? rate(total.rps) : NONE],
     ["p95", "p95", total.p95_ms, time(total.p95_ms), `median ${time(total.p50_ms)}`],
     ["duration", "Duration", doc.duration_seconds, span(doc.duration_seconds)],
     ["users", "Users", doc.users, count(doc.users)],

@@ -7,6 +7,7 @@
 //     GET page.css, page.js, plotly.js
 //     GET events         server-sent events about the run that began last
 //     GET events?run=ID  the same about the run with this run_id (encoded as a component of a URL)
+//     GET document.json?run=ID  the whole document of a run, with its histograms, to be kept
 //
 // Events, each with one line of JSON as its data:
 //
@@ -16,6 +17,7 @@
 //     event: options     {"trace_url": "https://…{trace_id}…" | null}. At once; may be left out.
 //     event: document    The document of the chosen run, whole. At once, then about once a second while it changes, and at the run's
 //                        end. Without ?run, when another run begins, its documents follow from then on.
+//     event: end         {}. ltel ends: no more events come.
 //
 // The pace is the server's: only the newest document counts, so a slow browser just gets fewer, and a large document (over 1 MiB)
 // should come more rarely. A run that is not known (any more) gets `runs` and no document. A comment (": \n\n") every 15 s keeps the
@@ -30,11 +32,14 @@ const live = {
   next: null,
   shown: 0,
   timer: null,
+  // Whether the server has said that it ends.
+  ended: false,
 };
 
 // Charts take their time: no more often than this, whatever the server sends.
 const SHOW_EVERY = 1000;
 const RETRY_AFTER = 3000;
+const RETRY_ENDED = 10_000;
 
 function startLive() {
   wait("Connecting…");
@@ -52,25 +57,45 @@ function connect() {
   live.next = null;
   const events = new EventSource(live.chosen === null ? "events" : `events?run=${encodeURIComponent(live.chosen)}`);
   live.events = events;
-  events.addEventListener("open", () => say("connected", "Live"));
+  events.addEventListener("open", () => {
+    live.ended = false;
+    say("connected", "Live");
+  });
   events.addEventListener("runs", (event) => showRuns(JSON.parse(event.data)));
   events.addEventListener("options", (event) => Object.assign(options, JSON.parse(event.data)));
   events.addEventListener("document", (event) => {
     live.next = event.data;
     showNext();
   });
+  // Another ltel may serve here later: so it is asked for, but no longer every second.
+  events.addEventListener("end", () => {
+    live.ended = true;
+    showNext();
+    events.close();
+    lost();
+    again(events, RETRY_ENDED);
+  });
   events.addEventListener("error", () => {
     lost();
     // The browser tries again by itself, except after an answer that was an error.
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => { if (live.events === events) connect(); }, RETRY_AFTER);
+    if (live.ended || events.readyState === EventSource.CLOSED) {
+      events.close();
+      again(events, live.ended ? RETRY_ENDED : RETRY_AFTER);
+    }
   });
+}
+
+function again(events, after) {
+  setTimeout(() => {
+    if (live.events === events) connect();
+  }, after);
 }
 
 // Shows the newest document, at its pace, and only to somebody who looks.
 function showNext() {
-  if (live.next === null || live.timer !== null || document.hidden) return;
+  if (live.next === null || (live.timer !== null && !live.ended) || document.hidden) return;
   const due = live.shown + SHOW_EVERY - Date.now();
-  if (due > 0) {
+  if (due > 0 && !live.ended) {
     live.timer = setTimeout(() => {
       live.timer = null;
       showNext();
@@ -81,7 +106,10 @@ function showNext() {
   live.next = null;
   live.shown = Date.now();
   show(doc);
-  say("connected", doc.final ? "Ended" : "Live");
+  if (!live.ended) say("connected", doc.final ? "Ended" : "Live");
+  const save = byId("save");
+  save.hidden = false;
+  save.setAttribute("href", `document.json?run=${encodeURIComponent(doc.run.run_id)}`);
 }
 
 function showRuns(runs) {
@@ -95,7 +123,9 @@ function showRuns(runs) {
 }
 
 function lost() {
-  if (page.doc?.final) say("lost", "Connection lost. These are the final figures; reconnecting…");
+  if (live.ended && page.doc) say("ended", page.doc.final ? "ltel has ended: these are the final figures." : "ltel has ended: these figures are its last.");
+  else if (live.ended) wait("ltel has ended. Waiting for another one to start here.");
+  else if (page.doc?.final) say("lost", "Connection lost. These are the final figures; reconnecting…");
   else if (page.doc) say("lost", "Connection lost: these figures are old. Reconnecting…");
   else wait("Connection lost. Reconnecting…");
 }

@@ -1,8 +1,11 @@
 // The run over time: rows that lie on one time axis, so that they share a cursor and a zoom.
 
+// Room for the title above a row.
+const FIRST_GAP = 20;
 const ROW_GAP = 34;
 // More lines than this cannot be told apart.
-const MOST_GENERATORS = 5;
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+const MOST_GENERATORS = DASHES.length;
 
 const EVENTS = {
   start: ["start", "triangle-right", "The test started"],
@@ -26,7 +29,7 @@ function drawRun(doc) {
   const empty = doc.timeline.points === 0;
   element.hidden = empty;
   byId("log").hidden = empty;
-  setText(byId("time-hint"), empty ? "There are no points yet." : `One point is ${span(doc.timeline.step_seconds)}. Times are those of ${timeZone()}.`);
+  setText(byId("time-hint"), empty ? (doc.final ? "Nothing happened." : "Nothing has happened yet.") : `One point is ${span(doc.timeline.step_seconds)}. Times are those of ${timeZone()}.`);
   if (empty) return;
   element.dataset.timeline = "true";
   element.setAttribute("role", "img");
@@ -42,32 +45,31 @@ function rowsOfRun(doc, x) {
   rows.push({
     title: keyText("Users"),
     height: 70,
-    axis: valueAxis({ nticks: 3 }),
+    axis: valueAxis({ nticks: 3, ...(Math.max(...doc.timeline.users) < 4 ? { dtick: 1 } : {}) }),
     data: (yaxis) => [timeLine("Users", x, filled(doc, doc.timeline.users), count, {
       line: { color: color("users"), shape: "hv" }, trace: { yaxis, fill: "tozeroy", fillcolor: translucent(color("users"), 0.15) } })],
   });
   rows.push({
-    title: keyText("Requests/s", ["all", accent, "━"], ["failed", color("bad"), "┅"]),
+    title: keyText("Requests/s", ["all", accent, "━"], ["failed", color("bad"), "▮"]),
     height: 130,
     axis: valueAxis({}),
     data: (yaxis) => [
       timeLine("Requests/s", x, rates(doc, points.requests), rate, { line: { color: accent }, trace: { yaxis } }),
-      timeLine("Failures/s", x, rates(doc, points.failures), rate, {
-        line: { color: color("bad"), dash: "dash" }, trace: { yaxis, fill: "tozeroy", fillcolor: translucent(color("bad"), 0.2) } }),
+      failureBars(doc, x, points, yaxis),
     ],
   });
   rows.push({
-    title: keyText("Response time, ms", ["median", color("p50"), "━"], ["p95", color("p95"), "━"], ["p99", color("p99"), "╍"], ["max", color("max"), "┈"]),
+    title: keyText("Response time, ms", ["median", color("p50"), "━"], ["p95", color("p95"), "━"], ["p99", color("p99"), "╌"], ["max", color("max"), "┈"]),
     height: 190,
-    axis: valueAxis(runChart.log ? { type: "log", dtick: "D2", rangemode: "normal" } : {}),
+    axis: valueAxis(runChart.log ? { type: "log", rangemode: "normal", ...logTicks(...extent(points)) } : {}),
     data: (yaxis) => responseTimes(doc, points, x, yaxis),
   });
   const heat = heatMap(doc);
   if (heat) {
     rows.push({
-      title: keyText("Response times of all requests, ms: the darker, the more"),
+      title: keyText("All response times, ms", ["stronger: more requests", color("p50"), "▦"]),
       height: 190,
-      axis: valueAxis({ type: "log", rangemode: "normal", dtick: 1, showgrid: false, autorange: true }),
+      axis: valueAxis({ type: "log", rangemode: "normal", ...logTicks(heat.y[0], heat.y.at(-1)), showgrid: false }),
       data: (yaxis) => [{ ...heat, yaxis }],
     });
   }
@@ -75,31 +77,39 @@ function rowsOfRun(doc, x) {
   return rows;
 }
 
+// The least and the greatest response time that is drawn.
+function extent(points) {
+  const known = (values) => values.filter((v) => v !== null && v > 0);
+  return [known(points.p50_ms).reduce((a, b) => Math.min(a, b), Infinity), known(points.max_ms).reduce((a, b) => Math.max(a, b), 0)];
+}
+
 function generatorRows(doc, x) {
   const known = doc.generators.filter((g) => g.cpu_percent.some((v) => v !== null));
   const byCpu = [...known].sort((a, b) => (b.max_cpu_percent ?? 0) - (a.max_cpu_percent ?? 0));
   const shown = byCpu.slice(0, MOST_GENERATORS);
   const others = byCpu.slice(MOST_GENERATORS);
-  const lines = (yaxis, of, show) => {
-    const each = shown.map((g, i) => timeLine(plain(g.label), x, filled(doc, g[of]), show, { line: { color: color(`line-${i + 1}`), dash: ["solid", "dash", "dot", "dashdot", "longdash"][i] }, trace: { yaxis } }));
+  const lines = (yaxis, what, of, show) => {
+    const each = shown.map((g, i) => timeLine(`${what} ${plain(g.label)}`, x, filled(doc, g[of]), show, {
+      line: { color: color(`line-${i + 1}`), dash: DASHES[i] }, trace: { yaxis } }));
     if (others.length === 0) return each;
     const greatest = filled(doc, []).map((_, i) => others.reduce((a, g) => (g[of][i] ?? null) === null ? a : Math.max(a ?? 0, g[of][i]), null));
-    return [...each, timeLine(`the greatest of ${count(others.length)} others`, x, greatest, show, { line: { color: color("text-soft"), width: 1 }, trace: { yaxis } })];
+    return [...each, timeLine(`${what}, the greatest of ${count(others.length)} others`, x, greatest, show, {
+      line: { color: color("text-soft"), width: 1 }, trace: { yaxis } })];
   };
   if (known.length === 0) return [];
   return [
     {
-      title: keyText("CPU of generators, % of a core", ["90 %: Locust is slow itself", color("bad"), "┈"]),
+      title: keyText("Generators' CPU, % of a core", ["90 %", color("bad"), "┈"]),
       height: 100,
       axis: valueAxis({ nticks: 3 }),
       limit: 90,
-      data: (yaxis) => lines(yaxis, "cpu_percent", share),
+      data: (yaxis) => lines(yaxis, "CPU", "cpu_percent", share),
     },
     {
-      title: keyText("Memory of generators, MiB"),
+      title: keyText("Generators' memory, MiB"),
       height: 80,
       axis: valueAxis({ nticks: 3 }),
-      data: (yaxis) => lines(yaxis, "memory_bytes", bytes).map((line) => ({ ...line, y: line.y.map((v) => (v === null ? null : v / 1_048_576)) })),
+      data: (yaxis) => lines(yaxis, "Memory", "memory_bytes", bytes).map((line) => ({ ...line, y: line.y.map((v) => (v === null ? null : v / 1_048_576)) })),
     },
   ];
 }
@@ -139,14 +149,14 @@ function heatMap(doc) {
 
 // The title of a row, with its lines: ours, so it may have markup.
 function keyText(title, ...lines) {
-  return `<b>${title}</b>${lines.map(([name, ink, sign]) => `   <span style="color:${ink}">${sign}</span> ${name}`).join("")}`;
+  return `<b>${title}</b>${lines.map(([name, ink, sign]) => `${isNarrow() ? "  " : "   "}<span style="color:${ink}">${sign}</span> ${name}`).join("")}`;
 }
 
 function runLayout(doc) {
   const x = middles(doc);
   const rows = rowsOfRun(doc, x);
-  const [top, bottom] = [34, 28];
-  const inner = rows.reduce((sum, row) => sum + row.height + ROW_GAP, 0);
+  const [top, bottom] = [24, 28];
+  const inner = rows.reduce((sum, row) => sum + row.height + ROW_GAP, FIRST_GAP - ROW_GAP);
   const layout = baseLayout(inner + top + bottom);
   layout.margin = { l: 52, r: 12, t: top, b: bottom };
   layout.hoversubplots = "axis";
@@ -158,11 +168,11 @@ function runLayout(doc) {
   let above = 0;
   rows.forEach((row, i) => {
     const name = i === 0 ? "y" : `y${i + 1}`;
-    above += ROW_GAP;
+    above += i === 0 ? FIRST_GAP : ROW_GAP;
     const domain = [1 - (above + row.height) / inner, 1 - above / inner];
     layout[i === 0 ? "yaxis" : `yaxis${i + 1}`] = { ...row.axis, domain: [Math.max(0, domain[0]), domain[1]], anchor: "x" };
     layout.annotations.push({ text: row.title, xref: "paper", yref: "paper", x: 0, y: domain[1], xanchor: "left", yanchor: "bottom", yshift: 4,
-      showarrow: false, align: "left", font: { size: 12, color: color("text") } });
+      showarrow: false, align: "left", font: { size: isNarrow() ? 11 : 12, color: color("text") } });
     if (row.limit) {
       layout.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: name, y0: row.limit, y1: row.limit,
         line: { color: color("bad"), width: 1, dash: "dot" } });
@@ -190,7 +200,7 @@ function markEvents(doc, layout) {
     const place = (at - from) / (to - from);
     if (place < free || place < 0 || place > 1) continue;
     free = place + room;
-    layout.annotations.push({ text: plain(word), xref: "x", x: at, yref: "paper", y: 1, yanchor: "bottom", xanchor: place > 0.9 ? "right" : "left", yshift: 12,
+    layout.annotations.push({ text: plain(word), xref: "x", x: at, yref: "paper", y: 1, yanchor: "bottom", xanchor: place > 0.9 ? "right" : "left", yshift: 4,
       showarrow: false, font: { size: 11, color: ink } });
   }
 }

@@ -1,6 +1,6 @@
 // Small lines in the table. They have no scale: they show where something changed.
 
-const SPARK_WIDTH = 96;
+const SPARK_WIDTH = 88;
 const SPARK_HEIGHT = 22;
 const SPARK_POINTS = 64;
 
@@ -36,7 +36,7 @@ function sparkline(values, marks = []) {
   line.append(svg("path", { d: path.replace(/M([^ML]+)(?=M|$)/g, "M$1L$1") }));
   for (let i = 0; i < points; i += 1) {
     if (marks.slice(i * merged, (i + 1) * merged).some((n) => n > 0)) {
-      line.append(svg("circle", { cx: x(i).toFixed(1), cy: SPARK_HEIGHT - 2, r: 1.5 }));
+      line.append(svg("path", { class: "bad", d: `M${x(i).toFixed(1)} ${SPARK_HEIGHT}v-3` }));
     }
   }
   return line;

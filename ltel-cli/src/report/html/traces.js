@@ -20,7 +20,7 @@ function traceLink(traceId) {
 
 function exemplarTable(caption, exemplars, withEndpoint) {
   const columns = [{ title: "Response time, ms", number: true }, ...(withEndpoint ? [{ title: "Endpoint", wide: true }] : []),
-    { title: "Time" }, { title: "Outcome" }, { title: "Trace" }];
+    { title: "Time", minor: true }, { title: "Outcome" }, { title: "Trace" }];
   const rows = exemplars.map((x) => [
     ms(x.response_time_ms),
     ...(withEndpoint ? [endpointName(x.endpoint)] : []),
