@@ -30,6 +30,7 @@ function showAccount(doc) {
   setText(byId("account-stated"), parts.join(" "));
   byId("account-stated").classList.toggle("bad", dropped > 0 || unlisted > 0);
 
+  if (!changed("account", account)) return;
   const reasons = Object.keys(account.dropped);
   const columns = [{ title: "Process" }, { title: "Sent", number: true }, { title: "Recorded", number: true },
     ...reasons.map((reason) => ({ title: `Dropped: ${REASONS[reason] ?? reason}`, number: true })), { title: "Status" }];

@@ -38,6 +38,10 @@ function plain(text) {
   return short.replace(/\s+/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
+// The width of a chart on paper, in pixels, and that of one of two beside each other.
+const PAPER = 700;
+const PAPER_HALF = 640;
+
 // Charts that are drawn, each with how it is drawn anew.
 const drawn = new Map();
 
@@ -50,6 +54,9 @@ async function draw(element, make) {
   const { data, layout } = make();
   // Its parts do not make it high.
   element.style.height = `${layout.height + 8}px`;
+  // On paper it is as wide as the paper, which no script hears of in time.
+  element.style.setProperty("--height", `${layout.height + 8}px`);
+  element.style.setProperty("--shrink", Math.min(1, (element.closest(".charts") ? PAPER_HALF : PAPER) / element.clientWidth).toFixed(3));
   await Plotly.react(element, data, layout, { displayModeBar: false, responsive: true, showTips: false, doubleClick: false });
   if (element.dataset.listens) return;
   element.dataset.listens = "true";

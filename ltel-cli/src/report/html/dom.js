@@ -35,6 +35,16 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// Whether what a part of the page shows is another than when last asked.
+const seen = new Map();
+
+function changed(key, value) {
+  const text = JSON.stringify(value);
+  if (seen.get(key) === text) return false;
+  seen.set(key, text);
+  return true;
+}
+
 // The children of an element become these, one by one: elements that stay are not touched.
 function setChildren(parent, children) {
   let at = parent.firstChild;

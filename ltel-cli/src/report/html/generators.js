@@ -2,6 +2,7 @@
 
 function showGenerators(doc) {
   byId("generators").hidden = doc.generators.length === 0;
+  if (!changed("generators", doc.generators.map((g) => [g.label, g.max_cpu_percent, g.mean_cpu_percent, g.max_memory_bytes, g.cpu_warnings, g.busy]))) return;
   const columns = [{ title: "Process" }, { title: "CPU, greatest", number: true }, { title: "CPU, mean", number: true },
     { title: "Memory, greatest", number: true }, { title: "CPU warnings", number: true }, { title: "Judgement", wide: true }];
   const rows = doc.generators.map((g) => [

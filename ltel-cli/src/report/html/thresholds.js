@@ -2,6 +2,7 @@
 
 function showThresholds(doc) {
   byId("thresholds").hidden = doc.thresholds.length === 0;
+  if (!changed("thresholds", [doc.final, doc.thresholds])) return;
   const rows = doc.thresholds.map((t) => [
     named(t.target, { class: "name" }),
     el("code", null, t.check),

@@ -38,5 +38,7 @@ function showSlow(doc) {
   const all = doc.endpoints.flatMap((endpoint) => endpoint.exemplars.map((x) => ({ ...x, endpoint })));
   all.sort((a, b) => b.response_time_ms - a.response_time_ms);
   byId("slow").hidden = all.length === 0;
-  byId("slow-body").replaceChildren(exemplarTable("The slowest requests that have a trace", all.slice(0, SLOWEST), true));
+  const slowest = all.slice(0, SLOWEST);
+  if (!changed("slow", [options, slowest.map((x) => [x.trace_id, x.response_time_ms])])) return;
+  byId("slow-body").replaceChildren(exemplarTable("The slowest requests that have a trace", slowest, true));
 }
