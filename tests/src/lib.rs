@@ -19,6 +19,7 @@ mod figures;
 mod lines;
 mod agent;
 mod prometheus;
+mod browser;
 mod points;
 mod spans;
 mod log_records;
@@ -32,6 +33,7 @@ mod attack;
 
 pub use agent::{TestAgent, otlp_backend};
 pub use attack::{Attack, MOST_MEMORY, Outcome};
+pub use browser::{Browser, Look};
 pub use certificates::{Authority, Certificate, CertificateFiles};
 pub use client::{Client, hello, hello_of, row, traced};
 pub use fault_receiver::{Fault, FaultReceiver, Taken};

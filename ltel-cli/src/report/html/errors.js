@@ -32,7 +32,7 @@ function showRequestErrors(doc) {
 function exception(e) {
   const text = named(e.error, { class: "message" });
   if (!e.traceback) return text;
-  return el("details", { "data-key": e.error }, el("summary", null, text), el("pre", { tabindex: "0" }, e.traceback));
+  return el("details", null, el("summary", null, text), el("pre", { tabindex: "0" }, e.traceback));
 }
 
 function rest(length) {

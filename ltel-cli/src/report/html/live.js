@@ -14,7 +14,7 @@
 //     event: runs        All runs that this ltel knows, the one that began last at the end. At once, and whenever one begins or ends.
 //                        [{"run_id": "…", "testplan": "…", "begun": "…", "final": true, "complete": true, "passed": null}]
 //                        Each as in the document of the run.
-//     event: options     {"trace_url": "https://…{trace_id}…" | null}. At once; may be left out.
+//     event: options     {"trace_url": "https://…{trace_id}…{span_id}…" | null}. At once; may be left out.
 //     event: document    The document of the chosen run, whole. At once, then about once a second while it changes, and at the run's
 //                        end. Without ?run, when another run begins, its documents follow from then on.
 //     event: end         {}. ltel ends: no more events come.
@@ -43,6 +43,8 @@ const RETRY_ENDED = 10_000;
 
 function startLive() {
   wait("Connecting…");
+  // Browsers would ask for one.
+  document.head.append(el("link", { rel: "icon", href: "data:," }));
   byId("run").addEventListener("change", (event) => {
     const last = live.runs.at(-1);
     live.chosen = last && event.target.value === last.run_id ? null : event.target.value;
@@ -106,7 +108,7 @@ function showNext() {
   live.next = null;
   live.shown = Date.now();
   show(doc);
-  if (!live.ended) say("connected", doc.final ? "Ended" : "Live");
+  if (live.events.readyState === EventSource.OPEN) say("connected", doc.final ? "Ended" : "Live");
   const save = byId("save");
   save.hidden = false;
   save.setAttribute("href", `document.json?run=${encodeURIComponent(doc.run.run_id)}`);

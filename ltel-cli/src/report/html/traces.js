@@ -1,21 +1,23 @@
 // Requests that were traced, and where their traces can be seen.
 
-// The address of a trace, by the template of the configuration; absent if there is none, or if it is not one of the web.
-function traceUrl(traceId) {
+// The address of a request's trace, by the template of the configuration; absent if there is none, or if it is not one of the web.
+function traceUrl(request) {
   const template = options.trace_url;
   if (typeof template !== "string" || !template.includes("{trace_id}")) return null;
   try {
-    const url = new URL(template.replaceAll("{trace_id}", encodeURIComponent(traceId)));
+    const url = new URL(template
+      .replaceAll("{trace_id}", encodeURIComponent(request.trace_id))
+      .replaceAll("{span_id}", encodeURIComponent(request.span_id)));
     return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
   } catch {
     return null;
   }
 }
 
-function traceLink(traceId) {
-  const url = traceUrl(traceId);
-  if (url === null) return el("code", { class: "trace" }, traceId);
-  return el("a", { class: "trace", href: url, target: "_blank", rel: "noopener noreferrer" }, el("code", null, traceId));
+function traceLink(request) {
+  const url = traceUrl(request);
+  if (url === null) return el("code", { class: "trace" }, request.trace_id);
+  return el("a", { class: "trace", href: url, target: "_blank", rel: "noopener noreferrer" }, el("code", null, request.trace_id));
 }
 
 function exemplarTable(caption, exemplars, withEndpoint) {
@@ -26,7 +28,7 @@ function exemplarTable(caption, exemplars, withEndpoint) {
     ...(withEndpoint ? [endpointName(x.endpoint)] : []),
     moment(x.time),
     x.failed ? el("span", { class: "bad" }, "failed") : "succeeded",
-    traceLink(x.trace_id),
+    traceLink(x),
   ]);
   return table(caption, columns, rows);
 }
