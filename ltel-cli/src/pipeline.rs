@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Locust --frames--> listen -> connection -> runs -> recorders -> backends --> JSON | OTLP | Prometheus
-//!        <---acks---
+//!        <---acks---, the order to stop
 //! ```
 //! Each arrow is a bounded queue; the queues to the backends drop and count when full. Connections wait for the runs: then
 //! the socket's buffers fill, then the plugin's. The runs never wait.
@@ -29,7 +29,7 @@ use crate::deliver::summary::Summary;
 use crate::deliver::{self, DRAIN, Delivered, Feed, RunningBackend};
 
 use crate::ingest::{Faults, Listeners};
-use crate::runs::{Outcome, RunsTask, Status};
+use crate::runs::{Outcome, RunsTask, Status, Verdict};
 use own_metrics::OwnMetrics;
 
 // Frames between the connections and the runs, so that neither waits for the other at each frame.
@@ -50,7 +50,7 @@ pub(crate) struct Pipeline {
     faults: Arc<Faults>,
     listening: JoinHandle<Option<()>>,
     answers: TaskTracker,
-    runs: JoinHandle<Option<Outcome>>,
+    runs: JoinHandle<Option<(Outcome, Verdict)>>,
     backends: Vec<RunningBackend>,
     failures: StageFailures,
 }
@@ -59,6 +59,8 @@ pub(crate) struct Pipeline {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
+    /// Which thresholds the runs have broken.
+    pub(crate) verdict: Verdict,
     /// Whether any client has ever connected.
     pub(crate) met: bool,
     pub(crate) summary: Arc<Summary>,
@@ -218,14 +220,8 @@ impl Pipeline {
         let _ = timeout(ANSWER, self.answers.wait()).await;
         let met = self.status.borrow().met;
         let failures = self.failures.0.borrow().clone();
-        Ended {
-            outcome: outcome.unwrap_or_default(),
-            met,
-            summary: self.summary,
-            backends: accounts,
-            faults: self.faults,
-            failures,
-        }
+        let (outcome, verdict) = outcome.unwrap_or_default();
+        Ended { outcome, verdict, met, summary: self.summary, backends: accounts, faults: self.faults, failures }
     }
 }
 

@@ -121,6 +121,25 @@ def when_statistics_reset(environment: Any, listener: Callable[[], None]) -> Non
     statistics.reset_all = reset_all
 
 
+def stop_test(environment: Any) -> None:
+    """Stop the test as Locust does at --run-time.
+
+    Without the web UI that ends Locust too, and so it does with --autoquit. A worker is asked only
+    if its master cannot be: it ends, which its master notices.
+    """
+    runner, options = environment.runner, environment.parsed_options
+    web_ui = getattr(environment, "web_ui", None)
+    if web_ui is None or is_worker(runner):
+        runner.quit()
+        return
+    runner.stop()
+    seconds = getattr(options, "autoquit", -1)
+    if getattr(options, "autostart", False) and seconds != -1:
+        gevent.sleep(seconds)
+        runner.quit()
+        web_ui.stop()
+
+
 def worker_id(runner: Any) -> Any:
     """Locust's own id of a worker."""
     return getattr(runner, "client_id", None)

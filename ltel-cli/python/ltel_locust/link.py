@@ -42,6 +42,8 @@ class Link:
         self.sock = sock
         #: the receiver's `features`, from `welcome` on
         self.features: dict[str, Any] | None = None
+        #: the receiver's order to stop a test, until it is taken
+        self.stop: dict[str, Any] | None = None
         self._outbox = outbox
         self._writing = memoryview(hello)
         self._reading = bytearray()
@@ -136,6 +138,8 @@ class Link:
             self._outbox.resume(int(message.get("last_seq") or 0))
             self.features = dict(message.get("features") or {})
             self._progress = monotonic()
+        elif kind == "stop":
+            self.stop = message
         elif kind == "error":
             raise Refused(str(message.get("message")))
 

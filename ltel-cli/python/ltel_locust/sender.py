@@ -49,12 +49,14 @@ class Sender:
         hello: Callable[[], bytes],
         welcomed: Callable[[dict[str, Any]], None],
         tick: Callable[[], None],
+        stop: Callable[[Any, Any], None],
     ) -> None:
         self._address = address
         self._outbox = outbox
         self._hello = hello
         self._welcomed = welcomed
         self._tick = tick
+        self._stop = stop
         self._link: Link | None = None
         self._was_welcome = False
         # The socket that the greenlet waits for. No other code may close it: libev ends the process
@@ -239,6 +241,9 @@ class Sender:
             self._said.discard("lost")
             self._was_welcome = True
             self._welcomed(link.features)
+        order, link.stop = link.stop, None
+        if order is not None:
+            self._stop(order.get("run_id"), order.get("reason"))
 
     def _resolve(self) -> None:
         address = self._address

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import gevent
 import locust
 import psutil
 from gevent import monkey
@@ -117,8 +118,12 @@ class Session:
         self._next_usage = 0.0
         self._had_users = False
         self._overflow_said = False
+        # The last run that the receiver has ordered to stop.
+        self._stopped: Run | None = None
         self._process = psutil.Process()
-        self._sender = Sender(where, self._outbox, self._hello, self._welcomed, self._tick)
+        self._sender = Sender(
+            where, self._outbox, self._hello, self._welcomed, self._tick, self._stop
+        )
         self._listen()
         self._sender.start()
         # For programs that use Locust as a library, and for exits that fire no `quit`.
@@ -217,6 +222,26 @@ class Session:
         except Exception as error:
             self._trace(None)
             logger.error("ltel: no traces: %s: %s", type(error).__name__, error)
+
+    def _stop(self, run_id: Any, reason: Any) -> None:
+        """Stop the test that the receiver means, if it still runs: a threshold is broken."""
+        now = self._runs[-1] if self._runs else None
+        if now is None or now.ended or now is self._stopped:
+            return
+        # A worker whose master has no plugin does not know the run's id.
+        if now.run_id is not None and now.run_id != run_id:
+            return
+        self._stopped = now
+        logger.error("ltel: the test is stopped: %s", text(reason))
+        # In a greenlet of its own: Locust may take as long as its users do, and the sender must
+        # go on meanwhile.
+        gevent.spawn(self._stop_test)
+
+    def _stop_test(self) -> None:
+        try:
+            internals.stop_test(self._environment)
+        except Exception as error:
+            once.failed("cannot stop the test", error)
 
     def _trace(self, features: Any) -> None:
         """Begin or end trace context; Locust is patched only if tracing is on."""

@@ -21,11 +21,12 @@ Examples:
   ltel-cli new shop-telemetry                          create your own recorder, in Rust
 
 Exit codes:
-  0  success
-  1  failure: an address is in use, no run began within `start_timeout` (--once), a part of ltel panicked,
-     or telemetry was lost; the last line says which
-  2  the configuration or the command line is invalid; nothing was started
-  `run` exits with Locust's exit code; see `ltel-cli run --help`.
+  0   success
+  1   failure: an address is in use, no run began within `start_timeout` (--once), a part of ltel panicked,
+      or telemetry was lost; the last line says which
+  2   the configuration or the command line is invalid; nothing was started
+  99  a threshold is broken (--once)
+  `run` exits with Locust's exit code, or with 99; see `ltel-cli run --help`.
 
 Logs go to stderr. Set RUST_LOG=debug for more.")]
 pub(crate) struct Cli {
@@ -37,6 +38,8 @@ pub(crate) struct Cli {
 
 const RUN_EXIT_CODES: &str = "\
 Exit codes: the command's own; 128 plus the signal's number if a signal ended it.
+  99   a threshold is broken, whatever the command's own is; or there are thresholds, and the command recorded no test
+       and succeeded
   1    an address is in use; or the command succeeded, but a part of ltel panicked, or telemetry was lost (--strict)
   2    the configuration is invalid; the command was not started
   126  the command cannot be executed

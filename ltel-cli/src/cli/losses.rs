@@ -92,6 +92,7 @@ mod tests {
         let backend = BackendConfig::new("file", SummaryBackend(Arc::default()));
         let ended = Ended {
             outcome,
+            verdict: crate::runs::Verdict::default(),
             met: true,
             summary: Arc::default(),
             backends: vec![(backend, delivered)],

@@ -17,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::section::{Section, article};
 use super::values::Interval;
+use crate::report::Document;
 
 /// The thresholds of a configuration.
 #[derive(Debug, Default)]
@@ -107,9 +108,10 @@ pub(super) fn read(
             }
             if let Some(before) = thresholds.list[from..].iter().find(|have| have.check.means(&check)) {
                 let message = format!("`{check}` of `{}` is there already", printable(&key));
-                let help = match before.abort_after == item.abort_after {
-                    true => "remove one of them".to_owned(),
-                    false => "remove the one without `abort`: what stops a test is judged at its end too".to_owned(),
+                let help = if before.abort_after == item.abort_after {
+                    "remove one of them"
+                } else {
+                    "remove the one without `abort`: what stops a test is judged at its end too"
                 };
                 errors.push(ConfigError::new(message, place.span).help(help));
                 continue;
@@ -250,7 +252,14 @@ impl Place<'_> {
     }
 }
 
+/// Reads the figures of an earlier run from its JSON report.
 fn read_document(path: &Path) -> Result<RunFigures, String> {
-    let _ = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-    Err(format!("`{}` is not a JSON report of ltel", path.display()))
+    let shown = path.display().to_string();
+    let shown = printable(&shown);
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+    let document = Document::read(&text).map_err(|error| format!("`{shown}` cannot be compared with: {error}"))?;
+    if !document.is_final {
+        return Err(format!("`{shown}` is of a test that was still running"));
+    }
+    Ok(document.compared_figures())
 }

@@ -1,4 +1,4 @@
-//! One client's connection: reads frames, passes them to the runs, sends acknowledgements.
+//! One client's connection: reads frames, passes them to the runs, sends acknowledgements and orders to stop.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::buffers::Buffers;
-use super::delivery::{Delivery, Welcome};
+use super::delivery::{Answers, Delivery, Stop, Welcome};
 use super::end::End;
 use super::faults::Faults;
 use super::input::Input;
@@ -50,7 +50,7 @@ pub(super) struct Settings {
 /// A client that was accepted.
 struct Client {
     connection: u64,
-    acks: watch::Receiver<u64>,
+    answers: watch::Receiver<Answers>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -95,18 +95,18 @@ pub(super) async fn serve<R, W>(
         Err(end) => return refuse(end, &mut write, encoding, &settings).await,
     };
     input.limit(settings.max_frame_bytes);
-    let Client { connection, acks, _place: place } = client;
-    let mut acknowledge = settings.answers.spawn(acknowledge(write, encoding, acks));
+    let Client { connection, answers, _place: place } = client;
+    let mut answering = settings.answers.spawn(answer(write, encoding, answers));
     let end = frames(&mut input, connection, &settings).await;
     let _answer = settings.answers.token();
     let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
     // The last acknowledgement is sent when the runs release this connection.
-    if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, &mut acknowledge).await {
+    if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, &mut answering).await {
         refuse(end, &mut write, encoding, &settings).await;
         let _ = write.shutdown().await;
     } else {
         // It does not read: its socket is closed, or clients could hold more of them than `max_connections`.
-        acknowledge.abort();
+        answering.abort();
         refuse(end, &mut tokio::io::sink(), encoding, &settings).await;
     }
     drop(place);
@@ -177,15 +177,15 @@ async fn welcome<W: AsyncWrite + Unpin>(
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let connection = NEXT.fetch_add(1, Ordering::Relaxed);
     hello.token = None;
-    let (acks, acked) = watch::channel(0);
+    let (answers, answered) = watch::channel(Answers::default());
     let (welcome, welcomed) = oneshot::channel();
-    let delivery = Delivery::Hello { connection, encoding, hello: Box::new(hello), pid, acks, welcome };
+    let delivery = Delivery::Hello { connection, encoding, hello: Box::new(hello), pid, answers, welcome };
     if settings.deliveries.send(delivery).await.is_err() {
         return Err(End::Quiet);
     }
     let Ok(Welcome { last_seq, features }) = welcomed.await else { return Err(End::Quiet) };
     match send(write, encoding, &Reply::Welcome { last_seq, features }).await {
-        Ok(()) => Ok(Client { connection, acks: acked, _place: place }),
+        Ok(()) => Ok(Client { connection, answers: answered, _place: place }),
         Err(_) => {
             let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
             Err(End::Quiet)
@@ -208,16 +208,22 @@ async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, set
     }
 }
 
-/// Sends the client the latest acknowledgement only: a client that does not read must not block us. Returns the writer if
-/// it still works.
-async fn acknowledge<W: AsyncWrite + Unpin>(
+/// Sends the client the latest answers only: a client that does not read must not block us. Returns the writer if it still
+/// works.
+async fn answer<W: AsyncWrite + Unpin>(
     mut write: W,
     encoding: Encoding,
-    mut acks: watch::Receiver<u64>,
+    mut answers: watch::Receiver<Answers>,
 ) -> Option<W> {
+    let mut told: Option<Arc<Stop>> = None;
     loop {
-        let closed = acks.changed().await.is_err();
-        let seq = *acks.borrow_and_update();
+        let closed = answers.changed().await.is_err();
+        let Answers { acknowledged: seq, stop } = answers.borrow_and_update().clone();
+        if let Some(stop) = stop.filter(|stop| told.as_ref() != Some(stop)) {
+            let reply = Reply::Stop { run_id: stop.run_id.clone(), reason: stop.reason.clone() };
+            send(&mut write, encoding, &reply).await.ok()?;
+            told = Some(stop);
+        }
         if seq > 0 && send(&mut write, encoding, &Reply::Ack { seq }).await.is_err() {
             return None;
         }

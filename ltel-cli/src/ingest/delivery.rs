@@ -1,5 +1,7 @@
 //! The messages between a connection and the runs.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ltel_core::wire::{Encoding, Features, Hello};
 use tokio::sync::{oneshot, watch};
@@ -16,8 +18,7 @@ pub(crate) enum Delivery {
         hello: Box<Hello>,
         /// Its pid, if the kernel vouches for it.
         pid: Option<u32>,
-        /// Receives the number of the last frame that was processed.
-        acks: watch::Sender<u64>,
+        answers: watch::Sender<Answers>,
         welcome: oneshot::Sender<Welcome>,
     },
     /// A message of the client.
@@ -29,6 +30,24 @@ pub(crate) enum Delivery {
     },
     /// The client has disconnected.
     Closed { connection: u64 },
+}
+
+/// What a client is to hear. Each state replaces the one before it: a client that does not read costs no memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answers {
+    /// The number of the last frame that was processed; 0 for none.
+    pub(crate) acknowledged: u64,
+    /// The order to stop a test.
+    pub(crate) stop: Option<Arc<Stop>>,
+}
+
+/// The order to stop a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    /// The run, as the client has named it.
+    pub(crate) run_id: String,
+    /// Why, for people.
+    pub(crate) reason: String,
 }
 
 /// The answer to a hello.

@@ -13,7 +13,7 @@ mod faults;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use delivery::{Delivery, Welcome};
+pub(crate) use delivery::{Answers, Delivery, Stop, Welcome};
 pub(crate) use error::ListenError;
 pub(crate) use faults::Faults;
 pub(crate) use listen::Listeners;

@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use ltel_core::Now;
 use ltel_core::event::Event;
-use ltel_core::figures::{AnnotationKind, RunFigures, Stage};
+use ltel_core::figures::{Annotation, AnnotationKind, RunFigures, Stage};
 use ltel_core::recorder::{Emitted, Origin, RunMemory};
 use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
 
 use super::active_recorder::ActiveRecorder;
 use super::figure_source::FigureSource;
+use super::judge::{self, Judge};
 use super::report::{self, Report};
+use super::verdict::Verdict;
 use crate::config::Config;
 use crate::deliver::{BackendHandle, RunRecord};
+
+/// How often a run is judged that a threshold may stop, at least.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// An active run.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(super) struct ActiveRun {
     backends: Arc<[BackendHandle]>,
     // If a backend shows them, or thresholds judge them.
     figures: Option<FigureSource>,
+    // If there are thresholds.
+    judge: Option<Judge>,
     // Sources that its recorders know.
     sources: Vec<Arc<SourceInfo>>,
     // Reused: an event that emits nothing costs no allocation.
@@ -48,6 +55,7 @@ impl ActiveRun {
             recorders,
             backends: Arc::clone(backends),
             figures,
+            judge: Judge::of(&config.thresholds, info),
             sources: Vec::new(),
             out: Emitted::default(),
         }
@@ -107,11 +115,35 @@ impl ActiveRun {
         }
         if self.figures.as_ref().is_some_and(|figures| figures.due() <= now.steady) {
             match self.take_figures(Stage::Running, run, now) {
-                Some(figures) => self.show(figures),
+                Some(mut figures) => {
+                    self.look(&mut figures, now);
+                    self.show(figures);
+                }
                 // Their recorder has panicked.
                 None => self.figures = None,
             }
         }
+    }
+
+    /// Judges the figures as things stand.
+    fn look(&mut self, figures: &mut RunFigures, now: Now) {
+        let Some(judge) = &mut self.judge else { return };
+        let stop = judge.look(figures, now);
+        let Some(source) = &mut self.figures else { return };
+        if let Some(why) = stop {
+            tracing::warn!("{}: stopping the test: {why}", report::name(&self.info));
+            let annotation =
+                Annotation { time: now.wall, kind: AnnotationKind::Abort, source: None, text: why.to_string() };
+            figures.annotations.push(annotation.clone());
+            source.mark(annotation);
+        } else if judge.may_abort() {
+            source.due_by(now.steady.saturating_add(LOOK));
+        }
+    }
+
+    /// Why its test has to stop, if it does.
+    pub(super) fn stop(&self) -> Option<&Arc<str>> {
+        self.judge.as_ref().and_then(Judge::stop)
     }
 
     fn take_figures(&mut self, stage: Stage, run: &Run, now: Now) -> Option<RunFigures> {
@@ -126,9 +158,9 @@ impl ActiveRun {
         }
     }
 
-    /// Ends the run: final figures, the report, and the last collection by each backend. Returns whether no recorder has
-    /// panicked.
-    pub(super) fn finish(mut self, run: &Run, now: Now) -> bool {
+    /// Ends the run: final figures, judgements, the report, and the last collection by each backend. Returns whether no
+    /// recorder has panicked.
+    pub(super) fn finish(mut self, run: &Run, verdict: &mut Verdict, now: Now) -> bool {
         let account = run.account();
         let origin = Origin { source: run.coordinator(), now };
         let so_far = account.is_whole() && self.recorders.iter().all(|active| active.panicked().is_none());
@@ -157,8 +189,24 @@ impl ActiveRun {
             active.route_records(&self.info, &mut out, |backend, record| last_records[backend].push(record));
             active.send(&self.info, &self.backends, origin, &mut out);
         }
-        if let Some(mut figures) = figures {
-            figures.stage = Stage::Final { complete };
+        let figures = figures.map(|figures| RunFigures { stage: Stage::Final { complete }, ..figures });
+        let figures = match &self.judge {
+            Some(judge) => {
+                let figures = judge.finish(figures, &panicked, run, now);
+                let judgements = &figures.thresholds;
+                judge::log(judgements, &self.info);
+                verdict.add(&self.info, judgements);
+                for judgement in judgements {
+                    let record = Arc::new(judge::record(judgement, run, now));
+                    for records in &mut last_records {
+                        records.push(RunRecord { run: Arc::clone(&self.info), record: Arc::clone(&record) });
+                    }
+                }
+                Some(figures)
+            }
+            None => figures,
+        };
+        if let Some(figures) = figures {
             self.show(figures);
         }
         let report = Report {

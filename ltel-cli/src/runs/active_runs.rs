@@ -12,6 +12,7 @@ use ltel_core::wire::WrongFields;
 
 use super::active_run::ActiveRun;
 use super::report::{self, Report};
+use super::verdict::Verdict;
 use crate::config::Config;
 use crate::deliver::{BackendHandle, RunRecord};
 use crate::ingest::Faults;
@@ -27,12 +28,13 @@ pub(super) struct ActiveRuns {
     active: Vec<Option<(RunIndex, ActiveRun)>>,
     // When the next recorder's interval ends.
     next_tick: Option<Duration>,
+    pub(super) verdict: Verdict,
 }
 
 impl ActiveRuns {
     pub(super) fn new(config: Arc<Config>, backends: Arc<[BackendHandle]>, faults: Arc<Faults>) -> Self {
         let memory = Arc::new(RecorderMemory::new(config.limits.recorder_bytes, config.limits.runs));
-        Self { config, backends, faults, memory, active: Vec::new(), next_tick: None }
+        Self { config, backends, faults, memory, active: Vec::new(), next_tick: None, verdict: Verdict::default() }
     }
 
     /// When the next recorder's interval ends.
@@ -49,6 +51,11 @@ impl ActiveRuns {
             }
         }
         self.find_next_tick();
+    }
+
+    /// The runs whose test has to stop, and why.
+    pub(super) fn stops(&self) -> impl Iterator<Item = (RunIndex, &Arc<str>)> {
+        self.active.iter().flatten().filter_map(|(index, active)| Some((*index, active.stop()?)))
     }
 
     fn find_next_tick(&mut self) {
@@ -89,7 +96,7 @@ impl Effects for ActiveRuns {
         let Some((_, active)) = self.active.get_mut(run.slot()).and_then(Option::take) else {
             unreachable!("a run is active from its begin to its end")
         };
-        let is_whole = active.finish(state, now);
+        let is_whole = active.finish(state, &mut self.verdict, now);
         self.find_next_tick();
         is_whole
     }

@@ -49,6 +49,16 @@ impl FigureSource {
         }
     }
 
+    /// Something has happened to the run.
+    pub(super) fn mark(&mut self, annotation: Annotation) {
+        self.annotations.push(annotation);
+    }
+
+    /// They are due by then at the latest.
+    pub(super) fn due_by(&mut self, due: Duration) {
+        self.due = self.due.min(due);
+    }
+
     /// The figures at this stage; `None` if their recorder has panicked.
     pub(super) fn take(
         &mut self,

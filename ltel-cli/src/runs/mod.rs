@@ -5,6 +5,8 @@ mod active_runs;
 mod active_run;
 mod active_recorder;
 mod figure_source;
+mod judge;
+mod verdict;
 mod report;
 mod sampler;
 #[cfg(test)]
@@ -27,9 +29,10 @@ pub(crate) use ltel_core::runs::{EndedRun, Outcome};
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::deliver::BackendHandle;
-use crate::ingest::{Delivery, Faults, Welcome};
+use crate::ingest::{Answers, Delivery, Faults, Stop, Welcome};
 use active_runs::ActiveRuns;
 use sampler::Sampler;
+pub(crate) use verdict::Verdict;
 
 /// The status of clients and runs, for code that waits for an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +68,7 @@ pub(crate) struct RunsTask {
 struct Connection {
     client: ClientIndex,
     encoding: Encoding,
-    acks: watch::Sender<u64>,
+    answers: watch::Sender<Answers>,
     // Its pid, if it is a process of this host.
     pid: Option<u32>,
 }
@@ -95,7 +98,11 @@ impl RunsTask {
     }
 
     /// Works until told to stop, then ends all runs.
-    pub(crate) async fn work(mut self, mut deliveries: Receiver<Delivery>, mut stop: watch::Receiver<bool>) -> Outcome {
+    pub(crate) async fn work(
+        mut self,
+        mut deliveries: Receiver<Delivery>,
+        mut stop: watch::Receiver<bool>,
+    ) -> (Outcome, Verdict) {
         let mut alarm = pin!(sleep_until(self.clocks.instant(Duration::ZERO)));
         let mut alarm_at = None;
         loop {
@@ -117,6 +124,7 @@ impl RunsTask {
             if self.due().is_some_and(|due| due <= now.steady) {
                 self.tick(now);
             }
+            self.stop_tests();
             self.tell_status(deliveries.is_empty());
         }
         // What has arrived is recorded, without waiting for clients that go on sending.
@@ -128,7 +136,25 @@ impl RunsTask {
         self.status.send_modify(|status| {
             *status = Status { active: 0, recorded: 0, finished: outcome.ended, ..status.clone() };
         });
-        outcome
+        (outcome, self.active.verdict)
+    }
+
+    /// Tells those who can stop a test to do so, those who have just connected included.
+    fn stop_tests(&self) {
+        for (index, why) in self.active.stops() {
+            let Some(run) = self.state.run(index) else { continue };
+            let stop = Stop { run_id: run.asked_id().to_owned(), reason: why.to_string() };
+            for connection in self.state.leaders(index) {
+                let Some(Connection { answers, .. }) = self.connections.get(&connection) else { continue };
+                answers.send_if_modified(|answers| {
+                    let is_news = answers.stop.as_deref() != Some(&stop);
+                    if is_news {
+                        answers.stop = Some(Arc::new(stop.clone()));
+                    }
+                    is_news
+                });
+            }
+        }
     }
 
     /// Publishes the status; not after each frame while more frames wait.
@@ -148,8 +174,8 @@ impl RunsTask {
 
     fn deliver(&mut self, delivery: Delivery, now: Now) {
         match delivery {
-            Delivery::Hello { connection, encoding, hello, pid, acks, welcome } => {
-                let welcomed = self.hello(connection, encoding, *hello, pid, acks, now);
+            Delivery::Hello { connection, encoding, hello, pid, answers, welcome } => {
+                let welcomed = self.hello(connection, encoding, *hello, pid, answers, now);
                 // Fails if the connection is gone already: `Closed` follows.
                 let _ = welcome.send(welcomed);
             }
@@ -170,14 +196,14 @@ impl RunsTask {
         encoding: Encoding,
         hello: Hello,
         pid: Option<u32>,
-        acks: watch::Sender<u64>,
+        answers: watch::Sender<Answers>,
         now: Now,
     ) -> Welcome {
         let welcomed = self.state.hello(connection, hello, now, &mut self.active);
         if let Some(left) = welcomed.left {
             self.connections.remove(&left);
         }
-        self.connections.insert(connection, Connection { client: welcomed.client, encoding, acks, pid });
+        self.connections.insert(connection, Connection { client: welcomed.client, encoding, answers, pid });
         let mut features = self.features.clone();
         if let (Some(sampler), Some(pid)) = (&mut self.sampler, pid) {
             sampler.watch(pid, now);
@@ -187,7 +213,7 @@ impl RunsTask {
     }
 
     fn frame(&mut self, connection: u64, payload: &[u8], now: Now) {
-        let Some(&Connection { client, encoding, ref acks, .. }) = self.connections.get(&connection) else { return };
+        let Some(&Connection { client, encoding, ref answers, .. }) = self.connections.get(&connection) else { return };
         let acknowledged = match encoding.parts(payload, now.wall) {
             Ok(parts) => self.state.frame((client, connection), (encoding, payload), parts, now, &mut self.active),
             // Its requests count as `not_received` when the source reports how many it sent.
@@ -200,7 +226,7 @@ impl RunsTask {
             }
         };
         if let Some(seq) = acknowledged {
-            acks.send_replace(seq);
+            answers.send_modify(|answers| answers.acknowledged = seq);
         }
     }
 

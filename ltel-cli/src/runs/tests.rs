@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::{RunsTask, Status};
+use super::{RunsTask, Status, Verdict};
 use crate::clock::Clocks;
 use crate::config::{self, Environment};
 use crate::deliver;
-use crate::ingest::{Delivery, Faults, Welcome};
+use crate::ingest::{Answers, Delivery, Faults, Welcome};
 
 const HOUR: i64 = 3_600;
 
@@ -28,14 +28,14 @@ struct Task {
     deliver: mpsc::Sender<Delivery>,
     stop: watch::Sender<bool>,
     status: watch::Receiver<Status>,
-    work: JoinHandle<Outcome>,
+    work: JoinHandle<(Outcome, Verdict)>,
 }
 
 /// A client's connection to it.
 struct Connection<'a> {
     task: &'a Task,
     number: u64,
-    acks: watch::Receiver<u64>,
+    answers: watch::Receiver<Answers>,
     seq: u64,
 }
 
@@ -55,15 +55,15 @@ impl Task {
     }
 
     async fn connect(&self, number: u64, kind: SourceKind, id: &str) -> Connection<'_> {
-        let (acks, acked) = watch::channel(0);
+        let (answers, answered) = watch::channel(Answers::default());
         let (welcome, welcomed) = oneshot::channel();
         let source = Source { kind, id: id.to_owned(), ..Source::default() };
         let hello = Hello { protocol: PROTOCOL, client_id: id.to_owned(), source, ..Hello::default() };
         let (connection, encoding) = (number, Encoding::MessagePack);
-        let hello = Delivery::Hello { connection, encoding, hello: hello.into(), pid: None, acks, welcome };
+        let hello = Delivery::Hello { connection, encoding, hello: hello.into(), pid: None, answers, welcome };
         self.deliver.send(hello).await.expect("the task");
         let Welcome { last_seq, .. } = welcomed.await.expect("a welcome");
-        Connection { task: self, number, acks: acked, seq: last_seq }
+        Connection { task: self, number, answers: answered, seq: last_seq }
     }
 
     async fn active(&self, count: usize) {
@@ -72,7 +72,7 @@ impl Task {
 
     async fn end(self) -> Outcome {
         self.stop.send_replace(true);
-        self.work.await.expect("no panic")
+        self.work.await.expect("no panic").0
     }
 }
 
@@ -85,7 +85,7 @@ impl Connection<'_> {
         let frame = Delivery::Frame { connection: self.number, payload, share: Default::default() };
         self.task.deliver.send(frame).await.expect("the task");
         let seq = self.seq;
-        self.acks.wait_for(|acked| *acked == seq).await.expect("an acknowledgement");
+        self.answers.wait_for(|answers| answers.acknowledged == seq).await.expect("an acknowledgement");
     }
 
     async fn start(&mut self, run_id: Option<&str>) {

@@ -362,6 +362,17 @@ impl Runs {
         self.all.iter().map(|(_, run)| run)
     }
 
+    /// The connections of those that can stop the test of a run: of its master or local runner; or of all its workers, if the
+    /// master has never joined.
+    pub fn leaders(&self, run: RunIndex) -> Vec<u64> {
+        let Some(state) = self.all.get(run.0).filter(|state| !state.is_over()) else { return Vec::new() };
+        let has_coordinator = state.coordinator().is_some();
+        let leads = |member: &&run::Member| !has_coordinator || member.info.source.coordinates();
+        let clients = state.members.iter().filter(leads).filter_map(|member| self.clients.get(member.client?.0));
+        let here = clients.filter(|client| client.membership().is_some_and(|membership| membership.run == run));
+        here.filter_map(|client| client.connection).collect()
+    }
+
     /// What clients outside any run have sent so far.
     pub const fn no_run(&self) -> &NoRunAccount {
         &self.no_run

@@ -105,6 +105,11 @@ impl Run {
         &self.info
     }
 
+    /// The id that its sources use: not `info`'s, where two tests have used the same.
+    pub fn asked_id(&self) -> &str {
+        &self.asked_id
+    }
+
     /// Whether it has ended.
     pub const fn is_over(&self) -> bool {
         self.is_over

@@ -378,6 +378,13 @@ pub enum Reply {
         /// The last processed frame.
         seq: u64,
     },
+    /// The test is to be stopped: a threshold is broken. Sent again after a reconnect; clients that do not know it go on.
+    Stop {
+        /// The run that is meant, as the client has named it.
+        run_id: String,
+        /// Why, as text for people.
+        reason: String,
+    },
     /// Why ltel closes the connection.
     Error {
         /// As text for people.

@@ -2,6 +2,7 @@
 
 use comfy_table::Table;
 use ltel_core::registry::Registry;
+use ltel_core::text::printable;
 
 use super::{Failure, load_config};
 use crate::cli::args::CheckArgs;
@@ -36,5 +37,25 @@ fn describe(config: &Config) -> String {
         let interval = spec.pace.map_or_else(interval, ToOwned::to_owned);
         backends.add_row([backend.name.as_str(), spec.name, &interval, &to]);
     }
-    format!("listen    {}\n\n{recorders}\n\n{backends}\n", addresses.join(", "))
+    let listen = addresses.join(", ");
+    format!("listen    {listen}\n\n{recorders}\n\n{backends}\n{}", thresholds(config))
+}
+
+fn thresholds(config: &Config) -> String {
+    if config.thresholds.list.is_empty() {
+        return String::new();
+    }
+    let mut table = plain(&["threshold of", "check", "stops the test"]);
+    for threshold in &config.thresholds.list {
+        let stops = match threshold.abort_after {
+            None => "no".to_owned(),
+            Some(after) if after.is_zero() => "yes".to_owned(),
+            Some(after) => format!("after {}", humantime::format_duration(after)),
+        };
+        let (target, check) = (threshold.target.to_string(), threshold.check.to_string());
+        table.add_row([printable(&target).to_string(), check, stops]);
+    }
+    let baseline = config.thresholds.baseline.as_ref();
+    let baseline = baseline.map(|baseline| format!("\nbaseline  {}\n", baseline.path.display())).unwrap_or_default();
+    format!("\n{table}\n{baseline}")
 }

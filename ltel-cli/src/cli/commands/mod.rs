@@ -34,6 +34,11 @@ impl Failure {
         Self { code: 2, message: message.into() }
     }
 
+    /// A threshold is broken. The code is k6's.
+    pub(crate) fn broken(message: impl Into<String>) -> Self {
+        Self { code: 99, message: message.into() }
+    }
+
     /// Something failed.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self { code: 1, message: message.into() }

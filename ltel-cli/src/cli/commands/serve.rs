@@ -22,7 +22,7 @@ const LATE: Duration = Duration::from_secs(30);
 
 const LATE_BECAUSE: &str = "does it load the plugin, and is LTEL_ADDRESS set?";
 
-/// Fails if telemetry was lost.
+/// Fails if telemetry was lost; and, after its only run, if a threshold is broken.
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
     let config = load_config(&args.config, registry)?;
     let once = args.once || config.exit_after_run;
@@ -45,11 +45,17 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     if let Some(why) = no_run {
         return Err(Failure::failed(why));
     }
-    match losses::of(&ended) {
-        losses if losses.is_empty() => Ok(()),
+    let lost = match losses::of(&ended) {
+        losses if losses.is_empty() => None,
         // The reader of stdout has what it wanted, as with `| head`. Losses elsewhere count.
-        _ if reader_gone && is_only_stdout(&ended) => Ok(()),
-        losses => Err(Failure::failed(format!("telemetry was lost: {}", losses.join("; ")))),
+        _ if reader_gone && is_only_stdout(&ended) => None,
+        losses => Some(format!("telemetry was lost: {}", losses.join("; "))),
+    };
+    match (ended.verdict.broken().filter(|_| once), lost) {
+        (None, None) => Ok(()),
+        (None, Some(lost)) => Err(Failure::failed(lost)),
+        (Some(broken), None) => Err(Failure::broken(broken)),
+        (Some(broken), Some(lost)) => Err(Failure::broken(format!("{broken}; {lost}"))),
     }
 }
 

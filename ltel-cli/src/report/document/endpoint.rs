@@ -101,6 +101,23 @@ pub(crate) struct Exemplar {
 }
 
 impl Endpoint {
+    /// Counts, rates and response times. Without a histogram, percentiles are not known.
+    pub(super) fn compared_figures(&self) -> EndpointFigures {
+        EndpointFigures {
+            method: self.method.clone(),
+            name: self.name.clone(),
+            requests: self.requests,
+            failures: self.failures,
+            min_ms: self.min_ms,
+            max_ms: self.max_ms,
+            mean_ms: self.mean_ms,
+            rate: self.rps,
+            failure_rate: self.failure_rps,
+            histogram: self.histogram.clone().unwrap_or_default(),
+            ..EndpointFigures::default()
+        }
+    }
+
     pub(super) fn of(figures: &EndpointFigures) -> Self {
         let percentile = |percent| figures.percentile(percent);
         Self {

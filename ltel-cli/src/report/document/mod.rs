@@ -269,6 +269,16 @@ impl Document {
         }
     }
 
+    /// Its figures of endpoints, for comparisons: counts, rates and response times.
+    pub(crate) fn compared_figures(&self) -> RunFigures {
+        RunFigures {
+            stage: Stage::Final { complete: self.complete.unwrap_or_default() },
+            total: self.total.compared_figures(),
+            endpoints: self.endpoints.iter().map(Endpoint::compared_figures).collect(),
+            ..RunFigures::default()
+        }
+    }
+
     /// Reads a document.
     pub(crate) fn read(text: &str) -> Result<Self, ReadError> {
         #[derive(Deserialize)]

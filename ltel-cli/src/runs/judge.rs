@@ -1,0 +1,164 @@
+//! Judges an active run by the thresholds of the configuration, and decides when its test must be stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use humantime::format_duration;
+use ltel_core::Now;
+use ltel_core::figures::{AnnotationKind, RunFigures, Stage};
+use ltel_core::record::{Record, RecordKind, Severity};
+use ltel_core::runs::{Run, RunInfo};
+use ltel_core::text::shortened;
+use ltel_core::thresholds::Judgement;
+
+use super::report;
+use crate::config::Thresholds;
+use crate::plural::counted;
+
+// The longest reason that Locust's log, annotations and the plugin get, in characters.
+const REASON: usize = 300;
+
+// The longest list of broken thresholds in a log line, in characters.
+const LINE: usize = 2_000;
+
+/// Judges one run.
+#[derive(Debug)]
+pub(super) struct Judge {
+    thresholds: Arc<Thresholds>,
+    begun: Now,
+    // Why the test has to stop, once it does.
+    stop: Option<Arc<str>>,
+    // By threshold, what it was like when it stopped the test.
+    stopped_at: Vec<Option<String>>,
+}
+
+impl Judge {
+    /// If there are thresholds.
+    pub(super) fn of(thresholds: &Arc<Thresholds>, run: &RunInfo) -> Option<Self> {
+        let count = thresholds.list.len();
+        let judge =
+            Self { thresholds: Arc::clone(thresholds), begun: run.begun, stop: None, stopped_at: vec![None; count] };
+        (count > 0).then_some(judge)
+    }
+
+    /// Whether a threshold may stop the test.
+    pub(super) fn may_abort(&self) -> bool {
+        self.stop.is_none() && self.thresholds.may_abort()
+    }
+
+    /// Why the test has to stop, if it does.
+    pub(super) const fn stop(&self) -> Option<&Arc<str>> {
+        self.stop.as_ref()
+    }
+
+    /// Judges figures of the running test. Returns why it has to stop, the first time that it does.
+    pub(super) fn look(&mut self, figures: &mut RunFigures, now: Now) -> Option<Arc<str>> {
+        figures.thresholds = self.judged(figures);
+        let is_over = figures.annotations.iter().any(|annotation| annotation.kind == AnnotationKind::Stop);
+        if self.stop.is_some() || is_over {
+            return None;
+        }
+        let elapsed = now.since(self.begun);
+        let mut why = Vec::new();
+        for (index, threshold) in self.thresholds.list.iter().enumerate() {
+            let judgement = &mut figures.thresholds[index];
+            let is_due = threshold.abort_after.is_some_and(|after| after <= elapsed);
+            // A figure that there is none of yet may still come: at the end, it will have been missing.
+            if let (true, false, Some(actual)) = (is_due, judgement.passed, &judgement.actual) {
+                let at = format_duration(Duration::from_secs(elapsed.as_secs()));
+                self.stopped_at[index] = Some(format!("it was {actual} after {at}, which has stopped the test"));
+                why.push(judgement.sentence());
+            }
+        }
+        if why.is_empty() {
+            return None;
+        }
+        self.mark(&mut figures.thresholds);
+        let why: Arc<str> = shortened(&why.join("; "), REASON).to_string().into();
+        self.stop = Some(Arc::clone(&why));
+        Some(why)
+    }
+
+    /// The final figures with the judgements on them. If there are none, since their recorder is one of those that panicked,
+    /// no threshold has passed.
+    pub(super) fn finish(
+        &self,
+        figures: Option<RunFigures>,
+        panicked: &[(&str, &str)],
+        run: &Run,
+        now: Now,
+    ) -> RunFigures {
+        if let Some(figures) = figures {
+            return RunFigures { thresholds: self.judged(&figures), ..figures };
+        }
+        let why = match panicked {
+            [] => "there are no figures of this run".to_owned(),
+            [(name, _), ..] => format!("there are no figures: recorder `{name}` panicked"),
+        };
+        let mut thresholds: Vec<_> =
+            self.thresholds.list.iter().map(|threshold| threshold.without_figures(&why)).collect();
+        self.mark(&mut thresholds);
+        RunFigures {
+            time: now.wall,
+            stage: Stage::Final { complete: false },
+            begun: run.info().begun.wall,
+            account: run.account(),
+            thresholds,
+            ..RunFigures::default()
+        }
+    }
+
+    fn judged(&self, figures: &RunFigures) -> Vec<Judgement> {
+        let mut judgements = self.thresholds.judge(figures);
+        self.mark(&mut judgements);
+        judgements
+    }
+
+    /// What has stopped the test is broken, however the figures have changed since.
+    fn mark(&self, judgements: &mut [Judgement]) {
+        for (judgement, stopped_at) in judgements.iter_mut().zip(&self.stopped_at) {
+            let Some(stopped_at) = stopped_at else { continue };
+            (judgement.passed, judgement.aborted) = (false, true);
+            let reasons = std::iter::once(stopped_at.clone()).chain(judgement.reason.take());
+            judgement.reason = Some(reasons.collect::<Vec<_>>().join("; "));
+        }
+    }
+}
+
+/// Says which thresholds a run has broken.
+pub(super) fn log(judgements: &[Judgement], run: &RunInfo) {
+    let (name, count) = (report::name(run), counted(judgements.len() as u64, "thresholds"));
+    let broken: Vec<_> = judgements.iter().filter(|judgement| !judgement.passed).map(Judgement::sentence).collect();
+    if broken.is_empty() {
+        tracing::info!("{name}: {count} passed");
+    } else {
+        tracing::error!("{name}: {} of {count} broken: {}", broken.len(), shortened(&broken.join("; "), LINE));
+    }
+}
+
+/// A judgement as a record.
+pub(super) fn record(judgement: &Judgement, run: &Run, now: Now) -> Record {
+    let severity = if judgement.passed { Severity::Info } else { Severity::Error };
+    let mut record = Record::new(RecordKind::Event, "ltel.threshold", now.wall)
+        .severity(severity)
+        .body(judgement.sentence())
+        .field("target", judgement.target.clone())
+        .field("check", judgement.check.clone())
+        .field("passed", judgement.passed)
+        .field("quantity", judgement.quantity.clone())
+        .field("operator", judgement.operator.clone());
+    for (name, value) in [("actual", judgement.actual_value), ("limit", judgement.limit_value)] {
+        if let Some(value) = value {
+            record = record.field(name, value);
+        }
+    }
+    record = record.field("unit", judgement.unit.as_str());
+    for (name, text) in [("endpoint", &judgement.endpoint), ("reason", &judgement.reason)] {
+        if let Some(text) = text {
+            record = record.field(name, text.clone());
+        }
+    }
+    record = record.field("aborted", judgement.aborted);
+    record.source = run.coordinator().cloned();
+    record
+}
