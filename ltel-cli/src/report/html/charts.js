@@ -101,9 +101,15 @@ function translucent(hex, alpha) {
   return `rgba(${n >> 16}, ${(n >> 8) & 255}, ${n & 255}, ${alpha})`;
 }
 
-// plotly.js shows times as if they were UTC: so they are moved by the zone's offset at the run's begin, for all of the run.
+// plotly.js knows no time zones. So times are moved by the offset of the reader's zone when the run began, for all of the run: an
+// hour that a clock repeats in the autumn is not drawn twice. In milliseconds.
 function chartTime(doc, at) {
   return at - new Date(Date.parse(doc.timeline.begun)).getTimezoneOffset() * 60_000;
+}
+
+// Such a time as plotly.js takes it: it would move numbers once more.
+function stamp(at) {
+  return new Date(at).toISOString().slice(0, -1);
 }
 
 // When each point of the timeline begins, and the end of the last.
@@ -115,7 +121,7 @@ function edges(doc) {
 
 function middles(doc) {
   const half = doc.timeline.step_seconds * 500;
-  return edges(doc).slice(0, -1).map((at) => at + half);
+  return edges(doc).slice(0, -1).map((at) => stamp(at + half));
 }
 
 // Requests in each point as a rate. The last point has not its full length; while the test runs it is left out.
@@ -155,7 +161,7 @@ function timeAxis(doc, more) {
   const all = edges(doc);
   const axis = {
     type: "date",
-    range: zoom ?? [all[0], Math.max(all.at(-1), all[0] + 1000)],
+    range: zoom ?? [all[0], Math.max(all.at(-1), all[0] + 1000)].map(stamp),
     showgrid: false,
     zeroline: false,
     linecolor: color("line"),
@@ -165,10 +171,10 @@ function timeAxis(doc, more) {
     nticks: isNarrow() ? 4 : 8,
     tickangle: 0,
     tickformatstops: [
-      { dtickrange: [null, 1000], value: "%H:%M:%S" },
-      { dtickrange: [1000, 60_000], value: "%H:%M:%S" },
-      { dtickrange: [60_000, 86_400_000], value: "%H:%M" },
-      { dtickrange: [86_400_000, null], value: "%m-%d" },
+      { dtickrange: [null, 1000], value: "%H:%M:%S.%1f\n%Y-%m-%d" },
+      { dtickrange: [1000, 60_000], value: "%H:%M:%S\n%Y-%m-%d" },
+      { dtickrange: [60_000, 86_400_000], value: "%H:%M\n%Y-%m-%d" },
+      { dtickrange: [86_400_000, null], value: "%m-%d\n%Y" },
     ],
     hoverformat: "%Y-%m-%d %H:%M:%S",
     showspikes: true,

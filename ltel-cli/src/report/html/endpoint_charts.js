@@ -52,7 +52,7 @@ function drawEndpoint(element, endpoint) {
     const x = middles(doc);
     const layout = baseLayout(220);
     layout.hoversubplots = "axis";
-    layout.margin = { l: 52, r: 12, t: 26, b: 34 };
+    layout.margin = { l: 52, r: 12, t: 26, b: 42 };
     layout.xaxis = timeAxis(doc, { anchor: "y2", nticks: 5 });
     layout.yaxis = valueAxis({ domain: [0.48, 1], nticks: 3 });
     layout.yaxis2 = valueAxis({ domain: [0, 0.32], nticks: 3 });

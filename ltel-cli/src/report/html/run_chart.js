@@ -136,7 +136,7 @@ function heatMap(doc) {
   const y = Array.from({ length: length + 1 }, (_, i) => 2 ** ((first + i) / each));
   return {
     type: "heatmap",
-    x: edges(doc),
+    x: edges(doc).map(stamp),
     y,
     z: cells.map((row) => row.map((n) => (n === null ? null : Math.log10(n + 1)))),
     zmin: 0,
@@ -155,7 +155,7 @@ function keyText(title, ...lines) {
 function runLayout(doc) {
   const x = middles(doc);
   const rows = rowsOfRun(doc, x);
-  const [top, bottom] = [24, 28];
+  const [top, bottom] = [24, 40];
   const inner = rows.reduce((sum, row) => sum + row.height + ROW_GAP, FIRST_GAP - ROW_GAP);
   const layout = baseLayout(inner + top + bottom);
   layout.margin = { l: 52, r: 12, t: top, b: bottom };
@@ -187,7 +187,7 @@ function runLayout(doc) {
 
 // A line for each event, and its word at the top where there is room.
 function markEvents(doc, layout) {
-  const [from, to] = layout.xaxis.range.map((at) => (typeof at === "number" ? at : Date.parse(`${at.replace(" ", "T")}Z`)));
+  const [from, to] = layout.xaxis.range.map((at) => Date.parse(`${at.replace(" ", "T")}Z`));
   // On a narrow screen a word takes more of the width.
   const room = 64 / Math.max(200, byId("time").clientWidth - 64);
   let free = -1;
@@ -196,11 +196,11 @@ function markEvents(doc, layout) {
     const [word] = EVENTS[event.kind] ?? [event.kind];
     const serious = event.kind === "abort" || event.kind === "worker_left" || event.kind === "cpu_warning";
     const ink = color(serious ? "bad" : "text-soft");
-    layout.shapes.push({ type: "line", xref: "x", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, layer: "below", line: { color: ink, width: 1, dash: "dot" } });
+    layout.shapes.push({ type: "line", xref: "x", x0: stamp(at), x1: stamp(at), yref: "paper", y0: 0, y1: 1, layer: "below", line: { color: ink, width: 1, dash: "dot" } });
     const place = (at - from) / (to - from);
     if (place < free || place < 0 || place > 1) continue;
     free = place + room;
-    layout.annotations.push({ text: plain(word), xref: "x", x: at, yref: "paper", y: 1, yanchor: "bottom", xanchor: place > 0.9 ? "right" : "left", yshift: 4,
+    layout.annotations.push({ text: plain(word), xref: "x", x: stamp(at), yref: "paper", y: 1, yanchor: "bottom", xanchor: place > 0.9 ? "right" : "left", yshift: 4,
       showarrow: false, font: { size: 11, color: ink } });
   }
 }

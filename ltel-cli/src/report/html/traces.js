@@ -16,8 +16,8 @@ function traceUrl(request) {
 
 function traceLink(request) {
   const url = traceUrl(request);
-  if (url === null) return el("code", { class: "trace" }, request.trace_id);
-  return el("a", { class: "trace", href: url, target: "_blank", rel: "noopener noreferrer" }, el("code", null, request.trace_id));
+  if (url === null) return el("code", { class: "trace-id" }, request.trace_id);
+  return el("a", { class: "trace-id", href: url, target: "_blank", rel: "noopener noreferrer" }, el("code", null, request.trace_id));
 }
 
 function exemplarTable(caption, exemplars, withEndpoint) {
