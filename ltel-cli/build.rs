@@ -1,9 +1,31 @@
-//! Lists the files of the Python plugin, so that the binary can carry them.
+//! What the binary carries: the files of the Python plugin, and the library that draws charts in browsers.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("plugin_files.rs"), plugin_files()?)?;
+    std::fs::write(out.join("plotly.js.gz"), plotly()?)?;
+    Ok(())
+}
+
+/// plotly.js, compressed. The crate has it in a script element, with others that are of no use here.
+fn plotly() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    let elements = plotly::Plot::offline_js_sources();
+    let script = elements.split_once('>').and_then(|(_, rest)| rest.split_once("</script>"));
+    let (script, _) = script.filter(|(script, _)| script.contains("plotly.js v")).ok_or("no plotly.js")?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(script.as_bytes())?;
+    Ok(encoder.finish()?)
+}
+
+fn plugin_files() -> Result<String, Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("python");
     println!("cargo::rerun-if-changed=python/ltel_locust");
     let mut files = Vec::new();
@@ -15,8 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         writeln!(list, "    ({name:?}, include_str!({:?})),", path.to_string_lossy())?;
     }
     list += "]\n";
-    std::fs::write(PathBuf::from(std::env::var("OUT_DIR")?).join("plugin_files.rs"), list)?;
-    Ok(())
+    Ok(list)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -1,7 +1,9 @@
 //! The command line's commands and options.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -118,9 +120,28 @@ pub(crate) struct RunArgs {
     /// a backend dropped items, failed, had items rejected or did not finish. One line says what was lost.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Show the test in a browser while it runs; the page's URL is printed.
+    ///
+    /// Default: 127.0.0.1:4329, or another port if that one is taken. An address that other machines can reach gets a random
+    /// token, which is part of the URL; it is not encrypted, unless a `[backends.page]` of the configuration has `tls`.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) page: Option<PageAddress>,
     /// The Locust command, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Where `run --page` listens: at an address, or wherever there is room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PageAddress(pub(crate) Option<SocketAddr>);
+
+impl FromStr for PageAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = (!text.is_empty()).then(|| text.parse()).transpose();
+        address.map(Self).map_err(|_| "write an IP address and a port, such as 127.0.0.1:4329")
+    }
 }
 
 #[derive(Debug, Args)]

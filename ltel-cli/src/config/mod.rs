@@ -6,7 +6,7 @@ mod section;
 pub mod values;
 pub(crate) mod environment;
 mod unsupported;
-mod listen;
+pub(crate) mod listen;
 mod recorders;
 mod backends;
 mod limits;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use ltel_core::backend::ConfigError;
+use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use toml::Spanned;
 
 use super::Environment;
 
@@ -66,6 +69,21 @@ impl Secret {
                 .map_err(|error| format!("cannot read `{path}`: {error}")),
         }
     }
+}
+
+/// A token that clients must send, or what is wrong with it.
+pub(crate) fn token(secret: &Spanned<Secret>, env: &Environment) -> Result<SecretString, ConfigError> {
+    let token = secret.get_ref().resolve(env).map_err(|why| ConfigError::new(why, secret.span()))?;
+    if token.trim().is_empty() {
+        let from = match secret.get_ref() {
+            Secret::Plain(_) => String::new(),
+            Secret::Env(name) => format!(": the environment variable `{name}` is empty"),
+            Secret::File(path) => format!(": `{path}` is empty"),
+        };
+        return Err(ConfigError::new(format!("the token is empty{from}"), secret.span())
+            .help("use a random token, such as the output of `openssl rand -hex 16`; or remove `token`"));
+    }
+    Ok(token.into())
 }
 
 // Secrets are never shown.

@@ -13,9 +13,11 @@ mod queue;
 mod worker;
 mod size;
 mod resource;
+mod connections;
 pub(crate) mod json;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
+pub(crate) mod page;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
@@ -32,7 +34,11 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(30);
 
 /// The built-in types of backends.
 pub(crate) fn built_in() -> Registry {
-    Registry::new().backend::<json::Json>().backend::<otlp::Otlp>().backend::<prometheus::Prometheus>()
+    Registry::new()
+        .backend::<json::Json>()
+        .backend::<otlp::Otlp>()
+        .backend::<prometheus::Prometheus>()
+        .backend::<page::Page>()
 }
 
 /// The message of a structured event or a span.

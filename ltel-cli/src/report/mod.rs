@@ -2,6 +2,8 @@
 //! [`deliver`](crate::deliver).
 
 pub(crate) mod document;
+pub(crate) mod html;
+pub(crate) mod plotly;
 #[cfg(test)]
 pub(crate) mod sample;
 

@@ -1,22 +1,29 @@
 //! `ltel-cli run -- locust ...`: a test with telemetry, without changes to the locustfile.
 
+use ltel_core::backend::Backend;
 use ltel_core::registry::Registry;
 
 use super::private_socket::PrivateSocket;
 use super::{Failure, load_config, locust};
-use crate::cli::args::RunArgs;
+use crate::cli::args::{PageAddress, RunArgs};
 use crate::cli::signals::Signals;
 use crate::cli::{losses, print, table};
+use crate::config::{BackendConfig, Config};
+use crate::deliver::page::{Page, PageUrl};
 
 /// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or,
 /// with `--strict`, if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
-    let config = load_config(&args.config, registry)?;
+    let mut config = load_config(&args.config, registry)?;
+    let page = add_page(&mut config, args.page)?;
     let (grace, has_thresholds) = (config.grace, !config.thresholds.list.is_empty());
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let (mut locust, pipeline) = locust::start(config, &socket, &args.command, locust::LocustOutput::Through).await?;
     pipeline.reopen_at(signals.reopens());
+    if let Some(url) = page.get() {
+        print::stderr(&format!("ltel: the test is shown at {url}\n"));
+    }
     let exit = locust.wait(&pipeline, &mut signals).await?;
     locust.drain(exit, &pipeline, &mut signals, grace).await;
     let ended = pipeline.end(signals.interruption()).await;
@@ -39,4 +46,24 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         (Some(broken), None) => Err(Failure::broken(broken)),
         (Some(broken), Some(lost)) => Err(Failure::broken(format!("{broken}; {lost}"))),
     }
+}
+
+/// Adds the page that the command line asks for. Returns where it is, once it has started.
+fn add_page(config: &mut Config, asked: Option<PageAddress>) -> Result<PageUrl, Failure> {
+    let url = PageUrl::default();
+    let Some(PageAddress(address)) = asked else { return Ok(url) };
+    let is_page = |backend: &&BackendConfig| backend.backend.spec().name == Page::SPEC.name;
+    match (config.backends.iter().find(is_page), address) {
+        // The log says where it is.
+        (Some(_), None) => {}
+        (Some(have), Some(_)) => {
+            let (name, to) = (&have.name, have.backend.destination());
+            return Err(Failure::usage(format!(
+                "[backends.{name}] of the configuration is a page already, at {to}: write --page without an address, or \
+                 change its `listen`"
+            )));
+        }
+        (None, address) => config.backends.push(BackendConfig::new("page", Page::of_command_line(address, &url))),
+    }
+    Ok(url)
 }

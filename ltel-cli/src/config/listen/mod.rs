@@ -1,6 +1,6 @@
 //! `[listen]`: where clients connect, which clients may, and their limits.
 
-mod tls;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -16,7 +16,7 @@ use toml::Spanned;
 
 use super::Environment;
 use super::section::Section;
-use super::values::Secret;
+use super::values::{Secret, token};
 
 pub use tls::ServerTls;
 
@@ -181,20 +181,6 @@ fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec
         ));
     }
     Some(address)
-}
-
-fn token(secret: &Spanned<Secret>, env: &Environment) -> Result<SecretString, ConfigError> {
-    let token = secret.get_ref().resolve(env).map_err(|why| ConfigError::new(why, secret.span()))?;
-    if token.trim().is_empty() {
-        let from = match secret.get_ref() {
-            Secret::Plain(_) => String::new(),
-            Secret::Env(name) => format!(": the environment variable `{name}` is empty"),
-            Secret::File(path) => format!(": `{path}` is empty"),
-        };
-        return Err(ConfigError::new(format!("the token is empty{from}"), secret.span())
-            .help("use a random token, such as the output of `openssl rand -hex 16`; or remove `token`"));
-    }
-    Ok(token.into())
 }
 
 fn unix_error(path: &Path, span: Range<usize>) -> Option<ConfigError> {

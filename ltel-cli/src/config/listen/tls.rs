@@ -17,7 +17,7 @@ use toml::Spanned;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names)] // named after the keys
-pub(super) struct RawTls {
+pub(crate) struct RawTls {
     cert_file: Option<Spanned<String>>,
     key_file: Option<Spanned<String>>,
     client_ca_file: Option<Spanned<String>>,
@@ -25,7 +25,7 @@ pub(super) struct RawTls {
 
 impl RawTls {
     /// Whether a client must present a certificate.
-    pub(super) const fn asks_for_certificates(&self) -> bool {
+    pub(crate) const fn asks_for_certificates(&self) -> bool {
         self.client_ca_file.is_some()
     }
 }
@@ -46,7 +46,8 @@ const CERTIFICATES: &str =
 const AUTHORITIES: &str = "use a PEM file with the certificates of the authorities that sign clients' certificates";
 const KEY: &str = "use a PEM file with the certificate's private key, unencrypted";
 
-pub(super) fn read(raw: &RawTls, span: Range<usize>, errors: &mut Vec<ConfigError>) -> Option<ServerTls> {
+/// Reads and checks the files of a server's `tls`.
+pub(crate) fn read(raw: &RawTls, span: Range<usize>, errors: &mut Vec<ConfigError>) -> Option<ServerTls> {
     let before = errors.len();
     let mut keep = |result: Result<_, ConfigError>| result.map_err(|error| errors.push(error)).ok();
     let clients = raw.client_ca_file.as_ref().map(|file| keep(verifier(file)));

@@ -1,11 +1,8 @@
-//! Answers scrapes over HTTP. No other part of ltel waits for a scraper: each connection has its own task and a time limit,
-//! and their number is limited.
+//! Answers scrapes over HTTP.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,14 +17,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ltel_core::backend::{DeliveryAccount, Signal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
+use crate::deliver::connections::{self, Busy};
 
-/// Connections at a time. More are an attack or a mistake: the one that has been idle the longest is closed.
+/// Connections at a time.
 const CONNECTIONS: usize = 64;
 
 /// How long a request may take to arrive. Scrapers send it at once.
@@ -51,13 +48,6 @@ pub(super) struct Server {
     unread: AtomicUsize,
 }
 
-/// An open connection, as the accept loop sees it.
-struct Connection {
-    task: AbortHandle,
-    /// Whether a request has arrived.
-    is_busy: Arc<AtomicBool>,
-}
-
 impl Server {
     pub(super) fn new(shelf: Arc<Shelf>, account: Arc<DeliveryAccount>) -> Self {
         let (turn, unread) = (Arc::default(), AtomicUsize::default());
@@ -66,49 +56,21 @@ impl Server {
 
     /// Serves until dropped.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut tasks = JoinSet::new();
-        let mut connections = VecDeque::<Connection>::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                Some(_) = tasks.join_next() => {
-                    connections.retain(|connection| !connection.task.is_finished());
-                    continue;
-                }
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    if connections.len() >= CONNECTIONS {
-                        let idle =
-                            connections.iter().position(|connection| !connection.is_busy.load(Ordering::Relaxed));
-                        let Some(oldest) = idle.and_then(|index| connections.remove(index)) else {
-                            // No connection is idle: close the new one.
-                            continue;
-                        };
-                        oldest.task.abort();
-                    }
-                    let (server, is_busy) = (Arc::clone(&self), Arc::<AtomicBool>::default());
-                    let busy = Arc::clone(&is_busy);
-                    let task = tasks.spawn(async move {
-                        let _ = timeout(PATIENCE, server.connection(stream, peer.ip(), &busy)).await;
-                    });
-                    connections.push_back(Connection { task, is_busy });
-                }
-                Err(error) => {
-                    tracing::debug!("cannot accept a scraper's connection: {error}");
-                    // Most likely out of file descriptors: an immediate retry would only burn CPU.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+        connections::serve(listener, CONNECTIONS, |stream, peer, busy| {
+            let server = Arc::clone(&self);
+            async move {
+                let _ = timeout(PATIENCE, server.connection(stream, peer.ip(), &busy)).await;
             }
-        }
+        })
+        .await;
     }
 
-    async fn connection(&self, stream: TcpStream, peer: IpAddr, is_busy: &AtomicBool) {
+    async fn connection(&self, stream: TcpStream, peer: IpAddr, busy: &Busy) {
         let sent = Mutex::new(None);
         let service = service_fn(|request: Request<Incoming>| {
             let sent = &sent;
             async move {
-                is_busy.store(true, Ordering::Relaxed);
+                busy.begin();
                 let (response, page) = self.answer(&request, peer).await;
                 *sent.lock().unwrap_or_else(PoisonError::into_inner) = page;
                 Ok::<_, Infallible>(response)
@@ -225,14 +187,6 @@ fn wanted(headers: &HeaderMap) -> Format {
         }
     }
     if open > 0.0 && own.is_none_or(|own| open >= own) { Format::OpenMetrics } else { Format::Prometheus }
-}
-
-/// Binds the address.
-pub(super) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let bound = listener.local_addr()?;
-    Ok((TcpListener::from_std(listener)?, bound))
 }
 
 #[cfg(test)]

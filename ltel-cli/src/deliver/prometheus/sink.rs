@@ -10,8 +10,9 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::Prometheus;
-use super::server::{self, Server};
+use super::server::Server;
 use super::shelf::{Shelf, Unseen};
+use crate::deliver::connections;
 
 /// The scrape endpoint. Serves until dropped.
 pub(super) struct PrometheusSink {
@@ -35,7 +36,7 @@ impl PrometheusSink {
     /// Binds the address and starts to serve. Call it within a tokio runtime.
     pub(super) fn start(config: &Prometheus, cx: &Start) -> Result<Self, StartError> {
         let (listener, address) =
-            server::bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
+            connections::bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
         tracing::info!("backend `{}`: metrics are at http://{address}/metrics", cx.name);
         let shelf = Arc::new(Shelf::new(config.resource.clone(), config.scope_labels, config.created));
         let server = Arc::new(Server::new(shelf, Arc::clone(&cx.account)));

@@ -1,0 +1,66 @@
+//! How well a browser reads. One that has not read a part of an answer in time is disconnected: it must not keep memory.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{Stream, unfold};
+use std::sync::Arc;
+use tokio::time::{Instant, sleep};
+
+use super::state::Printer;
+
+/// How long a browser may take to read a state, or a file.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same while there is too much that browsers have not read.
+const PATIENCE_UNDER_PRESSURE: Duration = Duration::from_secs(2);
+
+// Copied, so that the connection's own buffer keeps no more than this of a large text.
+const PIECE: usize = 64 << 10;
+
+/// What a connection is doing.
+#[derive(Debug, Default)]
+pub(super) struct Progress(Mutex<Option<Instant>>);
+
+impl Progress {
+    /// The browser was given something to read.
+    pub(super) fn given(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// The browser has read what it was given.
+    pub(super) fn read(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Waits until the browser has taken too long.
+    pub(super) async fn stalled(&self, printer: &Printer) {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let patience = if printer.has_too_much_unread() { PATIENCE_UNDER_PRESSURE } else { PATIENCE };
+            if since.is_some_and(|since| since.elapsed() > patience) {
+                return;
+            }
+        }
+    }
+}
+
+/// A text in pieces, each given out when the one before it is read.
+pub(super) fn in_pieces(text: Bytes, progress: Arc<Progress>) -> impl Stream<Item = Bytes> {
+    progress.given();
+    unfold((text, progress), |(mut text, progress)| async move {
+        if text.is_empty() {
+            return None;
+        }
+        let piece = next_piece(&mut text);
+        Some((piece, (text, progress)))
+    })
+}
+
+/// Cuts off the next piece.
+pub(super) fn next_piece(text: &mut Bytes) -> Bytes {
+    let piece = text.split_to(text.len().min(PIECE));
+    Bytes::copy_from_slice(&piece)
+}
