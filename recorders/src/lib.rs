@@ -9,6 +9,7 @@ pub mod system;
 pub mod failures;
 pub mod http;
 pub mod spans;
+mod chronicle;
 mod buckets;
 mod semconv;
 

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct RecorderMemory {
     // Beyond what is reserved for each run.
     left: AtomicUsize,
+    // What is left of it to what can be done without.
+    spare_until: usize,
     reserved: usize,
 }
 
@@ -37,7 +39,8 @@ impl RecorderMemory {
             0 => 0,
             runs => bytes / 4 / runs,
         };
-        Self { left: AtomicUsize::new(bytes - reserved * runs), reserved }
+        let left = bytes - reserved * runs;
+        Self { left: AtomicUsize::new(left), spare_until: left / 2, reserved }
     }
 
     /// For the recorders of a run that begins.
@@ -51,11 +54,22 @@ impl RunMemory {
     /// Takes so many bytes; `false` if they are not there.
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
+        self.take_leaving(0, bytes)
+    }
+
+    /// Takes so many bytes if all runs leave half of what there is; `false` if they do not. For what can be kept in less detail: it
+    /// does not take the place of series.
+    #[must_use]
+    pub fn take_spare(&self, bytes: usize) -> bool {
+        self.take_leaving(self.all.spare_until, bytes)
+    }
+
+    fn take_leaving(&self, least: usize, bytes: usize) -> bool {
         // One task records a run, so nothing is taken meanwhile.
         let taken = self.taken.load(Ordering::Relaxed);
         let Some(more) = taken.checked_add(bytes) else { return false };
         let shared = self.beyond(more) - self.beyond(taken);
-        let left = |left: usize| left.checked_sub(shared);
+        let left = |left: usize| left.checked_sub(shared).filter(|left| shared == 0 || *left >= least);
         let found = self.all.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok();
         if found {
             self.taken.store(more, Ordering::Relaxed);
@@ -118,5 +132,16 @@ mod tests {
         let again = all.begin_run();
         assert!(again.take(3_100) && !again.take(1));
         assert!(!again.take(usize::MAX));
+    }
+
+    #[test]
+    fn what_is_spare_leaves_half() {
+        let all = Arc::new(RecorderMemory::new(4_000, 10));
+        let (one, other) = (all.begin_run(), all.begin_run());
+        assert!(!one.take_spare(1_601) && one.take_spare(1_600), "half of what is shared, and its own part");
+        assert!(other.take_spare(100) && !other.take_spare(1), "its own part is its own");
+        assert!(other.take(1_500) && !other.take(1));
+        one.give_back(1_600);
+        assert!(!one.take_spare(101) && one.take_spare(100));
     }
 }

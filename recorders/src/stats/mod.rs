@@ -27,6 +27,7 @@ use ltel_core::recorder::RunMemory;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use crate::chronicle::Chronicle;
 use endpoint::{EndpointName, EndpointNames};
 use interval::{Interval, IntervalFigures};
 use recent::Recent;
@@ -57,6 +58,8 @@ pub struct Stats {
     begun: Option<f64>,
     users: UserCount,
     test: TestInfo,
+    /// If figures are asked for.
+    chronicle: Option<Box<Chronicle>>,
 }
 
 /// Running users, by the source that reports them: one source, except in runs without a master.
@@ -187,13 +190,19 @@ impl Recorder for Stats {
             begun: None,
             users: UserCount::default(),
             test: TestInfo::default(),
+            chronicle: None,
         }
     }
 
     #[inline]
     fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
+        if let Event::Request(request) = event {
+            return self.request(request, cx);
+        }
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.event(event, cx);
+        }
         match event {
-            Event::Request(request) => self.request(request, cx),
             Event::TestStart(start) if cx.speaks_for_run() => {
                 let time = self.clocks.corrected(start.time, cx);
                 self.begun = Some(self.begun.map_or(time, |begun| begun.min(time)));
@@ -239,10 +248,16 @@ impl Recorder for Stats {
         }
     }
 
+    fn keep_figures(&mut self) {
+        self.chronicle = Some(Box::new(Chronicle::new(&self.memory)));
+    }
+
     fn figures(&mut self, stage: Stage, cx: &mut Context<'_, Options>) -> Option<RunFigures> {
         let (window, total) = self.total(cx);
         let users = if stage == Stage::Running { &self.users.now } else { &self.users.before_stop };
-        Some(RunFigures {
+        let endpoints = self.table.numbered_endpoints();
+        let numbers: Vec<_> = endpoints.iter().map(|(number, _)| *number).collect();
+        let mut figures = RunFigures {
             time: cx.now(),
             stage,
             test: self.test.clone(),
@@ -250,10 +265,14 @@ impl Recorder for Stats {
             duration: window.duration(),
             users: sum(users),
             total,
-            endpoints: self.table.endpoints().into_iter().map(|endpoint| endpoint.figures(window)).collect(),
+            endpoints: endpoints.into_iter().map(|(_, endpoint)| endpoint.figures(window)).collect(),
             errors: self.table.errors(),
             ..RunFigures::default()
-        })
+        };
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.describe(&mut figures, &numbers, cx);
+        }
+        Some(figures)
     }
 }
 
@@ -317,6 +336,9 @@ impl Stats {
             EndpointName::new(method, name)
         });
         let at = self.clocks.corrected(request.reported_at, cx);
+        if let Some(chronicle) = &mut self.chronicle {
+            chronicle.request(number, request, at, cx);
+        }
         let worker = cx.source().filter(|source| !source.source.coordinates());
         self.interval.record(number, request);
         if worker.is_some_and(|worker| !self.recent.keep(worker, number, request, at)) {
@@ -357,7 +379,11 @@ impl Stats {
         if worker.is_none_or(|worker| !cx.run().coordinated && self.resets.leads(worker.index)) {
             let limit = cx.options().error_limit;
             self.table = Table::new(limit, Arc::clone(&self.memory));
-            self.begun = Some(self.clocks.corrected(reset.time, cx));
+            let begun = self.clocks.corrected(reset.time, cx);
+            self.begun = Some(begun);
+            if let Some(chronicle) = &mut self.chronicle {
+                chronicle.reset(begun, cx);
+            }
             let early = self.resets.master();
             if worker.is_none() {
                 self.recent.carry_over(reset, &self.names, &mut self.table, &mut self.resets, limit);

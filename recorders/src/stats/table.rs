@@ -65,8 +65,14 @@ impl Table {
 
     /// All endpoints, by name.
     pub(super) fn endpoints(&self) -> Vec<&Endpoint> {
-        let mut endpoints: Vec<_> = self.endpoints.iter().flatten().map(|endpoint| &**endpoint).collect();
-        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
+        self.numbered_endpoints().into_iter().map(|(_, endpoint)| endpoint).collect()
+    }
+
+    /// All endpoints and the numbers of their series, by name.
+    pub(super) fn numbered_endpoints(&self) -> Vec<(usize, &Endpoint)> {
+        let numbered = self.endpoints.iter().enumerate();
+        let mut endpoints: Vec<_> = numbered.filter_map(|(n, endpoint)| Some((n, &**endpoint.as_ref()?))).collect();
+        endpoints.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         endpoints
     }
 
