@@ -1,8 +1,11 @@
 //! The figures of a run: what is in them, that nothing is missing, and what they take.
 
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // small numbers of tests
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use ltel_core::Now;
 use ltel_core::event::{Request, RequestError, ResponseTime};
 use ltel_core::figures::{AnnotationKind, Point, RunFigures, Stage};
 use ltel_core::recorder::{
@@ -16,7 +19,6 @@ use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::trace::TraceContext;
 use ltel_core::wire::TraceFeatures;
-use ltel_core::{Now, Timestamp};
 use ltel_recorders::{Stats, stats};
 
 fn recorder(limits: SeriesLimits) -> Box<dyn AnyRecorder> {
@@ -39,7 +41,7 @@ fn sources(count: u32) -> Vec<Arc<SourceInfo>> {
 }
 
 fn figures(recorder: &mut dyn AnyRecorder, stage: Stage, now: Now) -> RunFigures {
-    recorder.figures(stage, Origin { source: None, now }).unwrap()
+    recorder.figures(stage, Origin { source: None, now }).expect("they are kept")
 }
 
 /// Numbers that look random and are the same each time.
@@ -122,7 +124,9 @@ fn what_happened_is_in_them() {
             (AnnotationKind::Stop, None, ""),
         ]
     );
-    let [first, second] = &figures.generators[..] else { panic!("those that said something: {:?}", figures.generators) };
+    let [first, second] = &figures.generators[..] else {
+        panic!("those that said something: {:?}", figures.generators)
+    };
     assert_eq!((&*first.label, first.max_cpu_percent, first.mean_cpu_percent), ("worker-0", Some(60.0), Some(40.0)));
     assert_eq!((first.max_memory_bytes, first.was_busy()), (Some(100), false));
     assert_eq!(first.cpu_percent[..2], [None, Some(60.0)]);
@@ -151,7 +155,10 @@ fn the_timeline_survives_a_reset() {
     assert_eq!(requests, [1, 0, 0, 0, 0, 0, 1]);
     assert_eq!(figures.endpoints[0].points, figures.total.points);
     let resets = figures.annotations.iter().filter(|a| a.kind == AnnotationKind::ResetStats);
-    assert_eq!(resets.map(|a| (a.time, a.source.clone())).collect::<Vec<_>>(), [(BEGIN + Duration::from_secs(5), None)]);
+    assert_eq!(
+        resets.map(|a| (a.time, a.source.clone())).collect::<Vec<_>>(),
+        [(BEGIN + Duration::from_secs(5), None)]
+    );
 }
 
 /// Scenario: a thousand distinct exceptions with texts of 100 KiB. Guarantees: a hundred are told apart, their texts are cut, and
@@ -175,15 +182,15 @@ fn exceptions_are_bounded() {
 fn no_request_is_lost_between_points() {
     let mut numbers = Numbers(1);
     let (mut merged, mut without) = (0, 0);
-    for case in 0..60_u32 {
-        let bytes = [usize::MAX, 3 << 20, 600 << 10][case as usize % 3];
+    for case in 0..24_u32 {
+        let bytes = [usize::MAX, 2 << 20, 200 << 10][case as usize % 3];
         let limits = SeriesLimits { count: 100, memory: Arc::new(RecorderMemory::new(bytes, 0)).begin_run() };
         let mut recorder = recorder(limits);
         let sources = sources(4);
         let names: Vec<_> = (0..20).map(|n| format!("/{n}")).collect();
-        let length = [3.0, 600.0, 5_000.0, 400_000.0][numbers.below(4) as usize];
+        let length = [3.0, 600.0, 5_000.0, 400_000.0][case as usize / 3 % 4];
         let mut out = Emitted::default();
-        let frames = 300_u32;
+        let frames = 100_u32;
         for frame in 0..frames {
             let now = at(length * f64::from(frame) / f64::from(frames));
             let source = &sources[numbers.below(4) as usize];
@@ -193,7 +200,7 @@ fn no_request_is_lost_between_points() {
             let rows: Vec<_> = (0..numbers.below(200))
                 .map(|_| Request {
                     reported_at: now.wall.as_secs() - late - numbers.uniform() + wrong,
-                    name: (&*names[(numbers.below(400) as f64).sqrt() as usize]).into(),
+                    name: (&*names[numbers.below(400).isqrt() as usize]).into(),
                     response_time: ResponseTime::from_ms(match numbers.below(20) {
                         0 => f64::NAN,
                         1 => numbers.normal() * 1e9,
@@ -230,7 +237,7 @@ fn no_request_is_lost_between_points() {
         let timed = timeline.times.iter().flat_map(|sketch| &sketch.counts).map(|(_, count)| u64::from(*count));
         assert_eq!(timed.sum::<u64>(), total.histogram.count());
     }
-    assert!(merged > 20 && without > 0, "{merged} {without}");
+    assert!(merged >= 18 && without > 0, "{merged} {without}");
 }
 
 /// Scenario: endpoints of many distributions. Guarantees: percentiles of a point are within 4 % of the exact ones.
@@ -255,7 +262,8 @@ fn percentiles_of_points_are_about_right() {
     let figures = figures(&mut *recorder, Stage::Final { complete: true }, at(3.0));
     for endpoint in &figures.endpoints {
         let times = endpoint.points[0].times.unwrap();
-        for (percent, got) in [(50.0, times.p50_ms), (95.0, times.p95_ms), (99.0, times.p99_ms), (100.0, times.max_ms)] {
+        for (percent, got) in [(50.0, times.p50_ms), (95.0, times.p95_ms), (99.0, times.p99_ms), (100.0, times.max_ms)]
+        {
             let (exact, got) = (endpoint.percentile(percent).unwrap(), f64::from(got));
             assert!((got / exact - 1.0).abs() < 0.04, "p{percent} of {}: {got}, not {exact}", endpoint.name);
         }
@@ -263,18 +271,19 @@ fn percentiles_of_points_are_about_right() {
 }
 
 /// Scenario: 24 hours of 100 endpoints whose requests take anything between a millisecond and minutes, with three copies of the
-/// figures in the hands of backends. Guarantees: all of it takes less than what 64 MiB leave beside the rest of ltel, and taking
-/// figures does not take much more for a moment.
+/// figures in the hands of backends. Guarantees: all of it takes less than what 64 MiB leave beside the rest of ltel, also while
+/// points are merged and figures are taken.
 #[test]
-fn a_day_takes_no_more_than_an_hour() {
+fn a_day_is_kept_in_bounds() {
+    const MOST: u64 = 30 << 20;
     let mut numbers = Numbers(3);
     let names: Vec<_> = (0..100).map(|n| format!("/api/v1/resource/{n}")).collect();
-    let memory = Arc::new(RecorderMemory::new(96 << 20, 100));
     let sources = sources(5);
-    let (mut shown, mut sizes) = (Vec::<RunFigures>::new(), Vec::new());
-    let mut of_hour = |recorder: &mut Box<dyn AnyRecorder>, hour: u32, out: &mut Emitted| {
-        const STEP: u32 = 10;
-        for second in (0..3_600 / STEP).map(|step| hour * 3_600 + step * STEP) {
+    let memory = Arc::new(RecorderMemory::new(96 << 20, 100));
+    let mut recorder = recorder(SeriesLimits { count: 2_000, memory: memory.begin_run() });
+    let (mut shown, mut out) = (Vec::<RunFigures>::new(), Emitted::default());
+    let mut of_hour = |hour: u32| {
+        for second in (0..360).map(|step| hour * 3_600 + step * 10) {
             let now = at(f64::from(second));
             let row = |n: usize| Request {
                 reported_at: now.wall.as_secs() - numbers.uniform(),
@@ -282,37 +291,26 @@ fn a_day_takes_no_more_than_an_hour() {
                 response_time: ResponseTime::from_ms((numbers.normal() * 1.5).exp() * 100.0),
                 ..Request::default()
             };
-            let rows: Vec<_> = (0..300).map(row).collect();
+            let rows: Vec<_> = (0..200).map(row).collect();
             let source = &sources[1 + second as usize / 10 % 4];
-            recorder.record_requests(&rows, Origin { source: Some(source), now }, out);
-            if second % 300 == 0 {
-                if shown.len() == 3 {
-                    shown.remove(0);
-                }
-                shown.push(figures(&mut **recorder, Stage::Running, now));
-            }
+            recorder.record_requests(&rows, Origin { source: Some(source), now }, &mut out);
+        }
+        if hour % 4 == 3 {
+            shown.drain(..shown.len().saturating_sub(2));
+            shown.push(figures(&mut *recorder, Stage::Running, at(f64::from(hour + 1) * 3_600.0)));
         }
     };
-    let mut out = Emitted::default();
-    let mut recorder = recorder(SeriesLimits { count: 2_000, memory: memory.begin_run() });
-    let all = allocation_counter::measure(|| {
-        for hour in 0..24 {
-            let taken = allocation_counter::measure(|| of_hour(&mut recorder, hour, &mut out));
-            sizes.push(taken.bytes_current);
-        }
-    });
-    let (kept, most) = (all.bytes_current >> 10, all.bytes_max >> 10);
-    assert!(most < 32 << 10, "{kept} KiB, {most} KiB at most; by hour {sizes:?}");
-    let last = shown.last().unwrap();
-    assert_eq!(last.endpoints.len(), 100);
+    let mut kept = 0;
+    for hour in 0..24 {
+        let taken = allocation_counter::measure(|| of_hour(hour));
+        let most = kept + i64::try_from(taken.bytes_max).unwrap();
+        assert!(most < MOST as i64, "{most} bytes after {hour} hours");
+        kept += taken.bytes_current;
+    }
+    let last = shown.pop().unwrap();
+    assert_eq!(last.total.requests, 24 * 360 * 200);
+    assert_eq!(last.total.points.iter().map(|point| point.requests).sum::<u64>(), last.total.requests);
     assert!((128..=512).contains(&last.timeline.len()), "{}", last.timeline.len());
-    eprintln!("{kept} KiB, {most} KiB at most, {} points", last.timeline.len());
-    let before = allocation_counter::measure(|| drop(shown));
-    eprintln!("three copies {} KiB", before.bytes_current >> 10);
-    let time: Timestamp = last_time(&mut *recorder);
-    assert!(time > BEGIN);
-}
-
-fn last_time(recorder: &mut dyn AnyRecorder) -> Timestamp {
-    figures(recorder, Stage::Final { complete: true }, at(86_400.0)).time
+    let copy = allocation_counter::measure(|| drop(last));
+    assert!(copy.bytes_current > -(6 << 20), "a copy of the figures: {copy:?}, {kept} in all");
 }

@@ -27,7 +27,7 @@ use track::{Timed, Track};
 use user_counts::UserCounts;
 
 // Bounded: what all timelines of a run take, and the copies of them that are shown. Far more than a hundred endpoints need.
-const BYTES: usize = 20 << 20;
+const BYTES: usize = 16 << 20;
 
 // Without memory there are fewer points, but not fewer than this.
 const FEWEST_POINTS: u32 = 16;
