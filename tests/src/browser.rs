@@ -94,6 +94,11 @@ impl Browser {
         assert_eq!(opened["errorText"], Value::Null, "{url}");
     }
 
+    /// Runs a script in each page that is opened from now on, before its own.
+    pub fn before_each(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
+    }
+
     /// The value of an expression of JavaScript in the page, once its promise is kept.
     pub fn value(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});

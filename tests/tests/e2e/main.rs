@@ -6,6 +6,7 @@
 mod attack;
 mod backend_walls;
 mod backends;
+mod browser;
 mod cli;
 mod collectors;
 mod config;
