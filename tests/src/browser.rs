@@ -49,7 +49,14 @@ impl Browser {
         let mut command = scene.program(Path::new("sh"));
         command.args(["-c", "exec \"$@\" 3<&0 4>&1 0</dev/null 1>&2", "sh"]).arg(program);
         command
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--log-level=3",
+            ])
             .args([
                 "--disable-background-networking",
                 "--disable-component-update",
@@ -92,6 +99,7 @@ impl Browser {
         self.seen.clear();
         let opened = self.call("Page.navigate", json!({"url": url}));
         assert_eq!(opened["errorText"], Value::Null, "{url}");
+        self.sees("document.readyState === 'complete'");
     }
 
     /// Runs a script in each page that is opened from now on, before its own.
@@ -107,9 +115,9 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true. What it looks for may not be there yet.
     pub fn sees(&mut self, expression: &str) {
-        let probe = format!("Boolean({expression})");
+        let probe = format!("(() => {{ try {{ return Boolean({expression}) }} catch {{ return false }} }})()");
         until(expression, SLOW, || (self.value(&probe) == true).then_some(()));
     }
 
