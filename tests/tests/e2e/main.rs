@@ -27,6 +27,7 @@ mod memory;
 mod new;
 mod otlp;
 mod own_backend;
+mod page;
 mod panics;
 mod plugin;
 mod prometheus;
