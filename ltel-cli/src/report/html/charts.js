@@ -157,11 +157,19 @@ function baseLayout(height) {
   };
 }
 
-function timeAxis(doc, more) {
+// All of the run's time: that of its points, and of the events shortly before and after.
+function wholeTime(doc) {
   const all = edges(doc);
+  const [begin, end] = [all[0], Math.max(all.at(-1), all[0] + 1000)];
+  const more = (end - begin) / 10;
+  const events = doc.annotations.map((event) => chartTime(doc, Date.parse(event.time))).filter((at) => at > begin - more && at < end + more);
+  return [events.reduce((a, b) => Math.min(a, b), begin), events.reduce((a, b) => Math.max(a, b), end)];
+}
+
+function timeAxis(doc, more) {
   const axis = {
     type: "date",
-    range: zoom ?? [all[0], Math.max(all.at(-1), all[0] + 1000)].map(stamp),
+    range: zoom ?? wholeTime(doc).map(stamp),
     showgrid: false,
     zeroline: false,
     linecolor: color("line"),
@@ -243,6 +251,31 @@ function logTicks(from, to) {
     values.push(...steps.map((step) => step * 10 ** power));
   }
   return { tickvals: values, ticktext: values.map((v) => (v < 1 ? String(Number(v.toPrecision(1))) : count(v))) };
+}
+
+// Buckets get wider in steps: drawn as they are, the steps would be seen, and not the response times. So their counts are spread over
+// bins that are equally wide on a logarithmic axis. Gives the bins, [from, to] in milliseconds, and for each bucket its places:
+// pairs of a bin and the part of the count that belongs there.
+function evenBins(lower, upper) {
+  const perDoubling = 8;
+  const least = 0.001;
+  const binOf = (value) => Math.floor(Math.log2(Math.max(value, least)) * perDoubling + 1e-9);
+  const edge = (bin) => 2 ** (bin / perDoubling);
+  const first = binOf(lower[0]);
+  const last = Math.max(first, Math.ceil(Math.log2(Math.max(upper.at(-1), least)) * perDoubling - 1e-9) - 1);
+  const bins = Array.from({ length: last - first + 1 }, (_, i) => [edge(first + i), edge(first + i + 1)]);
+  const places = lower.map((from, i) => {
+    const to = Math.max(upper[i], least);
+    const start = Math.max(from, least);
+    if (to <= start) return [[0, 1]];
+    const parts = [];
+    for (let bin = binOf(start); bin <= last && edge(bin) < to; bin += 1) {
+      const shared = Math.min(to, edge(bin + 1)) - Math.max(start, edge(bin));
+      if (shared > 0) parts.push([bin - first, shared / (to - start)]);
+    }
+    return parts;
+  });
+  return { bins, places };
 }
 
 // The lines of response times: one color from light to dark, and dashes where it is not the color alone that tells them apart.

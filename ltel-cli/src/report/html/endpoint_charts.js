@@ -7,36 +7,40 @@ function drawDistribution(element, endpoint) {
   draw(element, () => {
     const layout = baseLayout(220);
     const all = counts.reduce((a, b) => a + b, 0);
-    // The axis is logarithmic: nothing on it is zero.
-    const least = Math.min(...upper) / 2;
-    const from = lower.map((v) => Math.max(v, least));
+    const { bins, places } = evenBins(lower, upper);
+    const bars = bins.map(() => 0);
+    counts.forEach((n, i) => {
+      for (const [bin, part] of places[i]) bars[bin] += n * part;
+    });
+    // A bar alone is not to be as wide as the chart.
+    const [from, to] = [bins[0][0] / 1.2, bins.at(-1)[1] * 1.2];
     layout.hovermode = "closest";
     layout.bargap = 0;
     layout.margin = { l: 52, r: 12, t: 26, b: 42 };
     layout.dragmode = false;
     layout.xaxis = { type: "log", fixedrange: true, showgrid: false, zeroline: false, linecolor: color("line"), ticks: "outside", tickcolor: color("line"), ticklen: 4,
-      ...logTicks(Math.min(...from), Math.max(...upper)), title: { text: "Response time, ms", standoff: 4, font: { size: 11 } } };
+      range: [Math.log10(from), Math.log10(to)], ...logTicks(from, to), title: { text: "Response time, ms", standoff: 4, font: { size: 11 } } };
     layout.yaxis = valueAxis({});
     layout.shapes = [];
     layout.annotations = [];
     let free = -Infinity;
-    const span10 = Math.log10(Math.max(...upper) / Math.min(...from)) || 1;
+    const width = Math.log10(to / from);
     for (const [name, value] of [["median", endpoint.p50_ms], ["p95", endpoint.p95_ms], ["p99", endpoint.p99_ms]]) {
       if (value === null || value <= 0) continue;
       const ink = color(name === "median" ? "p50" : name);
       layout.shapes.push({ type: "line", xref: "x", x0: value, x1: value, yref: "paper", y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dash" } });
       const at = Math.log10(value);
-      if (at - free < span10 * 0.1) continue;
+      if (at - free < width * 0.1) continue;
       free = at;
       layout.annotations.push({ text: name, xref: "x", x: at, yref: "paper", y: 1, yanchor: "bottom", xanchor: "center", showarrow: false, font: { size: 11, color: color("text-soft") } });
     }
     const data = [{
       type: "bar",
-      x: from.map((v, i) => (v + upper[i]) / 2),
-      width: from.map((v, i) => upper[i] - v),
-      y: counts,
+      x: bins.map(([a, b]) => (a + b) / 2),
+      width: bins.map(([a, b]) => b - a),
+      y: bars,
       marker: { color: color("accent"), line: { width: 0 } },
-      customdata: counts.map((n, i) => `${digits(lower[i])} to ${digits(upper[i])} ms: ${plural(n, "request", "requests")} (${percent(n / all)})`),
+      customdata: bins.map(([a, b], i) => `${digits(a)} to ${digits(b)} ms: about ${plural(Math.round(bars[i]), "request", "requests")} (${percent(bars[i] / all)})`),
       hovertemplate: "%{customdata}<extra></extra>",
     }];
     return { data, layout };

@@ -7,19 +7,21 @@ const ROW_GAP = 34;
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const MOST_GENERATORS = DASHES.length;
 
+// A word for the chart, a sentence for the list, and whether it is bad; the most important ones first.
 const EVENTS = {
-  start: ["start", "triangle-right", "The test started"],
-  spawning_complete: ["all users", "diamond", "All users are spawned"],
-  stop: ["stop", "square", "The test was stopped"],
-  cpu_warning: ["CPU", "triangle-up", "Locust warned of its CPU usage"],
-  worker_joined: ["joined", "circle", "A worker joined"],
-  worker_left: ["left", "circle-open", "A worker left"],
-  reset_stats: ["reset", "star-diamond", "The statistics were reset"],
-  abort: ["abort", "x", "A broken threshold stopped the test"],
+  abort: ["abort", "A broken threshold stopped the test", true],
+  start: ["start", "The test started"],
+  stop: ["stop", "The test was stopped"],
+  spawning_complete: ["all users", "All users are spawned"],
+  worker_left: ["left", "A worker left before it was done", true],
+  cpu_warning: ["CPU", "Locust warned of its CPU usage", true],
+  reset_stats: ["reset", "The statistics were reset"],
+  worker_joined: ["joined", "A worker joined"],
 };
+const MOST_EVENTS = 200;
 
 function eventWord(annotation) {
-  return EVENTS[annotation.kind]?.[2] ?? annotation.kind.replaceAll("_", " ");
+  return EVENTS[annotation.kind]?.[1] ?? annotation.kind.replaceAll("_", " ");
 }
 
 const runChart = { log: false };
@@ -90,11 +92,11 @@ function generatorRows(doc, x) {
   const others = byCpu.slice(MOST_GENERATORS);
   const lines = (yaxis, what, of, show) => {
     const each = shown.map((g, i) => timeLine(`${what} ${plain(g.label)}`, x, filled(doc, g[of]), show, {
-      line: { color: color(`line-${i + 1}`), dash: DASHES[i] }, trace: { yaxis } }));
+      line: { color: color(`line-${i + 1}`), dash: DASHES[i] }, trace: { yaxis, connectgaps: true } }));
     if (others.length === 0) return each;
     const greatest = filled(doc, []).map((_, i) => others.reduce((a, g) => (g[of][i] ?? null) === null ? a : Math.max(a ?? 0, g[of][i]), null));
     return [...each, timeLine(`${what}, the greatest of ${count(others.length)} others`, x, greatest, show, {
-      line: { color: color("text-soft"), width: 1 }, trace: { yaxis } })];
+      line: { color: color("text-soft"), width: 1 }, trace: { yaxis, connectgaps: true } })];
   };
   if (known.length === 0) return [];
   return [
@@ -118,26 +120,17 @@ function generatorRows(doc, x) {
 function heatMap(doc) {
   const { lower_ms: lower, upper_ms: upper, counts } = doc.timeline.heat_map;
   if (lower.length === 0) return null;
-  // All buckets between the first and the last, for the axis must not jump: those in the list are only the used ones.
-  const from = Math.max(lower[0], 0.05);
-  const to = Math.max(upper.at(-1), from * 1.5);
-  const each = 8;
-  const first = Math.floor(Math.log2(from) * each);
-  const length = Math.max(1, Math.ceil(Math.log2(to) * each) - first);
-  const rowOf = (i) => Math.min(length - 1, Math.max(0, Math.floor(Math.log2((Math.max(lower[i], from) + upper[i]) / 2) * each) - first));
-  const rowsByBucket = lower.map((_, i) => rowOf(i));
-  const cells = Array.from({ length }, () => Array(doc.timeline.points).fill(null));
+  const { bins, places } = evenBins(lower, upper);
+  const cells = bins.map(() => Array(doc.timeline.points).fill(null));
   counts.forEach((pairs, at) => {
     for (const [bucket, n] of pairs) {
-      const row = cells[rowsByBucket[bucket]];
-      row[at] = (row[at] ?? 0) + n;
+      for (const [bin, part] of places[bucket]) cells[bin][at] = (cells[bin][at] ?? 0) + n * part;
     }
   });
-  const y = Array.from({ length: length + 1 }, (_, i) => 2 ** ((first + i) / each));
   return {
     type: "heatmap",
     x: edges(doc).map(stamp),
-    y,
+    y: [...bins.map(([from]) => from), bins.at(-1)[1]],
     z: cells.map((row) => row.map((n) => (n === null ? null : Math.log10(n + 1)))),
     zmin: 0,
     colorscale: [[0, color("heat-0")], [0.5, color("heat-1")], [1, color("heat-2")]],
@@ -185,23 +178,25 @@ function runLayout(doc) {
   return { data, layout };
 }
 
-// A line for each event, and its word at the top where there is room.
+// A line for each event, and its word at the top where there is room: the most important ones first.
 function markEvents(doc, layout) {
   const [from, to] = layout.xaxis.range.map((at) => Date.parse(`${at.replace(" ", "T")}Z`));
   // On a narrow screen a word takes more of the width.
   const room = 64 / Math.max(200, byId("time").clientWidth - 64);
-  let free = -1;
-  for (const event of doc.annotations.slice(0, 200)) {
+  const kinds = Object.keys(EVENTS);
+  const events = doc.annotations.slice(0, MOST_EVENTS).sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
+  const places = [];
+  for (const event of events) {
     const at = chartTime(doc, Date.parse(event.time));
-    const [word] = EVENTS[event.kind] ?? [event.kind];
-    const serious = event.kind === "abort" || event.kind === "worker_left" || event.kind === "cpu_warning";
+    const [word, , serious] = EVENTS[event.kind] ?? [event.kind];
     const ink = color(serious ? "bad" : "text-soft");
-    layout.shapes.push({ type: "line", xref: "x", x0: stamp(at), x1: stamp(at), yref: "paper", y0: 0, y1: 1, layer: "below", line: { color: ink, width: 1, dash: "dot" } });
+    layout.shapes.push({ type: "line", xref: "x", x0: stamp(at), x1: stamp(at), yref: "paper", y0: 0, y1: 1, layer: "below",
+      line: { color: ink, width: 1, dash: "dot" } });
     const place = (at - from) / (to - from);
-    if (place < free || place < 0 || place > 1) continue;
-    free = place + room;
-    layout.annotations.push({ text: plain(word), xref: "x", x: stamp(at), yref: "paper", y: 1, yanchor: "bottom", xanchor: place > 0.9 ? "right" : "left", yshift: 4,
-      showarrow: false, font: { size: 11, color: ink } });
+    if (place < 0 || place > 1 || places.some((other) => Math.abs(other - place) < room)) continue;
+    places.push(place);
+    layout.annotations.push({ text: plain(word), xref: "x", x: stamp(at), yref: "paper", y: 1, yanchor: "bottom",
+      xanchor: place > 0.9 ? "right" : "left", yshift: 4, showarrow: false, font: { size: 11, color: ink } });
   }
 }
 
