@@ -242,10 +242,11 @@ function failureBars(doc, x, points, yaxis) {
   };
 }
 
-// Ticks of a logarithmic axis at 1, 2 and 5, or only at 1 where the axis is long.
+// Ticks of a logarithmic axis at 1, 2 and 5, fewer where the axis is long.
 function logTicks(from, to) {
   if (!(from > 0 && to >= from && Number.isFinite(from))) return {};
-  const steps = Math.log10(to / from) > 2.5 ? [1] : [1, 2, 5];
+  const decades = Math.log10(to / from);
+  const steps = decades < 2 ? [1, 2, 5] : decades < 4 ? [1, 3] : [1];
   const values = [];
   for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); power += 1) {
     values.push(...steps.map((step) => step * 10 ** power));

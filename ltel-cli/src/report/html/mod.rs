@@ -56,11 +56,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_script_is_in_the_page() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/html");
+        for file in std::fs::read_dir(folder).expect("this folder").flatten().map(|entry| entry.path()) {
+            if file.extension().is_some_and(|extension| extension == "js") {
+                let script = std::fs::read_to_string(&file).expect("a script");
+                assert!(SCRIPT.contains(&script), "{}", file.display());
+            }
+        }
+    }
+
+    #[test]
     fn parts_can_be_put_into_the_page() {
         for link in [STYLE_LINK, SCRIPT_LINK] {
             assert_eq!(PAGE.matches(link).count(), 1, "{link}");
         }
-        // The end tag would end the element that holds them.
+        // Their end tag would end the element that holds them.
         assert!(!STYLE.to_lowercase().contains("</style") && !SCRIPT.to_lowercase().contains("</script"));
     }
 }
