@@ -32,6 +32,9 @@ pub use thresholds::{Baseline, Thresholds};
 /// The configuration without a file.
 pub const DEFAULT: &str = include_str!("default.toml");
 
+// How often, at least, the figures of a run say whether a generator is short of CPU.
+const USAGE_OF_FIGURES: Duration = Duration::from_secs(2);
+
 /// A checked configuration.
 #[derive(Debug)]
 pub struct Config {
@@ -77,10 +80,9 @@ impl Config {
     /// How often to sample the usage of the Locust processes, if at all.
     pub fn usage_interval(&self) -> Option<Duration> {
         let wanting = self.recorders.iter().filter(|recorder| recorder.factory.needs().usage);
-        wanting
-            .flat_map(|recorder| {
-                recorder.backends.iter().map(|&b| recorder.interval.unwrap_or(self.backends[b].interval))
-            })
-            .min()
+        let intervals = wanting.flat_map(|recorder| {
+            recorder.backends.iter().map(|&b| recorder.interval.unwrap_or(self.backends[b].interval))
+        });
+        intervals.chain(self.wants_figures().then_some(USAGE_OF_FIGURES)).min()
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct ActiveRun {
     backends: Arc<[BackendHandle]>,
     // If a backend shows them, or thresholds judge them.
     figures: Option<FigureSource>,
+    // Those that were shown last.
+    shown: Option<Arc<RunFigures>>,
     // If there are thresholds.
     judge: Option<Judge>,
     // Sources that its recorders know.
@@ -49,12 +51,14 @@ impl ActiveRun {
         let recorders = config.recorders.iter();
         let mut recorders: Vec<_> =
             recorders.map(|recorder| ActiveRecorder::begin(recorder, info, backends, memory)).collect();
-        let figures = if config.wants_figures() { FigureSource::find(&mut recorders, info) } else { None };
+        let figures =
+            if config.wants_figures() { FigureSource::find(&mut recorders, info, config.grace) } else { None };
         Self {
             info: Arc::clone(info),
             recorders,
             backends: Arc::clone(backends),
             figures,
+            shown: None,
             judge: Judge::of(&config.thresholds, info),
             sources: Vec::new(),
             out: Emitted::default(),
@@ -82,7 +86,7 @@ impl ActiveRun {
         self.sources.resize(source.index as usize + 1, Arc::clone(source));
         self.sources[source.index as usize] = Arc::clone(source);
         if let Some(figures) = &mut self.figures {
-            figures.changed(source, AnnotationKind::WorkerJoined, now);
+            figures.joined(source, now);
         }
     }
 
@@ -93,7 +97,7 @@ impl ActiveRun {
     /// A source left before it was done: ends its gauges.
     pub(super) fn source_gone(&mut self, source: SourceIndex, now: Now) {
         if let (Some(figures), Some(left)) = (&mut self.figures, self.sources.get(source.get() as usize)) {
-            figures.changed(left, AnnotationKind::WorkerLeft, now);
+            figures.disconnected(left, now);
         }
         for active in &mut self.recorders {
             active.source_gone(source.get());
@@ -151,11 +155,12 @@ impl ActiveRun {
         self.figures.as_mut()?.take(stage, run, (&mut self.recorders, sources), now)
     }
 
-    fn show(&self, figures: RunFigures) {
+    fn show(&mut self, figures: RunFigures) {
         let figures = Arc::new(figures);
         for backend in &*self.backends {
             backend.figures(&self.info, &figures);
         }
+        self.shown = Some(figures);
     }
 
     /// Ends the run: final figures, judgements, the report, and the last collection by each backend. Returns whether no
@@ -189,6 +194,7 @@ impl ActiveRun {
             active.route_records(&self.info, &mut out, |backend, record| last_records[backend].push(record));
             active.send(&self.info, &self.backends, origin, &mut out);
         }
+        let have_figures = figures.is_some();
         let figures = figures.map(|figures| RunFigures { stage: Stage::Final { complete }, ..figures });
         let figures = match &self.judge {
             Some(judge) => {
@@ -206,8 +212,19 @@ impl ActiveRun {
             }
             None => figures,
         };
-        if let Some(figures) = figures {
-            self.show(figures);
+        let figures = match self.shown.take() {
+            // Their recorder has panicked: the last ones are better than none.
+            Some(last) if !have_figures => Some(RunFigures {
+                time: now.wall,
+                stage: Stage::Final { complete },
+                account: account.clone(),
+                thresholds: figures.map(|figures| figures.thresholds).unwrap_or_default(),
+                ..Arc::unwrap_or_clone(last)
+            }),
+            _ => figures,
+        };
+        if let Some(figures) = figures.map(Arc::new) {
+            self.backends.iter().for_each(|backend| backend.figures(&self.info, &figures));
         }
         let report = Report {
             account: &account,

@@ -1,11 +1,13 @@
 //! The figures of an active run: asked of the recorder that has them, with what only ltel knows.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::Now;
-use ltel_core::figures::{Annotation, AnnotationKind, RunFigures, Stage};
+use ltel_core::figures::{Annotation, AnnotationKind, GeneratorFigures, RunFigures, Stage};
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin};
-use ltel_core::runs::{Run, RunInfo, SourceInfo};
+use ltel_core::runs::{Run, RunAccount, RunInfo, SourceInfo, SourceStatus};
+use ltel_core::{Now, Timestamp};
 use tokio::time::Instant;
 
 use super::active_recorder::ActiveRecorder;
@@ -25,15 +27,27 @@ pub(super) struct FigureSource {
     // Its index among the run's recorders.
     recorder: usize,
     due: Duration,
+    // How long a worker may be gone before it has left.
+    grace: Duration,
     // Workers that came and went.
     annotations: Vec<Annotation>,
+    // Workers that have disconnected before they were done, by index.
+    gone: BTreeMap<u32, Gone>,
+}
+
+#[derive(Debug)]
+struct Gone {
+    source: Arc<SourceInfo>,
+    since: Now,
+    told: bool,
 }
 
 impl FigureSource {
     /// The first recorder that has figures.
-    pub(super) fn find(recorders: &mut [ActiveRecorder], run: &RunInfo) -> Option<Self> {
+    pub(super) fn find(recorders: &mut [ActiveRecorder], run: &RunInfo, grace: Duration) -> Option<Self> {
         let recorder = recorders.iter_mut().position(ActiveRecorder::keep_figures)?;
-        Some(Self { recorder, due: run.begun.steady.saturating_add(EVERY), annotations: Vec::new() })
+        let due = run.begun.steady.saturating_add(EVERY);
+        Some(Self { recorder, due, grace, annotations: Vec::new(), gone: BTreeMap::new() })
     }
 
     /// When they are due.
@@ -41,11 +55,43 @@ impl FigureSource {
         self.due
     }
 
-    /// A source has joined the run, or has left before it was done.
-    pub(super) fn changed(&mut self, source: &SourceInfo, kind: AnnotationKind, now: Now) {
+    /// A source has joined the run.
+    pub(super) fn joined(&mut self, source: &SourceInfo, now: Now) {
+        self.changed(source, AnnotationKind::WorkerJoined, now.wall);
+    }
+
+    /// A source has disconnected before it was done. It may come back.
+    pub(super) fn disconnected(&mut self, source: &Arc<SourceInfo>, now: Now) {
+        let new = || Gone { source: Arc::clone(source), since: now, told: false };
+        self.gone.entry(source.index).or_insert_with(new);
+    }
+
+    fn changed(&mut self, source: &SourceInfo, kind: AnnotationKind, time: Timestamp) {
         if !source.source.coordinates() && self.annotations.len() < ANNOTATIONS {
-            let source = Some(source.label.clone());
-            self.annotations.push(Annotation { time: now.wall, kind, source, text: String::new() });
+            self.annotations.push(Annotation { time, kind, source: Some(source.label.clone()), text: String::new() });
+        }
+    }
+
+    /// A worker that has been gone for the grace period has left, when it disconnected. One that is back before that has not.
+    fn settle_gone(&mut self, account: &RunAccount, is_final: bool, now: Now) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let statuses: HashMap<_, _> =
+            account.sources.iter().filter_map(|s| Some((s.source.as_ref()?.index, s.status))).collect();
+        for (index, mut gone) in std::mem::take(&mut self.gone) {
+            match statuses.get(&index) {
+                Some(SourceStatus::Missing) => {
+                    let has_left = is_final || now.since(gone.since) >= self.grace;
+                    if has_left && !gone.told {
+                        gone.told = true;
+                        self.changed(&gone.source, AnnotationKind::WorkerLeft, gone.since.wall);
+                    }
+                    self.gone.insert(index, gone);
+                }
+                Some(_) if gone.told => self.changed(&gone.source, AnnotationKind::WorkerJoined, now.wall),
+                _ => {}
+            }
         }
     }
 
@@ -75,10 +121,26 @@ impl FigureSource {
         };
         recorders[self.recorder].act(run.info(), sources, &mut Emitted::default(), ask);
         let mut figures = figures?;
-        figures.account = run.account();
+        let account = run.account();
+        self.settle_gone(&account, stage != Stage::Running, now);
+        add_generators(&mut figures.generators, &account);
+        figures.account = account;
         figures.annotations.extend(self.annotations.iter().cloned());
         figures.annotations.sort_by_key(|annotation| annotation.time);
         self.due = now.steady.saturating_add(EVERY.max(asked.elapsed() * PART));
         Some(figures)
     }
+}
+
+/// Adds the processes of a run that have not said what they use of their hosts.
+fn add_generators(generators: &mut Vec<GeneratorFigures>, account: &RunAccount) {
+    let known: HashSet<_> = generators.iter().filter_map(|generator| Some(generator.source.as_ref()?.index)).collect();
+    let silent =
+        account.sources.iter().filter(|of| of.source.as_ref().is_none_or(|source| !known.contains(&source.index)));
+    generators.extend(silent.map(|of| GeneratorFigures {
+        source: of.source.clone(),
+        label: of.label.clone(),
+        ..GeneratorFigures::default()
+    }));
+    generators.sort_by(|a, b| a.label.cmp(&b.label));
 }
