@@ -2,7 +2,6 @@
 //! [`deliver`](crate::deliver).
 
 pub(crate) mod document;
-pub(crate) mod html;
 pub(crate) mod plotly;
 #[cfg(test)]
 pub(crate) mod sample;
