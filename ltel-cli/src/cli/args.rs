@@ -126,6 +126,11 @@ pub(crate) struct RunArgs {
     /// token, which is part of the URL; it is not encrypted, unless a `[backends.page]` of the configuration has `tls`.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
     pub(crate) page: Option<PageAddress>,
+    /// Write a report about the test: `.html` (a page), `.json` (all figures), `.md` (a summary) or `.xml` (thresholds, for a CI).
+    ///
+    /// The name's ending says which; may be given several times. `{run_id}` in the name becomes the run's id.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Vec<String>,
     /// The Locust command, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

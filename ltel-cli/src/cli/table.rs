@@ -161,6 +161,9 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
     if delivered.lost_final_points > 0 {
         parts.push(format!("final figures NOT delivered ({})", counted(delivered.lost_final_points, "points")));
     }
+    if delivered.lost_reports > 0 {
+        parts.push(format!("{} NOT written", counted(delivered.lost_reports, "files")));
+    }
     for signal in Signal::ALL {
         let (figures, items) = (delivered.of(signal), signal.items());
         if figures.failed_exports > 0 {

@@ -11,9 +11,11 @@ use super::names::join;
 use super::{BackendConfig, RecorderConfig};
 
 /// Reports what does not fit together, and returns the recorders to run. Without valid backends there is nothing to check.
+/// `takes_figures`: somebody shows or judges the figures of runs.
 pub(super) fn check(
     recorders: Vec<(RecorderConfig, Range<usize>)>,
     backends: Option<&[BackendConfig]>,
+    takes_figures: bool,
     registry: &Registry,
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
@@ -21,7 +23,7 @@ pub(super) fn check(
     one_kind_of_traces(&recorders, errors);
     let mut working = Vec::new();
     for (recorder, header) in recorders {
-        match backends.map_or(Reach::Some, |backends| reach(&recorder, backends)) {
+        match backends.map_or(Reach::Some, |backends| reach(&recorder, backends, takes_figures)) {
             Reach::Some => {}
             Reach::None => errors.push(no_backend_takes_it(&recorder, header, registry)),
             Reach::Off => {
@@ -75,13 +77,14 @@ enum Reach {
     None,
 }
 
-fn reach(recorder: &RecorderConfig, backends: &[BackendConfig]) -> Reach {
+fn reach(recorder: &RecorderConfig, backends: &[BackendConfig], takes_figures: bool) -> Reach {
     let emits = emits(recorder.spec);
     let any = |takes| {
         let mut routes = recorder.backends.iter().map(|&index| &backends[index].backend);
         routes.any(|backend| emits.iter().any(|&signal| backend.takes(signal) == takes))
     };
-    if emits.is_empty() || any(Takes::Yes) {
+    let shows = takes_figures && recorder.factory.has_figures();
+    if emits.is_empty() || any(Takes::Yes) || shows {
         Reach::Some
     } else if any(Takes::TurnedOff) {
         Reach::Off

@@ -63,14 +63,10 @@ fn read(
     let recorders = file.take_section("recorders", errors);
     let backends = file.take_section("backends", errors);
     let thresholds = file.take_section("thresholds", errors);
-    for (section, table) in [(&recorders, "recorders.stats"), (&backends, "backends.console")] {
-        if section.is_none() {
-            let what = table.split('.').next().unwrap_or_default();
-            errors.push(
-                ConfigError::new(format!("the configuration selects no {what}"), 0..0)
-                    .help(format!("add at least one, such as `[{table}]`")),
-            );
-        }
+    // Thresholds are a reason to run ltel, too.
+    let judges = thresholds.is_some();
+    if backends.is_none() && !judges {
+        errors.push(nothing_selected("backends", "backends.console"));
     }
     let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends", "thresholds"], errors);
     let listen = match listen {
@@ -84,11 +80,18 @@ fn read(
         claims.address(tcp, "[listen]");
     }
     let before = errors.len();
-    let (names, backends) = Backends { registry, env, claims: &mut claims, errors, warnings }.read(backends?);
+    let backends_are_stated = backends.is_some();
+    let (names, backends) = backends
+        .map(|section| Backends { registry, env, claims: &mut claims, errors, warnings }.read(section))
+        .unwrap_or_default();
     let backends_are_right = errors.len() == before;
-    let recorders = Recorders { registry, env, errors }.read(recorders?, &names);
-    let right = backends_are_right.then_some(&*backends);
-    let recorders = agreement::check(recorders, right, registry, errors, warnings);
+    let takes_figures = judges || backends.iter().any(|backend| backend.backend.takes_figures());
+    if recorders.is_none() && !takes_figures && backends_are_right {
+        errors.push(nothing_selected("recorders", "recorders.stats"));
+    }
+    let recorders = recorders.map(|section| Recorders { registry, env, errors }.read(section, &names));
+    let right = (backends_are_right && backends_are_stated).then_some(&*backends);
+    let recorders = agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
     let top = top?;
     Some(Config {
         testplan: top.testplan,
@@ -101,6 +104,12 @@ fn read(
         recorders,
         backends,
         thresholds: Arc::new(thresholds),
+        claims,
         warnings: Vec::new(),
     })
+}
+
+fn nothing_selected(what: &str, table: &str) -> ConfigError {
+    ConfigError::new(format!("the configuration selects no {what}"), 0..0)
+        .help(format!("add at least one, such as `[{table}]`"))
 }

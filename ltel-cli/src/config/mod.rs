@@ -17,6 +17,7 @@ mod load;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ltel_core::backend::Claims;
 pub use ltel_core::backend::Signal;
 use ltel_core::runs::Limits;
 use ltel_core::wire::Features;
@@ -58,6 +59,8 @@ pub struct Config {
     pub backends: Vec<BackendConfig>,
     /// What must hold of each run.
     pub thresholds: Arc<Thresholds>,
+    /// Addresses and files that its parts use.
+    pub claims: Claims,
     /// Warnings about the environment; each names its variable or table.
     pub warnings: Vec<String>,
 }

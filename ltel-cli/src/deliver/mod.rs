@@ -18,6 +18,7 @@ pub(crate) mod json;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;
 pub(crate) mod page;
+pub(crate) mod report;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub(crate) fn built_in() -> Registry {
         .backend::<otlp::Otlp>()
         .backend::<prometheus::Prometheus>()
         .backend::<page::Page>()
+        .backend::<report::Report>()
 }
 
 /// The message of a structured event or a span.

@@ -15,6 +15,8 @@ pub struct Delivered {
     signals: [SignalAccount; Signal::ALL.len()],
     /// Points of final collections that were not delivered: they are not sent again.
     pub lost_final_points: u64,
+    /// Files about runs that could not be written.
+    pub lost_reports: u64,
     /// How it ended.
     pub ended: BackendEnd,
     /// The last failure.
@@ -86,6 +88,7 @@ impl Delivered {
     pub fn is_whole(&self) -> bool {
         self.ended == BackendEnd::Well
             && self.lost_final_points == 0
+            && self.lost_reports == 0
             && self.signals.iter().all(|signal| signal.lost() == 0)
     }
 
@@ -94,7 +97,10 @@ impl Delivered {
     #[must_use]
     pub fn is_lossy(&self) -> bool {
         let lossy = |of: &SignalAccount| of.lost() > of.repeated || (of.admitted > 0 && of.delivered == 0);
-        self.ended != BackendEnd::Well || self.lost_final_points > 0 || self.signals.iter().any(lossy)
+        self.ended != BackendEnd::Well
+            || self.lost_final_points > 0
+            || self.lost_reports > 0
+            || self.signals.iter().any(lossy)
     }
 }
 
@@ -137,6 +143,13 @@ impl DeliveryAccount {
     pub fn failed_points(&self, count: u64, last: bool, cumulative: bool, why: impl Into<String>) -> bool {
         let repeated = if cumulative && !last { count } else { 0 };
         self.not_delivered(Signal::Metrics, count, repeated, if last { count } else { 0 }, why)
+    }
+
+    /// Counts a file about a run that could not be written.
+    pub fn report_lost(&self, why: impl Into<String>) {
+        let mut account = self.lock();
+        account.lost_reports += 1;
+        account.last_error = Some(why.into());
     }
 
     fn not_delivered(

@@ -61,10 +61,32 @@ impl Claims {
         })
     }
 
+    /// Claims a file to write to. False if another part of ltel writes to it.
+    #[must_use]
+    pub fn file(&mut self, path: &Path) -> bool {
+        let path = whole(path);
+        let is_free = !self.files.contains(&path);
+        if is_free {
+            self.files.push(path);
+        }
+        is_free
+    }
+
     /// Registers an address that is in use. `title` is the table that configures it.
     pub fn address(&mut self, address: SocketAddr, title: impl Into<String>) {
         self.addresses.push((address, title.into()));
     }
+}
+
+/// A path from the root, so that two ways to write it are one.
+fn whole(path: &Path) -> PathBuf {
+    let file = path.file_name().unwrap_or_default();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The file itself need not exist yet.
+    path.canonicalize()
+        .or_else(|_| folder.canonicalize().map(|folder| folder.join(file)))
+        .or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
 }
 
 /// What a backend can use while its table is checked.
@@ -131,11 +153,9 @@ impl Check<'_> {
 
     /// Claims a file to write to. Reports an error if another backend writes to it.
     pub fn claim_file(&mut self, path: &Path, span: Range<usize>) {
-        if self.claims.files.iter().any(|have| have == path) {
+        if !self.claims.file(path) {
             let message = format!("another backend already writes to `{}`", path.display());
             self.error(ConfigError::new(message, span).help("give each backend its own file"));
-        } else {
-            self.claims.files.push(path.to_owned());
         }
     }
 }

@@ -10,12 +10,14 @@ use crate::cli::signals::Signals;
 use crate::cli::{losses, print, table};
 use crate::config::{BackendConfig, Config};
 use crate::deliver::page::{Page, PageUrl};
+use crate::deliver::report::{Report, ReportFile};
 
 /// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or,
 /// with `--strict`, if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
     let mut config = load_config(&args.config, registry)?;
     let page = add_page(&mut config, args.page)?;
+    add_report(&mut config, &args.report)?;
     let (grace, has_thresholds) = (config.grace, !config.thresholds.list.is_empty());
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
@@ -66,4 +68,21 @@ fn add_page(config: &mut Config, asked: Option<PageAddress>) -> Result<PageUrl, 
         (None, address) => config.backends.push(BackendConfig::new("page", Page::of_command_line(address, &url))),
     }
     Ok(url)
+}
+
+/// Adds a backend that writes these files.
+fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
+    let mut checked = Vec::new();
+    for text in files {
+        let file = ReportFile::parse(text)
+            .map_err(|(message, help)| Failure::usage(format!("--report: {message}; {help}")))?;
+        if !config.claims.file(&file.path) {
+            return Err(Failure::usage(format!("--report: another backend already writes to `{text}`")));
+        }
+        checked.push(file);
+    }
+    if !checked.is_empty() {
+        config.backends.push(BackendConfig::new("--report", Report::of(checked)));
+    }
+    Ok(())
 }

@@ -300,6 +300,15 @@ impl Document {
         serde_json::from_str(text).map_err(ReadError::Damaged)
     }
 
+    /// As JSON for a page, which cannot read the endpoints' histograms.
+    pub(crate) fn to_json_without_histograms(&self) -> String {
+        let mut document = self.clone();
+        for endpoint in std::iter::once(&mut document.total).chain(&mut document.endpoints) {
+            endpoint.histogram = None;
+        }
+        document.to_json()
+    }
+
     /// As JSON, on one line.
     pub(crate) fn to_json(&self) -> String {
         // It has neither maps with odd keys nor anything else that cannot be written.

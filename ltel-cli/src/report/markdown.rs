@@ -1,0 +1,332 @@
+//! A run in Markdown, as a CI shows it with a job. The verdict comes first.
+
+use std::fmt::Write as _;
+
+use ltel_core::text::shortened;
+
+use super::Document;
+use super::document::{Endpoint, SourceAccount};
+use crate::plural::counted;
+
+// A CI takes no more than a megabyte of it.
+const ENDPOINTS: usize = 200;
+const ERRORS: usize = 20;
+
+// In characters.
+const LONGEST: usize = 200;
+
+/// The summary.
+pub(crate) fn markdown(document: &Document) -> String {
+    let mut out = String::new();
+    head(document, &mut out);
+    thresholds(document, &mut out);
+    endpoints(document, &mut out);
+    errors(document, &mut out);
+    generators(document, &mut out);
+    account(document, &mut out);
+    foot(document, &mut out);
+    out
+}
+
+fn head(document: &Document, out: &mut String) {
+    let verdict = match (document.passed, document.complete) {
+        (Some(true), _) => "passed",
+        (Some(false), _) => "failed",
+        (None, Some(true)) => "complete",
+        (None, Some(false)) => "incomplete",
+        (None, None) => "running",
+    };
+    let _ = writeln!(out, "## Load test {}: {verdict}\n", code(&document.run.testplan));
+    let broken = document.thresholds.iter().filter(|threshold| !threshold.passed).count();
+    match (broken, document.thresholds.len()) {
+        (_, 0) => {}
+        (0, 1) => out.push_str("**The threshold holds.** "),
+        (0, all) => {
+            let _ = write!(out, "**All {all} thresholds hold.** ");
+        }
+        (broken, all) => {
+            let _ = write!(
+                out,
+                "**{broken} of {} {} broken.** ",
+                counted(all as u64, "thresholds"),
+                if all == 1 { "is" } else { "are" }
+            );
+        }
+    }
+    let total = &document.total;
+    let users = counted(document.users, "users");
+    if total.requests == 0 {
+        let _ = writeln!(out, "No request was made, {users}.\n");
+        return completeness(document, out);
+    }
+    let _ = write!(
+        out,
+        "{} in {} ({} req/s), {} failed{}, ",
+        counted(total.requests, "requests"),
+        seconds(document.duration_seconds),
+        number(Some(total.rps)),
+        total.failures,
+        total.failure_ratio.map_or(String::new(), |ratio| format!(" ({})", percent(Some(ratio)))),
+    );
+    let _ = match total.p95_ms {
+        Some(p95) => writeln!(out, "p95 {} ms, {users}.\n", number(Some(p95))),
+        None => writeln!(out, "no response times, {users}.\n"),
+    };
+    completeness(document, out);
+}
+
+fn completeness(document: &Document, out: &mut String) {
+    out.push_str(match document.complete {
+        Some(true) => "The figures are complete: every request is in them.\n",
+        Some(false) => "**The figures are incomplete**: see the account below.\n",
+        None => "The test is still running: the figures are those until now.\n",
+    });
+}
+
+fn thresholds(document: &Document, out: &mut String) {
+    if document.thresholds.is_empty() {
+        return;
+    }
+    out.push_str("\n### Thresholds\n\n| | Endpoints | Check | Figure | |\n|---|---|---|---:|---|\n");
+    for threshold in &document.thresholds {
+        let mut remarks: Vec<_> =
+            threshold.reason.iter().map(|reason| plain(&shortened(reason, LONGEST).to_string())).collect();
+        let named = threshold.endpoint.iter().filter(|endpoint| **endpoint != threshold.target);
+        remarks.extend(named.map(|endpoint| format!("of {}", code(endpoint))));
+        remarks.extend(threshold.aborted.then(|| "has stopped the test".to_owned()));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            if threshold.passed { "passed" } else { "**broken**" },
+            code(&threshold.target),
+            code(&threshold.check),
+            threshold.actual.as_deref().map_or("-".to_owned(), plain),
+            remarks.join(", "),
+        );
+    }
+}
+
+fn endpoints(document: &Document, out: &mut String) {
+    out.push_str(
+        "\n### Endpoints\n\n| Method | Name | Requests | Failures | Failed | p50 ms | p95 ms | p99 ms | Max ms | Req/s |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    // The most requested ones, in the order of the document.
+    let mut requests: Vec<_> = document.endpoints.iter().map(|endpoint| endpoint.requests).collect();
+    requests.sort_unstable_by_key(|requests| std::cmp::Reverse(*requests));
+    let least = requests.get(ENDPOINTS - 1).copied().unwrap_or(0);
+    let shown = document.endpoints.iter().filter(|endpoint| endpoint.requests >= least).take(ENDPOINTS);
+    for endpoint in shown {
+        row(&code(&endpoint.method), &code(&endpoint.name), endpoint, out);
+    }
+    row("", "**All**", &document.total, out);
+    if document.endpoints.len() > ENDPOINTS {
+        let more = document.endpoints.len() - ENDPOINTS;
+        let _ = writeln!(out, "\n{more} more endpoints have fewer requests; the JSON and HTML reports have all.");
+    }
+}
+
+fn row(method: &str, name: &str, endpoint: &Endpoint, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "| {method} | {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        endpoint.requests,
+        endpoint.failures,
+        percent(endpoint.failure_ratio),
+        number(endpoint.p50_ms),
+        number(endpoint.p95_ms),
+        number(endpoint.p99_ms),
+        number(endpoint.max_ms),
+        number((endpoint.requests > 0).then_some(endpoint.rps)),
+    );
+}
+
+fn errors(document: &Document, out: &mut String) {
+    let requests = document
+        .errors
+        .iter()
+        .map(|error| (error.occurrences, &error.error, format!("{} {}", code(&error.method), code(&error.name))));
+    table("Errors", "At", requests.collect(), out);
+    let users = document.exceptions.iter();
+    let users = users.map(|exception| (exception.occurrences, &exception.error, code(&exception.user)));
+    table("Exceptions of user code", "User", users.collect(), out);
+}
+
+/// What occurred, the most frequent first.
+fn table(title: &str, place: &str, mut occurred: Vec<(u64, &String, String)>, out: &mut String) {
+    if occurred.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\n### {title}\n\n| Times | Error | {place} |\n|---:|---|---|\n");
+    occurred.sort_by_key(|(times, ..)| std::cmp::Reverse(*times));
+    for (times, error, at) in occurred.iter().take(ERRORS) {
+        let _ = writeln!(out, "| {times} | {} | {at} |", code(error));
+    }
+    if occurred.len() > ERRORS {
+        let rest = occurred[ERRORS..].iter().map(|(times, ..)| *times).fold(0, u64::saturating_add);
+        let _ = writeln!(out, "| {rest} | {} more kinds | |", occurred.len() - ERRORS);
+    }
+}
+
+fn generators(document: &Document, out: &mut String) {
+    let busy: Vec<_> = document.generators.iter().filter(|generator| generator.busy).collect();
+    if busy.is_empty() {
+        return;
+    }
+    out.push_str("\n### Generators\n\nThe load generator may have been the bottleneck: response times may be its own delays.\n\n");
+    for generator in busy {
+        let cpu = generator.max_cpu_percent.map(|percent| format!("up to {percent:.0} % of a core"));
+        let warnings =
+            (generator.cpu_warnings > 0).then(|| format!("{} of Locust", counted(generator.cpu_warnings, "warnings")));
+        let facts: Vec<_> = cpu.into_iter().chain(warnings).collect();
+        let _ = writeln!(out, "- {}: {}", code(&generator.label), facts.join(", "));
+    }
+}
+
+fn account(document: &Document, out: &mut String) {
+    let account = &document.account;
+    if document.complete != Some(false) {
+        return;
+    }
+    out.push_str("\n### Account\n\n| Source | Sent | Recorded | Dropped | |\n|---|---:|---:|---:|---|\n");
+    for source in &account.sources {
+        let dropped = source.dropped.values().copied().fold(0, u64::saturating_add);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {dropped} | {} |",
+            code(&source.label),
+            source.sent,
+            source.recorded,
+            remarks(source)
+        );
+    }
+    let dropped = account.dropped.values().copied().fold(0, u64::saturating_add);
+    let _ = writeln!(out, "| **All** | {} | {} | {dropped} | |", account.sent, account.recorded);
+    if account.unlisted_sources > 0 {
+        let _ = writeln!(out, "\n{} beyond the limit of a run.", counted(account.unlisted_sources, "more sources"));
+    }
+    if account.late_events > 0 {
+        let _ = writeln!(out, "\n{} arrived after the end of the run.", counted(account.late_events, "events"));
+    }
+}
+
+fn remarks(source: &SourceAccount) -> String {
+    let dropped = source.dropped.iter().map(|(reason, count)| format!("{count} {}", code(reason)));
+    std::iter::once(code(&source.status)).chain(dropped).collect::<Vec<_>>().join(", ")
+}
+
+fn foot(document: &Document, out: &mut String) {
+    let test = &document.test;
+    let mut facts = vec![format!("Run {}", code(&document.run.run_id))];
+    facts.push(format!("begun {}", document.run.begun));
+    facts.extend(test.host.iter().map(|host| format!("host {}", code(host))));
+    facts.extend(test.locust_version.iter().map(|version| format!("Locust {}", code(version))));
+    facts.push(format!("ltel {}", code(&document.ltel)));
+    let _ = writeln!(out, "\n{}", facts.join(", "));
+}
+
+/// Text as it is, in one line: whatever it holds, it is neither markup nor the end of a table's cell.
+fn code(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let shown = shortened(text, LONGEST).to_string();
+    // In a code span, everything else stands for itself.
+    let is_plain = !shown.contains(['`', '|', '\\']) && !shown.starts_with(' ') && !shown.ends_with(' ');
+    if is_plain { format!("`{shown}`") } else { format!("<code>{}</code>", plain(&shown)) }
+}
+
+/// Text outside a code span: its punctuation is written by numbers, which Markdown never reads as its own.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '.' | ',' | '/' | '-' | '%' => out.push(c),
+            c if c.is_ascii_punctuation() => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn number(number: Option<f64>) -> String {
+    match number {
+        Some(number) if number.abs() < 10.0 => format!("{number:.2}"),
+        Some(number) => format!("{number:.1}"),
+        None => "-".to_owned(),
+    }
+}
+
+fn percent(ratio: Option<f64>) -> String {
+    ratio.map_or("-".to_owned(), |ratio| format!("{:.2} %", ratio * 100.0))
+}
+
+fn seconds(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{} s", number(Some(seconds)))
+    } else {
+        format!("{} min", number(Some(seconds / 60.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    /// Guarantees: the verdict is first, hostile names are text in one cell, and what is not known is `-`.
+    #[test]
+    fn a_run_is_summed_up() {
+        insta::assert_snapshot!(markdown(&Document::of(&sample::run(), &sample::small())));
+        insta::assert_snapshot!(markdown(&Document::of(&sample::run(), &sample::incomplete())));
+        insta::assert_snapshot!(markdown(&Document::of(&sample::hostile_run(), &sample::empty())));
+    }
+
+    #[test]
+    fn a_table_has_its_columns_whatever_the_names() {
+        for figures in [sample::small(), sample::incomplete(), sample::large()] {
+            let text = markdown(&Document::of(&sample::hostile_run(), &figures));
+            let mut columns = None;
+            for line in text.lines() {
+                let Some(row) = line.strip_prefix('|') else {
+                    columns = None;
+                    continue;
+                };
+                // No name has a bar of its own.
+                assert_eq!(*columns.get_or_insert(row.matches('|').count()), row.matches('|').count(), "{line}");
+            }
+            assert!(!text.contains("<img") && !text.contains("``") && !text.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn text_stays_text() {
+        for (text, shown) in [
+            ("/search?q=*a*&b=<i>", "`/search?q=*a*&b=<i>`"),
+            ("", ""),
+            ("a|b", "<code>a&#124;b</code>"),
+            ("`", "<code>&#96;</code>"),
+            ("a\nb", "<code>a&#92;nb</code>"),
+            (" a", "<code> a</code>"),
+        ] {
+            assert_eq!(code(text), shown);
+        }
+        assert_eq!(code(&"x".repeat(1_000)).chars().count(), LONGEST + 3);
+    }
+
+    /// Guarantees: a run with thousands of endpoints does not exceed what a CI shows, and says what is left out.
+    #[test]
+    fn a_large_run_is_cut() {
+        let mut figures = sample::large();
+        let one = figures.endpoints[7].clone();
+        figures.endpoints.extend((0..5_000).map(|n| {
+            let name = format!("{n} {}", "|".repeat(1_000));
+            ltel_core::figures::EndpointFigures { name, points: Vec::new(), ..one.clone() }
+        }));
+        let text = markdown(&Document::of(&sample::run(), &figures));
+        assert!(text.len() < 1 << 20, "{}", text.len());
+        assert!(text.contains("\n4900 more endpoints have fewer requests"));
+    }
+}
