@@ -42,7 +42,10 @@ fn the_report() {
     let target = Target::start();
     let url = target.url();
     let locust = ["--headless", "-f", "everything.py", "-H", &url, "-u5", "-r10", "-t4s", "--only-summary"];
-    let mut run = scene.start("run", scene.run(&reported(&scene, ""), locust));
+    let mut command = scene.run(&reported(&scene, ""), locust);
+    // Port 1 refuses.
+    command.env("REFUSING", "http://127.0.0.1:1");
+    let mut run = scene.start("run", command);
     assert_eq!(run.wait(SLOW), Exit::Code(1), "Locust's own exit code for a test with failures");
     let document = document(&scene.path("report.json"));
     let page = format!("file://{}", scene.path("report.html").display());
@@ -231,7 +234,8 @@ fn slow_requests_lead_to_their_traces() {
     let scene = Scene::new();
     let Some(mut browser) = Browser::start(&scene) else { return };
     let config = reported(&scene, "[recorders.spans]\n")
-        .replace("type = \"report\"", "type = \"report\"\ntrace_url = \"https://traces.example/t?id={trace_id}\"");
+        .replace("type = \"report\"", "type = \"report\"\ntrace_url = \"https://traces.example/t?id={trace_id}\"")
+        .replace("[backends.file]", "[backends.file]\nspans = true");
     let mut ltel = scene.serve(&config, &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
