@@ -14,6 +14,7 @@ mod http;
 mod events;
 mod setup;
 mod scene;
+mod terminal;
 mod target;
 mod seen;
 mod figures;
@@ -57,6 +58,7 @@ pub use setup::{
 };
 pub use spans::{Span, ids};
 pub use target::{Hit, Target};
+pub use terminal::Terminal;
 pub use tls::TlsProxy;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::terminal::ProgressMode;
+
 /// Telemetry for Locust load tests: JSON lines and OpenTelemetry, exact to the last request.
 ///
 /// Without a command, ltel-cli serves: it listens for Locust processes that have the `ltel_locust` plugin, records run after
@@ -131,6 +133,15 @@ pub(crate) struct RunArgs {
     /// The name's ending says which; may be given several times. `{run_id}` in the name becomes the run's id.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<String>,
+    /// How to show that the test goes on, on stderr.
+    ///
+    /// Rate and p95 are those of the last five seconds. The line needs a terminal: Locust then gets a pseudoterminal for its
+    /// output, which appears above the line, as it is; keys and signals reach Locust as always.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    pub(crate) progress: ProgressMode,
+    /// What to print when the test is over.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) summary: SummaryFormat,
     /// The Locust command, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -147,6 +158,18 @@ impl FromStr for PageAddress {
         let address = (!text.is_empty()).then(|| text.parse()).transpose();
         address.map(Self).map_err(|_| "write an IP address and a port, such as 127.0.0.1:4329")
     }
+}
+
+/// What to print when a test is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    /// Nothing, except what was lost.
+    Off,
+    /// A table, on stderr.
+    #[default]
+    Table,
+    /// All figures as one JSON document a run, on stdout.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! The log on stderr, one line per event. Text from outside can neither add lines nor control the terminal.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::IsTerminal;
+use std::io::Write;
 use std::panic::PanicHookInfo;
 
 use ltel_core::text::printable;
@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use super::print;
+use super::terminal;
 use crate::deliver::otlp::exporter_log;
 
 /// Starts logging. `RUST_LOG` says what; colours depend on `NO_COLOR` and on whether stderr is a terminal.
@@ -19,11 +19,10 @@ pub(super) fn start() {
     // The backends report the exporters' warnings themselves, once.
     let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| terminal::Writer)
         .with_target(false)
-        .with_ansi(color)
+        .with_ansi(terminal::has_colors())
         .fmt_fields(debug_fn(field));
     let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
     // Fails only if the program that embeds ltel has set up its own logging.
@@ -46,9 +45,11 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(String::new, |location| format!(" at {location}"));
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    print::stderr(&format!("thread '{thread}' panicked{place}: {}\n", printable(message)));
+    // Past the live line: its lock may be held by what panicked.
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "thread '{thread}' panicked{place}: {}", printable(message));
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        print::stderr(&format!("{backtrace}\n"));
+        let _ = writeln!(stderr, "{backtrace}");
     }
 }

@@ -3,9 +3,12 @@
 mod args;
 mod commands;
 mod log;
+mod terminal;
+mod numbers;
 mod losses;
 mod print;
 mod private_folder;
+mod telemetry_file;
 mod python;
 mod signals;
 mod table;

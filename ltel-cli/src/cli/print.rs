@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use super::terminal;
+
 /// Writes to stdout. A closed pipe is not an error.
 pub(crate) fn stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -11,7 +13,7 @@ pub(crate) fn stdout(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes to stderr. Errors are ignored: there is no other place to report them.
+/// Writes to stderr, above the live line. Errors are ignored: there is no other place to report them.
 pub(crate) fn stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    terminal::write(text.as_bytes());
 }

@@ -1,5 +1,5 @@
-//! A folder for files that ltel creates once and executes often: the plugin, a virtual environment. Anyone who can write
-//! there can run code as this user, so no other user may.
+//! Folders of this user alone: for files that ltel creates once and executes often, such as the plugin and a virtual
+//! environment (who can write there can run code as this user), and for telemetry, which may hold what a test sends.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -18,17 +18,27 @@ pub(crate) fn temporary_folder_in(folder: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("ltel-").permissions(Permissions::from_mode(0o700)).tempdir_in(folder)
 }
 
-/// The first usable folder of `$XDG_CACHE_HOME/ltel`, `~/.cache/ltel`, and a folder of this user in the temporary folders.
+/// For what can be made again: `$XDG_CACHE_HOME/ltel`, by default `~/.cache/ltel`.
 pub(crate) fn cache_folder() -> Result<PathBuf, String> {
+    user_folder("XDG_CACHE_HOME", ".cache")
+}
+
+/// For what the user may want to read later: `$XDG_STATE_HOME/ltel`, by default `~/.local/state/ltel`.
+pub(crate) fn state_folder() -> Result<PathBuf, String> {
+    user_folder("XDG_STATE_HOME", ".local/state")
+}
+
+/// The first usable folder of those that the variable and the user's home say, and of the temporary folders.
+fn user_folder(variable: &str, in_home: &str) -> Result<PathBuf, String> {
     let stated = |name| std::env::var_os(name).map(PathBuf::from);
-    let caches = [stated("XDG_CACHE_HOME"), stated("HOME").map(|home| home.join(".cache"))];
+    let caches = [stated(variable), stated("HOME").map(|home| home.join(in_home))];
     let user = geteuid().as_raw();
     let temporary =
         [std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()].map(|folder| folder.join(format!("ltel-{user}")));
-    first_of(caches.into_iter().flatten().map(|cache| cache.join("ltel")).chain(temporary), user)
+    first_of(caches.into_iter().flatten().map(|cache| cache.join("ltel")).chain(temporary), user, variable)
 }
 
-fn first_of(folders: impl Iterator<Item = PathBuf>, user: u32) -> Result<PathBuf, String> {
+fn first_of(folders: impl Iterator<Item = PathBuf>, user: u32, variable: &str) -> Result<PathBuf, String> {
     let mut why = Vec::new();
     for folder in folders {
         match private(&folder, user) {
@@ -38,7 +48,7 @@ fn first_of(folders: impl Iterator<Item = PathBuf>, user: u32) -> Result<PathBuf
     }
     why.dedup();
     Err(format!(
-        "no usable folder for ltel's own files: set XDG_CACHE_HOME to a folder that only you can write to\n{}",
+        "no usable folder for ltel's own files: set {variable} to a folder that only you can write to\n{}",
         why.join("\n")
     ))
 }
@@ -87,7 +97,7 @@ mod tests {
     use super::*;
 
     fn check(folders: &[PathBuf], user: u32, expected: Result<&Path, &str>) {
-        match (first_of(folders.iter().cloned(), user), expected) {
+        match (first_of(folders.iter().cloned(), user, "XDG_CACHE_HOME"), expected) {
             (Ok(folder), Ok(expected)) => {
                 assert_eq!(folder, expected);
                 assert_eq!(fs::metadata(folder).expect("a folder").mode() & 0o7777, 0o700);

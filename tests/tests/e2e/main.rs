@@ -38,6 +38,7 @@ mod receivers;
 mod restart;
 mod runs;
 mod signals;
+mod terminal;
 mod tls;
 mod traces;
 mod versions;

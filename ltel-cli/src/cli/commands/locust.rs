@@ -18,6 +18,7 @@ use super::private_socket::PrivateSocket;
 use super::{Failure, arrival, group};
 use crate::cli::python;
 use crate::cli::signals::{EndRequest, Signals};
+use crate::cli::terminal::{self, Passing};
 use crate::config::{BackendConfig, Config};
 use crate::deliver::summary::{Summary, SummaryBackend};
 use crate::ingest::{ListenError, Listeners};
@@ -39,19 +40,22 @@ fn add_summary(config: &mut Config) -> Arc<Summary> {
 
 /// Where Locust's output goes.
 pub(super) enum LocustOutput {
-    /// To ltel's own stdout and stderr; all to stderr if a backend writes to stdout.
+    /// To ltel's own stdout and stderr; all to stderr if ltel writes to stdout.
     Through,
+    /// To ltel's terminal, above the live line.
+    Above(terminal::LocustOutput),
     /// To a file.
     File(std::fs::File),
 }
 
 /// Starts a pipeline that listens on the private socket, and on `[listen]` if the file has it; then the Locust command,
-/// with the plugin on its path.
+/// with the plugin on its path. `stdout_is_data` says whether ltel writes to stdout, even if no backend does.
 pub(super) async fn start(
     mut config: Config,
     socket: &PrivateSocket,
     command: &[OsString],
     output: LocustOutput,
+    stdout_is_data: bool,
 ) -> Result<(Locust, Pipeline), Failure> {
     let failed = |error: ListenError| Failure::failed(error.to_string());
     let mut listeners = Listeners::private(&socket.path(), &config.listen).map_err(failed)?;
@@ -60,7 +64,7 @@ pub(super) async fn start(
     }
     let summary = add_summary(&mut config);
     let token = config.listen.token.clone();
-    let stdout_is_data = config.backends.iter().any(|backend| backend.backend.writes_to_stdout());
+    let stdout_is_data = stdout_is_data || config.backends.iter().any(|backend| backend.backend.writes_to_stdout());
     let pipeline = Pipeline::start(config, listeners, summary).map_err(Failure::failed)?;
     let mut environment =
         vec![("LTEL_ADDRESS", socket.address()), ("LTEL_PARENT_PID", std::process::id().to_string().into())];
@@ -79,13 +83,23 @@ fn spawn(
     let plugin = python::plugin_folder().map_err(Failure::failed)?;
     let mut child = Command::new(program);
     child.args(args).envs(environment).env("PYTHONPATH", python::python_path(&plugin).map_err(Failure::failed)?);
+    let failed = |error: std::io::Error| Failure::failed(error.to_string());
+    let mut passing = None;
     match output {
+        LocustOutput::Above(terminal) => {
+            let (stderr, stdout) = terminal.stdio(stdout_is_data).map_err(failed)?;
+            child.stderr(stderr);
+            if let Some(stdout) = stdout {
+                child.stdout(stdout);
+            }
+            passing = Some(terminal.begun());
+        }
         LocustOutput::Through if stdout_is_data => {
             child.stdout(Stdio::from(std::io::stderr()));
         }
         LocustOutput::Through => {}
         LocustOutput::File(file) => {
-            let copy = file.try_clone().map_err(|error| Failure::failed(error.to_string()))?;
+            let copy = file.try_clone().map_err(failed)?;
             child.stdin(Stdio::null()).stdout(file).stderr(copy);
         }
     }
@@ -109,7 +123,7 @@ fn spawn(
         }
     })?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
-    Ok(Locust { child, pid, group: pid.filter(|_| leads).map(Group::led_by), told: None })
+    Ok(Locust { child, pid, group: pid.filter(|_| leads).map(Group::led_by), told: None, passing })
 }
 
 /// A command that runs Locust.
@@ -121,6 +135,8 @@ pub(super) struct Locust {
     group: Option<Group>,
     // The last signal passed on to it.
     told: Option<Signal>,
+    // Its output, if that goes above the live line.
+    passing: Option<Passing>,
 }
 
 impl Locust {
@@ -141,6 +157,13 @@ impl Locust {
                 status = self.child.wait() => return status.map_err(|error| Failure::failed(format!("Locust: {error}"))),
                 request = signals.next() => self.pass_on(request),
             }
+        }
+    }
+
+    /// Waits until all of its output has been passed on. Call it last.
+    pub(super) async fn end_output(&mut self) {
+        if let Some(passing) = self.passing.take() {
+            passing.end().await;
         }
     }
 

@@ -1,37 +1,56 @@
 //! `ltel-cli run -- locust ...`: a test with telemetry, without changes to the locustfile.
 
+use std::sync::Arc;
+
 use ltel_core::backend::Backend;
 use ltel_core::registry::Registry;
 
 use super::private_socket::PrivateSocket;
 use super::{Failure, load_config, locust};
-use crate::cli::args::{PageAddress, RunArgs};
+use crate::cli::args::{PageAddress, RunArgs, SummaryFormat};
 use crate::cli::signals::Signals;
+use crate::cli::table::Look;
+use crate::cli::telemetry_file::TelemetryFile;
+use crate::cli::terminal::{self, LocustOutput, Progress};
 use crate::cli::{losses, print, table};
 use crate::config::{BackendConfig, Config};
 use crate::deliver::page::{Page, PageUrl};
 use crate::deliver::report::{Report, ReportFile};
+use crate::pipeline::Ended;
+use crate::report::Document;
 
 /// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or,
 /// with `--strict`, if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
-    let mut config = load_config(&args.config, registry)?;
+    let summary_to_stdout = matches!(args.summary, SummaryFormat::Json);
+    let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
     let page = add_page(&mut config, args.page)?;
     add_report(&mut config, &args.report)?;
     let (grace, has_thresholds) = (config.grace, !config.thresholds.list.is_empty());
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
-    let (mut locust, pipeline) = locust::start(config, &socket, &args.command, locust::LocustOutput::Through).await?;
+    let output = if args.progress.is_live() {
+        let terminal = LocustOutput::open().map_err(|error| Failure::failed(format!("a pseudoterminal: {error}")))?;
+        locust::LocustOutput::Above(terminal)
+    } else {
+        locust::LocustOutput::Through
+    };
+    print::stderr(&file.as_ref().map(TelemetryFile::place).unwrap_or_default());
+    let (mut locust, pipeline) = locust::start(config, &socket, &args.command, output, summary_to_stdout).await?;
     pipeline.reopen_at(signals.reopens());
     if let Some(url) = page.get() {
         print::stderr(&format!("ltel: the test is shown at {url}\n"));
     }
+    let progress = Progress::begin(args.progress, Arc::clone(&pipeline.summary), pipeline.status.clone(), None);
     let exit = locust.wait(&pipeline, &mut signals).await?;
     locust.drain(exit, &pipeline, &mut signals, grace).await;
+    locust.end_output().await;
+    drop(progress);
     let ended = pipeline.end(signals.interruption()).await;
     let code = locust::exit_code(exit);
-    print::stderr(&table::render(&ended));
+    summarize(args.summary, &ended)?;
     print::stderr(&locust::no_run(&ended, code).unwrap_or_default());
+    print::stderr(&file.as_ref().map(|file| format!("\n{}", file.place())).unwrap_or_default());
     let losses = losses::of_test(&ended);
     let lost = if args.strict && !losses.is_empty() {
         Some(format!("--strict: telemetry was lost: {}", losses.join("; ")))
@@ -85,4 +104,41 @@ fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
         config.backends.push(BackendConfig::new("--report", Report::of(checked)));
     }
     Ok(())
+}
+
+fn summarize(format: SummaryFormat, ended: &Ended) -> Result<(), Failure> {
+    match format {
+        SummaryFormat::Off => {}
+        SummaryFormat::Table => print::stderr(&table::render(ended, Look::of_stderr(true))),
+        SummaryFormat::Json => {
+            for run in &ended.outcome.runs {
+                let figures = ended.summary.figures(&run.info).unwrap_or_default();
+                let document = Document::of(&run.info, &figures).to_json();
+                print::stdout(&format!("{document}\n")).map_err(|error| Failure::failed(error.to_string()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The configuration; without a file, telemetry goes to stdout, unless that is a terminal or the summary's.
+fn configuration(
+    args: &RunArgs,
+    summary_to_stdout: bool,
+    registry: &Registry,
+) -> Result<(Config, Option<TelemetryFile>), Failure> {
+    let mut config = load_config(&args.config, registry)?;
+    if args.config.config.is_none() && (summary_to_stdout || terminal::is_at_stdout()) {
+        let file = TelemetryFile::create("run").map_err(Failure::failed)?;
+        config.backends = vec![file.backend()];
+        return Ok((config, Some(file)));
+    }
+    match config.backends.iter().find(|backend| backend.backend.writes_to_stdout()) {
+        Some(backend) if summary_to_stdout => Err(Failure::usage(format!(
+            "the summary and the backend `{}` would both go to stdout: give the backend a file, such as `output = \
+             \"telemetry.jsonl\"`",
+            backend.name
+        ))),
+        _ => Ok((config, None)),
+    }
 }

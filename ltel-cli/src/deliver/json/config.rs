@@ -26,6 +26,13 @@ pub(crate) struct Json {
     pub(super) spans: bool,
 }
 
+impl Json {
+    /// To this file.
+    pub(crate) fn to_file(path: PathBuf) -> Self {
+        Self { output: Destination::File { path, max_bytes: None, keep: 0 }, spans: false }
+    }
+}
+
 /// The output of JSON lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Destination {

@@ -1,4 +1,4 @@
-//! The last figures of each run, for the table at the end of `run` and `demo`.
+//! The last figures of each run, for the line while a test runs and the table at the end of `run` and `demo`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,25 @@ const RUNS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Summary(Mutex<Vec<(Arc<RunInfo>, Arc<RunFigures>)>>);
 
+/// The figures of the run that began last.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(crate) run: Arc<RunInfo>,
+    pub(crate) figures: Arc<RunFigures>,
+    /// Runs that are not over.
+    pub(crate) active: usize,
+}
+
 impl Summary {
+    /// The run that began last, of those that are not over if there is one.
+    pub(crate) fn current(&self) -> Option<Current> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_active = |(_, figures): &&(_, Arc<RunFigures>)| !figures.is_final();
+        let (run, figures) = runs.iter().rev().find(is_active).or(runs.last())?;
+        let active = runs.iter().filter(is_active).count();
+        Some(Current { run: Arc::clone(run), figures: Arc::clone(figures), active })
+    }
+
     /// The latest figures of this run, if it had any and is among the last ones.
     pub(crate) fn figures(&self, run: &Arc<RunInfo>) -> Option<Arc<RunFigures>> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);

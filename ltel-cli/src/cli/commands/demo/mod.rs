@@ -4,21 +4,20 @@ mod target;
 mod venv;
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use ltel_core::registry::Registry;
-use tokio::sync::watch;
 
 use super::private_socket::PrivateSocket;
 use super::{Failure, locust, parse_config};
 use crate::cli::args::DemoArgs;
 use crate::cli::private_folder::temporary_folder_in;
 use crate::cli::signals::Signals;
+use crate::cli::table::Look;
+use crate::cli::telemetry_file::TelemetryFile;
+use crate::cli::terminal::{Progress, ProgressMode};
 use crate::cli::{print, table};
-use crate::clock;
-use crate::runs::Status;
 
 const LOCUSTFILE: &str = include_str!("locustfile.py");
 const SECONDS: u64 = 10;
@@ -31,11 +30,8 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         request = signals.next() => return Err(Failure::failed(format!("{} while installing Locust", request.name()))),
     };
 
-    let stamp = clock::now().as_nanos() / 1_000_000_000;
-    // A new file each time: another user cannot have put a link in its place.
-    let telemetry = tempfile::Builder::new().prefix(&format!("ltel-demo-{stamp}-")).suffix(".jsonl").tempfile();
-    let telemetry = telemetry.and_then(|file| file.keep().map_err(Into::into)).map_err(failed)?.1;
-    let config = parse_config("the demo's configuration", &configuration(args, &telemetry), registry)?;
+    let telemetry = TelemetryFile::create("demo").map_err(Failure::failed)?;
+    let config = parse_config("the demo's configuration", &configuration(args, telemetry.path()), registry)?;
     let grace = config.grace;
 
     let socket = PrivateSocket::create()?;
@@ -52,20 +48,23 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         .chain(["-u", "20", "-r", "20", "-t"].map(Into::into))
         .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
         .collect();
-    let (mut locust, pipeline) = locust::start(config, &socket, &command, locust::LocustOutput::File(output)).await?;
-    let progress = tokio::spawn(show_progress(pipeline.status.clone()));
+    print::stderr(&telemetry.place());
+    let (mut locust, pipeline) =
+        locust::start(config, &socket, &command, locust::LocustOutput::File(output), false).await?;
+    let (summary, status) = (Arc::clone(&pipeline.summary), pipeline.status.clone());
+    let progress = Progress::begin(ProgressMode::Auto, summary, status, Some(Duration::from_secs(SECONDS)));
     pipeline.reopen_at(signals.reopens());
     let exit = locust.wait(&pipeline, &mut signals).await?;
-    progress.abort();
     locust.drain(exit, &pipeline, &mut signals, grace).await;
+    drop(progress);
     let ended = pipeline.end(signals.interruption()).await;
     if !exit.success() {
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); its output is above")));
     }
-    print::stderr(&table::render(&ended));
+    print::stderr(&table::render(&ended, Look::of_stderr(false)));
     print::stderr(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
-    print::stderr(&format!("\nTelemetry as JSON lines: {}\n", telemetry.display()));
+    print::stderr(&format!("\n{}", telemetry.place()));
     if !ended.failures.is_empty() {
         return Err(Failure::failed(ended.failures.join("; ")));
     }
@@ -86,32 +85,4 @@ fn configuration(args: &DemoArgs, telemetry: &std::path::Path) -> String {
         }
     }
     text
-}
-
-/// Shows the test's progress: a bar at a terminal, otherwise a line now and then.
-async fn show_progress(status: watch::Receiver<Status>) {
-    let bar = ProgressBar::new(SECONDS);
-    if let Ok(style) = ProgressStyle::with_template("{msg:34} {bar:30} {pos} s of {len} s") {
-        bar.set_style(style);
-    }
-    let at_terminal = std::io::stderr().is_terminal();
-    let mut every = tokio::time::interval(Duration::from_secs(1));
-    let (mut second, mut before) = (0, 0);
-    loop {
-        every.tick().await;
-        let now = status.borrow().clone();
-        if now.active == 0 {
-            bar.set_message(if now.finished == 0 { "Locust starts" } else { "Locust ends" });
-            continue;
-        }
-        second += 1;
-        let message = format!("{} requests, {}/s", now.recorded, now.recorded.saturating_sub(before));
-        before = now.recorded;
-        if at_terminal {
-            bar.set_message(message);
-            bar.set_position(second.min(SECONDS));
-        } else if second % 2 == 0 {
-            print::stderr(&format!("{} s of {SECONDS} s: {message}\n", second.min(SECONDS)));
-        }
-    }
 }
