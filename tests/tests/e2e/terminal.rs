@@ -10,16 +10,24 @@ use ltel_tests::{Exit, Lines, SLOW, Scene, Terminal, Turn, check_account, locust
 /// Fires requests under long names, and prints lines of a kind: to both streams, colored, long, and one in pieces with time in between.
 const TALKING: &str = r#"
 import sys
-import time
 
 import counting
+import gevent
+from gevent.monkey import get_original
 from locust import events
 
 Counting = counting.Counting
+# Locust's own greenlets must not write in between.
+sleep = get_original("time", "sleep")
 
 
 @events.test_start.add_listener
-def _talk(**_kwargs):
+def _on_test_start(**_kwargs):
+    # When ltel has said that the run begins.
+    gevent.spawn_later(3, _talk)
+
+
+def _talk():
     for stream in (sys.stdout, sys.stderr):
         print(f"{stream.name}: a terminal {stream.isatty()}", file=stream, flush=True)
     for n in range(300):
@@ -27,7 +35,7 @@ def _talk(**_kwargs):
     print("\x1b[31mred\x1b[0m", flush=True)
     for piece in ("a line ", "in three ", "pieces\n"):
         print(piece, end="", flush=True)
-        time.sleep(1.5)
+        sleep(0.7)
 "#;
 
 fn scene() -> Scene {
@@ -61,7 +69,7 @@ fn is_exact(scene: &Scene, lines: &Lines) {
 
 /// Checks that all of Locust's output is there, unbroken.
 fn check_output(text: &str) {
-    let lines: Vec<_> = text.lines().collect();
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     for stream in ["<stdout>", "<stderr>"] {
         assert!(lines.contains(&&*format!("{stream}: a terminal True")), "{text}");
     }
@@ -137,7 +145,7 @@ fn without_a_line() {
     let _turn = Turn::shared();
     for (term, options) in [("dumb", &[][..]), ("xterm", &["--progress", "off"])] {
         let scene = scene();
-        let mut command = run(&scene, options, &["-t6s"]);
+        let mut command = run(&scene, options, &["-t8s"]);
         command.env("TERM", term).env("NO_COLOR", "1");
         let mut terminal = Terminal::start(&scene, &command);
         assert_eq!(terminal.wait(SLOW), Exit::Code(0));
@@ -155,14 +163,14 @@ fn without_a_line() {
 fn in_a_pipe() {
     let _turn = Turn::shared();
     let scene = scene();
-    let mut command = scene.start("run", run(&scene, &[], &["-t6s"]));
+    let mut command = scene.start("run", run(&scene, &[], &["-t8s"]));
     assert_eq!(command.wait(SLOW), Exit::Code(0));
     is_exact(&scene, &Lines::read(&scene.path("run.out")));
     assert!(!scene.path(".local/state/ltel").exists());
     assert!(command.stderr().contains("line 298 ") && command.stderr().contains("\nRun "), "{}", command.stderr());
     assert_eq!(command.stderr().matches('\u{1b}').count(), 2, "only the test's own: {}", command.stderr());
 
-    let mut command = scene.start("json", run(&scene, &["--summary", "json"], &["-t6s"]));
+    let mut command = scene.start("json", run(&scene, &["--summary", "json"], &["-t8s"]));
     assert_eq!(command.wait(SLOW), Exit::Code(0));
     is_exact(&scene, &Lines::read(&file(&scene)));
     let document: serde_json::Value = serde_json::from_str(&command.stdout()).expect("a document");
@@ -177,7 +185,7 @@ fn stdout_for_one_of_them() {
     let scene = scene();
     scene.write("telemetry.toml", "[recorders.stats]\n[backends.lines]\ntype = \"json\"\noutput = \"stdout\"\n");
     let options = ["--config", "telemetry.toml", "--summary", "json"];
-    let mut command = scene.start("run", run(&scene, &options, &["-t6s"]));
+    let mut command = scene.start("run", run(&scene, &options, &["-t8s"]));
     assert_eq!(command.wait(SLOW), Exit::Code(2));
     assert!(command.stderr().contains("the backend `lines` would both go to stdout"), "{}", command.stderr());
 }

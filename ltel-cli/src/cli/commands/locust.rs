@@ -31,9 +31,15 @@ const LATE: Duration = Duration::from_secs(10);
 const PLUGIN_MISSED: &str = "the command does not run Locust; or Python runs with -E or -I, or something replaces \
     PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
 
-/// Adds the table at the end to a configuration.
+/// Adds the table at the end to a configuration. It gets the points of recorders that do not come with ltel, which it shows.
 fn add_summary(config: &mut Config) -> Arc<Summary> {
     let summary = Arc::<Summary>::default();
+    let built_in = ltel_recorders::registry();
+    for recorder in &mut config.recorders {
+        if !built_in.types().any(|known| std::ptr::eq(known.spec, recorder.spec)) {
+            recorder.backends.push(config.backends.len());
+        }
+    }
     config.backends.push(BackendConfig::new("summary", SummaryBackend(Arc::clone(&summary))));
     summary
 }

@@ -4,6 +4,7 @@
 mod layout;
 mod endpoints;
 mod problems;
+mod own_metrics;
 mod account;
 
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ use comfy_table::{ContentArrangement, Table};
 use ltel_core::figures::RunFigures;
 
 use crate::cli::terminal;
+use crate::deliver::summary::OwnMetric;
 use crate::pipeline::Ended;
 use crate::runs::EndedRun;
 pub(crate) use account::{delivery, no_run};
@@ -55,7 +57,8 @@ pub(crate) fn plain(header: &[&str]) -> Table {
 pub(crate) fn render(ended: &Ended, look: Look) -> String {
     let mut parts = Vec::new();
     for run in &ended.outcome.runs {
-        parts.extend(of_run(run, ended.summary.figures(&run.info).as_deref(), look));
+        let own_metrics = ended.summary.own_metrics(&run.info);
+        parts.extend(of_run(run, ended.summary.figures(&run.info).as_deref(), &own_metrics, look));
     }
     if !ended.outcome.runs.is_empty() {
         parts.extend(account::backends(&ended.backends, look));
@@ -80,7 +83,7 @@ pub(crate) fn log(ended: &Ended) {
 }
 
 /// What to say of a run, in parts.
-fn of_run(run: &EndedRun, figures: Option<&RunFigures>, look: Look) -> Vec<String> {
+fn of_run(run: &EndedRun, figures: Option<&RunFigures>, own_metrics: &[OwnMetric], look: Look) -> Vec<String> {
     let mut head = format!("Run {} of testplan {}", shown(&run.info.run_id), shown(&run.info.testplan));
     let Some(figures) = figures else { return vec![head, account::sources(run, look)] };
     head.push_str(&verdict(figures, look).map(|verdict| format!(": {verdict}")).unwrap_or_default());
@@ -94,6 +97,7 @@ fn of_run(run: &EndedRun, figures: Option<&RunFigures>, look: Look) -> Vec<Strin
         parts.extend(problems::errors(figures, look));
     }
     parts.extend(problems::exceptions(figures, look));
+    parts.extend(own_metrics::table(own_metrics, look));
     let busy = problems::busy_generators(figures);
     if !busy.is_empty() {
         parts.push(busy.join("\n"));

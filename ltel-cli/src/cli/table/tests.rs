@@ -7,16 +7,33 @@ use ltel_core::runs::RunInfo;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
+use crate::deliver::summary::OwnValue;
 use crate::report::sample;
 
 fn look(width: u16, beside_locust: bool) -> Look {
     Look { width, colors: false, beside_locust }
 }
 
+fn own_metrics() -> Vec<OwnMetric> {
+    let metric = |name: &str, unit: &str, series, value| OwnMetric {
+        name: format!("shop.{name}"),
+        unit: unit.to_owned(),
+        series,
+        value,
+    };
+    vec![
+        metric("orders", "{order}", 3, OwnValue::Sum(209.0)),
+        metric("basket", "EUR", 3, OwnValue::Values { count: 209, sum: 5_225.0, max: Some(99.5) }),
+        metric("nothing", "ms", 1, OwnValue::Values { count: 0, sum: 0.0, max: None }),
+        metric("open", "1", 1, OwnValue::Last { least: 4.0, greatest: 4.0 }),
+        metric("stock", "", 2, OwnValue::Last { least: -1.5, greatest: 1_000_000.0 }),
+    ]
+}
+
 /// Renders the figures of a run, and checks that they fit.
 fn render(figures: &RunFigures, run: RunInfo, look: Look) -> String {
     let ended = EndedRun { info: Arc::new(run), account: figures.account.clone(), complete: figures.is_complete() };
-    let text = of_run(&ended, Some(figures), look).join("\n\n");
+    let text = of_run(&ended, Some(figures), &own_metrics(), look).join("\n\n");
     for line in text.lines() {
         let is_table = line.starts_with(' ');
         assert!(!is_table || line.width() <= look.width.into(), "wider than {}: {line}", look.width);
@@ -75,7 +92,7 @@ fn verdicts_are_colored() {
     let plain = render(&sample::small(), sample::run(), look(80, true));
     let run = EndedRun { info: Arc::new(sample::run()), account: sample::small().account, complete: true };
     let colors = Look { colors: true, ..look(80, true) };
-    let text = of_run(&run, Some(&sample::small()), colors).join("\n\n");
+    let text = of_run(&run, Some(&sample::small()), &own_metrics(), colors).join("\n\n");
     assert_eq!(text.matches("\u{1b}[1;31mBROKEN\u{1b}[0m").count(), 3, "{text}");
     assert_eq!(text.matches("\u{1b}[32mpassed\u{1b}[0m").count(), 1, "{text}");
     assert!(text.contains("\u{1b}[1;31mFAILED, 3 of 4 thresholds broken\u{1b}[0m"), "{text}");

@@ -1,20 +1,33 @@
 //! The last figures of each run, for the line while a test runs and the table at the end of `run` and `demo`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod own_metrics;
 
-use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Sink, Start, StartError, Takes};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ltel_core::backend::{
+    Backend, BackendSpec, Check, CollectedPoints, Defaults, DeliveryAccount, Pipe, Signal, Sink, Start, StartError,
+    Takes,
+};
 use ltel_core::figures::RunFigures;
 use ltel_core::recorder::NoOptions;
 use ltel_core::runs::RunInfo;
 
 use crate::config::values::MAX_DURATION;
+pub(crate) use own_metrics::{OwnMetric, OwnValue};
 
 // Bounded: an ltel may serve runs for months.
 const RUNS: usize = 16;
 
 /// The latest figures of the last runs, in the order in which the runs began.
 #[derive(Debug, Default)]
-pub(crate) struct Summary(Mutex<Vec<(Arc<RunInfo>, Arc<RunFigures>)>>);
+pub(crate) struct Summary(Mutex<Vec<RunSummary>>);
+
+#[derive(Debug)]
+struct RunSummary {
+    run: Arc<RunInfo>,
+    figures: Option<Arc<RunFigures>>,
+    own_metrics: Vec<OwnMetric>,
+}
 
 /// The figures of the run that began last.
 #[derive(Debug)]
@@ -28,29 +41,39 @@ pub(crate) struct Current {
 impl Summary {
     /// The run that began last, of those that are not over if there is one.
     pub(crate) fn current(&self) -> Option<Current> {
-        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_active = |(_, figures): &&(_, Arc<RunFigures>)| !figures.is_final();
-        let (run, figures) = runs.iter().rev().find(is_active).or(runs.last())?;
-        let active = runs.iter().filter(is_active).count();
+        let runs = self.runs();
+        let with_figures = || runs.iter().filter_map(|of| Some((&of.run, of.figures.as_ref()?)));
+        let is_active = |(_, figures): &(&Arc<RunInfo>, &Arc<RunFigures>)| !figures.is_final();
+        let (run, figures) = with_figures().rfind(is_active).or_else(|| with_figures().next_back())?;
+        let active = with_figures().filter(is_active).count();
         Some(Current { run: Arc::clone(run), figures: Arc::clone(figures), active })
     }
 
     /// The latest figures of this run, if it had any and is among the last ones.
     pub(crate) fn figures(&self, run: &Arc<RunInfo>) -> Option<Arc<RunFigures>> {
-        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.iter().find(|(have, _)| Arc::ptr_eq(have, run)).map(|(_, figures)| Arc::clone(figures))
+        self.runs().iter().find(|of| Arc::ptr_eq(&of.run, run))?.figures.clone()
     }
 
-    fn take(&self, run: Arc<RunInfo>, figures: Arc<RunFigures>) {
-        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, have)) = runs.iter_mut().find(|(have, _)| Arc::ptr_eq(have, &run)) {
-            *have = figures;
-            return;
+    /// What recorders of one's own have counted in this run.
+    pub(crate) fn own_metrics(&self, run: &Arc<RunInfo>) -> Vec<OwnMetric> {
+        self.runs().iter().find(|of| Arc::ptr_eq(&of.run, run)).map(|of| of.own_metrics.clone()).unwrap_or_default()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Vec<RunSummary>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, run: &Arc<RunInfo>, change: impl FnOnce(&mut RunSummary)) {
+        let mut runs = self.runs();
+        if let Some(of) = runs.iter_mut().find(|of| Arc::ptr_eq(&of.run, run)) {
+            return change(of);
         }
         if runs.len() >= RUNS {
             runs.remove(0);
         }
-        runs.push((run, figures));
+        let mut of = RunSummary { run: Arc::clone(run), figures: None, own_metrics: Vec::new() };
+        change(&mut of);
+        runs.push(of);
     }
 }
 
@@ -67,6 +90,7 @@ impl Backend for SummaryBackend {
         Some(Self(Arc::default()))
     }
 
+    /// No file can ask for it. It gets the points of those recorders that [`run`](crate::cli) gives it.
     fn takes(&self, _: Signal) -> Takes {
         Takes::No
     }
@@ -84,15 +108,29 @@ impl Backend for SummaryBackend {
         Defaults { interval: MAX_DURATION, own_metrics: false, ..Defaults::default() }
     }
 
-    fn start(&self, _: &Start) -> Result<Vec<Pipe>, StartError> {
-        Ok(vec![Pipe::new(&[], SummarySink(Arc::clone(&self.0))).with_figures()])
+    fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
+        let sink = SummarySink { summary: Arc::clone(&self.0), account: Arc::clone(&cx.account) };
+        Ok(vec![Pipe::new(&[Signal::Metrics], sink).with_figures()])
     }
 }
 
-struct SummarySink(Arc<Summary>);
+struct SummarySink {
+    summary: Arc<Summary>,
+    account: Arc<DeliveryAccount>,
+}
 
 impl Sink for SummarySink {
     async fn figures(&mut self, run: Arc<RunInfo>, figures: Arc<RunFigures>) {
-        self.0.take(run, figures);
+        self.summary.of(&run, |of| of.figures = Some(figures));
+    }
+
+    async fn points(&mut self, batch: Vec<CollectedPoints>) {
+        for collected in batch {
+            let metrics = own_metrics::of(&collected);
+            self.account.delivered(Signal::Metrics, metrics.iter().map(|metric| metric.series).sum());
+            if let Some(run) = collected.run.as_ref().filter(|_| collected.last) {
+                self.summary.of(run, |of| of.own_metrics.extend(metrics));
+            }
+        }
     }
 }
