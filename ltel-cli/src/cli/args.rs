@@ -67,7 +67,8 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArg {
-    /// The configuration file (TOML). Default: the built-in recorders that cost Locust nothing, as JSON lines on stdout.
+    /// The configuration file (TOML). Default: the built-in recorders that cost Locust nothing, as JSON lines on stdout; where
+    /// `run` is at a terminal, in a file that it names.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -82,6 +83,10 @@ pub(crate) enum Command {
     ///
     /// ltel-cli listens on a private socket, loads the plugin into Locust, passes on its output and signals, and exits when
     /// every Locust process has delivered its data. A signal to ltel-cli also ends processes that the command left behind.
+    ///
+    /// At a terminal, a line below Locust's output shows the test as it goes on, and a table follows at the end. Without a
+    /// configuration, telemetry goes to a new file in $XDG_STATE_HOME/ltel (~/.local/state/ltel), which keeps the last 20; in a
+    /// pipe, to stdout.
     #[command(after_long_help = RUN_EXIT_CODES)]
     Run(RunArgs),
     /// Check a configuration and print what would run. Exits with 0 if it is valid, 2 if not.
@@ -140,6 +145,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     pub(crate) progress: ProgressMode,
     /// What to print when the test is over.
+    ///
+    /// With `markdown` and `json`, stdout has nothing else: without a configuration, telemetry goes to a file, as at a terminal.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub(crate) summary: SummaryFormat,
     /// The Locust command, after `--`.
@@ -168,7 +175,9 @@ pub(crate) enum SummaryFormat {
     /// A table, on stderr.
     #[default]
     Table,
-    /// All figures as one JSON document a run, on stdout.
+    /// A page of Markdown for each test, on stdout, such as for a step summary of CI.
+    Markdown,
+    /// A JSON document with all figures for each test, on stdout.
     Json,
 }
 

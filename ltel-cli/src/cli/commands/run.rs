@@ -17,12 +17,12 @@ use crate::config::{BackendConfig, Config};
 use crate::deliver::page::{Page, PageUrl};
 use crate::deliver::report::{Report, ReportFile};
 use crate::pipeline::Ended;
-use crate::report::Document;
+use crate::report::{Document, Format};
 
 /// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or,
 /// with `--strict`, if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
-    let summary_to_stdout = matches!(args.summary, SummaryFormat::Json);
+    let summary_to_stdout = matches!(args.summary, SummaryFormat::Markdown | SummaryFormat::Json);
     let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
     let page = add_page(&mut config, args.page)?;
     add_report(&mut config, &args.report)?;
@@ -106,16 +106,20 @@ fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn summarize(format: SummaryFormat, ended: &Ended) -> Result<(), Failure> {
-    match format {
-        SummaryFormat::Off => {}
-        SummaryFormat::Table => print::stderr(&table::render(ended, Look::of_stderr(true))),
-        SummaryFormat::Json => {
-            for run in &ended.outcome.runs {
-                let figures = ended.summary.figures(&run.info).unwrap_or_default();
-                let document = Document::of(&run.info, &figures).to_json();
-                print::stdout(&format!("{document}\n")).map_err(|error| Failure::failed(error.to_string()))?;
-            }
+fn summarize(summary: SummaryFormat, ended: &Ended) -> Result<(), Failure> {
+    let format = match summary {
+        SummaryFormat::Off => return Ok(()),
+        SummaryFormat::Table => {
+            print::stderr(&table::render(ended, Look::of_stderr(true)));
+            return Ok(());
+        }
+        SummaryFormat::Markdown => Format::Markdown,
+        SummaryFormat::Json => Format::Json,
+    };
+    for run in &ended.outcome.runs {
+        if let Some(figures) = ended.summary.figures(&run.info) {
+            let text = format.write(&Document::of(&run.info, &figures), None);
+            print::stdout(&text).map_err(|error| Failure::failed(format!("the summary: {error}")))?;
         }
     }
     Ok(())
