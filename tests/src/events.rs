@@ -65,9 +65,12 @@ impl Iterator for Events {
         let (mut name, mut data) = (None, None);
         loop {
             let mut line = String::new();
-            let size = self.0.read_line(&mut line).unwrap_or_else(|error| panic!("no more events: {error}"));
-            if size == 0 {
-                return None;
+            match self.0.read_line(&mut line) {
+                Ok(0) => return None,
+                // ltel has ended, while there was more to read.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("no more events: {error}"),
+                Ok(_) => {}
             }
             match line.trim_end_matches('\n').split_once(": ") {
                 Some(("event", text)) => name = Some(text.to_owned()),

@@ -11,6 +11,7 @@ use toml::Spanned;
 use crate::config::ServerTls;
 use crate::config::listen::tls::{self, RawTls};
 use crate::config::values::{Secret, token};
+use crate::report::TraceUrl;
 
 /// Where a page listens by default.
 pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4329);
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     open: bool,
     #[serde(default)]
     hosts: Vec<Spanned<String>>,
+    trace_url: Option<Spanned<String>>,
 }
 
 /// The options of a page.
@@ -40,6 +42,8 @@ pub(crate) struct Page {
     pub(super) tls: Option<ServerTls>,
     /// Names by which browsers may ask for it, beside addresses and `localhost`.
     pub(super) hosts: Vec<String>,
+    /// Where a request's trace is.
+    pub(super) trace_url: Option<TraceUrl>,
     /// Told where the page is; if absent, the log is.
     pub(super) url: Option<PageUrl>,
 }
@@ -54,7 +58,7 @@ impl Page {
         let listen = address.unwrap_or(DEFAULT);
         let token = (!is_local(listen)).then(|| uuid::Uuid::new_v4().simple().to_string().into());
         let (any_port, url) = (address.is_none(), Some(Arc::clone(url)));
-        Self { listen, any_port, token, tls: None, hosts: Vec::new(), url }
+        Self { listen, any_port, token, tls: None, hosts: Vec::new(), trace_url: None, url }
     }
 
     /// The URL of the page if it listens on this address.
@@ -107,7 +111,14 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Page> {
         }
     }
     let hosts = options.hosts.into_iter().map(|host| host.into_inner().to_ascii_lowercase()).collect();
-    Some(Page { listen: listen?.0, any_port: false, token, tls, hosts, url: None })
+    let trace_url = options.trace_url.and_then(|stated| match TraceUrl::parse(stated.get_ref()) {
+        Ok(url) => Some(url),
+        Err((message, help)) => {
+            cx.error(ConfigError::new(message, stated.span()).help(help));
+            None
+        }
+    });
+    Some(Page { listen: listen?.0, any_port: false, token, tls, hosts, trace_url, url: None })
 }
 
 /// The error of an address that other machines can reach without both a token, or certificates, and TLS.

@@ -39,6 +39,7 @@ pub(super) fn events(
 ) -> impl Stream<Item = Bytes> + Send {
     let (list, ending) = (runs.list.subscribe(), runs.ending.subscribe());
     let now = Instant::now();
+    let unread = runs.options.clone();
     let events = Events {
         runs,
         run_id,
@@ -50,7 +51,7 @@ pub(super) fn events(
         not_before: now,
         ending,
         is_over: false,
-        unread: Bytes::new(),
+        unread,
         keep_alive_at: now + KEEP_ALIVE,
     };
     unfold(events, |mut events| async move { Some((events.next().await?, events)) })

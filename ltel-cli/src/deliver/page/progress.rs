@@ -8,13 +8,11 @@ use futures_util::stream::{Stream, unfold};
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
 
-use super::state::Printer;
-
 /// How long a browser may take to read a state, or a file.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same while there is too much that browsers have not read.
-const PATIENCE_UNDER_PRESSURE: Duration = Duration::from_secs(2);
+/// The same while there is too much that browsers have not read, or no place for another browser.
+const PATIENCE_IN_NEED: Duration = Duration::from_secs(2);
 
 // Copied, so that the connection's own buffer keeps no more than this of a large text.
 const PIECE: usize = 64 << 10;
@@ -34,12 +32,12 @@ impl Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Waits until the browser has taken too long.
-    pub(super) async fn stalled(&self, printer: &Printer) {
+    /// Waits until the browser has taken too long: sooner if others need what it keeps.
+    pub(super) async fn stalled(&self, is_needed: impl Fn() -> bool) {
         loop {
             sleep(Duration::from_secs(1)).await;
             let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let patience = if printer.has_too_much_unread() { PATIENCE_UNDER_PRESSURE } else { PATIENCE };
+            let patience = if is_needed() { PATIENCE_IN_NEED } else { PATIENCE };
             if since.is_some_and(|since| since.elapsed() > patience) {
                 return;
             }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::events::event;
 use super::state::{Printer, State};
+use crate::report::TraceUrl;
 use crate::report::document::Time;
 
 /// Runs that are over.
@@ -57,16 +58,26 @@ pub(super) struct PageRuns {
     /// Whether no more figures will come.
     pub(super) ending: watch::Sender<bool>,
     pub(super) printer: Printer,
-}
-
-impl Default for PageRuns {
-    fn default() -> Self {
-        let list = watch::Sender::new(list(&[]));
-        Self { runs: Mutex::default(), list, ending: watch::Sender::new(false), printer: Printer::default() }
-    }
+    /// The event with the page's options; empty without any.
+    pub(super) options: Bytes,
+    /// Each connection of a browser has a copy.
+    pub(super) places: Arc<()>,
 }
 
 impl PageRuns {
+    pub(super) fn new(trace_url: Option<&TraceUrl>) -> Self {
+        let options =
+            trace_url.map(|url| event("options", json!({ "trace_url": url.as_str() }).to_string().as_bytes()));
+        Self {
+            runs: Mutex::default(),
+            list: watch::Sender::new(list(&[])),
+            ending: watch::Sender::new(false),
+            printer: Printer::default(),
+            options: options.unwrap_or_default().into(),
+            places: Arc::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<PageRun>>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }

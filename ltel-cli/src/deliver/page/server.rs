@@ -74,6 +74,8 @@ fn set_up(stream: &TcpStream) {
 
 async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router, runs: &PageRuns, busy: &Busy) {
     let progress = Arc::<Progress>::default();
+    let _place = Arc::clone(&runs.places);
+    let is_needed = || runs.printer.has_too_much_unread() || Arc::strong_count(&runs.places) > CONNECTIONS;
     let routes = TowerToHyperService::new(routes);
     let service = service_fn(|mut request: Request<Incoming>| {
         busy.begin();
@@ -92,6 +94,6 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router,
     tokio::select! {
         // A client that goes away is no error.
         _ = connection => {}
-        () = progress.stalled(&runs.printer) => tracing::debug!("a browser reads too slowly, and is disconnected"),
+        () = progress.stalled(is_needed) => tracing::debug!("a browser reads too slowly, and is disconnected"),
     }
 }

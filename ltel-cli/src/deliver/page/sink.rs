@@ -20,8 +20,8 @@ use super::runs::PageRuns;
 use super::server;
 use crate::deliver::connections;
 
-/// How long the end of ltel may wait for browsers to read the last state.
-const LAST: Duration = Duration::from_secs(1);
+/// How long the end of ltel may wait for browsers that do not read the last state.
+const LAST: Duration = Duration::from_secs(2);
 
 /// The page. Serves until dropped.
 pub(super) struct PageSink {
@@ -47,7 +47,7 @@ impl PageSink {
                 let _ = tell.set(url + &token.unwrap_or_default());
             }
         }
-        let runs = Arc::<PageRuns>::default();
+        let runs = Arc::new(PageRuns::new(page.trace_url.as_ref()));
         let routes = routes(Arc::clone(&runs), Arc::new(Guard::new(page, address)));
         let serving = tokio::spawn(server::serve(listener, page.tls.clone(), routes, Arc::clone(&runs))).abort_handle();
         Ok(Self { runs, serving })

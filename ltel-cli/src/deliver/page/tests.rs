@@ -21,6 +21,7 @@ use super::guard::{Guard, Verdict};
 use super::progress::Progress;
 use super::routes::routes;
 use super::runs::PageRuns;
+use crate::report::TraceUrl;
 
 const LOCAL: &str = "127.0.0.1:4329";
 
@@ -183,7 +184,7 @@ fn has_guards(headers: &HeaderMap) {
 
 #[tokio::test]
 async fn answers() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     runs.show(&run("7 \"/.."), Arc::default());
     for (method, url, status) in [
         (Method::GET, "/", StatusCode::OK),
@@ -217,7 +218,7 @@ async fn answers() {
 
 #[tokio::test]
 async fn files_are_compressed_and_kept() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     let plain = ask(&runs, Method::GET, "/plotly.js", &[]).await;
     let tag = plain.headers()["etag"].to_str().unwrap().to_owned();
     let text = body(plain).await;
@@ -302,7 +303,7 @@ fn of(run_id: &str, requests: u64) -> (String, u64) {
 
 #[tokio::test]
 async fn a_browser_sees_the_latest_state() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     let mut browser = Browser::new(&runs, None);
     assert_eq!(browser.list().await, "");
     assert!(browser.is_waiting());
@@ -342,9 +343,19 @@ async fn a_browser_sees_the_latest_state() {
     assert_eq!(chosen.next().await.unwrap().0, "end");
 }
 
+#[tokio::test]
+async fn a_browser_knows_where_traces_are() {
+    let url = TraceUrl::parse("https://tracing.example/<b>/{trace_id}").unwrap();
+    let runs = Arc::new(PageRuns::new(Some(&url)));
+    let mut browser = Browser::new(&runs, None);
+    let (name, data) = browser.next().await.unwrap();
+    assert_eq!((name.as_str(), &data["trace_url"]), ("options", &url.as_str().into()));
+    assert_eq!(browser.list().await, "");
+}
+
 #[tokio::test(start_paused = true)]
 async fn something_is_sent_from_time_to_time() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     let mut browser = Browser::new(&runs, None);
     assert_eq!(browser.list().await, "");
     let before = tokio::time::Instant::now();
@@ -354,23 +365,28 @@ async fn something_is_sent_from_time_to_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_browser_that_does_not_read_is_given_up() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     let progress = Arc::<Progress>::default();
     let mut stream = Box::pin(events(Arc::clone(&runs), None, Arc::clone(&progress)));
     let before = tokio::time::Instant::now();
     stream.next().await.unwrap();
-    progress.stalled(&runs.printer).await;
+    progress.stalled(|| false).await;
     assert!((30..=32).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
+    // Others need its place.
+    progress.given();
+    let before = tokio::time::Instant::now();
+    progress.stalled(|| true).await;
+    assert!((2..=4).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
     // When it asks for more, it has read everything before.
     assert_eq!(stream.next().await.unwrap(), ": \n\n");
     assert!(stream.next().now_or_never().is_none());
-    let stalled = tokio::time::timeout(Duration::from_hours(1), progress.stalled(&runs.printer));
+    let stalled = tokio::time::timeout(Duration::from_hours(1), progress.stalled(|| true));
     assert!(stalled.await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_runs_are_kept() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     let active = run("active");
     show(&runs, &active, 1);
     let ended: Vec<_> = (0..40).map(|number| run(&number.to_string())).collect();
@@ -395,7 +411,7 @@ async fn the_last_runs_are_kept() {
 
 #[tokio::test]
 async fn a_run_without_final_figures_ends() {
-    let runs = Arc::<PageRuns>::default();
+    let runs = Arc::new(PageRuns::new(None));
     let a = run("a");
     show(&runs, &a, 7);
     runs.end(&a);
