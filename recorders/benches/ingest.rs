@@ -3,9 +3,11 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ltel_core::event::{Request, RequestError, ResponseTime};
+use ltel_core::figures::Stage;
 use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, SeriesLimits};
 use ltel_core::runs::{RunInfo, SourceInfo};
@@ -90,6 +92,12 @@ fn ingest(c: &mut Criterion) {
         b.iter(|| stats_only.record_requests(black_box(&rows.rows), origin, &mut out));
     });
 
+    let (mut stats_shown, _) = recorder::<Stats>(stats::Options::default(), 0);
+    stats_shown.keep_figures();
+    group.bench_function("stats with figures", |b| {
+        b.iter(|| stats_shown.record_requests(black_box(&rows.rows), origin, &mut out));
+    });
+
     let (mut requests, collectors) = recorder::<Requests>(requests::Options::default(), 2);
     let (mut stats, _) = recorder::<Stats>(stats::Options::default(), 0);
     group.bench_function("decode, requests to 2, stats", |b| {
@@ -106,5 +114,33 @@ fn ingest(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, ingest);
+/// Figures as they are taken each second while a test runs, after a point of each endpoint for a long time.
+fn figures(c: &mut Criterion) {
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let mut out = Emitted::default();
+    for endpoints in [100, 2_000] {
+        let (mut recorder, _) = recorder::<Stats>(stats::Options::default(), 0);
+        recorder.keep_figures();
+        let names: Vec<_> = (0..endpoints).map(|n| format!("/api/v1/resource/{n}")).collect();
+        let at = |second: u32| {
+            let now = Now::default().later(Duration::from_secs(u64::from(second)));
+            Origin { source: Some(&source), now }
+        };
+        for second in 0..500 {
+            let row = |n: u32| Request {
+                reported_at: f64::from(second),
+                name: (&*names[n as usize % names.len()]).into(),
+                response_time: ResponseTime::from_ms(20.0 + f64::from((n * 7_919 + second * 31) % 200)),
+                ..Request::default()
+            };
+            let rows: Vec<_> = (0..2_000).map(row).collect();
+            recorder.record_requests(&rows, at(second), &mut out);
+        }
+        c.bench_function(&format!("figures of {endpoints} endpoints"), |b| {
+            b.iter(|| black_box(recorder.figures(Stage::Running, at(500))));
+        });
+    }
+}
+
+criterion_group!(benches, ingest, figures);
 criterion_main!(benches);

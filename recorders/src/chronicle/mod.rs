@@ -132,7 +132,7 @@ impl Chronicle {
             Event::Usage(usage) => {
                 if let Some(source) = cx.source() {
                     // It may have been measured from outside: by another clock than that of the process.
-                    let point = self.find_point(now(cx), cx);
+                    let point = self.point_of(now(cx));
                     let more = self.generators.used(source, point, usage);
                     self.grew(more);
                 }
@@ -156,7 +156,7 @@ impl Chronicle {
     pub(crate) fn describe<O>(&mut self, figures: &mut RunFigures, numbers: &[usize], cx: &Context<'_, O>) {
         if !figures.is_final() && self.calendar.has_begun() {
             // A test in which nothing happens goes on, too.
-            self.find_point(now(cx), cx);
+            self.point_of(now(cx));
         }
         self.settle();
         let len = self.calendar.len();
@@ -214,6 +214,11 @@ impl Chronicle {
     #[cold]
     fn find_point<O>(&mut self, at: f64, cx: &Context<'_, O>) -> u32 {
         let at = self.calendar.believed(at, source_index(cx), now(cx), cx.run());
+        self.point_of(at)
+    }
+
+    /// The point of a time that can be believed.
+    fn point_of(&mut self, at: f64) -> u32 {
         loop {
             match self.calendar.find(at) {
                 Found::Point(point) => return point,
