@@ -20,6 +20,8 @@ pub struct Instruments<'a> {
     meters: &'a [Meter],
     memory: &'a Arc<RunMemory>,
     gauges: Vec<Arc<dyn ForgetSource>>,
+    // About how many bytes a series takes in them, beside its texts: these are shared.
+    series_bytes: usize,
     mismatches: Vec<SpecMismatch>,
 }
 
@@ -31,7 +33,7 @@ impl<'a> Instruments<'a> {
         meters: &'a [Meter],
         memory: &'a Arc<RunMemory>,
     ) -> Self {
-        Self { instance, spec, meters, memory, gauges: Vec::new(), mismatches: Vec::new() }
+        Self { instance, spec, meters, memory, gauges: Vec::new(), series_bytes: 0, mismatches: Vec::new() }
     }
 
     /// The name of the recorder's table in the configuration.
@@ -44,12 +46,13 @@ impl<'a> Instruments<'a> {
         self.memory
     }
 
-    pub(crate) fn finish(self) -> (Vec<Arc<dyn ForgetSource>>, Vec<SpecMismatch>) {
-        (self.gauges, self.mismatches)
+    pub(crate) fn finish(self) -> Built {
+        Built { gauges: self.gauges, series_bytes: self.series_bytes, mismatches: self.mismatches }
     }
 
     /// The instrument's name; reports a mismatch if the recorder's spec differs.
-    fn name(&mut self, spec: &'static InstrumentSpec, built: InstrumentKind) -> String {
+    fn begin(&mut self, spec: &'static InstrumentSpec, built: InstrumentKind, buckets: usize) -> String {
+        self.series_bytes += self.meters.len() * bytes_per_series(self.spec, spec, buckets);
         let name = spec.full_name(self.instance);
         if !self.spec.instruments.contains(spec) {
             self.mismatches.push(SpecMismatch::Instrument(name.clone()));
@@ -62,13 +65,13 @@ impl<'a> Instruments<'a> {
 
     /// A value that only grows, such as a number of requests.
     pub fn counter<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Counter<T> {
-        let name = self.name(spec, InstrumentKind::Counter);
+        let name = self.begin(spec, InstrumentKind::Counter, 0);
         Counter(Bindings::new(spec, true, self.meters, |meter| T::counter(meter, &name, spec)))
     }
 
     /// A value that grows and shrinks by differences, such as a number of open sessions.
     pub fn up_down_counter<T: Signed>(&mut self, spec: &'static InstrumentSpec) -> UpDownCounter<T> {
-        let name = self.name(spec, InstrumentKind::UpDownCounter);
+        let name = self.begin(spec, InstrumentKind::UpDownCounter, 0);
         UpDownCounter(Bindings::new(spec, true, self.meters, |meter| T::up_down_counter(meter, &name, spec)))
     }
 
@@ -79,7 +82,7 @@ impl<'a> Instruments<'a> {
 
     /// A distribution with your own buckets: ascending upper bounds, in the instrument's unit.
     pub fn histogram_with(&mut self, spec: &'static InstrumentSpec, buckets: &[f64]) -> Histogram {
-        let name = self.name(spec, InstrumentKind::Histogram);
+        let name = self.begin(spec, InstrumentKind::Histogram, buckets.len());
         Histogram(Bindings::new(spec, true, self.meters, |meter| {
             meter
                 .f64_histogram(name.clone())
@@ -92,8 +95,21 @@ impl<'a> Instruments<'a> {
 
     /// The last value, for each source while it is connected.
     pub fn gauge<T: Number>(&mut self, spec: &'static InstrumentSpec) -> Gauge<T> {
-        let name = self.name(spec, InstrumentKind::Gauge);
-        let gauge = Gauge { spec, values: Arc::default() };
+        self.labelled_gauge(spec, constant(spec).collect())
+    }
+
+    /// A gauge with your own values for the constant labels of its spec, in their order. Several such gauges share a name.
+    pub fn gauge_with<T: Number>(&mut self, spec: &'static InstrumentSpec, values: &[&str]) -> Gauge<T> {
+        let names = spec.attributes.iter().map(|(name, _)| *name);
+        self.labelled_gauge(
+            spec,
+            names.zip(values).map(|(name, value)| KeyValue::new(name, (*value).to_owned())).collect(),
+        )
+    }
+
+    fn labelled_gauge<T: Number>(&mut self, spec: &'static InstrumentSpec, constant: Vec<KeyValue>) -> Gauge<T> {
+        let name = self.begin(spec, InstrumentKind::Gauge, 0);
+        let gauge = Gauge { constant, values: Arc::default() };
         for meter in self.meters {
             T::observe(meter, &name, spec, Arc::clone(&gauge.values));
         }
@@ -102,20 +118,29 @@ impl<'a> Instruments<'a> {
     }
 }
 
-/// About how many bytes a series takes in a recorder's instruments for so many backends, beside its texts: these are shared.
-pub(crate) fn bytes_per_series(spec: &Spec, backends: usize) -> usize {
+/// What a recorder has built.
+pub(crate) struct Built {
+    pub(crate) gauges: Vec<Arc<dyn ForgetSource>>,
+    /// About how many bytes a series takes in all instruments, beside its texts: these are shared.
+    pub(crate) series_bytes: usize,
+    pub(crate) mismatches: Vec<SpecMismatch>,
+}
+
+/// About how many bytes a series takes in an instrument for one backend.
+fn bytes_per_series(recorder: &Spec, spec: &InstrumentSpec, buckets: usize) -> usize {
     // The run's, and the source's.
-    let labels = spec.labels.len() + 4;
-    let instruments = spec.instruments.iter().map(|instrument| {
-        let value = match instrument.kind {
-            // Exponential ones have 160 buckets where values are far apart.
-            InstrumentKind::Histogram => 1_024 + size_of::<u64>() * instrument.buckets.len(),
-            InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => 128,
-        };
-        // Its key in the SDK's map, and what it is bound to.
-        value + 128 + size_of::<KeyValue>() * (labels + instrument.attributes.len())
-    });
-    backends * instruments.sum::<usize>()
+    let labels = recorder.labels.len() + 4;
+    let value = match spec.kind {
+        // Exponential ones have 160 buckets where values are far apart.
+        InstrumentKind::Histogram => 1_024 + size_of::<u64>() * buckets,
+        InstrumentKind::Counter | InstrumentKind::UpDownCounter | InstrumentKind::Gauge => 128,
+    };
+    // Its key in the SDK's map, and what it is bound to.
+    value + 128 + size_of::<KeyValue>() * (labels + spec.attributes.len())
+}
+
+fn constant(spec: &'static InstrumentSpec) -> impl Iterator<Item = KeyValue> {
+    spec.attributes.iter().map(|(name, value)| KeyValue::new(*name, *value))
 }
 
 /// A value that only grows.
@@ -156,14 +181,19 @@ impl Histogram {
 /// The last value of something. Its series end when their source is gone: a value without its source would
 /// stay flat for ever.
 pub struct Gauge<T: Number = f64> {
-    spec: &'static InstrumentSpec,
+    constant: Vec<KeyValue>,
     values: Arc<GaugeValues<T>>,
 }
 
 impl<T: Number> Gauge<T> {
     /// Sets the series' value.
     pub fn set(&mut self, series: Series<'_>, value: T) {
-        self.values.set(series, self.spec, value);
+        self.values.set(series, &self.constant, value);
+    }
+
+    /// Ends the series, until it is set again: there is no value of it.
+    pub fn end(&mut self, series: Series<'_>) {
+        self.values.end(series);
     }
 }
 
@@ -209,7 +239,7 @@ impl<I: Bind> Bindings<I> {
 
     #[cold]
     fn bind(&mut self, series: Series<'_>) {
-        let attributes = series.attributes(self.spec.attributes, self.run_labels);
+        let attributes = series.attributes(constant(self.spec), self.run_labels);
         if self.bound.len() <= series.id {
             self.bound.resize_with(series.id + 1, || None);
         }
@@ -265,7 +295,7 @@ impl<T> fmt::Debug for GaugeValues<T> {
 }
 
 impl<T: Copy> GaugeValues<T> {
-    fn set(&self, series: Series<'_>, spec: &InstrumentSpec, value: T) {
+    fn set(&self, series: Series<'_>, constant: &[KeyValue], value: T) {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if values.len() <= series.id {
             values.resize_with(series.id + 1, || None);
@@ -274,9 +304,15 @@ impl<T: Copy> GaugeValues<T> {
             Some(have) => have.value = value,
             // A gauge carries no run: added up over two runs it would be wrong while the older is still fresh in a store.
             none => {
-                let attributes = series.attributes(spec.attributes, false).into();
+                let attributes = series.attributes(constant.iter().cloned(), false).into();
                 *none = Some(GaugeValue { source: series.source(), attributes, value });
             }
+        }
+    }
+
+    fn end(&self, series: Series<'_>) {
+        if let Some(value) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(series.id) {
+            *value = None;
         }
     }
 

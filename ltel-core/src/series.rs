@@ -34,10 +34,10 @@ impl Series<'_> {
     }
 
     /// The attributes of this series' points.
-    pub(crate) fn attributes(self, constant: &[(&'static str, &'static str)], run_labels: bool) -> Vec<KeyValue> {
+    pub(crate) fn attributes(self, constant: impl IntoIterator<Item = KeyValue>, run_labels: bool) -> Vec<KeyValue> {
         let entry = &self.table.entries[self.id];
         let mut attributes = entry.attributes.clone();
-        attributes.extend(constant.iter().map(|(name, value)| KeyValue::new(*name, *value)));
+        attributes.extend(constant);
         if run_labels {
             attributes.extend_from_slice(&self.table.run_labels);
         }
@@ -89,6 +89,11 @@ impl SeriesTable {
             overflowed: 0,
             wrong_labels: None,
         }
+    }
+
+    /// The existing series with this number.
+    pub(crate) fn numbered(&self, number: usize) -> Option<Series<'_>> {
+        (number < self.entries.len()).then_some(Series { id: number, table: self })
     }
 
     /// Whether a series was asked for by another number of labels than there are names.

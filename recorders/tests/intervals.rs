@@ -1,5 +1,6 @@
 //! What `stats` tells of each interval beside the figures since the start.
-#![allow(missing_docs)]
+// Values are set, not computed.
+#![allow(missing_docs, clippy::float_cmp)]
 
 use std::collections::BTreeMap;
 
@@ -109,4 +110,54 @@ fn endpoints_beyond_the_limit() {
         .map(|line| (line["name"].as_str().unwrap().to_owned(), line["interval_requests"].as_u64().unwrap()))
         .collect();
     assert_eq!(told, [("/0".to_owned(), 1), ("/1".to_owned(), 1), ("other endpoints".to_owned(), 7)]);
+}
+
+const RESPONSE_TIME: &str = "locust.tl.request.metric.response_time";
+
+/// Scenario: `quantiles`, and requests of several workers; then an interval in which only one endpoint has requests.
+/// Guarantees: the gauges are the exact quantiles of all workers together; those of an endpoint without a request have ended.
+#[test]
+fn gauges_of_quantiles() {
+    let of = |n: u32, name: &'static str, ms: u32| request("GET", name).took_ms(f64::from(ms)).from(worker(n));
+    let both = || {
+        start("quantiles = [0.5, 0.95, 1]")
+            .events((1..=100).map(|ms| of(0, "/a", ms)))
+            .events((101..=200).map(|ms| of(1, "/a", ms)))
+            .events((1..=10).map(|_| of(1, "/b", 7)))
+            .event(request("MQTT", "untimed"))
+    };
+    let out = both().advance("4s").finish();
+    let value = |endpoint: &str, quantile: &str| {
+        let labels = [("method", "GET"), ("endpoint", endpoint), ("quantile", quantile)];
+        out.value(RESPONSE_TIME, if endpoint == "Aggregated" { &labels[1..] } else { &labels })
+    };
+    let values = ["0.5", "0.95", "1"].map(|quantile| value("/a", quantile));
+    assert_eq!(values, [100.031, 190.079, 200.0]);
+    assert_eq!(["0.5", "1"].map(|quantile| value("/b", quantile)), [7.0, 7.0]);
+    assert_eq!(value("Aggregated", "1"), 200.0);
+    let out = both().advance("4s").event(of(0, "/b", 9)).finish();
+    insta::assert_snapshot!(out.to_string().split("records").next().unwrap().trim_end());
+}
+
+/// Guarantees: a quantile is a number between 0 and 1, and stands there once.
+#[test]
+fn quantiles_are_checked() {
+    for (quantiles, expected) in [
+        ("[95]", "quantiles must be between 0 and 1, such as `[0.5, 0.95, 0.99]`; got 95"),
+        ("[0.5, 0.9, 0.50]", "quantile 0.5 is there twice"),
+        ("[nan]", "quantiles must be between 0 and 1"),
+    ] {
+        let error = Replay::of::<Stats>().options(&format!("quantiles = {quantiles}")).try_finish().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+/// Scenario: as many endpoints as there may be series. Guarantees: the total does not take the place of those beyond the limit.
+#[test]
+fn gauges_of_endpoints_beyond_the_limit() {
+    let requests = (0..9).map(|n| request("GET", format!("/{n}")).took_ms(f64::from(n)));
+    let out = start("quantiles = [1]").series_limit(2).events(requests).finish();
+    assert_eq!(out.value(RESPONSE_TIME, &[("otel.metric.overflow", "true"), ("quantile", "1")]), 8.0);
+    assert_eq!(out.value(RESPONSE_TIME, &[("endpoint", "/1"), ("method", "GET"), ("quantile", "1")]), 1.0);
+    assert!(!out.to_string().contains("Aggregated  "), "{out}");
 }

@@ -15,7 +15,7 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 8] = [
+const LOCUSTFILES: [(&str, &str); 9] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("patient.py", include_str!("../locustfiles/patient.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
@@ -23,6 +23,7 @@ const LOCUSTFILES: [(&str, &str); 8] = [
     ("counting.py", include_str!("../locustfiles/counting.py")),
     ("tracing.py", include_str!("../locustfiles/tracing.py")),
     ("lingering.py", include_str!("../locustfiles/lingering.py")),
+    ("quantiles.py", include_str!("../locustfiles/quantiles.py")),
     ("both_clients.py", include_str!("../locustfiles/both_clients.py")),
 ];
 

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use ltel_core::backend::{ConfigError, Signal, Takes};
-use ltel_core::recorder::Spec;
 use ltel_core::registry::Registry;
 use ltel_core::wire::TraceFeatures;
 
@@ -58,12 +57,12 @@ fn one_kind_of_traces(recorders: &[(RecorderConfig, Range<usize>)], errors: &mut
     }
 }
 
-/// The signals that a recorder emits; empty if its spec does not say.
-fn emits(spec: &Spec) -> Vec<Signal> {
+/// The signals that a recorder emits with its options; empty if its spec does not say.
+fn emits(recorder: &RecorderConfig) -> Vec<Signal> {
     let all = [
-        (Signal::Metrics, spec.instruments.is_empty()),
-        (Signal::Traces, spec.spans.is_empty()),
-        (Signal::Logs, spec.records.is_empty()),
+        (Signal::Metrics, !recorder.factory.has_points()),
+        (Signal::Traces, recorder.spec.spans.is_empty()),
+        (Signal::Logs, recorder.spec.records.is_empty()),
     ];
     all.into_iter().filter_map(|(signal, none)| (!none).then_some(signal)).collect()
 }
@@ -78,7 +77,7 @@ enum Reach {
 }
 
 fn reach(recorder: &RecorderConfig, backends: &[BackendConfig], takes_figures: bool) -> Reach {
-    let emits = emits(recorder.spec);
+    let emits = emits(recorder);
     let any = |takes| {
         let mut routes = recorder.backends.iter().map(|&index| &backends[index].backend);
         routes.any(|backend| emits.iter().any(|&signal| backend.takes(signal) == takes))
@@ -95,7 +94,7 @@ fn reach(recorder: &RecorderConfig, backends: &[BackendConfig], takes_figures: b
 
 /// What a recorder emits, for messages.
 fn items(recorder: &RecorderConfig) -> String {
-    emits(recorder.spec).into_iter().map(Signal::items).collect::<Vec<_>>().join(" and ")
+    emits(recorder).into_iter().map(Signal::items).collect::<Vec<_>>().join(" and ")
 }
 
 /// The error for a recorder whose output no backend takes.
@@ -103,13 +102,16 @@ fn no_backend_takes_it(recorder: &RecorderConfig, header: Range<usize>, registry
     let message =
         format!("[recorders.{}] emits {}, but none of its backends takes them", recorder.name, items(recorder));
     // The signal that the fewest types of backends take is most likely the cause.
-    let takers = emits(recorder.spec).into_iter().map(|signal| (signal, takers(signal, registry)));
+    let takers = emits(recorder).into_iter().map(|signal| (signal, takers(signal, registry)));
     let Some((signal, takers)) = takers.min_by_key(|(_, takers)| takers.len()) else {
         return ConfigError::new(message, header);
     };
     let mut help = format!("backends that take {}: {}", signal.items(), join(takers));
     if signal == Signal::Metrics {
         help.push_str("; unless `signals` leaves them out");
+    }
+    if !recorder.spec.instruments.is_empty() && !recorder.factory.has_points() {
+        help.push_str("; an option turns its points on: see `ltel-cli recorders`");
     }
     ConfigError::new(message, header).help(help)
 }

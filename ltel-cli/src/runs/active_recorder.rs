@@ -44,7 +44,7 @@ impl ActiveRecorder {
     ) -> Self {
         let limits = SeriesLimits { count: config.series_limit, memory: Arc::clone(memory) };
         let mut meters = Vec::new();
-        if !config.spec.instruments.is_empty() {
+        if config.factory.has_points() {
             for backend in config.backends.iter().map(|&index| &backends[index]) {
                 let Some(settings) = &backend.meter else { continue };
                 let (meter, collector) = meter::meter(settings, config.spec.scope, config.series_limit);

@@ -154,6 +154,11 @@ impl<'a, O, S> Context<'a, O, S> {
         series.get(source, &labels)
     }
 
+    /// The existing series with this number ([`Series::number`]).
+    pub fn series_numbered(&mut self, number: usize) -> Option<Series<'_>> {
+        self.writer().series.numbered(number)
+    }
+
     /// Emits a structured event. It gets the source and the trace context of the current event,
     /// unless it has its own.
     pub fn emit(&mut self, mut record: Record) {

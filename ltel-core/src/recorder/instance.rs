@@ -8,7 +8,7 @@ use opentelemetry::metrics::Meter;
 use crate::clock::Now;
 use crate::event::{Event, Request};
 use crate::figures::{RunFigures, Stage};
-use crate::instrument::{ForgetSource, Instruments, bytes_per_series};
+use crate::instrument::{Built, ForgetSource, Instruments};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::SeriesTable;
@@ -69,6 +69,8 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
     fn needs(&self) -> Needs;
     /// Whether it has the figures of runs.
     fn has_figures(&self) -> bool;
+    /// Whether it has points, with its options.
+    fn has_points(&self) -> bool;
     /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder>;
 }
@@ -103,11 +105,15 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
         R::HAS_FIGURES
     }
 
+    fn has_points(&self) -> bool {
+        R::has_points(&self.options)
+    }
+
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
-        let cost = R::SERIES_BYTES + bytes_per_series(R::SPEC, meters.len());
         let mut instruments = Instruments::new(instance, R::SPEC, meters, &limits.memory);
         let recorder = R::build(&self.options, &mut instruments);
-        let (gauges, mismatches) = instruments.finish();
+        let Built { gauges, series_bytes, mismatches } = instruments.finish();
+        let cost = R::SERIES_BYTES + series_bytes;
         Box::new(Instance {
             recorder,
             options: Arc::clone(&self.options),

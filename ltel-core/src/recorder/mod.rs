@@ -46,6 +46,11 @@ pub trait Recorder: Sized + Send + 'static {
         Self::SPEC.needs
     }
 
+    /// Whether it has points with these options: false if they turn all of its instruments off.
+    fn has_points(_options: &Self::Options) -> bool {
+        !Self::SPEC.instruments.is_empty()
+    }
+
     /// Builds the recorder for one run. Its instruments come from [`Spec::instruments`].
     fn build(options: &Self::Options, instruments: &mut Instruments<'_>) -> Self;
 

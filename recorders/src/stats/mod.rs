@@ -13,6 +13,7 @@ mod source_clock;
 mod resets;
 mod recent;
 mod interval;
+mod quantiles;
 mod records;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use serde::de::{Deserializer, Error};
 use crate::chronicle::Chronicle;
 use endpoint::{EndpointName, EndpointNames};
 use interval::{Interval, IntervalFigures};
+use quantiles::{Quantiles, RESPONSE_TIME};
 use recent::Recent;
 use records::{describe_endpoint, describe_error, describe_interval};
 use resets::{Place, Resets};
@@ -55,6 +57,7 @@ pub struct Stats {
     resets: Resets,
     recent: Recent,
     interval: Interval,
+    quantiles: Quantiles,
     begun: Option<f64>,
     users: UserCount,
     test: TestInfo,
@@ -83,6 +86,9 @@ pub struct Options {
     /// When each endpoint has a line of its own.
     #[serde(default)]
     pub endpoints: EndpointLines,
+    /// Which quantiles of the response times of each interval to show as gauges, from 0 to 1.
+    #[serde(default, deserialize_with = "quantiles::read")]
+    pub quantiles: Vec<f64>,
 }
 
 /// When `stats` has a line for each endpoint.
@@ -102,6 +108,7 @@ impl Default for Options {
             percentiles: default_percentiles(),
             error_limit: default_error_limit(),
             endpoints: EndpointLines::default(),
+            quantiles: Vec::new(),
         }
     }
 }
@@ -132,8 +139,8 @@ impl Recorder for Stats {
         description: "Requests, failures, rates and percentiles: the total each interval, at the end every endpoint and error.",
         scope: crate::SCOPE,
         per: Per::Run,
-        labels: &["method", "name"],
-        instruments: &[],
+        labels: &["method", "endpoint"],
+        instruments: &[RESPONSE_TIME],
         records: &[RecordSpec {
             name: NAME,
             description: "Locust's statistics; `stats_type` is current, interval, final or endpoint.",
@@ -177,7 +184,13 @@ impl Recorder for Stats {
 
     const HAS_FIGURES: bool = true;
 
+    fn has_points(options: &Options) -> bool {
+        !options.quantiles.is_empty()
+    }
+
     fn build(options: &Options, instruments: &mut Instruments<'_>) -> Self {
+        let quantiles = Quantiles::build(&options.quantiles, instruments);
+        let by_endpoint = options.endpoints == EndpointLines::Interval || Self::has_points(options);
         let memory = instruments.memory();
         Self {
             memory: Arc::clone(memory),
@@ -186,7 +199,8 @@ impl Recorder for Stats {
             clocks: SourceClocks::default(),
             resets: Resets::default(),
             recent: Recent::new(Arc::clone(memory)),
-            interval: Interval::new(options.endpoints == EndpointLines::Interval, Arc::clone(memory)),
+            interval: Interval::new(by_endpoint, Arc::clone(memory)),
+            quantiles,
             begun: None,
             users: UserCount::default(),
             test: TestInfo::default(),
@@ -226,6 +240,7 @@ impl Recorder for Stats {
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
         let interval = self.interval.end(cx.elapsed(), &self.names);
         self.tell_interval(&interval, cx);
+        self.quantiles.show(&interval, cx);
     }
 
     fn finish(&mut self, cx: &mut Context<'_, Options>) {
@@ -236,6 +251,7 @@ impl Recorder for Stats {
         let rest = self.interval.end(cx.elapsed(), &self.names);
         if rest.total.requests > 0 {
             self.tell_interval(&rest, cx);
+            self.quantiles.show(&rest, cx);
         }
         let (window, total) = self.total(cx);
         cx.emit(total_record("final", sum(&self.users.before_stop), &total, cx));

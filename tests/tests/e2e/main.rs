@@ -20,6 +20,7 @@ mod folders;
 mod foreign;
 mod hostile;
 mod internal;
+mod intervals;
 mod listen_tls;
 mod locustfiles;
 mod membership;
