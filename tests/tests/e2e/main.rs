@@ -36,6 +36,7 @@ mod protocol;
 mod python;
 mod rate;
 mod receivers;
+mod report;
 mod restart;
 mod runs;
 mod signals;

@@ -106,3 +106,62 @@ fn write(report: &Report, run: &RunInfo, figures: &RunFigures) -> (Vec<(String, 
     }
     (written, failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use ltel_core::backend::Ending;
+    use opentelemetry_sdk::metrics::Temporality;
+
+    use super::*;
+    use crate::deliver::report::config::ReportFile;
+    use crate::report::sample;
+
+    fn sink(files: &[String]) -> (ReportSink, Arc<DeliveryAccount>) {
+        let files = files.iter().map(|file| ReportFile::parse(file).expect("a file")).collect();
+        let account = Arc::<DeliveryAccount>::default();
+        let cx = Start {
+            name: "report".to_owned(),
+            temporality: Temporality::Cumulative,
+            queue_bytes: 0,
+            drain: Duration::ZERO,
+            account: Arc::clone(&account),
+            ending: Ending::default(),
+        };
+        (ReportSink::new(&Report::of(files), &cx), account)
+    }
+
+    /// Scenario: two runs, whose figures come while they are active and at their end; then a run without figures, and one whose
+    /// folder is gone. Guarantees: a report is written at the end only, for each run or for the last; what cannot be written is
+    /// counted, and so is a run without a report.
+    #[tokio::test]
+    async fn each_run_has_its_report_or_a_loss() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let reports = folder.path().join("reports");
+        fs::create_dir(&reports).expect("a folder");
+        let at = |name: &str| reports.join(name).display().to_string();
+        let (mut sink, account) = sink(&[at("{run_id}.json"), at("last.md")]);
+        let [one, two] = ["one", "two"].map(|id| Arc::new(RunInfo { run_id: id.to_owned(), ..sample::run() }));
+        sink.figures(Arc::clone(&one), Arc::new(RunFigures::default())).await;
+        assert_eq!(fs::read_dir(&reports).expect("a folder").count(), 0, "it is still running");
+        for run in [&one, &two] {
+            sink.figures(Arc::clone(run), Arc::new(sample::small())).await;
+            sink.run_ended(run);
+        }
+        for name in ["one.json", "two.json", "last.md"] {
+            assert!(reports.join(name).is_file(), "{name}");
+        }
+        assert!(fs::read_to_string(at("last.md")).expect("a report").contains("Run `two`"));
+        assert!(account.snapshot().is_whole() && !account.snapshot().is_lossy());
+
+        sink.run_ended(&two);
+        assert_eq!(account.snapshot().lost_reports, 1);
+        fs::remove_dir_all(&reports).expect("a folder");
+        sink.figures(Arc::clone(&one), Arc::new(sample::small())).await;
+        let delivered = account.snapshot();
+        assert_eq!((delivered.lost_reports, delivered.is_whole(), delivered.is_lossy()), (3, false, true));
+        assert!(delivered.last_error.is_some_and(|error| error.starts_with("cannot write to `")));
+    }
+}
