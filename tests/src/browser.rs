@@ -15,7 +15,7 @@ use crate::scene::Scene;
 use crate::setup::{debian_binary, say};
 use crate::wait::{SLOW, until};
 
-/// A running Chromium with one page, led by its DevTools protocol over pipes.
+/// A running Chromium with one page, led by the protocol of its developer tools, over pipes.
 #[derive(Debug)]
 pub struct Browser {
     process: Process,
@@ -80,11 +80,11 @@ impl Browser {
             }
         });
         let mut browser = Self { process, to, from: receiver, session: None, calls: 0, seen: Vec::new() };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
+        let attached = browser.call("Target.attachToTarget", &json!({"targetId": target["targetId"], "flatten": true}));
         browser.session = Some(attached["sessionId"].as_str().expect("a session").to_owned());
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
@@ -93,24 +93,24 @@ impl Browser {
     pub fn open(&mut self, url: &str, look: Look) {
         let scheme = if look.dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
         self.resize(look.width, 900);
-        self.call("Page.navigate", json!({"url": "about:blank"}));
+        self.call("Page.navigate", &json!({"url": "about:blank"}));
         self.seen.clear();
-        let opened = self.call("Page.navigate", json!({"url": url}));
+        let opened = self.call("Page.navigate", &json!({"url": url}));
         assert_eq!(opened["errorText"], Value::Null, "{url}");
         self.sees("document.readyState === 'complete'");
     }
 
     /// Runs a script in each page that is opened from now on, before its own.
     pub fn before_each(&mut self, script: &str) {
-        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
     }
 
     /// The value of an expression of JavaScript in the page, once its promise is kept.
     pub fn value(&mut self, expression: &str) -> Value {
         let parameters = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let answer = self.call("Runtime.evaluate", parameters);
+        let answer = self.call("Runtime.evaluate", &parameters);
         assert_eq!(answer["exceptionDetails"], Value::Null, "{expression}");
         answer["result"]["value"].clone()
     }
@@ -165,7 +165,7 @@ impl Browser {
     /// Changes the size of the page.
     pub fn resize(&mut self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// Presses a key, as a person does: `Tab`, `Enter`.
@@ -174,11 +174,11 @@ impl Browser {
         let code = if key == "Enter" { 13 } else { 9 };
         for kind in ["keyDown", "keyUp"] {
             let event = json!({"type": kind, "key": key, "code": key, "text": text, "windowsVirtualKeyCode": code});
-            self.call("Input.dispatchKeyEvent", event);
+            self.call("Input.dispatchKeyEvent", &event);
         }
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.calls += 1;
         let mut call = json!({"id": self.calls, "method": method, "params": parameters});
         if let Some(session) = &self.session {

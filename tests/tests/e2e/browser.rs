@@ -311,9 +311,13 @@ fn check_figures(browser: &mut Browser, document: &Value) {
 
 fn check_errors(browser: &mut Browser, document: &Value) {
     let errors = document["errors"].as_array().expect("errors");
-    let shown: f64 = browser.texts("#errors-body tbody th").iter().map(|text| number(text)).sum();
+    let shown: u64 = browser
+        .texts("#errors-body tbody th")
+        .iter()
+        .map(|text| text.replace(',', "").parse::<u64>().expect(text))
+        .sum();
     let known: u64 = errors.iter().map(|error| error["occurrences"].as_u64().expect("a count")).sum();
-    assert_eq!(shown, known as f64);
+    assert_eq!(shown, known);
 }
 
 /// A text is a figure with three digits, or a dash.
