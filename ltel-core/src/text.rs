@@ -24,8 +24,12 @@ pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
 
 /// The one of `known` that is close to what was typed, if there is one.
 pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Names are as far apart as their lengths, at least: most need no closer look.
+    let length = typed.chars().count();
+    let is_near = |name: &&str| length.abs_diff(name.chars().count()) <= 1 + typed.len().max(name.len()) / 4;
     known
         .into_iter()
+        .filter(is_near)
         .map(|name| (strsim::damerau_levenshtein(typed, name), name))
         .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
         .min()

@@ -124,6 +124,30 @@ impl Client {
         }
     }
 
+    /// Waits until ltel says that a test is to be stopped: the run, and the reason.
+    pub fn told_to_stop(&mut self) -> (String, String) {
+        loop {
+            match self.read().unwrap_or_else(|e| panic!("no order to stop: {e}")) {
+                Reply::Stop { run_id, reason } => return (run_id, reason),
+                Reply::Error { message } => panic!("refused: {message}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// How often ltel says that a test is to be stopped, until all that was sent is acknowledged.
+    pub fn orders_until_acknowledged(&mut self) -> usize {
+        let mut orders = 0;
+        loop {
+            match self.read().unwrap_or_else(|e| panic!("no acknowledgement: {e}")) {
+                Reply::Ack { seq } if seq >= self.seq => return orders,
+                Reply::Stop { .. } => orders += 1,
+                Reply::Error { message } => panic!("refused: {message}"),
+                _ => {}
+            }
+        }
+    }
+
     /// Sends a frame with the next number.
     pub fn send(&mut self, message: Message<'_>) {
         let seq = Some(self.next_seq());

@@ -89,6 +89,12 @@ class Receiver:
             if not self._changed.wait_for(condition, timeout):
                 raise AssertionError(f"not in {timeout} s; clients: {self.clients.keys()}")
 
+    def send(self, message: dict[str, Any]) -> None:
+        """Send this to all that are connected."""
+        for sock in self._sockets:
+            with suppress(OSError):
+                _send(sock, message)
+
     def of_kind(self, kind: str) -> list[Client]:
         return [client for client in self.clients.values() if client.kind == kind]
 

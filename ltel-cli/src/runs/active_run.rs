@@ -12,7 +12,7 @@ use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
 
 use super::active_recorder::ActiveRecorder;
 use super::figure_source::FigureSource;
-use super::judge::{self, Judge};
+use super::judge::{self, Judge, Order};
 use super::report::{self, Report};
 use super::verdict::Verdict;
 use crate::config::Config;
@@ -132,9 +132,16 @@ impl ActiveRun {
     /// Judges the figures as things stand.
     fn look(&mut self, figures: &mut RunFigures, now: Now) {
         let Some(judge) = &mut self.judge else { return };
-        let stop = judge.look(figures, now);
+        let order = judge.look(figures, now);
         let Some(source) = &mut self.figures else { return };
-        if let Some(why) = stop {
+        if order == Some(Order::GoesOn) {
+            tracing::warn!(
+                "{}: the test goes on, though it was told to stop: Locust waits for its users (--stop-timeout), or its plugin is \
+                 older than this ltel",
+                report::name(&self.info)
+            );
+        }
+        if let Some(Order::Stop(why)) = order {
             tracing::warn!("{}: stopping the test: {why}", report::name(&self.info));
             let annotation =
                 Annotation { time: now.wall, kind: AnnotationKind::Abort, source: None, text: why.to_string() };

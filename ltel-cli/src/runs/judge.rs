@@ -18,8 +18,20 @@ use crate::plural::counted;
 // The longest reason that Locust's log, annotations and the plugin get, in characters.
 const REASON: usize = 300;
 
+// How long a test may go on after the order to stop, before people hear of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 // The longest list of broken thresholds in a log line, in characters.
 const LINE: usize = 2_000;
+
+/// What is new about the end of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// It has to stop, for this reason.
+    Stop(Arc<str>),
+    /// It goes on though it was told to stop.
+    GoesOn,
+}
 
 /// Judges one run.
 #[derive(Debug)]
@@ -28,6 +40,8 @@ pub(super) struct Judge {
     begun: Now,
     // Why the test has to stop, once it does.
     stop: Option<Arc<str>>,
+    // When that was, unless it has been said that the test goes on.
+    stopping_since: Option<Duration>,
     // By threshold, what it was like when it stopped the test.
     stopped_at: Vec<Option<String>>,
 }
@@ -36,8 +50,13 @@ impl Judge {
     /// If there are thresholds.
     pub(super) fn of(thresholds: &Arc<Thresholds>, run: &RunInfo) -> Option<Self> {
         let count = thresholds.list.len();
-        let judge =
-            Self { thresholds: Arc::clone(thresholds), begun: run.begun, stop: None, stopped_at: vec![None; count] };
+        let judge = Self {
+            thresholds: Arc::clone(thresholds),
+            begun: run.begun,
+            stop: None,
+            stopping_since: None,
+            stopped_at: vec![None; count],
+        };
         (count > 0).then_some(judge)
     }
 
@@ -51,11 +70,15 @@ impl Judge {
         self.stop.as_ref()
     }
 
-    /// Judges figures of the running test. Returns why it has to stop, the first time that it does.
-    pub(super) fn look(&mut self, figures: &mut RunFigures, now: Now) -> Option<Arc<str>> {
+    /// Judges figures of the running test. Returns what is new about its end.
+    pub(super) fn look(&mut self, figures: &mut RunFigures, now: Now) -> Option<Order> {
         figures.thresholds = self.judged(figures);
         let is_over = figures.annotations.iter().any(|annotation| annotation.kind == AnnotationKind::Stop);
         if self.stop.is_some() || is_over {
+            if !is_over && self.stopping_since.is_some_and(|since| since.saturating_add(PATIENCE) <= now.steady) {
+                self.stopping_since = None;
+                return Some(Order::GoesOn);
+            }
             return None;
         }
         let elapsed = now.since(self.begun);
@@ -76,7 +99,8 @@ impl Judge {
         self.mark(&mut figures.thresholds);
         let why: Arc<str> = shortened(&why.join("; "), REASON).to_string().into();
         self.stop = Some(Arc::clone(&why));
-        Some(why)
+        self.stopping_since = Some(now.steady);
+        Some(Order::Stop(why))
     }
 
     /// The final figures with the judgements on them. If there are none, since their recorder is one of those that panicked,

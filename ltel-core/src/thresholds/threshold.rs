@@ -1,5 +1,6 @@
 //! One threshold, and how it is judged.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::target::label;
@@ -29,6 +30,21 @@ struct Compared<'a> {
     limit: Option<f64>,
 }
 
+/// The figures of an earlier run, if they are compared with.
+struct Before<'a> {
+    run: Option<&'a RunFigures>,
+    // By method and name.
+    endpoints: HashMap<(&'a str, &'a str), &'a EndpointFigures>,
+}
+
+impl<'a> Before<'a> {
+    fn of(run: Option<&'a RunFigures>) -> Self {
+        let endpoints = run.into_iter().flat_map(|run| &run.endpoints);
+        let endpoints = endpoints.map(|endpoint| ((&*endpoint.method, &*endpoint.name), endpoint)).collect();
+        Self { run, endpoints }
+    }
+}
+
 impl Threshold {
     /// Judges the figures of a run, where needed by those of an earlier one.
     ///
@@ -43,7 +59,8 @@ impl Threshold {
         } else {
             figures.endpoints.iter().filter(|endpoint| self.target.matches(endpoint)).collect()
         };
-        let compared: Vec<_> = matched.iter().map(|&endpoint| self.compare(endpoint, figures, baseline)).collect();
+        let before = Before::of(baseline.filter(|_| self.check.limit.needs_baseline()));
+        let compared: Vec<_> = matched.iter().map(|&endpoint| self.compare(endpoint, figures, &before)).collect();
         let mut reasons = Vec::new();
         let (with, without): (Vec<_>, Vec<_>) = compared.iter().partition(|compared| compared.limit.is_some());
         let worst = with.iter().max_by(|a, b| self.badness(a).total_cmp(&self.badness(b)));
@@ -111,18 +128,13 @@ impl Threshold {
         }
     }
 
-    fn compare<'a>(
-        &self,
-        endpoint: &'a EndpointFigures,
-        run: &RunFigures,
-        baseline: Option<&RunFigures>,
-    ) -> Compared<'a> {
+    fn compare<'a>(&self, endpoint: &'a EndpointFigures, run: &RunFigures, before: &Before<'_>) -> Compared<'a> {
         let quantity = self.check.quantity;
         let limit = match self.check.limit {
             Limit::Value(value) => Some(value),
-            Limit::Baseline { factor, plus } => baseline.and_then(|run| {
-                let same = |have: &&EndpointFigures| have.method == endpoint.method && have.name == endpoint.name;
-                let before = if self.target.is_all() { Some(&run.total) } else { run.endpoints.iter().find(same) };
+            Limit::Baseline { factor, plus } => before.run.and_then(|run| {
+                let key = (&*endpoint.method, &*endpoint.name);
+                let before = if self.target.is_all() { Some(&run.total) } else { before.endpoints.get(&key).copied() };
                 Some(quantity.of(before?, run).ok()?.mul_add(factor, plus))
             }),
         };
@@ -140,6 +152,9 @@ impl Threshold {
     fn no_match(&self, figures: &RunFigures) -> String {
         if figures.endpoints.is_empty() {
             return "no request was made".to_owned();
+        }
+        if figures.stage == Stage::Running {
+            return "no endpoint matches yet".to_owned();
         }
         let labels: Vec<_> = figures.endpoints.iter().map(label).collect();
         let names = figures.endpoints.iter().map(|endpoint| &*endpoint.name);

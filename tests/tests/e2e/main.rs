@@ -41,6 +41,7 @@ mod restart;
 mod runs;
 mod signals;
 mod terminal;
+mod thresholds;
 mod tls;
 mod traces;
 mod versions;
