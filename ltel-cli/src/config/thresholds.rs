@@ -263,3 +263,61 @@ fn read_document(path: &Path) -> Result<RunFigures, String> {
     }
     Ok(document.compared_figures())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, ConfigErrors, Environment};
+    use crate::report::sample;
+
+    fn load(thresholds: &str) -> Result<Config, ConfigErrors> {
+        let text = format!("[thresholds]\n{thresholds}\n[recorders.stats]\n[backends.json]\n");
+        let registry = crate::with_backends(ltel_recorders::registry());
+        crate::config::load("telemetry.toml", &text, &registry, &Environment::default())
+    }
+
+    fn refused(thresholds: &str) -> String {
+        let errors = load(thresholds).expect_err(thresholds);
+        errors.errors().iter().map(|error| error.message.clone()).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_report_is_a_baseline() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("main.json");
+        let check = |check: &str| format!("baseline = '{}'\n\"GET /\" = \"{check}\"", path.display());
+        let figures = sample::small();
+        std::fs::write(&path, Document::of(&sample::run(), &figures).to_json()).expect("a file");
+        for (text, passed) in [
+            ("p99 <= baseline", true),
+            ("p99 < baseline", false),
+            ("rps >= baseline", true),
+            ("avg > baseline - 1%", true),
+        ] {
+            let config = load(&check(text)).expect(text);
+            let judged = config.thresholds.judge(&figures);
+            assert_eq!((judged[0].passed, judged[0].actual.is_some()), (passed, true), "{text}: {judged:?}");
+        }
+        let running = RunFigures { stage: ltel_core::figures::Stage::Running, ..figures };
+        for (text, message) in [
+            (Document::of(&sample::run(), &running).to_json(), "is of a test that was still running"),
+            ("{}".to_owned(), "cannot be compared with: not a report of ltel"),
+            ("{".to_owned(), "cannot be compared with: not JSON"),
+        ] {
+            std::fs::write(&path, text).expect("a file");
+            let said = refused(&check("p99 < baseline"));
+            assert!(said.contains(message), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_means_the_total_is_warned_of() {
+        let config = load("Aggregated = \"p95 < 1s\"").expect("valid");
+        assert_eq!(
+            config.warnings,
+            ["[thresholds]: `Aggregated` is a pattern of endpoints; the total of all of them is `all`"]
+        );
+        assert!(config.wants_figures());
+        assert!(load("").expect("valid").thresholds.list.is_empty());
+    }
+}

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use humantime::format_duration;
 use ltel_core::Now;
-use ltel_core::figures::{AnnotationKind, RunFigures, Stage};
+use ltel_core::figures::{Annotation, AnnotationKind, RunFigures, Stage};
 use ltel_core::record::{Record, RecordKind, Severity};
-use ltel_core::runs::{Run, RunInfo};
+use ltel_core::runs::{Run, RunInfo, SourceStatus};
 use ltel_core::text::shortened;
 use ltel_core::thresholds::Judgement;
 
@@ -73,7 +73,7 @@ impl Judge {
     /// Judges figures of the running test. Returns what is new about its end.
     pub(super) fn look(&mut self, figures: &mut RunFigures, now: Now) -> Option<Order> {
         figures.thresholds = self.judged(figures);
-        let is_over = figures.annotations.iter().any(|annotation| annotation.kind == AnnotationKind::Stop);
+        let is_over = is_over(figures);
         if self.stop.is_some() || is_over {
             if !is_over && self.stopping_since.is_some_and(|since| since.saturating_add(PATIENCE) <= now.steady) {
                 self.stopping_since = None;
@@ -147,6 +147,14 @@ impl Judge {
             judgement.reason = Some(reasons.collect::<Vec<_>>().join("; "));
         }
     }
+}
+
+/// Whether the test has ended: an order to stop would reach nobody.
+fn is_over(figures: &RunFigures) -> bool {
+    // Where no process speaks for the run, each worker stops by itself.
+    let stops = |annotation: &Annotation| annotation.kind == AnnotationKind::Stop && annotation.source.is_none();
+    figures.annotations.iter().any(stops)
+        || figures.account.sources.iter().all(|source| source.status != SourceStatus::Open)
 }
 
 /// Says which thresholds a run has broken.
