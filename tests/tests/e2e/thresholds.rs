@@ -27,9 +27,9 @@ fn shop(scene: &Scene) {
 fn judged(scene: &Scene) -> Vec<String> {
     let lines = scene.lines();
     let word = |line: &Line| if line.telemetry["passed"] == true { "passed" } else { "broken" };
-    let figure = |line: &Line| match line.has("actual") {
-        true => format!("{} {}", line.telemetry["actual"], line.text("unit")),
-        false => "-".to_owned(),
+    let figure = |line: &Line| {
+        let actual = line.telemetry.get("actual");
+        actual.map_or("-".to_owned(), |actual| format!("{actual} {}", line.text("unit")))
     };
     let reason = |line: &Line| if line.has("reason") { format!(", {}", line.text("reason")) } else { String::new() };
     let judgements = lines.named("ltel.threshold");
