@@ -36,7 +36,7 @@ fn add_summary(config: &mut Config) -> Arc<Summary> {
     let summary = Arc::<Summary>::default();
     let built_in = ltel_recorders::registry();
     for recorder in &mut config.recorders {
-        if !built_in.types().any(|known| std::ptr::eq(known.spec, recorder.spec)) {
+        if !built_in.types().any(|known| known.spec.name == recorder.spec.name) {
             recorder.backends.push(config.backends.len());
         }
     }

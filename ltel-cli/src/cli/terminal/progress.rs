@@ -83,6 +83,25 @@ impl Drop for Progress {
     }
 }
 
+/// When the log says how a run goes on. That it begins and ends is said anyway.
+#[derive(Default)]
+struct Calm {
+    said: Option<Instant>,
+    broken: u64,
+}
+
+impl Calm {
+    /// Whether it is time, or thresholds have changed. So many are broken.
+    fn is_due(&mut self, broken: u64, now: Instant) -> bool {
+        let has_changed = std::mem::replace(&mut self.broken, broken) != broken;
+        let due = has_changed || now.duration_since(*self.said.get_or_insert(now)) >= CALM;
+        if due {
+            self.said = Some(now);
+        }
+        due
+    }
+}
+
 /// What is seen of a run.
 struct View {
     // The run, when it was first seen, and how old it was then.
@@ -109,19 +128,16 @@ impl View {
     }
 
     async fn plain(mut self, summary: Arc<Summary>) {
-        let mut every = ticks(EVERY);
-        let (mut said, mut broken) = (None, 0);
+        let (mut every, mut calm) = (ticks(EVERY), Calm::default());
         loop {
             every.tick().await;
             let Some(current) = summary.current().filter(|current| !current.figures.is_final()) else {
-                (said, broken) = (None, 0);
+                calm = Calm::default();
                 continue;
             };
             let now = Instant::now();
             let parts = self.parts(&current, now);
-            let changed = std::mem::replace(&mut broken, broken_thresholds(&current.figures)) != broken;
-            if changed || now.duration_since(*said.get_or_insert(now)) >= CALM {
-                said = Some(now);
+            if calm.is_due(broken_thresholds(&current.figures), now) {
                 tracing::info!("{}", parts.join(", "));
             }
         }
@@ -216,6 +232,18 @@ mod tests {
             figures.thresholds.push(broken);
         }
         Current { run: Arc::clone(run), figures: Arc::new(figures), active: 1 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_log_stays_calm() {
+        let (mut calm, begun) = (Calm::default(), Instant::now());
+        let due: Vec<_> = (0..=100_u64)
+            .filter(|second| {
+                let broken = u64::from((40..50).contains(second));
+                calm.is_due(broken, begun + Duration::from_secs(*second))
+            })
+            .collect();
+        assert_eq!(due, [30, 40, 50, 80]);
     }
 
     /// Scenario: a test of a minute, in terminals of several widths.
