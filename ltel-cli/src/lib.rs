@@ -15,7 +15,6 @@ mod ingest;
 mod runs;
 mod dashboards;
 mod deliver;
-#[allow(dead_code, unused_imports)] // until all who show figures are here
 mod report;
 pub mod config;
 mod clock;

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use account::{Account, Generator, SourceAccount};
-pub(crate) use endpoint::{Distribution, Endpoint, Exemplar, Points};
+pub(crate) use endpoint::Endpoint;
 pub(crate) use time::Time;
-pub(crate) use timeline::{HeatMap, Timeline};
+pub(crate) use timeline::Timeline;
 
 /// The schema of documents that this version writes.
 pub(crate) const SCHEMA: &str = "ltel.report/1";
