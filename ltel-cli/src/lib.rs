@@ -10,6 +10,7 @@
 //! ```
 
 mod cli;
+mod compare;
 mod pipeline;
 mod ingest;
 mod runs;

@@ -15,7 +15,7 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 9] = [
+const LOCUSTFILES: [(&str, &str); 10] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("patient.py", include_str!("../locustfiles/patient.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
@@ -24,6 +24,7 @@ const LOCUSTFILES: [(&str, &str); 9] = [
     ("tracing.py", include_str!("../locustfiles/tracing.py")),
     ("lingering.py", include_str!("../locustfiles/lingering.py")),
     ("quantiles.py", include_str!("../locustfiles/quantiles.py")),
+    ("paced.py", include_str!("../locustfiles/paced.py")),
     ("both_clients.py", include_str!("../locustfiles/both_clients.py")),
 ];
 

@@ -1,5 +1,6 @@
 //! The system under test: a small HTTP server inside the test.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Answers `/ok` with 200, `/missing` with 404, `/broken` with 500, `/slow` with 200 after 30 ms, `/moved` with 302 to
-/// `/ok` under the same query, and `/echo` with the request's body. A path that begins with `/traced` is answered as the
+/// Answers `/ok` with 200, `/missing` with 404, `/broken` with 500, `/slow` with 200 after 30 ms, `/wait?100` after 75 to 125
+/// ms, `/moved` with 302 to `/ok` under the same query, and `/echo` with the request's body. A path that begins with `/traced` is answered as the
 /// rest of it, with the `traceparent` that came with the request as the body.
 #[derive(Debug)]
 pub struct Target {
@@ -68,6 +69,12 @@ impl Drop for Target {
     }
 }
 
+// From 0 to 1: another one each time.
+fn chance() -> f64 {
+    let bits = RandomState::new().hash_one(()) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
 fn serve(stream: TcpStream, hits: &Mutex<Vec<Hit>>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
@@ -104,6 +111,11 @@ fn serve(stream: TcpStream, hits: &Mutex<Vec<Hit>>) -> std::io::Result<()> {
             "/slow" => {
                 thread::sleep(SLOW);
                 ("200 OK", b"slow".to_vec())
+            }
+            "/wait" => {
+                let about: f64 = query.parse().unwrap_or(0.0);
+                thread::sleep(Duration::from_secs_f64(about * (0.75 + 0.5 * chance()) / 1e3));
+                ("200 OK", b"waited".to_vec())
             }
             "/moved" => {
                 more = format!("Location: {prefix}/ok?{query}\r\n");

@@ -53,6 +53,88 @@ Examples:
   ltel-cli run -- locust -f locustfile.py --headless -u 100 -t 5m
   ltel-cli run --strict --config telemetry.toml -- locust -f locustfile.py --headless -t 5m";
 
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  ltel-cli run --report main.json -- locust -f locustfile.py --headless -u 100 -t 5m
+  ltel-cli compare main.json branch.json
+  ltel-cli compare main.json branch.json --fail-above 10%        fail a build: exit code 99
+  ltel-cli compare main.json a.json b.json --html compared.html  a page for a browser
+  ltel-cli compare main.json branch.json --format markdown >> $GITHUB_STEP_SUMMARY";
+
+const COMPARE_LONG: &str = "\
+Verdicts:
+  surely slower                the true change is greater than --min-change, at a confidence of 99 %
+  maybe slower                 there is a change, at 95 %, and it looks greater than --min-change
+  no difference that matters   neither, and no more than four times --min-change can hide in the noise
+  too few requests to say      or too much noise, or too short: more than that could hide in it
+
+How it is decided:
+  Bounds of percentiles are order statistics of all response times; those of failures are Wilson's and Newcombe's. Requests of one
+  moment resemble each other, so they count less than independent ones: how much less is estimated from how the figures of both runs
+  scatter over time, second by second. The confidence holds for all figures together (Bonferroni), so a hundred endpoints give no
+  more false alarms than one. A machine that is busier on one day than on another is in no single run: repeat a surprising result.
+  Two runs are compared as they are; different users, hosts, run times and the like are said first.
+
+  --min-change and --fail-above are percent of the baseline. A failure ratio changes by percentage points instead, and one point
+  counts as 10 %: with 5 %, half a point matters.
+
+Exit codes:
+  0   compared
+  2   a file cannot be read, is no report of ltel, or has a schema that this version does not know
+  99  --fail-above: something is surely worse by more (at 99 %): slower, more failures, fewer requests per second
+
+Examples:
+  ltel-cli run --report main.json -- locust -f locustfile.py --headless -u 100 -t 5m
+  ltel-cli compare main.json branch.json
+  ltel-cli compare main.json branch.json --fail-above 10%        fail a build: exit code 99
+  ltel-cli compare main.json a.json b.json --html compared.html  a page for a browser
+  ltel-cli compare main.json branch.json --format markdown >> $GITHUB_STEP_SUMMARY";
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The JSON documents of the runs, the baseline first.
+    #[arg(required = true, num_args = 2.., value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What stdout gets.
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub(crate) format: CompareFormat,
+    /// Also write a page for a browser, all in one file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// What changes by less does not matter.
+    #[arg(long, value_name = "PERCENT", default_value = "5%")]
+    pub(crate) min_change: Percent,
+    /// Exit with 99 if something is surely worse by more than this.
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) fail_above: Option<Percent>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CompareFormat {
+    /// A table, for people.
+    Text,
+    /// Markdown, for a CI's summary.
+    Markdown,
+    /// JSON, for machines.
+    Json,
+}
+
+/// A number of percent, such as `10%`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Percent(pub(crate) f64);
+
+impl std::str::FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').ok_or("give percent, such as `10%`")?;
+        match number.trim_end().parse::<f64>() {
+            Ok(percent) if (0.0..=1_000.0).contains(&percent) => Ok(Self(percent)),
+            _ => Err("give percent from 0 to 1000, such as `10%`".to_owned()),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
@@ -98,6 +180,12 @@ pub(crate) enum Command {
     /// Import the JSON files in Grafana (Dashboards, New, Import), or put them into a folder that it provisions. Two of them ask a
     /// Prometheus data source, one asks Loki. Files of the same names are replaced.
     Dashboards(DashboardsArgs),
+    /// Compare runs: what became slower or faster, and whether it is more than noise.
+    ///
+    /// Takes the JSON documents of two or more runs; the first is the baseline. For each endpoint and for all together it compares
+    /// p50, p95, p99, the failure ratio and the requests per second, with confidence intervals.
+    #[command(after_help = COMPARE_EXAMPLES, after_long_help = COMPARE_LONG)]
+    Compare(CompareArgs),
     /// Create a crate for your own recorder, with a test and a configuration.
     New(NewArgs),
     /// Print the folder of the Python plugin, for PYTHONPATH.

@@ -20,7 +20,7 @@ use clap::Parser;
 use ltel_core::registry::Registry;
 
 use args::{Cli, Command};
-use commands::{Failure, check, dashboards, demo, new, plugin_path, recorders, run, serve};
+use commands::{Failure, check, compare, dashboards, demo, new, plugin_path, recorders, run, serve};
 
 /// Runs ltel's command line with these recorders, and with these backends in addition to the built-in ones. Return its exit
 /// code from `main`.
@@ -51,6 +51,7 @@ fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
         Some(Command::Check(args)) => check::check(&args, registry).map(|()| 0),
         Some(Command::Recorders(args)) => recorders::recorders(&args, registry).map(|()| 0),
         Some(Command::Dashboards(args)) => dashboards::dashboards(&args, registry).map(|()| 0),
+        Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::New(args)) => new::new(&args).map(|()| 0),
         Some(Command::PluginPath) => plugin_path::plugin_path().map(|()| 0),
     }

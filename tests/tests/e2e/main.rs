@@ -9,6 +9,7 @@ mod backends;
 mod browser;
 mod cli;
 mod collectors;
+mod compare;
 mod config;
 mod dashboards;
 mod demo;

@@ -5,6 +5,7 @@ pub(crate) mod run;
 pub(crate) mod demo;
 pub(crate) mod check;
 pub(crate) mod recorders;
+pub(crate) mod compare;
 pub(crate) mod dashboards;
 pub(crate) mod new;
 pub(crate) mod plugin_path;

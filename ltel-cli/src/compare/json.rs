@@ -1,0 +1,66 @@
+//! A comparison as JSON, for programs.
+
+use serde_json::{Value, json};
+
+use super::comparison::{Comparison, Name, Other};
+use super::difference::Difference;
+use super::explanation;
+use super::interval::Interval;
+
+/// The schema of these documents.
+const SCHEMA: &str = "ltel.comparison/1";
+
+/// The comparison. Times are in milliseconds, ratios and changes are shares (0.1 is 10 %, or 10 percentage points of a ratio), what is not
+/// known is `null`.
+pub(crate) fn render(comparison: &Comparison) -> String {
+    let failed = comparison.failures();
+    let document = json!({
+        "schema": SCHEMA,
+        "baseline": comparison.baseline.name,
+        "runs": comparison.others.iter().map(run).collect::<Vec<_>>(),
+        "min_change_percent": comparison.options.min_change,
+        "fail_above_percent": comparison.options.fail_above,
+        "passed": comparison.options.fail_above.map(|_| failed.is_empty()),
+        "comparisons": comparison.comparisons,
+        "method": explanation(comparison),
+        "endpoints": comparison.rows.iter().map(|row| {
+            let lines = row.lines.iter().map(|line| {
+                let cells: Vec<_> = line.cells.iter().map(|cell| cell.as_ref().map(difference)).collect();
+                (line.quantity.as_str().to_owned(), json!({ "baseline": line.baseline, "runs": cells }))
+            });
+            let mut of = name(&row.endpoint);
+            of["requests"] = json!({ "baseline": row.requests, "runs": row.others });
+            of["quantities"] = Value::Object(lines.collect());
+            of
+        }).collect::<Vec<_>>(),
+    });
+    format!("{document:#}\n")
+}
+
+fn run(other: &Other) -> Value {
+    json!({
+        "name": other.run.name,
+        "remarks": other.remarks,
+        "only_in_baseline": other.gone.iter().map(name).collect::<Vec<_>>(),
+        "not_in_baseline": other.new.iter().map(name).collect::<Vec<_>>(),
+    })
+}
+
+fn name(of: &Name) -> Value {
+    json!({ "method": of.method, "name": of.name, "total": of.is_total })
+}
+
+fn difference(of: &Difference) -> Value {
+    json!({
+        "value": of.value,
+        "change": of.change,
+        "confidence_95": interval(of.likely),
+        "confidence_99": interval(of.sure),
+        "verdict": of.verdict.as_str(),
+    })
+}
+
+fn interval(Interval { low, high }: Interval) -> Value {
+    // serde_json writes what is not finite as `null`.
+    json!([low, high])
+}
