@@ -49,8 +49,8 @@ const drawn = new Map();
 async function draw(element, make) {
   drawn.set(element, make);
   const Plotly = await loadPlotly();
-  // It may have been closed, or drawn anew, meanwhile.
-  if (!Plotly || drawn.get(element) !== make) return;
+  // It may have been closed, or drawn anew, meanwhile; or its row is none of those that are searched for.
+  if (!Plotly || drawn.get(element) !== make || !element.isConnected) return;
   const { data, layout } = make();
   // Its parts do not make it high.
   element.style.height = `${layout.height + 8}px`;

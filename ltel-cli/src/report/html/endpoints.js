@@ -119,6 +119,9 @@ function rowsOf(endpoint, isTotal) {
     });
     if (row.panel) showPanel(row.panel, endpoint);
   }
+  const { panel } = row;
+  // One that a search had taken away may have missed another theme or zoom.
+  if (panel && !panel.element.isConnected) queueMicrotask(() => showPanel(panel, endpoint));
   return row.panel ? [row.element, row.panel.element] : [row.element];
 }
 
