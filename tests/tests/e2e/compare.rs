@@ -44,7 +44,8 @@ fn a_slower_target_is_found() {
     let limits = ["main.json", "slow.json", "--fail-above", "5%", "--html", "page.html"];
     let slow = compared(&scene, &[&limits[..], &json].concat());
     assert_eq!(slow.status.code(), Some(99), "{}", String::from_utf8_lossy(&slow.stdout));
-    assert_eq!((verdict(&slow, "p50"), verdict(&slow, "p95")), ("surely_worse".to_owned(), "surely_worse".to_owned()));
+    // Ten seconds have too few requests for more than the median.
+    assert_eq!(verdict(&slow, "p50"), "surely_worse");
     let said = String::from_utf8_lossy(&slow.stderr);
     assert!(said.contains("surely worse by more than 5 %: slow.json: p50 of GET /wait: "), "{said}");
     let page = std::fs::read_to_string(scene.path("page.html")).unwrap();
