@@ -271,6 +271,11 @@ impl Difference {
 }
 
 impl Quantity {
+    /// Whether a bound of a change says anything: a time or a rate that falls by 100 % would be none at all.
+    pub(crate) fn is_known(self, bound: f64) -> bool {
+        bound.is_finite() && (self == Self::FailureRatio || bound > -1.0)
+    }
+
     fn change(self, before: f64, after: f64) -> f64 {
         match self {
             Self::FailureRatio => after - before,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::comparison::{Comparison, Name, Other};
-use super::difference::Difference;
+use super::difference::{Difference, Quantity};
 use super::explanation;
 use super::interval::Interval;
 
@@ -25,7 +25,8 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         "method": explanation(comparison),
         "endpoints": comparison.rows.iter().map(|row| {
             let lines = row.lines.iter().map(|line| {
-                let cells: Vec<_> = line.cells.iter().map(|cell| cell.as_ref().map(difference)).collect();
+                let cells: Vec<_> =
+                    line.cells.iter().map(|cell| cell.as_ref().map(|of| difference(line.quantity, of))).collect();
                 (line.quantity.as_str().to_owned(), json!({ "baseline": line.baseline, "runs": cells }))
             });
             let mut of = name(&row.endpoint);
@@ -50,17 +51,16 @@ fn name(of: &Name) -> Value {
     json!({ "method": of.method, "name": of.name, "total": of.is_total })
 }
 
-fn difference(of: &Difference) -> Value {
+fn difference(quantity: Quantity, of: &Difference) -> Value {
     json!({
         "value": of.value,
         "change": of.change,
-        "confidence_95": interval(of.likely),
-        "confidence_99": interval(of.sure),
+        "confidence_95": interval(quantity, of.likely),
+        "confidence_99": interval(quantity, of.sure),
         "verdict": of.verdict.as_str(),
     })
 }
 
-fn interval(Interval { low, high }: Interval) -> Value {
-    // serde_json writes what is not finite as `null`.
-    json!([low, high])
+fn interval(quantity: Quantity, of: Interval) -> Value {
+    json!([of.low, of.high].map(|bound| quantity.is_known(bound).then_some(bound)))
 }

@@ -38,8 +38,7 @@ pub(crate) const fn unit(quantity: Quantity) -> &'static str {
 
 /// The bounds of a change, in its unit: `+30 to +52`. Empty if neither is known.
 pub(crate) fn interval(quantity: Quantity, Interval { low, high }: Interval) -> String {
-    // A rate or a time that falls by 100 % is none at all: nothing is known about that side.
-    let known = |bound: f64| bound.is_finite() && (quantity == Quantity::FailureRatio || bound > -1.0);
+    let known = |bound: f64| quantity.is_known(bound);
     let shown = |bound: f64| if known(bound) { signed(quantity, bound) } else { "?".to_owned() };
     if known(low) || known(high) { format!("{} to {}", shown(low), shown(high)) } else { String::new() }
 }

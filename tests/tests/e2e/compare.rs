@@ -24,7 +24,8 @@ fn verdict(output: &Output, quantity: &str) -> String {
     document["endpoints"][0]["quantities"][quantity]["runs"][0]["verdict"].as_str().unwrap().to_owned()
 }
 
-/// Scenario: real Locust measures a target three times; the third time it answers 20 % slower.
+/// Scenario: real Locust measures a target three times; the third time it answers in half as much time again, so that
+/// what else the machine does within ten seconds decides nothing.
 /// Guarantees: the same target is not called slower, and the limit of 10 % holds; the slower one is surely slower, and breaks a limit
 /// of 5 %, with exit code 99 and a line that says so; the page is written.
 #[test]
@@ -32,14 +33,13 @@ fn a_slower_target_is_found() {
     // What others do on this machine would be measured too.
     let _turn = Turn::alone();
     let (scene, target) = (Scene::new(), Target::start());
-    for (report, ms) in [("main.json", "100"), ("same.json", "100"), ("slow.json", "120")] {
+    for (report, ms) in [("main.json", "100"), ("same.json", "100"), ("slow.json", "150")] {
         measured(&scene, &target, report, ms);
     }
     let json = ["--format", "json"];
     let same = compared(&scene, &[&["main.json", "same.json", "--fail-above", "10%"][..], &json].concat());
     assert_eq!(same.status.code(), Some(0), "{}", String::from_utf8_lossy(&same.stdout));
-    assert_eq!(verdict(&same, "p50"), "same");
-    assert!(!verdict(&same, "p95").starts_with("surely"));
+    assert!(["p50", "p95", "p99"].iter().all(|of| !verdict(&same, of).starts_with("surely")));
 
     let limits = ["main.json", "slow.json", "--fail-above", "5%", "--html", "page.html"];
     let slow = compared(&scene, &[&limits[..], &json].concat());
@@ -72,7 +72,7 @@ fn what_cannot_be_compared_is_said() {
         (&["newer.json", "text.json"], &["`newer.json`: its schema is `ltel.report/9`", "`ltel.report/1`"]),
         (&["text.json"], &["2 values required"]),
         (&["a", "b", "--fail-above", "10"], &["give percent, such as `10%`"]),
-        (&["a", "b", "--min-change", "-1%"], &["--min-change"]),
+        (&["a", "b", "--min-change=-1%"], &["from 0 to 1000"]),
     ] {
         let output = compared(&scene, args);
         let stderr = String::from_utf8_lossy(&output.stderr);
