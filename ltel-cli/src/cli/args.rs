@@ -167,7 +167,7 @@ pub(crate) enum Command {
     /// every Locust process has delivered its data. A signal to ltel-cli also ends processes that the command left behind.
     ///
     /// At a terminal, a line below Locust's output shows the test as it goes on, and a table follows at the end. Without a
-    /// configuration, telemetry goes to a new file in $XDG_STATE_HOME/ltel (~/.local/state/ltel), which keeps the last 20; in a
+    /// configuration, telemetry goes to a new file in `$XDG_STATE_HOME/ltel` (`~/.local/state/ltel`), which keeps the last 20; in a
     /// pipe, to stdout.
     #[command(after_long_help = RUN_EXIT_CODES)]
     Run(RunArgs),

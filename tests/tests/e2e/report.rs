@@ -148,12 +148,12 @@ fn check(document: &Value, locust: &Figures) {
         let endpoint = Endpoint::new(of["method"].as_str().unwrap(), of["name"].as_str().unwrap());
         let expected = locust.0.get(&endpoint).unwrap_or_else(|| panic!("Locust has no {endpoint:?}"));
         assert_eq!(counted.untimed, expected.untimed, "{endpoint:?}");
-        let times = ["mean_ms", "min_ms", "max_ms", "p50_ms", "p95_ms"].map(|key| of[key].as_f64());
+        let response_times = ["mean_ms", "min_ms", "max_ms", "p50_ms", "p95_ms"].map(|key| of[key].as_f64());
         if timed > 0 {
-            let [mean, min, max] = [times[0], times[1], times[2]].map(Option::unwrap);
+            let [mean, min, max] = [response_times[0], response_times[1], response_times[2]].map(Option::unwrap);
             expected.check_times(&format!("{endpoint:?}"), mean, min, max);
         } else {
-            assert_eq!(times, [None; 5], "{endpoint:?}");
+            assert_eq!(response_times, [None; 5], "{endpoint:?}");
         }
         (endpoint, counted)
     });
