@@ -17,6 +17,7 @@ mod documents;
 mod ends;
 mod exact;
 mod faults;
+mod figures;
 mod folders;
 mod foreign;
 mod hostile;
