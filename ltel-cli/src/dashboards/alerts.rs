@@ -18,7 +18,8 @@ struct Alert {
 /// The rules as a file for Prometheus.
 pub(super) fn rules(names: &Names<'_>) -> String {
     let mut file = String::from(
-        "# Alert rules for load tests, made by `ltel-cli dashboards`. The limits are examples: set your own.\ngroups:\n  - name: ltel\n    rules:\n",
+        "# Alert rules for load tests, made by `ltel-cli dashboards`. The limits are examples: set your own.\n\
+         # [4m] is for a scrape_interval of up to a minute; with 15s, [1m] is enough and finds a problem sooner.\ngroups:\n  - name: ltel\n    rules:\n",
     );
     for Alert { name, figure, limit, lasting, severity, summary } in alerts(names) {
         let _ = write!(
@@ -34,7 +35,7 @@ fn alerts(names: &Names<'_>) -> Vec<Alert> {
     let [requests, failures, success] = ["all", "failures", "success"].map(|field| names.metric("requests", field));
     let cpu = names.metric("system", "cpu");
     let (run, source) = (requests.label("run_id"), cpu.label("source_id"));
-    let recent = |series: String, by: &str| format!("sum by ({by}) (rate({series}[1m]))");
+    let recent = |series: String, by: &str| format!("sum by ({by}) (rate({series}[4m]))");
     vec![
         Alert {
             name: "LoadTestFailures",
