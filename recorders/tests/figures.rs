@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Now;
-use ltel_core::event::{Request, RequestError, ResponseTime};
+use ltel_core::event::{Extra, Request, RequestError, ResponseTime};
 use ltel_core::figures::{AnnotationKind, Point, RunFigures, Stage};
 use ltel_core::recorder::{
     AnyRecorder, Emitted, Factory, Needs, Origin, RecorderFactory, RecorderMemory, SeriesLimits,
@@ -238,6 +238,54 @@ fn no_request_is_lost_between_points() {
         assert_eq!(timed.sum::<u64>(), total.histogram.count());
     }
     assert!(merged >= 18 && without > 0, "{merged} {without}");
+}
+
+/// Scenario: new endpoints all the time, for which points have to be merged. Guarantees: the only request of each is in the point of its
+/// time.
+#[test]
+fn requests_of_new_endpoints_are_where_they_belong() {
+    let limits = SeriesLimits { count: 2_000, memory: Arc::new(RecorderMemory::new(1 << 20, 0)).begin_run() };
+    let mut recorder = recorder(limits);
+    let (sources, mut out) = (sources(2), Emitted::default());
+    for second in 0..400_u32 {
+        let row = Request {
+            reported_at: at(f64::from(second)).wall.as_secs(),
+            name: format!("{second}").into(),
+            response_time: ResponseTime::from_ms(100.0),
+            ..Request::default()
+        };
+        let now = at(f64::from(second));
+        recorder.record_requests(&[row], Origin { source: Some(&sources[1]), now }, &mut out);
+    }
+    let figures = figures(&mut *recorder, Stage::Final { complete: true }, at(400.0));
+    let step = figures.timeline.step.as_secs() as usize;
+    assert!(step > 1 && figures.endpoints.len() > 100, "{step} {}", figures.endpoints.len());
+    for endpoint in figures.endpoints.iter().filter(|endpoint| !endpoint.points.is_empty()) {
+        let Ok(second) = endpoint.name.parse::<usize>() else { continue };
+        assert_eq!(endpoint.points.len(), second / step + 1, "the point of {second}");
+    }
+}
+
+/// Scenario: a request with a sampled trace, of a source whose clock is two hours behind. Guarantees: it is said when it came.
+#[test]
+fn exemplars_of_a_wrong_clock() {
+    let mut recorder = recorder(SeriesLimits::of_count(10));
+    let (sources, mut out) = (sources(2), Emitted::default());
+    let row = Request {
+        reported_at: at(100.0).wall.as_secs() - 7_200.0,
+        response_time: ResponseTime::from_ms(100.0),
+        extra: Some(Box::new(Extra {
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+            span_id: Some("00f067aa0ba902b7".into()),
+            sampled: true,
+            ..Extra::default()
+        })),
+        ..Request::default()
+    };
+    recorder.record_requests(&[row], Origin { source: Some(&sources[1]), now: at(100.0) }, &mut out);
+    let figures = figures(&mut *recorder, Stage::Final { complete: true }, at(101.0));
+    let off = figures.total.exemplars[0].time.as_secs() - at(100.0).wall.as_secs();
+    assert!(off.abs() < 1.0, "{off}");
 }
 
 /// Scenario: endpoints of many distributions. Guarantees: percentiles of a point are within 4 % of the exact ones.

@@ -33,8 +33,8 @@ pub(super) struct ActiveRun {
     shown: Option<Arc<RunFigures>>,
     // If there are thresholds.
     judge: Option<Judge>,
-    // Sources that its recorders know.
-    sources: Vec<Arc<SourceInfo>>,
+    // Sources that its recorders know, by index: they need not begin to send in that order.
+    sources: Vec<Option<Arc<SourceInfo>>>,
     // Reused: an event that emits nothing costs no allocation.
     out: Emitted,
 }
@@ -67,7 +67,7 @@ impl ActiveRun {
 
     /// Lets the recorders see what a source sent.
     pub(super) fn see(&mut self, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) {
-        if source.index as usize >= self.sources.len() {
+        if self.sources.get(source.index as usize).is_none_or(Option::is_none) {
             self.joined(source, now);
         }
         let (origin, sources) = (Origin { source: Some(source), now }, self.source_count());
@@ -82,9 +82,11 @@ impl ActiveRun {
     }
 
     fn joined(&mut self, source: &Arc<SourceInfo>, now: Now) {
-        // In the order of their indices, unless one has sent nothing yet.
-        self.sources.resize(source.index as usize + 1, Arc::clone(source));
-        self.sources[source.index as usize] = Arc::clone(source);
+        let index = source.index as usize;
+        if self.sources.len() <= index {
+            self.sources.resize(index + 1, None);
+        }
+        self.sources[index] = Some(Arc::clone(source));
         if let Some(figures) = &mut self.figures {
             figures.joined(source, now);
         }
@@ -96,7 +98,7 @@ impl ActiveRun {
 
     /// A source left before it was done: ends its gauges.
     pub(super) fn source_gone(&mut self, source: SourceIndex, now: Now) {
-        if let (Some(figures), Some(left)) = (&mut self.figures, self.sources.get(source.get() as usize)) {
+        if let (Some(figures), Some(Some(left))) = (&mut self.figures, self.sources.get(source.get() as usize)) {
             figures.disconnected(left, now);
         }
         for active in &mut self.recorders {
@@ -256,5 +258,34 @@ fn mark_incomplete(out: &mut Emitted) {
             Some((_, complete)) => *complete = false.into(),
             None => record.fields.push(("complete".into(), false.into())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ltel_core::source::{Source, SourceKind};
+
+    use super::*;
+
+    /// Scenario: three workers of which the last one is the first to send. Guarantees: each of them joins, once, by its own name.
+    #[test]
+    fn workers_in_any_order() {
+        let info = Arc::<RunInfo>::default();
+        let mut run = ActiveRun {
+            figures: Some(FigureSource::of(0, &info, Duration::ZERO)),
+            info,
+            recorders: Vec::new(),
+            backends: Arc::default(),
+            shown: None,
+            judge: None,
+            sources: Vec::new(),
+            out: Emitted::default(),
+        };
+        for index in [2, 0, 1, 0, 2] {
+            let worker = Source { kind: SourceKind::Worker, worker_index: Some(index), ..Source::default() };
+            run.see(&Arc::new(SourceInfo::new(index, worker)), Seen::Requests(&[]), Now::default());
+        }
+        let joined: Vec<_> = run.figures.unwrap().annotations.into_iter().filter_map(|mark| mark.source).collect();
+        assert_eq!(joined, ["worker-2", "worker-0", "worker-1"]);
     }
 }

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(1);
 // Taking figures of thousands of endpoints takes time: no more than this part of all time.
 const PART: u32 = 50;
 
-// Bounded: workers may come and go at any rate.
+// Bounded: workers may come and go at any rate. Of each kind, so that thousands that join do not take the place of those that leave.
 const ANNOTATIONS: usize = 1_000;
 
 /// Asks a recorder for the figures of its run.
@@ -30,7 +30,7 @@ pub(super) struct FigureSource {
     // How long a worker may be gone before it has left.
     grace: Duration,
     // Workers that came and went.
-    annotations: Vec<Annotation>,
+    pub(super) annotations: Vec<Annotation>,
     // Workers that have disconnected before they were done, by index.
     gone: BTreeMap<u32, Gone>,
 }
@@ -46,8 +46,12 @@ impl FigureSource {
     /// The first recorder that has figures.
     pub(super) fn find(recorders: &mut [ActiveRecorder], run: &RunInfo, grace: Duration) -> Option<Self> {
         let recorder = recorders.iter_mut().position(ActiveRecorder::keep_figures)?;
+        Some(Self::of(recorder, run, grace))
+    }
+
+    pub(super) const fn of(recorder: usize, run: &RunInfo, grace: Duration) -> Self {
         let due = run.begun.steady.saturating_add(EVERY);
-        Some(Self { recorder, due, grace, annotations: Vec::new(), gone: BTreeMap::new() })
+        Self { recorder, due, grace, annotations: Vec::new(), gone: BTreeMap::new() }
     }
 
     /// When they are due.
@@ -67,9 +71,13 @@ impl FigureSource {
     }
 
     fn changed(&mut self, source: &SourceInfo, kind: AnnotationKind, time: Timestamp) {
-        if !source.source.coordinates() && self.annotations.len() < ANNOTATIONS {
+        if !source.source.coordinates() && self.count(kind) < ANNOTATIONS {
             self.annotations.push(Annotation { time, kind, source: Some(source.label.clone()), text: String::new() });
         }
+    }
+
+    fn count(&self, kind: AnnotationKind) -> usize {
+        self.annotations.iter().filter(|annotation| annotation.kind == kind).count()
     }
 
     /// A worker that has been gone for the grace period has left, when it disconnected. One that is back before that has not.
@@ -143,4 +151,27 @@ fn add_generators(generators: &mut Vec<GeneratorFigures>, account: &RunAccount) 
         ..GeneratorFigures::default()
     }));
     generators.sort_by(|a, b| a.label.cmp(&b.label));
+}
+
+#[cfg(test)]
+mod tests {
+    use ltel_core::source::{Source, SourceKind};
+
+    use super::*;
+
+    /// Scenario: more workers join than are marked, and one leaves. Guarantees: one that leaves is marked, although the
+    /// joins have filled their room.
+    #[test]
+    fn joins_leave_room_for_leaves() {
+        let run = RunInfo::default();
+        let mut source = FigureSource::of(0, &run, Duration::ZERO);
+        for index in 0..2 * ANNOTATIONS {
+            let worker = Source { kind: SourceKind::Worker, ..Source::default() };
+            source.joined(&SourceInfo::new(u32::try_from(index).unwrap(), worker), Now::default());
+        }
+        let worker = SourceInfo::new(0, Source { kind: SourceKind::Worker, ..Source::default() });
+        source.changed(&worker, AnnotationKind::WorkerLeft, Timestamp::default());
+        assert_eq!(source.count(AnnotationKind::WorkerJoined), ANNOTATIONS);
+        assert_eq!(source.count(AnnotationKind::WorkerLeft), 1);
+    }
 }

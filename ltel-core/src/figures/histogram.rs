@@ -68,10 +68,18 @@ impl Histogram {
         if percent <= 0.0 {
             return (!self.is_empty()).then_some(0.0);
         }
-        // As HdrHistogram computes it.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
-        let rank = ((percent / 100.0 * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
-        self.at_rank(rank)
+        self.at_rank(Self::rank(percent, self.count))
+    }
+
+    /// The rank, from 1 on, of the request that this percentage of so many requests does not exceed.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
+    pub fn rank(percent: f64, count: u64) -> u64 {
+        let part = percent / 100.0 * count as f64;
+        // Few percentages are exact as numbers: 99.9 % of 1,000 would be a little more than 999.
+        let whole = part.round();
+        let rank = if (part - whole).abs() <= whole * 1e-12 { whole } else { part.ceil() };
+        (rank as u64).clamp(1, count.max(1))
     }
 
     /// The response time in milliseconds of the request with this rank, from 1 for the fastest: the greatest time of its
@@ -128,6 +136,17 @@ mod tests {
             assert_eq!(Histogram::bucket_of(last + 1), bucket + 1);
             before = bucket;
         }
+    }
+
+    #[test]
+    fn ranks_of_round_counts() {
+        for percent in 1..1_000_u64 {
+            for count in [10, 100, 1_000, 5_000, 1_000_000, 3_000_000_000] {
+                let exact = (percent * count).div_ceil(1_000);
+                assert_eq!(Histogram::rank(percent as f64 / 10.0, count), exact, "p{percent}/10 of {count}");
+            }
+        }
+        assert_eq!((Histogram::rank(0.0, 10), Histogram::rank(100.0, 10), Histogram::rank(50.0, 0)), (1, 10, 1));
     }
 
     #[test]

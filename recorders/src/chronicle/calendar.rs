@@ -76,10 +76,14 @@ impl Calendar {
     }
 
     /// When something happened that this source says happened at `at`. What cannot be was told by a clock that is wrong: then it
-    /// happened now, and so it is corrected from then on.
+    /// happened now, and so it is corrected from then on, until the clock is right again.
     pub(super) fn believed(&mut self, at: f64, source: u32, now: f64, run: &RunInfo) -> f64 {
         let begun = run.begun.wall.as_secs();
         let earliest = run.started.unwrap_or(begun).min(begun).max(begun - LATEST) - SLACK;
+        if (earliest.max(now - SLACK)..=now + SLACK).contains(&at) {
+            self.wrong.remove(&source);
+            return at;
+        }
         let corrected = at + self.wrong.get(&source).copied().unwrap_or(0.0);
         if (earliest..=now + SLACK).contains(&corrected) {
             return corrected;
@@ -148,12 +152,17 @@ mod tests {
             (0, 10_005.0, 10_001.0, 10_005.0),
             (1, 2_800.0, 10_001.0, 10_001.0),
             (1, 2_801.0, 10_005.0, 10_002.0),
-            (1, 17_200.0, 17_205.0, 17_205.0),
+            // Its clock was set.
+            (1, 17_200.0, 17_205.0, 17_200.0),
             (2, 17_200.0, 10_001.0, 10_001.0),
             (2, 17_201.0, 10_001.0, 10_002.0),
+            // It is right again.
+            (2, 10_002.0, 10_004.0, 10_002.0),
+            (2, 10_003.0, 10_006.0, 10_003.0),
             (3, f64::NAN, 10_001.0, 10_001.0),
             (3, 10_002.0, 10_002.0, 10_002.0),
             (4, f64::MAX, 10_001.0, 10_001.0),
+            (4, 9_999.0, 10_002.0, 9_999.0),
         ] {
             let got = calendar.believed(at, source, now, &run);
             assert!((got - expected).abs() < 1e-6, "{at} of {source} at {now}: {got}, not {expected}");

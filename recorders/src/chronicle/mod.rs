@@ -33,7 +33,7 @@ const BYTES: usize = 16 << 20;
 const FEWEST_POINTS: u32 = 16;
 
 // What a timeline takes before its first point, by estimate.
-const TRACK_BYTES: usize = size_of::<Track>() + 1_024;
+const TRACK_BYTES: usize = size_of::<Track>() + 64;
 
 /// What happened to a run over time.
 #[derive(Debug)]
@@ -79,15 +79,16 @@ impl Chronicle {
     /// Sees a request of the endpoint with this number, which was reported at this time, in seconds since the epoch.
     #[inline]
     pub(crate) fn request<O>(&mut self, number: usize, request: &Request<'_>, at: f64, cx: &Context<'_, O>) {
-        let point = if self.calendar.is_current(at) { self.calendar.current() } else { self.find_point(at, cx) };
+        if self.endpoints.get(number).is_none_or(Option::is_none) {
+            // Before its point is found: points may be merged to make room for it.
+            self.add_endpoint(number);
+        }
+        let (point, at) =
+            if self.calendar.is_current(at) { (self.calendar.current(), at) } else { self.find_point(at, cx) };
         let timed = request.response_time.ms().map(Timed::of_ms);
         let failed = request.error.is_some();
         let mut more = self.total.record(point, failed, timed);
-        let known = self.endpoints.get_mut(number).and_then(Option::as_mut);
-        let endpoint = match known {
-            Some(endpoint) => endpoint,
-            None => self.add_endpoint(number),
-        };
+        let Some(endpoint) = &mut self.endpoints[number] else { unreachable!("it was added") };
         if let Some(track) = &mut endpoint.track {
             more += track.record(point, failed, timed);
         }
@@ -187,21 +188,20 @@ impl Chronicle {
     }
 
     #[cold]
-    fn add_endpoint(&mut self, number: usize) -> &mut Endpoint {
+    fn add_endpoint(&mut self, number: usize) {
         if self.endpoints.len() <= number {
             self.endpoints.resize_with(number + 1, || None);
         }
+        self.endpoints[number] = Some(Endpoint { track: Some(Box::default()), exemplars: None });
         self.grew(TRACK_BYTES);
-        let has_room = self.taken >= self.bytes;
-        if !has_room {
+        if self.taken < self.bytes {
             self.bytes -= TRACK_BYTES;
+            self.endpoints[number] = Some(Endpoint { track: None, exemplars: None });
         }
-        let track = has_room.then(Box::default);
-        self.endpoints[number].insert(Endpoint { track, exemplars: None })
     }
 
     fn users<O>(&mut self, at: f64, count: u64, cx: &Context<'_, O>) {
-        let point = self.find_point(at, cx);
+        let (point, _) = self.find_point(at, cx);
         self.users.set(source_index(cx), count, point);
     }
 
@@ -210,11 +210,11 @@ impl Chronicle {
         Timestamp::from_secs(self.calendar.believed(at, source_index(cx), now(cx), cx.run()))
     }
 
-    /// The point of a time. It becomes the current one.
+    /// The point of a time, which becomes the current one, and the time that can be believed.
     #[cold]
-    fn find_point<O>(&mut self, at: f64, cx: &Context<'_, O>) -> u32 {
+    fn find_point<O>(&mut self, at: f64, cx: &Context<'_, O>) -> (u32, f64) {
         let at = self.calendar.believed(at, source_index(cx), now(cx), cx.run());
-        self.point_of(at)
+        (self.point_of(at), at)
     }
 
     /// The point of a time that can be believed.
