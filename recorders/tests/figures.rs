@@ -362,3 +362,25 @@ fn a_day_is_kept_in_bounds() {
     let copy = allocation_counter::measure(|| drop(last));
     assert!(copy.bytes_current > -(6 << 20), "a copy of the figures: {copy:?}, {kept} in all");
 }
+
+/// Scenario: two thousand endpoints, each of which has a request now and then for eight minutes, with a copy of the figures in the hands of
+/// a backend. Guarantees: the points of all of them take no more than timelines may.
+#[test]
+fn endpoints_with_few_requests_are_kept_in_bounds() {
+    let names: Vec<_> = (0..2_000).map(|n| format!("/{n}")).collect();
+    let (sources, mut out) = (sources(2), Emitted::default());
+    let mut recorder = recorder(SeriesLimits::of_count(2_000));
+    for second in (0..450_u32).step_by(45) {
+        let now = at(f64::from(second));
+        let row = |n: usize| Request {
+            reported_at: now.wall.as_secs(),
+            name: (&*names[n]).into(),
+            response_time: ResponseTime::from_ms(100.0),
+            ..Request::default()
+        };
+        let rows: Vec<_> = (0..names.len()).map(row).collect();
+        recorder.record_requests(&rows, Origin { source: Some(&sources[1]), now }, &mut out);
+    }
+    let taken = allocation_counter::measure(|| drop(figures(&mut *recorder, Stage::Running, at(450.0))));
+    assert!(taken.bytes_max < 12 << 20, "{taken:?}");
+}

@@ -222,13 +222,16 @@ impl Chronicle {
         loop {
             match self.calendar.find(at) {
                 Found::Point(point) => return point,
-                Found::Before(points) => self.each(
-                    |track| track.shift(points),
-                    |users, generators| {
-                        users.shift(points);
-                        generators.shift(points);
-                    },
-                ),
+                Found::Before(points) => {
+                    self.each(
+                        |track| track.shift(points),
+                        |users, generators| {
+                            users.shift(points);
+                            generators.shift(points);
+                        },
+                    );
+                    self.count_bytes();
+                }
                 Found::TooMany => self.halve(),
             }
         }
@@ -264,14 +267,19 @@ impl Chronicle {
             users.halve();
             generators.halve();
         });
+        self.count_bytes();
+        let spare = self.taken.saturating_sub(self.bytes);
+        self.taken -= spare;
+        self.memory.give_back(spare);
+    }
+
+    /// Adds up what timelines take.
+    fn count_bytes(&mut self) {
         self.bytes = self.total.bytes() + self.generators.bytes();
         for endpoint in self.endpoints.iter().flatten() {
             self.bytes += endpoint.track.as_ref().map_or(0, |track| TRACK_BYTES + track.bytes());
             self.bytes += endpoint.exemplars.as_ref().map_or(0, |_| exemplars::BYTES);
         }
-        let spare = self.taken.saturating_sub(self.bytes);
-        self.taken -= spare;
-        self.memory.give_back(spare);
     }
 
     /// Closes the points of all timelines.

@@ -8,8 +8,11 @@ const LONGEST_US: u64 = 86_400_000_000;
 // No point has this number.
 const NONE: u32 = u32::MAX;
 
-// What an allocation takes beside its content, by estimate, and the copies of a point that are shown.
-const BYTES_BESIDE: usize = size_of::<Closed>() + 16 + 2 * size_of::<Point>();
+// What a closed point takes beside its sketch, by estimate.
+const BYTES_BESIDE: usize = size_of::<Closed>() + 16;
+
+// What two copies of a point take that are shown. Those between the points with something in them are in the copies, too.
+const SHOWN_BYTES: usize = 2 * size_of::<Point>();
 
 /// Points with something in them.
 #[derive(Debug, Default)]
@@ -100,7 +103,7 @@ impl Track {
             }
             _ => Err(self.closed.len()),
         };
-        let bytes = self.bytes;
+        let bytes = self.bytes();
         match before {
             Ok(at) => {
                 let before = &mut self.closed[at];
@@ -118,13 +121,12 @@ impl Track {
                 self.closed.insert(at, closed);
             }
         }
-        self.bytes.saturating_sub(bytes)
+        self.bytes().saturating_sub(bytes)
     }
 
     /// All its points, if they are closed. Those after the last with something in it are left out.
     pub(super) fn points(&self) -> Vec<Point> {
-        let len = self.closed.last().map_or(0, |closed| closed.point + 1);
-        let mut points = vec![Point::default(); len as usize];
+        let mut points = vec![Point::default(); self.len()];
         for closed in &self.closed {
             points[closed.point as usize] = closed.figures;
         }
@@ -142,8 +144,13 @@ impl Track {
     }
 
     /// What its points take, with the copies of them that are shown.
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.len() * SHOWN_BYTES
+    }
+
+    /// How many points are shown: up to the last with something in it.
+    fn len(&self) -> usize {
+        self.closed.last().map_or(0, |closed| closed.point as usize + 1)
     }
 
     /// So many points have come before the first.
