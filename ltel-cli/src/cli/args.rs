@@ -81,7 +81,9 @@ How it is decided:
 Exit codes:
   0   compared
   2   a file cannot be read, is no report of ltel, or has a schema that this version does not know
-  99  --fail-above: something is surely worse by more (at 99 %): slower, more failures, fewer requests per second
+  99  --fail-above: something is surely worse by more (at 99 %): slower, more failures, fewer requests per second; or a run
+      cannot pass: it has no requests, is incomplete, was still running or stopped by a threshold, has no request to an endpoint
+      of the baseline, or nothing could be judged. Stderr says which
 
 Examples:
   ltel-cli run --report main.json -- locust -f locustfile.py --headless -u 100 -t 5m
@@ -98,13 +100,16 @@ pub(crate) struct CompareArgs {
     /// What stdout gets.
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub(crate) format: CompareFormat,
+    /// Show the endpoints that do not differ, too (in text; other formats have them).
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Also write a page for a browser, all in one file.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// What changes by less does not matter.
     #[arg(long, value_name = "PERCENT", default_value = "5%")]
     pub(crate) min_change: Percent,
-    /// Exit with 99 if something is surely worse by more than this.
+    /// Exit with 99 if something is surely worse by more than this, or if that cannot be judged.
     #[arg(long, value_name = "PERCENT")]
     pub(crate) fail_above: Option<Percent>,
 }

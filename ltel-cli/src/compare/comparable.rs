@@ -56,17 +56,23 @@ fn durations(from: &RunFigures, to: &RunFigures) -> Option<String> {
 }
 
 fn state(run: &RunFigures) -> impl Iterator<Item = String> {
-    let aborted = run.annotations.iter().any(|of| of.kind == AnnotationKind::Abort);
     let busy = run.generators.iter().filter(|generator| generator.was_busy()).count();
     let percent = GeneratorFigures::BUSY_PERCENT;
+    let busy = (busy > 0).then(|| {
+        let processes = if busy == 1 { "process" } else { "processes" };
+        format!("has {busy} Locust {processes} above {percent} % CPU: response times may be their own delays")
+    });
+    defects(run).map(ToOwned::to_owned).chain(busy)
+}
+
+/// Why the figures of a run are not those of the whole test.
+pub(super) fn defects(run: &RunFigures) -> impl Iterator<Item = &'static str> {
+    let aborted = run.annotations.iter().any(|of| of.kind == AnnotationKind::Abort);
     [
-        (run.stage == Stage::Running).then(|| "was not over when its figures were taken".to_owned()),
-        (run.stage == Stage::Final { complete: false }).then(|| "is incomplete: requests are missing".to_owned()),
-        aborted.then(|| "was stopped by a broken threshold".to_owned()),
-        (busy > 0).then(|| {
-            let processes = if busy == 1 { "process" } else { "processes" };
-            format!("has {busy} Locust {processes} above {percent} % CPU: response times may be their own delays")
-        }),
+        (run.total.requests == 0).then_some("has no requests"),
+        (run.stage == Stage::Running).then_some("was not over when its figures were taken"),
+        (run.stage == Stage::Final { complete: false }).then_some("is incomplete: requests are missing"),
+        aborted.then_some("was stopped by a broken threshold"),
     ]
     .into_iter()
     .flatten()
@@ -75,7 +81,7 @@ fn state(run: &RunFigures) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests_of_remarks {
     use ltel_core::Timestamp;
-    use ltel_core::figures::Annotation;
+    use ltel_core::figures::{Annotation, EndpointFigures};
 
     use super::*;
 
@@ -83,6 +89,7 @@ mod tests_of_remarks {
         RunFigures {
             stage: Stage::Final { complete: true },
             duration: Duration::from_mins(1),
+            total: EndpointFigures { requests: 1, ..EndpointFigures::default() },
             test: TestInfo {
                 host: Some("https://shop.example".to_owned()),
                 users: Some(50),

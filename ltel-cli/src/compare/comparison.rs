@@ -14,7 +14,7 @@ use super::run::Run;
 pub(crate) struct Options {
     /// What changes by less does not matter.
     pub(crate) min_change: f64,
-    /// What is surely worse by more is a failure.
+    /// What is surely worse by more is a failure, as is a run that cannot be judged.
     pub(crate) fail_above: Option<f64>,
 }
 
@@ -82,6 +82,13 @@ pub(crate) struct Row {
     pub(crate) lines: Vec<Line>,
 }
 
+impl Row {
+    /// Whether one of its figures differs, in one of the runs.
+    pub(crate) fn differs(&self) -> bool {
+        self.lines.iter().flat_map(|line| &line.cells).flatten().any(|cell| cell.verdict.is_difference())
+    }
+}
+
 /// A quantity of an endpoint.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -147,19 +154,12 @@ impl Comparison {
     pub(crate) fn count(&self, other: usize, which: impl Fn(Verdict) -> bool) -> usize {
         self.differences(other).filter(|(_, _, difference)| which(difference.verdict)).count()
     }
-
-    /// What is surely worse by more than is allowed, with the index of its run.
-    pub(crate) fn failures(&self) -> Vec<(usize, &Row, &Line, &Difference)> {
-        let Some(most) = self.options.fail_above else { return Vec::new() };
-        let all = (0..self.others.len()).flat_map(|other| {
-            self.differences(other).map(move |(row, line, difference)| (other, row, line, difference))
-        });
-        all.filter(|(_, _, line, difference)| difference.is_surely_worse_by(line.quantity, most)).collect()
-    }
 }
 
 fn by_name(figures: &RunFigures) -> BTreeMap<Name, &EndpointFigures> {
-    figures.endpoints.iter().map(|endpoint| (Name::of(endpoint), endpoint)).collect()
+    // What had no request did not occur.
+    let occurred = figures.endpoints.iter().filter(|endpoint| endpoint.requests > 0);
+    occurred.map(|endpoint| (Name::of(endpoint), endpoint)).collect()
 }
 
 fn row(

@@ -5,6 +5,7 @@ use ltel_core::text::printable;
 
 use super::comparison::{Comparison, Name, Other};
 use super::difference::{Difference, Quantity, Verdict};
+use super::gate::Outcome;
 use super::run::Run;
 use super::{explanation, shown, summary};
 use crate::plural::counted;
@@ -22,7 +23,7 @@ pub(crate) fn render(comparison: &Comparison) -> askama::Result<String> {
         style: STYLE,
         baseline: printable(&comparison.baseline.name).to_string(),
         lasted: lasted(&comparison.baseline),
-        passed: comparison.options.fail_above.map(|_| comparison.failures().is_empty()),
+        outcome: comparison.outcome(),
         zone: format!("M{:.1} 0H{:.1}V18H{:.1}Z", MIDDLE - half, MIDDLE + half, MIDDLE - half),
         columns: comparison.others.iter().enumerate().map(|(index, of)| Column::of(comparison, index, of)).collect(),
         explanation: explanation(comparison),
@@ -37,7 +38,7 @@ struct Page {
     style: &'static str,
     baseline: String,
     lasted: String,
-    passed: Option<bool>,
+    outcome: Option<Outcome>,
     // Where a change does not matter.
     zone: String,
     columns: Vec<Column>,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::comparison::{Comparison, Name, Other};
 use super::difference::{Difference, Quantity};
 use super::explanation;
+use super::gate::Outcome;
 use super::interval::Interval;
 
 /// The schema of these documents.
@@ -13,14 +14,13 @@ const SCHEMA: &str = "ltel.comparison/1";
 /// The comparison. Times are in milliseconds, ratios and changes are shares (0.1 is 10 %, or 10 percentage points of a ratio), what is not
 /// known is `null`.
 pub(crate) fn render(comparison: &Comparison) -> String {
-    let failed = comparison.failures();
     let document = json!({
         "schema": SCHEMA,
         "baseline": comparison.baseline.name,
         "runs": comparison.others.iter().map(run).collect::<Vec<_>>(),
         "min_change_percent": comparison.options.min_change,
         "fail_above_percent": comparison.options.fail_above,
-        "passed": comparison.options.fail_above.map(|_| failed.is_empty()),
+        "passed": comparison.outcome().and_then(passed),
         "comparisons": comparison.comparisons,
         "method": explanation(comparison),
         "endpoints": comparison.rows.iter().map(|row| {
@@ -36,6 +36,15 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         }).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
+}
+
+// Neither, if nothing could be judged.
+fn passed(outcome: Outcome) -> Option<bool> {
+    match outcome {
+        Outcome::Passed => Some(true),
+        Outcome::Failed => Some(false),
+        Outcome::NotJudged => None,
+    }
 }
 
 fn run(other: &Other) -> Value {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use ltel_core::text::shortened;
 
 use super::comparison::{Comparison, Name};
+use super::gate::Outcome;
 use super::{explanation, shown, summary};
 
 // A CI takes no more than a megabyte of it.
@@ -17,9 +18,12 @@ const LONGEST: usize = 200;
 /// The comparison: what differs first, then everything.
 pub(crate) fn render(comparison: &Comparison) -> String {
     let mut out = format!("## Compared with {}\n\n", plain(&comparison.baseline.name));
-    if comparison.options.fail_above.is_some() {
-        out.push_str(if comparison.failures().is_empty() { "**Passed.**\n\n" } else { "**Failed.**\n\n" });
-    }
+    out.push_str(match comparison.outcome() {
+        Some(Outcome::Passed) => "**Passed.**\n\n",
+        Some(Outcome::Failed) => "**Failed.**\n\n",
+        Some(Outcome::NotJudged) => "**Nothing could be judged.**\n\n",
+        None => "",
+    });
     for (index, other) in comparison.others.iter().enumerate() {
         let name = plain(&other.run.name);
         let _ = writeln!(out, "- **{name}**: {}", summary(comparison, index));
@@ -35,10 +39,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
             }
         }
     }
-    let differing = |row: &&super::comparison::Row| {
-        row.lines.iter().flat_map(|line| &line.cells).flatten().any(|cell| cell.verdict.is_difference())
-    };
-    let differs: Vec<_> = comparison.rows.iter().filter(differing).collect();
+    let differs: Vec<_> = comparison.rows.iter().filter(|row| row.differs()).collect();
     if !differs.is_empty() {
         let _ = writeln!(out, "\n### Differences\n");
         table(comparison, &differs, true, &mut out);

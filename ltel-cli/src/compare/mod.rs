@@ -1,12 +1,14 @@
 //! `ltel-cli compare`: what differs between runs, and whether it is more than noise.
 //!
 //! Documents become [`run`]s, a [`comparison`] sets them side by side, [`difference`] judges each figure by its [`interval`] and by the
-//! [`noise`] of the two runs, [`comparable`] says what else was different. The rest writes that down.
+//! [`noise`] of the two runs, [`comparable`] says what else was different, and the
+//! [`gate`] lets runs pass or fail. The rest writes that down.
 
 mod run;
 mod comparable;
 mod comparison;
 mod difference;
+mod gate;
 mod noise;
 mod interval;
 mod shown;
@@ -20,17 +22,17 @@ mod simulated;
 mod tests;
 
 pub(crate) use comparison::{Comparison, Options};
+pub(crate) use gate::Outcome;
 pub(crate) use run::Run;
-pub(crate) use text::failures;
 
 use difference::{Quantity, Verdict, WIDEST};
 
 use crate::plural::counted;
 
 impl Comparison {
-    /// As text within 80 columns, in colors if `color`.
-    pub(crate) fn to_text(&self, color: bool) -> String {
-        text::render(self, color)
+    /// As text within 80 columns, in colors if `color`. With the endpoints that do not differ if `all`.
+    pub(crate) fn to_text(&self, color: bool, all: bool) -> String {
+        text::render(self, color, all)
     }
 
     /// As Markdown.
@@ -68,12 +70,13 @@ fn summary(comparison: &Comparison, index: usize) -> String {
     let unclear = comparison.count(index, |of| matches!(of, Verdict::Unclear(_)));
     let rest = match unclear {
         0 => String::new(),
-        _ => format!(" ({unclear} cannot be told)"),
+        _ => format!("; {unclear} cannot be told"),
     };
     let figures = counted(all as u64, "figures");
-    match (found.is_empty(), unclear == all) {
-        (true, true) => format!("nothing can be told about {figures}"),
-        (true, false) => format!("no difference that matters in {figures}{rest}"),
+    match (found.is_empty(), all - unclear) {
+        (true, 0) => format!("nothing can be told about {figures}"),
+        (true, told) if told == all => format!("no difference that matters in {figures}"),
+        (true, told) => format!("no difference that matters in {told} of {figures}{rest}"),
         (false, _) => format!("of {figures}, {}{rest}", found.join(", ")),
     }
 }
@@ -92,19 +95,18 @@ fn explanation(comparison: &Comparison) -> Vec<String> {
             points(WIDEST * min),
         ),
         format!(
-            "Both confidences are those of all {} together, so that many figures give no false alarm (Bonferroni). Bounds of \
-             percentiles are order statistics of all response times; those of failures are Wilson's and Newcombe's.",
-            counted(comparison.comparisons as u64, "comparisons")
+            "Both confidences are those of {} together: of each that has enough requests, or a failure, to differ. So many \
+             figures give no more false alarms than one (Bonferroni). Bounds of percentiles are order statistics of all response \
+             times; those of failures are Wilson's and Newcombe's.",
+            counted(comparison.comparisons as u64, "figures")
         ),
         "Requests of one moment resemble each other: how much their figures scatter over time, between both runs, makes each of \
          them count less. What differs between one day and another, such as a busy machine, no single run shows: repeat a \
          surprising result."
             .to_owned(),
     ];
-    if comparison.others.len() > 1 {
-        sentences.push(
-            "In the table: slower surely, slower? maybe, = no difference that matters, ? cannot be told.".to_owned(),
-        );
+    if comparison.comparisons == 0 {
+        sentences.truncate(1);
     }
     sentences
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use ltel_core::text::{printable, shortened};
+use ltel_core::text::shortened;
 
-use super::comparison::{Comparison, Name, Other};
+use super::comparison::{Comparison, Name, Other, Row};
 use super::difference::{Quantity, Verdict};
 use super::run::Run;
-use super::{explanation, shown, summary};
+use super::{shown, summary};
 use crate::plural::counted;
 
 const WIDTH: usize = 80;
@@ -15,8 +15,8 @@ const WIDTH: usize = 80;
 // Endpoints and remarks that are listed one by one, of each kind.
 const MOST_LISTED: usize = 20;
 
-/// The comparison for a terminal, in colors if `color`.
-pub(crate) fn render(comparison: &Comparison, color: bool) -> String {
+/// The comparison for a terminal, in colors if `color`. What matters is at the end, where a terminal shows it.
+pub(crate) fn render(comparison: &Comparison, color: bool, all: bool) -> String {
     let pen = Pen { color };
     let mut out = String::new();
     line(&mut out, &head("Baseline", &comparison.baseline));
@@ -26,25 +26,52 @@ pub(crate) fn render(comparison: &Comparison, color: bool) -> String {
     for other in &comparison.others {
         notices(&mut out, comparison, other, pen);
     }
-    for index in 0..comparison.others.len() {
-        sentences(&mut out, comparison, index, pen);
-    }
+    // The first is the total, or the only one.
+    let is_shown = |(index, row): &(usize, &Row)| all || *index == 0 || row.differs();
+    let rows: Vec<&Row> = comparison.rows.iter().enumerate().filter(is_shown).map(|(_, row)| row).collect();
     // One run has room for intervals and words, several have it for a mark each.
     if comparison.others.len() == 1 {
-        details(&mut out, comparison, pen);
+        details(&mut out, &rows, pen);
     } else {
         let columns: Vec<usize> = (0..comparison.others.len()).collect();
         for columns in columns.chunks(2) {
-            overview(&mut out, comparison, columns, pen);
+            overview(&mut out, comparison, &rows, columns, pen);
         }
     }
+    let hidden = (comparison.rows.len() - rows.len()) as u64;
+    if hidden > 0 {
+        let _ = writeln!(out);
+        line(
+            &mut out,
+            &pen.soft(&format!("{} without a difference: `--all` shows them", counted(hidden, "endpoints"))),
+        );
+    }
     let _ = writeln!(out);
-    for sentence in explanation(comparison) {
+    for sentence in legend(comparison) {
         for text in wrapped(&sentence, WIDTH) {
             line(&mut out, &pen.soft(&text));
         }
     }
+    for index in 0..comparison.others.len() {
+        sentences(&mut out, comparison, index, pen);
+    }
     out
+}
+
+// What must be known to read the table. `compare --help` says the rest.
+fn legend(comparison: &Comparison) -> Vec<String> {
+    let min = comparison.options.min_change;
+    let points = Quantity::FailureRatio.measure(min) * 100.0;
+    let mut sentences = vec![format!(
+        "Changes matter from {min} % on (failures: {points} pt, percentage points). Surely: with a confidence of 99 %; \
+         maybe: of 95 %. More: compare --help."
+    )];
+    if comparison.others.len() > 1 {
+        sentences.push(
+            "In the table: slower surely, slower? maybe, = no difference that matters, ? cannot be told.".to_owned(),
+        );
+    }
+    sentences
 }
 
 fn line(out: &mut String, text: &str) {
@@ -110,14 +137,14 @@ fn sentences(out: &mut String, comparison: &Comparison, index: usize, pen: Pen) 
         line(out, &pen.verdict(difference.verdict, &text));
     }
     if found.len() > MOST_LISTED {
-        line(out, &format!("  and {} more, below", found.len() - MOST_LISTED));
+        line(out, &format!("  and {} more, above", found.len() - MOST_LISTED));
     }
 }
 
-fn details(out: &mut String, comparison: &Comparison, pen: Pen) {
+fn details(out: &mut String, rows: &[&Row], pen: Pen) {
     let _ = writeln!(out);
     line(out, &pen.soft(&format!("{:<10}{:>9}{:>9}{:>9}{:>15}", "", "baseline", "now", "change", "95 % sure")));
-    for row in &comparison.rows {
+    for row in rows {
         line(out, &pen.strong(&endpoint(&row.endpoint, WIDTH)));
         for of in &row.lines {
             let (Some(Some(difference)), quantity) = (of.cells.first(), of.quantity) else { continue };
@@ -134,7 +161,7 @@ fn details(out: &mut String, comparison: &Comparison, pen: Pen) {
     }
 }
 
-fn overview(out: &mut String, comparison: &Comparison, columns: &[usize], pen: Pen) {
+fn overview(out: &mut String, comparison: &Comparison, rows: &[&Row], columns: &[usize], pen: Pen) {
     const COLUMN: usize = 29;
     let _ = writeln!(out);
     let mut header = format!("{:<10}{:>10}", "", "baseline");
@@ -143,7 +170,7 @@ fn overview(out: &mut String, comparison: &Comparison, columns: &[usize], pen: P
         let _ = write!(header, "  {name:>width$}", width = COLUMN - 2);
     }
     line(out, &pen.soft(&header));
-    for row in &comparison.rows {
+    for row in rows {
         line(out, &pen.strong(&endpoint(&row.endpoint, WIDTH)));
         for of in &row.lines {
             let quantity: Quantity = of.quantity;
@@ -214,24 +241,4 @@ impl Pen {
             Verdict::Unclear(_) => self.soft(text),
         }
     }
-}
-
-/// What fails, for stderr: a line each.
-pub(crate) fn failures(comparison: &Comparison) -> Vec<String> {
-    comparison
-        .failures()
-        .into_iter()
-        .map(|(other, row, of, difference)| {
-            format!(
-                "{}: {} of {}: {} -> {}, {}, {}",
-                printable(&comparison.others[other].run.name),
-                of.quantity.title(),
-                endpoint(&row.endpoint, 200),
-                shown::value(of.quantity, of.baseline),
-                shown::value(of.quantity, difference.value),
-                shown::change(of.quantity, difference),
-                difference.verdict.words(of.quantity),
-            )
-        })
-        .collect()
 }

@@ -51,6 +51,14 @@ fn a_slower_target_is_found() {
     let page = std::fs::read_to_string(scene.path("page.html")).unwrap();
     assert!(page.contains("surely slower") && page.contains("GET /wait"));
 
+    // The page takes no report's place, whatever its path is called.
+    let before = std::fs::read(scene.path("slow.json")).unwrap();
+    let refused = compared(&scene, &["main.json", "slow.json", "--html", "./slow.json"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("--html: `slow.json` is one of the reports to compare"), "{said}");
+    assert_eq!(std::fs::read(scene.path("slow.json")).unwrap(), before);
+
     let text = compared(&scene, &["main.json", "same.json", "slow.json"]);
     assert!(text.status.success() && text.stderr.is_empty());
     let text = String::from_utf8(text.stdout).unwrap();

@@ -8,7 +8,8 @@ use ltel_core::text::shortened;
 use super::Failure;
 use crate::cli::args::{CompareArgs, CompareFormat};
 use crate::cli::print;
-use crate::compare::{self, Comparison, Options, Run};
+use crate::compare::{Comparison, Options, Outcome, Run};
+use crate::deliver::report::replace;
 
 // The exit code of a test that is judged as failed, as k6 has it.
 const FAILED: u8 = 99;
@@ -17,6 +18,7 @@ const FAILED: u8 = 99;
 const LONGEST_FILE: u64 = 1 << 30;
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
+    refuse_to_overwrite(args)?;
     let mut runs = args.files.iter().map(|path| read(path));
     let baseline = runs.next().ok_or_else(|| Failure::usage("give the baseline and at least one other file"))??;
     let others = runs.collect::<Result<Vec<_>, _>>()?;
@@ -24,25 +26,34 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
     let comparison = Comparison::of(baseline, others, options);
     if let Some(path) = &args.html {
         let page = comparison.to_html().map_err(|error| Failure::failed(format!("cannot make the page: {error}")))?;
-        std::fs::write(path, page)
-            .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
+        replace(path, &page).map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
     }
     let text = match args.format {
         CompareFormat::Text => {
-            comparison.to_text(std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+            let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            comparison.to_text(color, args.all)
         }
         CompareFormat::Markdown => comparison.to_markdown(),
         CompareFormat::Json => comparison.to_json(),
     };
     print::stdout(&text).map_err(|error| Failure::failed(error.to_string()))?;
-    let failures = compare::failures(&comparison);
-    for failure in &failures {
-        print::stderr(&format!(
-            "ltel-cli: surely worse by more than {} %: {failure}\n",
-            args.fail_above.map_or(0.0, |percent| percent.0)
-        ));
+    for complaint in comparison.complaints() {
+        print::stderr(&format!("ltel-cli: {complaint}\n"));
     }
-    Ok(if failures.is_empty() { 0 } else { FAILED })
+    // A test of which nothing could be judged has not passed.
+    Ok(if matches!(comparison.outcome(), None | Some(Outcome::Passed)) { 0 } else { FAILED })
+}
+
+/// The page must not take the place of a report that it is made of.
+fn refuse_to_overwrite(args: &CompareArgs) -> Result<(), Failure> {
+    let Some(page) = args.html.as_ref().and_then(|page| page.canonicalize().ok()) else { return Ok(()) };
+    match args.files.iter().find(|file| file.canonicalize().is_ok_and(|file| file == page)) {
+        None => Ok(()),
+        Some(file) => Err(Failure::usage(format!(
+            "--html: `{}` is one of the reports to compare: give another name, such as `compared.html`",
+            file.display()
+        ))),
+    }
 }
 
 fn read(path: &Path) -> Result<Run, Failure> {

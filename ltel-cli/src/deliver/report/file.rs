@@ -14,7 +14,7 @@ use super::config::{RUN_ID, folder};
 const LONGEST_RUN_ID: usize = 64;
 
 /// Replaces a file, or creates it. Readers see the old one or the new one.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     // A link stays, and what it leads to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut file = temporary(&path)?;

@@ -8,6 +8,7 @@ use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, St
 
 use crate::config::values::MAX_DURATION;
 pub(crate) use config::{Options, Report, ReportFile};
+pub(crate) use file::replace;
 use sink::ReportSink;
 
 impl Backend for Report {
