@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use humantime::format_duration;
-use ltel_core::Now;
 use ltel_core::figures::{Annotation, AnnotationKind, RunFigures, Stage};
 use ltel_core::record::{Record, RecordKind, Severity};
 use ltel_core::runs::{Run, RunInfo, SourceStatus};
 use ltel_core::text::shortened;
 use ltel_core::thresholds::Judgement;
+use ltel_core::{Now, Timestamp};
 
 use super::report;
 use crate::config::Thresholds;
@@ -38,6 +38,9 @@ pub(super) enum Order {
 pub(super) struct Judge {
     thresholds: Arc<Thresholds>,
     begun: Now,
+    // When its statistics were reset last, as far as is known, or begun; and what figures say when they begin.
+    since: Duration,
+    figures_begun: Timestamp,
     // Why the test has to stop, once it does.
     stop: Option<Arc<str>>,
     // When that was, unless it has been said that the test goes on.
@@ -53,6 +56,8 @@ impl Judge {
         let judge = Self {
             thresholds: Arc::clone(thresholds),
             begun: run.begun,
+            since: run.begun.steady,
+            figures_begun: run.started.map_or(run.begun.wall, Timestamp::from_secs),
             stop: None,
             stopping_since: None,
             stopped_at: vec![None; count],
@@ -81,11 +86,16 @@ impl Judge {
             }
             return None;
         }
-        let elapsed = now.since(self.begun);
+        // After a reset, counts begin at zero again.
+        if figures.begun > self.figures_begun {
+            self.since = now.steady;
+        }
+        self.figures_begun = figures.begun;
+        let (elapsed, counted) = (now.since(self.begun), now.steady.saturating_sub(self.since));
         let mut why = Vec::new();
         for (index, threshold) in self.thresholds.list.iter().enumerate() {
             let judgement = &mut figures.thresholds[index];
-            let is_due = threshold.abort_after.is_some_and(|after| after <= elapsed);
+            let is_due = threshold.abort_after.is_some_and(|after| after <= counted);
             // A figure that there is none of yet may still come: at the end, it will have been missing.
             if let (true, false, Some(actual)) = (is_due, judgement.passed, &judgement.actual) {
                 let at = format_duration(Duration::from_secs(elapsed.as_secs()));
@@ -193,4 +203,60 @@ pub(super) fn record(judgement: &Judgement, run: &Run, now: Now) -> Record {
     record = record.field("aborted", judgement.aborted);
     record.source = run.coordinator().cloned();
     record
+}
+
+#[cfg(test)]
+mod tests {
+    use ltel_core::runs::{RunAccount, SourceAccount};
+    use ltel_core::thresholds::{Check, Target, Threshold};
+
+    use super::*;
+
+    const BEGUN: f64 = 1_700_000_000.0;
+
+    fn now(secs: u64) -> Now {
+        Now { wall: Timestamp::from_secs(BEGUN + secs as f64), steady: Duration::from_secs(secs) }
+    }
+
+    /// Figures of a running test that count so many requests since this second.
+    fn figures(begun: u64, requests: u64) -> RunFigures {
+        let source = SourceAccount {
+            source: None,
+            label: "local".to_owned(),
+            status: SourceStatus::Open,
+            sent: 0,
+            recorded: 0,
+            dropped: std::collections::BTreeMap::new(),
+        };
+        let account = RunAccount { sources: vec![source], ..RunAccount::default() };
+        let mut figures = RunFigures { begun: now(begun).wall, account, ..RunFigures::default() };
+        figures.total.requests = requests;
+        figures
+    }
+
+    /// Scenario: statistics are reset just before `after` is over. Guarantees: it is counted from the reset on.
+    #[test]
+    fn after_a_reset_a_test_has_as_long_as_after_its_start() {
+        let threshold = Threshold {
+            target: Target::new("all"),
+            check: Check::parse("requests > 5").expect("a check"),
+            abort_after: Some(Duration::from_secs(4)),
+        };
+        let thresholds = Arc::new(Thresholds { list: vec![threshold], baseline: None });
+        let run = RunInfo { begun: now(0), ..RunInfo::default() };
+        let judge = || Judge::of(&thresholds, &run).expect("thresholds");
+        let stops =
+            |judge: &mut Judge, begun, requests, at| judge.look(&mut figures(begun, requests), now(at)).is_some();
+
+        let mut without_reset = judge();
+        assert!(!stops(&mut without_reset, 0, 2, 3));
+        assert!(stops(&mut without_reset, 0, 2, 4));
+        let mut with_reset = judge();
+        assert!(!stops(&mut with_reset, 0, 100, 2));
+        assert!(!stops(&mut with_reset, 3, 2, 4));
+        assert!(!stops(&mut with_reset, 3, 2, 7));
+        assert!(stops(&mut with_reset, 3, 2, 8));
+        let mut reset_before_the_first_look = judge();
+        assert!(!stops(&mut reset_before_the_first_look, 3, 2, 4));
+    }
 }

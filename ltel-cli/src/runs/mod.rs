@@ -34,6 +34,10 @@ use active_runs::ActiveRuns;
 use sampler::Sampler;
 pub(crate) use verdict::Verdict;
 
+// How often orders to stop a test are given again, to clients that have come since. Each time all sources of the run are
+// looked at.
+const STOP_AGAIN: Duration = Duration::from_secs(1);
+
 /// The status of clients and runs, for code that waits for an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
@@ -61,6 +65,8 @@ pub(crate) struct RunsTask {
     connections: HashMap<u64, Connection>,
     state: runs::Runs,
     active: ActiveRuns,
+    // When orders to stop a test are given again, if there are any.
+    stop_again: Option<Duration>,
 }
 
 /// A client's connection.
@@ -94,6 +100,7 @@ impl RunsTask {
             connections: HashMap::new(),
             state: runs::Runs::new(settings),
             active: ActiveRuns::new(config, backends, faults),
+            stop_again: None,
         }
     }
 
@@ -124,7 +131,6 @@ impl RunsTask {
             if self.due().is_some_and(|due| due <= now.steady) {
                 self.tick(now);
             }
-            self.stop_tests();
             self.tell_status(deliveries.is_empty());
         }
         // What has arrived is recorded, without waiting for clients that go on sending.
@@ -139,9 +145,11 @@ impl RunsTask {
         (outcome, self.active.verdict)
     }
 
-    /// Tells those who can stop a test to do so, those who have just connected included.
-    fn stop_tests(&self) {
+    /// Tells those who can stop a test to do so.
+    fn stop_tests(&mut self, now: Now) {
+        self.stop_again = None;
         for (index, why) in self.active.stops() {
+            self.stop_again = Some(now.steady.saturating_add(STOP_AGAIN));
             let Some(run) = self.state.run(index) else { continue };
             let stop = Stop { run_id: run.asked_id().to_owned(), reason: why.to_string() };
             for connection in self.state.leaders(index) {
@@ -233,16 +241,20 @@ impl RunsTask {
     /// When the next action is due, if nothing arrives.
     fn due(&self) -> Option<Duration> {
         let sampler = self.sampler.as_ref().and_then(Sampler::due);
-        [self.state.due(), self.active.next_tick(), sampler].into_iter().flatten().min()
+        [self.state.due(), self.active.next_tick(), sampler, self.stop_again].into_iter().flatten().min()
     }
 
-    /// Does what is due: usage samples, recorders' intervals, ends of runs.
+    /// Does what is due: usage samples, recorders' intervals, orders to stop, ends of runs.
     fn tick(&mut self, now: Now) {
         if self.sampler.as_ref().and_then(Sampler::due).is_some_and(|due| due <= now.steady) {
             self.sample_usage(now);
         }
         if self.active.next_tick().is_some_and(|due| due <= now.steady) {
             self.active.tick(&self.state, now);
+            self.stop_tests(now);
+        }
+        if self.stop_again.is_some_and(|due| due <= now.steady) {
+            self.stop_tests(now);
         }
         self.state.tick(now, &mut self.active);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ltel_core::Timestamp;
-use ltel_core::event::TestStart;
+use ltel_core::event::{ResponseTime, TestStart};
 use ltel_core::prelude::*;
 use ltel_core::runs::{Outcome, SourceStatus};
 use ltel_core::source::{Source, SourceKind};
@@ -41,7 +41,7 @@ struct Connection<'a> {
 
 impl Task {
     fn start(top: &str, clocks: Clocks) -> Self {
-        let registry = deliver::built_in().with::<Ticks>();
+        let registry = deliver::built_in().with::<ltel_recorders::Stats>().with::<Ticks>();
         let text = format!("{top}\n[recorders.ticks]\n[backends.json]\noutput = \"/dev/null\"\ninterval = \"1s\"\n");
         let config = config::load("test", &text, &registry, &Environment::default()).expect("a configuration");
         let handles: Vec<_> =
@@ -269,4 +269,33 @@ async fn only_those_whose_time_is_over_begin_without_their_master() {
     let runs = outcome.runs.iter().map(|run| (&*run.info.run_id, run.account.recorded()));
     assert_eq!(runs.collect::<Vec<_>>(), [("b", 3), ("a", 5)], "{outcome:?}");
     assert_eq!(outcome.no_run.total_requests(), 0);
+}
+
+/// Scenario: a broken threshold stops a test, whose client reconnects and goes on sending.
+/// Guarantees: its new connection gets the order within a second, and not with each frame: that would look at all sources each
+/// time.
+#[tokio::test(start_paused = true)]
+async fn orders_to_stop_are_given_again_once_a_second() {
+    let abort = "[thresholds]\n\"*\" = { check = \"max < 1ms\", abort = true, after = \"1s\" }\n[recorders.stats]";
+    let task = Task::start(abort, clocks());
+    let mut client = task.connect(1, SourceKind::Local, "client").await;
+    client.start(Some("shop")).await;
+    let row = Request {
+        method: "GET".into(),
+        name: "/".into(),
+        response_time: ResponseTime::from_ms(5.0),
+        ..Request::default()
+    };
+    client.say(Message::Requests(Rows { rows: vec![row], ..Rows::default() })).await;
+    client.answers.wait_for(|answers| answers.stop.is_some()).await.expect("an order");
+    let mut again = task.connect(2, SourceKind::Local, "client").await;
+    let connected = Instant::now();
+    for _ in 0..3 {
+        again.requests(1).await;
+    }
+    assert_eq!(again.answers.borrow().stop, None);
+    again.answers.wait_for(|answers| answers.stop.is_some()).await.expect("an order");
+    assert!(connected.elapsed() <= Duration::from_secs(1), "{:?}", connected.elapsed());
+    drop((client, again));
+    task.end().await;
 }

@@ -17,6 +17,7 @@ const SENTENCE: usize = 200;
 pub(crate) struct Verdict {
     /// Runs that were judged.
     judged: u64,
+    passed: u64,
     broken: u64,
     // The first of them, in words.
     sentences: Vec<String>,
@@ -26,6 +27,7 @@ impl Verdict {
     /// Adds the judgements on a run.
     pub(super) fn add(&mut self, run: &RunInfo, judgements: &[Judgement]) {
         self.judged += 1;
+        self.passed += judgements.iter().filter(|judgement| judgement.passed).count() as u64;
         for judgement in judgements.iter().filter(|judgement| !judgement.passed) {
             self.broken += 1;
             if self.sentences.len() < SHOWN {
@@ -39,6 +41,11 @@ impl Verdict {
     /// Whether any run was judged.
     pub(crate) const fn has_judged(&self) -> bool {
         self.judged > 0
+    }
+
+    /// That all thresholds have passed; `None` if one has not, or if there is none.
+    pub(crate) fn passed(&self) -> Option<String> {
+        (self.passed > 0 && self.broken == 0).then(|| format!("{} passed", counted(self.passed, "thresholds")))
     }
 
     /// The broken thresholds in a line; `None` if there is none.

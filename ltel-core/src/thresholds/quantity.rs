@@ -1,8 +1,15 @@
 //! What can be compared, and its units.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::figures::{EndpointFigures, RunFigures};
+use crate::runs::{RunAccount, SourceStatus};
+use crate::text::shortened;
+
+// Sources whose loss is not known: how many are named, and with how many characters each.
+const NAMED: usize = 3;
+const SHOWN: usize = 60;
 
 /// A figure that a check compares.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +75,7 @@ impl Quantity {
     }
 
     /// Its value of these requests, or of the run's generators; or why it has none. Never NaN.
-    pub(super) fn of(self, endpoint: &EndpointFigures, run: &RunFigures) -> Result<f64, &'static str> {
+    pub(super) fn of(self, endpoint: &EndpointFigures, run: &RunFigures) -> Result<f64, Cow<'static, str>> {
         const NO_REQUEST: &str = "no request was made";
         const NO_TIME: &str = "no request had a response time";
         let (value, otherwise) = match self {
@@ -84,15 +91,38 @@ impl Quantity {
                 let busiest = run.generators.iter().filter_map(|generator| generator.max_cpu_percent).reduce(f64::max);
                 (busiest, "the CPU usage of no generator is known")
             }
+            Self::Dropped
+                if run.is_final()
+                    && let Some(why) = unknown_loss(&run.account) =>
+            {
+                return Err(why.into());
+            }
             Self::Dropped => (Some(run.account.dropped().values().fold(0.0, |sum, count| sum + *count as f64)), ""),
         };
         let otherwise = if endpoint.requests == 0 && !self.is_of_generators() { NO_REQUEST } else { otherwise };
         match value {
             Some(value) if value.is_finite() => Ok(value),
-            Some(_) => Err("the figure is not a number"),
-            None => Err(otherwise),
+            Some(_) => Err("the figure is not a number".into()),
+            None => Err(otherwise.into()),
         }
     }
+}
+
+/// If a source's part has not ended as it should: that, in words. Its requests may be lost without being counted.
+fn unknown_loss(account: &RunAccount) -> Option<String> {
+    let mut parts = Vec::new();
+    let unknown = account.sources.iter().filter(|source| source.status != SourceStatus::Done);
+    let more = unknown.clone().count().saturating_sub(NAMED);
+    parts.extend(
+        unknown.take(NAMED).map(|source| format!("{} ({})", shortened(&source.label, SHOWN), source.status.as_str())),
+    );
+    if more > 0 {
+        parts.push(format!("{more} more"));
+    }
+    if account.unlisted_sources > 0 {
+        parts.push(format!("{} beyond the limit of sources", account.unlisted_sources));
+    }
+    (!parts.is_empty()).then(|| format!("it is not known what these sources dropped: {}", parts.join(", ")))
 }
 
 impl fmt::Display for Quantity {

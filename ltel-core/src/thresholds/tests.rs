@@ -257,6 +257,45 @@ fn generators_are_judged() {
 }
 
 #[test]
+fn what_is_not_known_to_be_dropped_has_not_passed() {
+    let mut shop = shop();
+    let source = |label: &str, status| SourceAccount {
+        source: None,
+        label: label.to_owned(),
+        status,
+        sent: 10,
+        recorded: 10,
+        dropped: std::collections::BTreeMap::new(),
+    };
+    let sources = [
+        ("a", SourceStatus::Done),
+        ("b", SourceStatus::Missing),
+        ("c", SourceStatus::Open),
+        ("d", SourceStatus::Disagrees),
+        ("e", SourceStatus::Missing),
+    ];
+    let sources = sources.map(|(label, status)| source(label, status)).into();
+    shop.account = RunAccount { sources, unlisted_sources: 2, ..RunAccount::default() };
+    shop.stage = Stage::Running;
+    check("all", "dropped == 0", &shop, "passed, 0, -, -");
+    shop.stage = Stage::Final { complete: false };
+    let unknown = "it is not known what these sources dropped: b (missing), c (open), d (disagrees), 1 more, 2 beyond \
+                   the limit of sources";
+    check("all", "dropped == 0", &shop, &format!("broken, -, -, {unknown}; figures are incomplete"));
+    shop.account.sources.truncate(1);
+    shop.account.unlisted_sources = 0;
+    check("all", "dropped == 0", &shop, "passed, 0, -, figures are incomplete");
+}
+
+#[test]
+fn what_may_still_come_is_not_the_worst_while_the_test_runs() {
+    let mut shop = shop();
+    shop.stage = Stage::Running;
+    check("*", "p95 < 500ms", &shop, "broken, 612 ms, GET /b, GET /b is the worst of 3 endpoints");
+    check("a*", "p95 < 500ms", &shop, "broken, -, a job, no request was made");
+}
+
+#[test]
 fn a_baseline_is_compared_with() {
     let (before, now) = (
         run(vec![endpoint("GET", "/a", &[30], 0), endpoint("GET", "/b", &[600], 0)]),

@@ -1,5 +1,6 @@
 //! One threshold, and how it is judged.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub struct Threshold {
 /// A figure of the target, and its limit.
 struct Compared<'a> {
     endpoint: &'a EndpointFigures,
-    actual: Result<f64, &'static str>,
+    actual: Result<f64, Cow<'static, str>>,
     // None if there is no such figure in the baseline.
     limit: Option<f64>,
 }
@@ -62,7 +63,11 @@ impl Threshold {
         let before = Before::of(baseline.filter(|_| self.check.limit.needs_baseline()));
         let compared: Vec<_> = matched.iter().map(|&endpoint| self.compare(endpoint, figures, &before)).collect();
         let mut reasons = Vec::new();
-        let (with, without): (Vec<_>, Vec<_>) = compared.iter().partition(|compared| compared.limit.is_some());
+        let (mut with, without): (Vec<_>, Vec<_>) = compared.iter().partition(|compared| compared.limit.is_some());
+        // What an endpoint does not have yet, it may still get: until then the others are judged.
+        if figures.stage == Stage::Running && with.iter().any(|compared| compared.actual.is_ok()) {
+            with.retain(|compared| compared.actual.is_ok());
+        }
         let worst = with.iter().max_by(|a, b| self.badness(a).total_cmp(&self.badness(b)));
         match worst {
             None if matched.is_empty() => reasons.push(self.no_match(figures)),
@@ -72,13 +77,13 @@ impl Threshold {
                     judgement.endpoint = Some(label(worst.endpoint));
                 }
                 judgement.limit_value = worst.limit;
-                match (worst.actual, worst.limit) {
-                    (Ok(actual), Some(limit)) => {
+                match (&worst.actual, worst.limit) {
+                    (&Ok(actual), Some(limit)) => {
                         judgement.passed = self.check.operator.holds(actual, limit);
                         judgement.actual_value = Some(actual);
                         judgement.actual = Some(judgement.unit.shown_beside(actual, limit));
                     }
-                    (Err(why), _) => reasons.push(why.to_owned()),
+                    (Err(why), _) => reasons.push(why.to_string()),
                     (Ok(_), None) => {}
                 }
                 if let [_, _, ..] = *with {
@@ -143,8 +148,8 @@ impl Threshold {
 
     // A figure that does not exist is worse than any.
     fn badness(&self, compared: &Compared<'_>) -> f64 {
-        match (compared.actual, compared.limit) {
-            (Ok(actual), Some(limit)) => self.check.operator.badness(actual, limit),
+        match (&compared.actual, compared.limit) {
+            (&Ok(actual), Some(limit)) => self.check.operator.badness(actual, limit),
             _ => f64::INFINITY,
         }
     }

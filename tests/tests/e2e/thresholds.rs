@@ -122,6 +122,41 @@ fn incomplete_figures_are_judged_as_they_are() {
     }
 }
 
+/// Scenario: a source goes without a word: a client, and real Locust of `run`, that exits in the middle of its test with code 0.
+/// Guarantees: what it dropped is not known, so `dropped` has not passed. What has passed nevertheless, has, and the last line of
+/// `run` says that telemetry was lost.
+#[test]
+fn what_a_source_that_is_gone_dropped_is_not_known() {
+    let unknown =
+        "`dropped == 0`: it is not known what these sources dropped: client (missing); figures are incomplete";
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&judging(&scene, "grace = \"1s\"", "all = \"dropped == 0\""), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("cut");
+    client.requests(vec![row("/a", 10.0, false)]);
+    client.acknowledged();
+    drop(client);
+    assert_eq!(ltel.wait(SLOW), Exit::Code(99));
+    assert!(ltel.stderr().contains(unknown), "{}", ltel.stderr());
+
+    let _turn = Turn::shared();
+    let leaving = "import os\nfrom locust import User, task, constant\nclass Leaving(User):\n    \
+                   wait_time = constant(2)\n    fired = 0\n    @task\n    def fire(self):\n        \
+                   if self.fired:\n            os._exit(0)\n        \
+                   self.fired += 1\n        \
+                   self.environment.events.request.fire(request_type=\"JOB\", name=\"one\", response_time=5.0, \
+                   response_length=0, exception=None)\n";
+    let scene = Scene::new();
+    scene.write("leaving.py", leaving);
+    let config = judging(&scene, "grace = \"1s\"", "all = \"failures == 0\"");
+    let output = scene.run(&config, ["--headless", "-f", "leaving.py", "-u1", "--only-summary"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with("ltel-cli: 1 threshold passed, but telemetry was lost: run "), "{said}");
+    assert!(last.contains(": incomplete"), "{said}");
+}
+
 /// Scenario: `run` of real Locust, all of whose requests fail: Locust's own code is 1. Thresholds hold, or one is broken. And of
 /// commands that record no test.
 /// Guarantees: 99 for a broken threshold, else Locust's code; a command that succeeds without a test has not passed.

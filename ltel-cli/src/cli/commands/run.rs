@@ -61,9 +61,22 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     // A test that should have been judged and was not must not pass.
     let unjudged = has_thresholds && !ended.verdict.has_judged() && code == 0 && ended.failures.is_empty();
     let unjudged = unjudged.then(|| "no test was recorded, so no threshold was judged".to_owned());
+    let passed = ended.verdict.passed();
     match (ended.verdict.broken().or(unjudged), lost) {
-        (None, None) => Ok(code),
-        (None, Some(lost)) => Err(Failure { code: code.max(1), message: lost }),
+        (None, None) => {
+            // Those who read no more than the last line must not take it for the whole truth.
+            if let Some(passed) = passed.filter(|_| !losses.is_empty()) {
+                print::stderr(&format!("ltel-cli: {passed}, but telemetry was lost: {}\n", losses.join("; ")));
+            }
+            Ok(code)
+        }
+        (None, Some(lost)) => {
+            let message = match passed {
+                Some(passed) => format!("{passed}, but {lost}"),
+                None => lost,
+            };
+            Err(Failure { code: code.max(1), message })
+        }
         (Some(broken), None) => Err(Failure::broken(broken)),
         (Some(broken), Some(lost)) => Err(Failure::broken(format!("{broken}; {lost}"))),
     }
