@@ -12,7 +12,7 @@ use super::document::Threshold;
 // In characters.
 const LONGEST: usize = 400;
 
-/// The report. What XML cannot hold is escaped, as in a terminal.
+/// The report. A threshold that has passed says in its output by what figure. What XML cannot hold is escaped, as in a terminal.
 pub(crate) fn junit(document: &Document) -> String {
     let testplan = shown(&document.run.testplan);
     let mut suite = TestSuite::new(if testplan.is_empty() { "load test" } else { &testplan });
@@ -41,12 +41,16 @@ fn case(threshold: &Threshold) -> TestCase {
         TestCaseStatus::success()
     } else {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        let stopped = if threshold.aborted { "; it has stopped the test" } else { "" };
+        // Where there is no figure, the sentence has the reason, which says so itself.
+        let stopped = if threshold.aborted && threshold.actual.is_some() { "; it has stopped the test" } else { "" };
         status.set_message(format!("{}{stopped}", shown(&threshold.sentence))).set_type("threshold");
         status
     };
     let mut case = TestCase::new(format!("{}: {}", shown(&threshold.target), shown(&threshold.check)), status);
     case.set_classname("thresholds");
+    if threshold.passed {
+        case.set_system_out(shown(&threshold.sentence));
+    }
     case
 }
 

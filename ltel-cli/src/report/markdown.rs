@@ -14,6 +14,8 @@ const ERRORS: usize = 20;
 
 // In characters.
 const LONGEST: usize = 200;
+// The longest endpoint in the reason of a threshold.
+const REASON_ENDPOINT: usize = 120;
 
 /// The summary.
 pub(crate) fn markdown(document: &Document) -> String {
@@ -89,11 +91,17 @@ fn thresholds(document: &Document, out: &mut String) {
     }
     out.push_str("\n### Thresholds\n\n| | Endpoints | Check | Figure | |\n|---|---|---|---:|---|\n");
     for threshold in &document.thresholds {
-        let mut remarks: Vec<_> =
-            threshold.reason.iter().map(|reason| plain(&shortened(reason, LONGEST).to_string())).collect();
-        let named = threshold.endpoint.iter().filter(|endpoint| **endpoint != threshold.target);
-        remarks.extend(named.map(|endpoint| format!("of {}", code(endpoint))));
-        remarks.extend(threshold.aborted.then(|| "has stopped the test".to_owned()));
+        let reason = threshold.reason.as_deref();
+        let is_named = |endpoint: &str| {
+            let worst = format!("{} is the worst of ", shortened(endpoint, REASON_ENDPOINT));
+            reason.is_some_and(|reason| reason.contains(&worst))
+        };
+        let named = threshold.endpoint.iter().filter(|endpoint| **endpoint != threshold.target && !is_named(endpoint));
+        let mut remarks: Vec<_> = named.map(|endpoint| format!("of {}", code(endpoint))).collect();
+        remarks.extend(threshold.baseline_limit().map(|limit| format!("limit {}", plain(&limit))));
+        remarks.extend(reason.map(|reason| plain(&shortened(reason, LONGEST).to_string())));
+        // A reason says so itself.
+        remarks.extend((threshold.aborted && reason.is_none()).then(|| "has stopped the test".to_owned()));
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} |",
@@ -273,6 +281,9 @@ fn seconds(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ltel_core::figures::RunFigures;
+    use ltel_core::thresholds::{Judgement, Unit};
+
     use super::*;
     use crate::report::sample;
 
@@ -299,6 +310,34 @@ mod tests {
             }
             assert!(!text.contains("<img") && !text.contains("``") && !text.contains('\u{1b}'));
         }
+    }
+
+    /// Scenario: a threshold that has stopped the test, of the worst of two endpoints and of the only one that a pattern matches; one
+    /// that compares with a baseline.
+    /// Guarantees: nothing is said twice, and what was compared with is shown where the check does not say it.
+    #[test]
+    fn remarks_of_a_threshold() {
+        let remark = |reason: Option<&str>, check: &str| {
+            let judgement = Judgement {
+                target: "POST /*".to_owned(),
+                check: check.to_owned(),
+                endpoint: Some("POST /checkout".to_owned()),
+                limit_value: Some(42.968),
+                unit: Unit::PerSecond,
+                reason: reason.map(ToOwned::to_owned),
+                aborted: reason.is_some(),
+                ..Judgement::default()
+            };
+            let figures = RunFigures { thresholds: vec![judgement], ..sample::empty() };
+            let text = markdown(&Document::of(&sample::run(), &figures));
+            let row = text.lines().find(|line| line.starts_with("| **broken**")).expect("a row");
+            row.rsplit(" | ").next().expect("a remark").trim_end_matches(" |").to_owned()
+        };
+        let stopped = "it was 217 ms after 3s, which has stopped the test";
+        let worst = format!("{stopped}; POST /checkout is the worst of 2 endpoints");
+        assert_eq!(remark(Some(&worst), "p95 < 1s"), plain(&worst));
+        assert_eq!(remark(Some(stopped), "p95 < 1s"), format!("of `POST /checkout`, {}", plain(stopped)));
+        assert_eq!(remark(None, "rps > baseline - 10%"), "of `POST /checkout`, limit 42.968 req/s");
     }
 
     #[test]

@@ -174,7 +174,11 @@ pub(super) fn log(judgements: &[Judgement], run: &RunInfo) {
     if broken.is_empty() {
         tracing::info!("{name}: {count} passed");
     } else {
-        tracing::error!("{name}: {} of {count} broken: {}", broken.len(), shortened(&broken.join("; "), LINE));
+        let of_all = match judgements {
+            [_] => "its threshold is broken".to_owned(),
+            _ => format!("{} of {count} broken", broken.len()),
+        };
+        tracing::error!("{name}: {of_all}: {}", shortened(&broken.join("; "), LINE));
     }
 }
 

@@ -56,6 +56,12 @@ impl Judgement {
         }
     }
 
+    /// The limit with its unit, for people, where the check does not state it itself: it depends on a baseline.
+    #[must_use]
+    pub fn baseline_limit(&self) -> Option<String> {
+        self.limit_value.filter(|_| self.check.contains("baseline")).map(|limit| self.unit.shown(limit))
+    }
+
     // An aborted test may have a figure in the end that would have passed.
     fn holds(&self) -> bool {
         self.aborted

@@ -86,6 +86,19 @@ fn a_configuration_needs_no_recorder() {
     assert!(output.status.success() && said.contains("of-{run_id}.json, junit.xml"), "{said}");
 }
 
+/// Scenario: a command that runs no test, with a report that is there from before.
+/// Guarantees: the report stays, and what it is is said.
+#[test]
+fn no_test_and_an_old_report() {
+    let scene = Scene::new();
+    scene.write("old.xml", "old");
+    let output = scene.ltel(["run", "--report", "old.xml", "--report", "new.md", "--", "true"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.ends_with("\nltel: no report was written: old.xml is of an earlier run\n"), "{said}");
+    assert_eq!(fs::read_to_string(scene.path("old.xml")).unwrap(), "old");
+    assert!(!scene.path("new.md").exists());
+}
+
 /// Scenario: reports that cannot be written: an ending that says nothing, no such folder, one file twice; and a folder that is
 /// gone when the test ends.
 /// Guarantees: what can be known is an error before Locust starts; what cannot is said, and is a loss for `--strict`.
@@ -96,7 +109,8 @@ fn a_report_that_cannot_be_written() {
     for (files, message) in [
         (&["report.pdf"][..], "the ending of `report.pdf` does not say what to write"),
         (&["none/report.md"], "`none/report.md` is in a folder that does not exist"),
-        (&["report.md", "./report.md"], "another backend already writes to `./report.md`"),
+        (&["report.md", "./report.md"], "`./report.md` is given twice"),
+        (&["{run}.md"], "`{run}` in `{run}.md` stands for nothing"),
     ] {
         let mut run = scene.ltel(["run"]);
         for file in files {

@@ -137,6 +137,38 @@ fn keys_reach_locust() {
     assert_eq!(Lines::read(&file(&scene)).report().telemetry["complete"], true);
 }
 
+/// Scenario: Ctrl-C twice in a terminal that echoes it, while a live line is shown.
+/// Guarantees: the line does not stay.
+#[test]
+fn an_echo_beside_the_line() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let waits = "trap 'exit 7' INT; while :; do sleep 0.1; done";
+    let mut terminal = Terminal::start(&scene, &scene.ltel(["run", "--", "sh", "-c", waits]));
+    terminal.shows("a live line", SLOW, |line| line == "Locust starts");
+    terminal.types("\x03\x03");
+    assert_eq!(terminal.wait(SLOW), Exit::Code(7));
+    assert!(terminal.written().contains("^C^C"), "an echo: {:?}", terminal.written());
+    assert!(!terminal.text().contains("Locust starts"), "{}", terminal.text());
+}
+
+/// Scenario: the command ends while a Locust process that it has started still runs its test.
+/// Guarantees: the line says what is waited for, not that the test goes on; the run is complete.
+#[test]
+fn data_after_the_command() {
+    let _turn = Turn::shared();
+    let scene = scene();
+    let script = "\"$@\" & until [ -e end ]; do sleep 0.1; done";
+    let mut command = scene.ltel(["run", "--", "sh", "-c", script, "sh"]);
+    command.arg(locust_venv().join("locust")).args(["--headless", "-f", "talking.py", "-u3", "-r3", "-t10s"]);
+    let mut terminal = Terminal::start(&scene, &command);
+    terminal.shows("three users", SLOW, |line| line.contains("  3 users  "));
+    scene.write("end", "");
+    terminal.shows("what is waited for", SLOW, |line| line == "Locust has ended; waiting up to 10s for its data");
+    assert_eq!(terminal.wait(SLOW), Exit::Code(0));
+    assert_eq!(Lines::read(&file(&scene)).report().telemetry["complete"], true);
+}
+
 /// Scenario: `run` in a terminal that cannot move its cursor; one that was told to show no progress.
 /// Guarantees: Locust writes to the terminal itself, no control sequence comes from ltel, telemetry is in the file all the same.
 #[test]

@@ -95,7 +95,7 @@ fn serving_logs_what_is_broken() {
     scene.reported(1);
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
-    assert!(ltel.stderr().contains("run shop: 1 of 1 threshold broken: p95 is 612 ms, must be < 500 ms"));
+    assert!(ltel.stderr().contains("run shop: its threshold is broken: p95 is 612 ms, must be < 500 ms"));
     assert_eq!(judged(&scene), ["broken 612.0 ms"]);
 }
 

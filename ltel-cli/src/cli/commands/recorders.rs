@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ltel_core::recorder::{Per, Spec};
+use ltel_core::recorder::{InstrumentSpec, Per, Spec};
 use ltel_core::registry::Registry;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn as_table(registry: &Registry) -> String {
     for recorder in registry.types() {
         let spec = recorder.spec;
         let mut table = plain(&["name", "instrument", "unit", "labels", "description"]);
-        for instrument in spec.instruments {
+        for instrument in instruments(spec) {
             let labels = labels(spec, instrument.attributes.iter().map(|(name, _)| *name)).join(", ");
             table.add_row([
                 &instrument.full_name(spec.name),
@@ -54,9 +54,7 @@ fn as_json(registry: &Registry) -> serde_json::Result<String> {
         .types()
         .map(|recorder| {
             let spec = recorder.spec;
-            let instruments: Vec<Value> = spec
-                .instruments
-                .iter()
+            let instruments: Vec<Value> = instruments(spec)
                 .map(|instrument| {
                     json!({
                         "name": instrument.full_name(spec.name),
@@ -90,7 +88,34 @@ fn as_json(registry: &Registry) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&recorders).map(|text| text + "\n")
 }
 
+/// Without those that differ from one before only in the values of their labels: people see one metric.
+fn instruments(spec: &'static Spec) -> impl Iterator<Item = &'static InstrumentSpec> {
+    let shown = |of: &InstrumentSpec| {
+        let labels: Vec<_> = of.attributes.iter().map(|(label, _)| *label).collect();
+        (of.full_name(spec.name), labels, of.description)
+    };
+    let is_new = move |(n, of): &(usize, &InstrumentSpec)| {
+        !spec.instruments[..*n].iter().any(|before| shown(before) == shown(of))
+    };
+    spec.instruments.iter().enumerate().filter(is_new).map(|(_, of)| of)
+}
+
 fn labels(spec: &'static Spec, constant: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
     let source: &[_] = if spec.per == Per::Source { &["source", "source_id"] } else { &[] };
     constant.chain(spec.labels.iter().copied()).chain(source.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: a metric whose label has two values is listed once.
+    #[test]
+    fn each_metric_once() {
+        let registry = ltel_recorders::registry();
+        for text in [as_table(&registry), as_json(&registry).expect("JSON")] {
+            assert_eq!(text.matches("locust.tl.system.metric.network").count(), 1, "{text}");
+            assert!(text.contains("direction"), "{text}");
+        }
+    }
 }

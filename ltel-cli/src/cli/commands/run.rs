@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ltel_core::backend::Backend;
+use ltel_core::backend::{Backend, Claims};
 use ltel_core::registry::Registry;
 
 use super::private_socket::PrivateSocket;
@@ -15,7 +15,7 @@ use crate::cli::terminal::{self, LocustOutput, Progress};
 use crate::cli::{losses, print, table};
 use crate::config::{BackendConfig, Config};
 use crate::deliver::page::{Page, PageUrl};
-use crate::deliver::report::{Report, ReportFile};
+use crate::deliver::report::{self, Report, ReportFile};
 use crate::pipeline::Ended;
 use crate::report::{Document, Format};
 
@@ -43,13 +43,18 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     }
     let progress = Progress::begin(args.progress, Arc::clone(&pipeline.summary), pipeline.status.clone(), None);
     let exit = locust.wait(&pipeline, &mut signals).await?;
+    progress.wait_for_data(grace);
     locust.drain(exit, &pipeline, &mut signals, grace).await;
     locust.end_output().await;
     drop(progress);
     let ended = pipeline.end(signals.interruption()).await;
     let code = locust::exit_code(exit);
     summarize(args.summary, &ended)?;
-    print::stderr(&locust::no_run(&ended, code).unwrap_or_default());
+    if let Some(why) = locust::no_run(&ended, code) {
+        print::stderr(&why);
+        let unwritten = report::without_run(ended.backends.iter().map(|(backend, _)| backend));
+        print::stderr(&unwritten.map(|unwritten| format!("ltel: {unwritten}\n")).unwrap_or_default());
+    }
     print::stderr(&file.as_ref().map(|file| format!("\n{}", file.place())).unwrap_or_default());
     let losses = losses::of_test(&ended);
     let lost = if args.strict && !losses.is_empty() {
@@ -104,10 +109,13 @@ fn add_page(config: &mut Config, asked: Option<PageAddress>) -> Result<PageUrl, 
 
 /// Adds a backend that writes these files.
 fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
-    let mut checked = Vec::new();
+    let (mut checked, mut given) = (Vec::new(), Claims::default());
     for text in files {
         let file = ReportFile::parse(text)
             .map_err(|(message, help)| Failure::usage(format!("--report: {message}; {help}")))?;
+        if !given.file(&file.path) {
+            return Err(Failure::usage(format!("--report: `{text}` is given twice")));
+        }
         if !config.claims.file(&file.path) {
             return Err(Failure::usage(format!("--report: another backend already writes to `{text}`")));
         }

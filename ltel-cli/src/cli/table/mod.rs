@@ -93,9 +93,8 @@ fn of_run(run: &EndedRun, figures: Option<&RunFigures>, own_metrics: &[OwnMetric
     if figures.total.requests > 0 {
         parts.push(endpoints::endpoints(figures, look));
     }
-    if !look.beside_locust {
-        parts.extend(problems::errors(figures, look));
-    }
+    // Locust's command line prints its own, too. Python code that runs a test itself has none.
+    parts.extend(problems::errors(figures, look));
     parts.extend(problems::exceptions(figures, look));
     parts.extend(own_metrics::table(own_metrics, look));
     let busy = problems::busy_generators(figures);
@@ -110,12 +109,12 @@ fn of_run(run: &EndedRun, figures: Option<&RunFigures>, own_metrics: &[OwnMetric
 fn verdict(figures: &RunFigures, look: Look) -> Option<String> {
     let all = figures.thresholds.len();
     let broken = figures.thresholds.iter().filter(|threshold| !threshold.passed).count();
-    let of_all = if all == 1 { "the threshold".to_owned() } else { format!("{broken} of {all} thresholds") };
     match (all, broken) {
         (0, _) => None,
         (1, 0) => Some(look.verdict(true, "PASSED")),
         (_, 0) => Some(look.verdict(true, &format!("PASSED, all {all} thresholds"))),
-        _ => Some(look.verdict(false, &format!("FAILED, {of_all} broken"))),
+        (1, _) => Some(look.verdict(false, "FAILED, its threshold is broken")),
+        _ => Some(look.verdict(false, &format!("FAILED, {broken} of {all} thresholds broken"))),
     }
 }
 

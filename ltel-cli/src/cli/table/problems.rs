@@ -24,11 +24,15 @@ pub(super) fn thresholds(figures: &RunFigures, look: Look) -> Option<String> {
         .map(|judgement| {
             let mut figure = match (&judgement.actual, &judgement.reason) {
                 (Some(actual), _) => actual.clone(),
-                (None, Some(reason)) => reason.clone(),
+                // The last line of the command has the rest.
+                (None, Some(reason)) => reason.split("; ").next().unwrap_or_default().to_owned(),
                 (None, None) => "-".to_owned(),
             };
             if let Some(endpoint) = judgement.endpoint.as_ref().filter(|endpoint| **endpoint != judgement.target) {
                 let _ = write!(figure, " of {}", shown(endpoint));
+            }
+            if let Some(limit) = judgement.baseline_limit() {
+                let _ = write!(figure, ", limit {limit}");
             }
             if judgement.aborted {
                 figure.push_str(", aborted the test");

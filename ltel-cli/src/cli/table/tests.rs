@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ltel_core::figures::{EndpointFigures, RunFigures};
 use ltel_core::runs::RunInfo;
+use ltel_core::thresholds::{Judgement, Unit};
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
@@ -98,4 +99,29 @@ fn verdicts_are_colored() {
     assert!(text.contains("\u{1b}[1;31mFAILED, 3 of 4 thresholds broken\u{1b}[0m"), "{text}");
     let stripped = ["\u{1b}[1;31m", "\u{1b}[32m", "\u{1b}[0m"].iter().fold(text, |text, code| text.replace(code, ""));
     assert_eq!(stripped, plain);
+}
+
+/// Scenario: a run with one threshold: it is broken, it names endpoints that there were, or it compares with a baseline.
+/// Guarantees: the verdict is a sentence, what was compared with is shown where the check does not say it, and the beginning of a
+/// reason stays.
+#[test]
+fn one_threshold() {
+    let text = |judgement| {
+        let figures = RunFigures { thresholds: vec![judgement], ..sample::empty() };
+        render(&figures, sample::run(), look(80, true))
+    };
+    let of =
+        |check: &str| Judgement { check: check.to_owned(), target: "GET /gone".to_owned(), ..Judgement::default() };
+    let reason = format!("no endpoint matches; there were `{}`", "GET /catalogue/items".repeat(5));
+    let none = text(Judgement { reason: Some(reason), ..of("p95 < 500ms") });
+    assert!(none.contains(": FAILED, its threshold is broken\n"), "{none}");
+    assert!(none.contains("\n BROKEN  p95 < 500ms  GET /gone  no endpoint matches\n"), "{none}");
+    let baseline = Judgement {
+        actual: Some("18.9 req/s".to_owned()),
+        limit_value: Some(42.968),
+        unit: Unit::PerSecond,
+        ..of("rps > baseline - 10%")
+    };
+    let compared = text(baseline);
+    assert!(compared.contains("  GET /gone  18.9 req/s, limit 42.968 req/s\n"), "{compared}");
 }

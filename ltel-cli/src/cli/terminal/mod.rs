@@ -2,6 +2,7 @@
 //! written there.
 
 mod screen;
+mod line_terminal;
 mod locust_output;
 mod recent;
 mod progress;
@@ -14,6 +15,7 @@ pub(crate) use screen::{Writer, write};
 
 /// The width of texts where no terminal says one, and the greatest that texts use.
 const USUAL_WIDTH: u16 = 80;
+const USUAL_HEIGHT: u16 = 24;
 const WIDEST: u16 = 140;
 const NARROWEST: u16 = 40;
 
@@ -34,8 +36,11 @@ pub(crate) fn has_colors() -> bool {
 
 /// How many columns a text on stderr may take.
 pub(crate) fn width() -> u16 {
-    match rustix::termios::tcgetwinsize(stderr()) {
-        Ok(size) if stderr().is_terminal() && size.ws_col > 0 => size.ws_col.clamp(NARROWEST, WIDEST),
-        _ => USUAL_WIDTH,
-    }
+    size().map_or(USUAL_WIDTH, |(columns, _)| columns.clamp(NARROWEST, WIDEST))
+}
+
+/// The columns and rows of the terminal at stderr, if there is one and it says so.
+fn size() -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(stderr()).ok()?;
+    (stderr().is_terminal() && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }

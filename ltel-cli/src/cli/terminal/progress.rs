@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use humantime::format_duration;
 use ltel_core::figures::RunFigures;
 use ltel_core::runs::RunInfo;
 use ltel_core::thresholds::Judgement;
@@ -11,8 +12,9 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::line_terminal::width;
 use super::recent::Recent;
-use super::{can_draw, screen, width};
+use super::{can_draw, screen};
 use crate::cli::numbers::{clock, ms, number, percent};
 use crate::deliver::summary::{Current, Summary};
 use crate::plural::counted;
@@ -51,6 +53,7 @@ impl ProgressMode {
 pub(crate) struct Progress {
     task: AbortHandle,
     is_live: bool,
+    waits: watch::Sender<Option<Duration>>,
 }
 
 impl Progress {
@@ -62,16 +65,22 @@ impl Progress {
         run_time: Option<Duration>,
     ) -> Self {
         let is_live = mode.is_live();
+        let (waits, waiting) = watch::channel(None);
         let view = View { run: None, recent: Recent::default(), run_time };
         let task = if is_live {
             screen::begin();
-            tokio::spawn(view.live(summary, status))
+            tokio::spawn(view.live(summary, status, waiting))
         } else if mode == ProgressMode::Off {
             tokio::spawn(async {})
         } else {
-            tokio::spawn(view.plain(summary))
+            tokio::spawn(view.plain(summary, waiting))
         };
-        Self { task: task.abort_handle(), is_live }
+        Self { task: task.abort_handle(), is_live, waits }
+    }
+
+    /// Locust has ended: what it has sent is waited for, for so long at most.
+    pub(crate) fn wait_for_data(&self, most: Duration) {
+        self.waits.send_replace(Some(most));
     }
 }
 
@@ -92,8 +101,11 @@ struct Calm {
 }
 
 impl Calm {
-    /// Whether it is time, or thresholds have changed. So many are broken.
-    fn is_due(&mut self, broken: u64, now: Instant) -> bool {
+    /// Whether it is time, or thresholds have changed, of which so many are broken. Where there are no figures yet, it can wait.
+    fn is_due(&mut self, broken: u64, has_figures: bool, now: Instant) -> bool {
+        if !has_figures {
+            return false;
+        }
         let has_changed = std::mem::replace(&mut self.broken, broken) != broken;
         let due = has_changed || now.duration_since(*self.said.get_or_insert(now)) >= CALM;
         if due {
@@ -112,39 +124,61 @@ struct View {
 }
 
 impl View {
-    async fn live(mut self, summary: Arc<Summary>, status: watch::Receiver<Status>) {
+    async fn live(
+        mut self,
+        summary: Arc<Summary>,
+        status: watch::Receiver<Status>,
+        mut waiting: watch::Receiver<Option<Duration>>,
+    ) {
         let mut every = ticks(EVERY);
         loop {
-            every.tick().await;
+            tokio::select! {
+                _ = every.tick() => {}
+                Ok(()) = waiting.changed() => {}
+            }
             let current = summary.current().filter(|current| !current.figures.is_final());
-            let (active, finished) = (status.borrow().active > 0, status.borrow().finished > 0);
-            let (text, part) = match current {
-                Some(current) => self.line(&current, Instant::now(), usize::from(width())),
-                None if active => ("The test begins".to_owned(), None),
-                None if finished => ("The test is over; Locust is still running".to_owned(), None),
-                None => ("Locust starts".to_owned(), None),
-            };
+            let (status, waits) = (status.borrow().clone(), *waiting.borrow());
+            let (text, part) = self.text(current.as_ref(), &status, waits, usize::from(width()));
             screen::show(&text, part);
         }
     }
 
-    async fn plain(mut self, summary: Arc<Summary>) {
+    async fn plain(mut self, summary: Arc<Summary>, waiting: watch::Receiver<Option<Duration>>) {
         let (mut every, mut calm) = (ticks(EVERY), Calm::default());
         loop {
             every.tick().await;
-            let Some(current) = summary.current().filter(|current| !current.figures.is_final()) else {
+            let is_running = |current: &Current| !current.figures.is_final() && waiting.borrow().is_none();
+            let Some(current) = summary.current().filter(is_running) else {
                 calm = Calm::default();
                 continue;
             };
             let now = Instant::now();
             let parts = self.parts(&current, now);
-            if calm.is_due(broken_thresholds(&current.figures), now) {
+            if calm.is_due(broken_thresholds(&current.figures), self.recent.rate().is_some(), now) {
                 tracing::info!("{}", parts.join(", "));
             }
         }
     }
 
-    /// The line at a terminal, and how much of the test is over.
+    /// What the line at a terminal says, and how much of the test is over.
+    fn text(
+        &mut self,
+        current: Option<&Current>,
+        status: &Status,
+        waits: Option<Duration>,
+        width: usize,
+    ) -> (String, Option<f64>) {
+        let text = match (waits, current) {
+            (Some(most), _) => format!("Locust has ended; waiting up to {} for its data", format_duration(most)),
+            (None, Some(current)) => return self.line(current, Instant::now(), width),
+            (None, None) if status.active > 0 => "The test begins".to_owned(),
+            (None, None) if status.finished > 0 => "The test is over; Locust is still running".to_owned(),
+            (None, None) => "Locust starts".to_owned(),
+        };
+        (text, None)
+    }
+
+    /// The line of a running test, and how much of the test is over.
     fn line(&mut self, current: &Current, now: Instant, width: usize) -> (String, Option<f64>) {
         let mut line = String::new();
         // The first ones matter most.
@@ -243,10 +277,11 @@ mod tests {
         let due: Vec<_> = (0..=100_u64)
             .filter(|second| {
                 let broken = u64::from((40..50).contains(second));
-                calm.is_due(broken, begun + Duration::from_secs(*second))
+                // None in the first second, and after a reset in the middle of it.
+                calm.is_due(broken, !matches!(second, 0 | 40), begun + Duration::from_secs(*second))
             })
             .collect();
-        assert_eq!(due, [30, 40, 50, 80]);
+        assert_eq!(due, [31, 41, 50, 80]);
     }
 
     /// Scenario: a test of a minute, in terminals of several widths.
@@ -273,5 +308,23 @@ mod tests {
         assert_eq!(line(5, 2_000, None, 140).1, None);
         assert_eq!(line(6, 2_000, Some(60), 40).0, "0:06, 0:54 left  20 users  333 req/s");
         assert!(line(70, 2_000, Some(60), 80).0.starts_with("1:10, 0:00 left  20 users  0 req/s  "));
+    }
+
+    /// Scenario: before, in and after a test; then Locust ends before its data is there.
+    /// Guarantees: the line does not go on as if the test did.
+    #[tokio::test(start_paused = true)]
+    async fn the_line_says_what_is_waited_for() {
+        let current = current(&Arc::default(), 500, Some(60));
+        let mut view = View { run: None, recent: Recent::default(), run_time: None };
+        let mut text = |current, (active, finished), waits| {
+            let status = Status { active, finished, ..Status::default() };
+            view.text(current, &status, waits, 80).0
+        };
+        assert_eq!(text(None, (0, 0), None), "Locust starts");
+        assert_eq!(text(None, (1, 0), None), "The test begins");
+        assert!(text(Some(&current), (1, 0), None).starts_with("0:00, 1:00 left  20 users"));
+        assert_eq!(text(None, (0, 1), None), "The test is over; Locust is still running");
+        let waiting = "Locust has ended; waiting up to 10s for its data";
+        assert_eq!(text(Some(&current), (1, 0), Some(Duration::from_secs(10))), waiting);
     }
 }

@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 
+use super::line_terminal::LineTerminal;
+
 static LINE: Mutex<Option<Line>> = Mutex::new(None);
 
 /// Writes text of ltel's own. Errors are ignored: there is no other place to report them.
@@ -67,6 +69,9 @@ impl Write for Writer {
 /// The bar is as long as so many parts.
 const PARTS: u64 = 1_000;
 
+/// How often it may be drawn in a second, at most.
+const RATE: u8 = 20;
+
 /// The live line. It stands below all output, at the beginning of a line.
 struct Line {
     bar: ProgressBar,
@@ -80,7 +85,8 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr());
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(LineTerminal::stderr()), RATE);
+        let bar = ProgressBar::with_draw_target(Some(PARTS), target);
         Self { bar, text: String::new(), part: None, interrupted: false, hidden: false }
     }
 

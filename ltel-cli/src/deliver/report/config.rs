@@ -69,6 +69,11 @@ impl Report {
     pub(crate) fn of(files: Vec<ReportFile>) -> Self {
         Self { files, trace_url: None }
     }
+
+    /// Its files that are there already. One whose name depends on the run is not known before there is a run.
+    pub(super) fn present(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|file| file.path.exists()).map(|file| &*file.text)
+    }
 }
 
 impl ReportFile {
@@ -79,6 +84,12 @@ impl ReportFile {
         let Some(format) = Format::of_name(name).filter(|_| !text.ends_with('/')) else {
             return Err((format!("the ending of `{text}` does not say what to write"), Format::HELP));
         };
+        if let Some(unknown) = unknown_place(&name.replace(RUN_ID, "")) {
+            return Err((
+                format!("`{{{unknown}}}` in `{text}` stands for nothing"),
+                "only `{run_id}` does: for the id of the run",
+            ));
+        }
         if path.is_dir() {
             return Err((format!("`{text}` is a folder"), "use a file in an existing folder"));
         }
@@ -96,6 +107,12 @@ impl ReportFile {
         }
         Ok(Self { text: text.to_owned(), path, format })
     }
+}
+
+/// What is in braces, as if something were to be put there.
+fn unknown_place(name: &str) -> Option<&str> {
+    let (inside, _) = name.split_once('{')?.1.split_once('}')?;
+    Some(inside)
 }
 
 /// The folder of a file.
@@ -127,6 +144,8 @@ mod tests {
             ("socket.md", "is not a regular file"),
             ("none/report.html", "is in a folder that does not exist"),
             ("{run_id}/report.html", "depends on the run"),
+            ("{run}.json", "stands for nothing"),
+            ("{run_id}-{testplan}.json", "stands for nothing"),
         ] {
             let (said, _) = ReportFile::parse(&at(wrong)).expect_err(wrong);
             assert!(said.ends_with(message), "{wrong}: {said}");

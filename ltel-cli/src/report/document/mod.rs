@@ -13,7 +13,7 @@ mod tests;
 
 use ltel_core::figures::{self, RunFigures, Stage};
 use ltel_core::runs::RunInfo;
-use ltel_core::thresholds;
+use ltel_core::thresholds::{self, Unit};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -342,6 +342,12 @@ impl Test {
 }
 
 impl Threshold {
+    /// The limit with its unit, for people, where the check does not state it itself: it depends on a baseline.
+    pub(crate) fn baseline_limit(&self) -> Option<String> {
+        let unit = Unit::ALL.into_iter().find(|unit| unit.as_str() == self.unit)?;
+        self.limit_value.filter(|_| self.check.contains("baseline")).map(|limit| unit.shown(limit))
+    }
+
     fn of(judgement: &thresholds::Judgement) -> Self {
         Self {
             target: judgement.target.clone(),

@@ -55,6 +55,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     let progress = Progress::begin(ProgressMode::Auto, summary, status, Some(Duration::from_secs(SECONDS)));
     pipeline.reopen_at(signals.reopens());
     let exit = locust.wait(&pipeline, &mut signals).await?;
+    progress.wait_for_data(grace);
     locust.drain(exit, &pipeline, &mut signals, grace).await;
     drop(progress);
     let ended = pipeline.end(signals.interruption()).await;
