@@ -137,7 +137,7 @@ fn keys_reach_locust() {
     assert_eq!(Lines::read(&file(&scene)).report().telemetry["complete"], true);
 }
 
-/// Scenario: Ctrl-C twice in a terminal that echoes it, while a live line is shown.
+/// Scenario: Ctrl-C in a terminal that echoes it, while a live line is shown.
 /// Guarantees: the line does not stay.
 #[test]
 fn an_echo_beside_the_line() {
@@ -145,10 +145,10 @@ fn an_echo_beside_the_line() {
     let scene = Scene::new();
     let waits = "trap 'exit 7' INT; while :; do sleep 0.1; done";
     let mut terminal = Terminal::start(&scene, &scene.ltel(["run", "--", "sh", "-c", waits]));
-    terminal.shows("a live line", SLOW, |line| line == "Locust starts");
-    terminal.types("\x03\x03");
+    terminal.shows("a live line", SLOW, |line| line.trim_end() == "Locust starts");
+    terminal.types("\x03");
     assert_eq!(terminal.wait(SLOW), Exit::Code(7));
-    assert!(terminal.written().contains("^C^C"), "an echo: {:?}", terminal.written());
+    assert!(terminal.written().contains("^C"), "an echo: {:?}", terminal.written());
     assert!(!terminal.text().contains("Locust starts"), "{}", terminal.text());
 }
 
@@ -164,7 +164,9 @@ fn data_after_the_command() {
     let mut terminal = Terminal::start(&scene, &command);
     terminal.shows("three users", SLOW, |line| line.contains("  3 users  "));
     scene.write("end", "");
-    terminal.shows("what is waited for", SLOW, |line| line == "Locust has ended; waiting up to 10s for its data");
+    terminal.shows("what is waited for", SLOW, |line| {
+        line.trim_end() == "Locust has ended; waiting up to 10s for its data"
+    });
     assert_eq!(terminal.wait(SLOW), Exit::Code(0));
     assert_eq!(Lines::read(&file(&scene)).report().telemetry["complete"], true);
 }
