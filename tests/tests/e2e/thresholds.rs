@@ -127,8 +127,7 @@ fn incomplete_figures_are_judged_as_they_are() {
 /// `run` says that telemetry was lost.
 #[test]
 fn what_a_source_that_is_gone_dropped_is_not_known() {
-    let unknown =
-        "`dropped == 0`: it is not known what these sources dropped: local (missing); figures are incomplete";
+    let unknown = "`dropped == 0`: it is not known what these sources dropped: local (missing); figures are incomplete";
     let scene = Scene::new();
     let mut ltel = scene.serve(&judging(&scene, "grace = \"1s\"", "all = \"dropped == 0\""), &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
