@@ -33,7 +33,11 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
     };
     let (table, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        let errors = syntax.iter().map(|e| ConfigError::new(e.message(), e.span().unwrap_or(0..0)));
+        let errors = syntax.iter().map(|e| {
+            let span = e.span().unwrap_or(0..0);
+            let error = ConfigError::new(e.message(), span.clone());
+            if thresholds::is_bare_pattern(text, span.start) { error.help(thresholds::QUOTES) } else { error }
+        });
         return Err(fail(errors.collect()));
     }
     let (env, unsupported) = unsupported::part(env, registry);
@@ -78,6 +82,9 @@ fn read(
     let mut claims = Claims::default();
     if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
         claims.address(tcp, "[listen]");
+    }
+    if let Some(baseline) = &thresholds.baseline {
+        claims.input(&baseline.path, "the baseline of [thresholds]");
     }
     let before = errors.len();
     let backends_are_stated = backends.is_some();

@@ -11,7 +11,9 @@ use ltel_core::backend::ConfigError;
 use ltel_core::figures::RunFigures;
 use ltel_core::text::printable;
 use ltel_core::thresholds::{Check, CheckError, Judgement, Target, Threshold};
-use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -56,11 +58,29 @@ struct RawCheck {
     check: Spanned<String>,
     #[serde(default)]
     abort: bool,
-    after: Option<Spanned<Interval>>,
+    after: Option<Spanned<After>>,
+}
+
+/// A duration after the start of a test. Unlike others, it may be zero.
+#[derive(Debug)]
+struct After(Duration);
+
+impl<'de> Deserialize<'de> for After {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if humantime::parse_duration(&text).is_ok_and(|after| after.is_zero()) {
+            return Ok(Self(Duration::ZERO));
+        }
+        let text: StrDeserializer<'_, D::Error> = text.as_str().into_deserializer();
+        Interval::deserialize(text).map(|after| Self(after.0))
+    }
 }
 
 /// The key of the baseline's file. An endpoint of this name has the pattern `* baseline`.
 const BASELINE: &str = "baseline";
+
+/// What to do about a pattern without quotes.
+pub(super) const QUOTES: &str = "put patterns in quotes: `\"GET /search\" = \"p95 < 500ms\"`";
 
 const CHECKS: &str = "write a list of checks, such as `[\"p95 < 500ms\", \"failure_ratio < 1%\"]`";
 
@@ -73,6 +93,7 @@ pub(super) fn read(
 ) -> Thresholds {
     let mut thresholds = Thresholds::default();
     let mut baseline_file = None;
+    let errors_before = errors.len();
     // Where a check compares with the baseline.
     let mut comparing = Vec::new();
     for (key, key_span, value) in section.into_entries() {
@@ -89,6 +110,13 @@ pub(super) fn read(
             let shown = printable(&key);
             warnings
                 .push(format!("[thresholds]: `{shown}` is a pattern of endpoints; the total of all of them is `all`"));
+        }
+        // Of all keys that are a check's first word, only quantities can be compared so.
+        if Check::parse(&format!("{key} > baseline")).is_ok() {
+            let shown = printable(&key);
+            warnings.push(format!(
+                "[thresholds]: `{shown}` is a pattern of endpoints; a check of all of them is `all = \"{shown} < ...\"`"
+            ));
         }
         let target = Target::new(&key);
         let from = thresholds.list.len();
@@ -133,7 +161,7 @@ pub(super) fn read(
         }
     }
     match (baseline_file, comparing.first()) {
-        (Some((key, _)), None) if !thresholds.list.is_empty() => {
+        (Some((key, _)), None) if !thresholds.list.is_empty() || errors.len() == errors_before => {
             let error = ConfigError::new("no threshold compares with the `baseline`", key);
             errors.push(error.help("remove it, or write a check such as `p95 < baseline + 10%`"));
         }
@@ -144,7 +172,31 @@ pub(super) fn read(
         }
         (None, None) => {}
     }
+    if let Some(baseline) = &thresholds.baseline {
+        let known = &baseline.figures.endpoints;
+        for Threshold { target, check, .. } in &thresholds.list {
+            if check.limit.needs_baseline() && !target.is_all() && !known.iter().any(|endpoint| target.matches(endpoint)) {
+                let target = target.to_string();
+                let (check, target) = (check.to_string(), printable(&target));
+                warnings.push(format!(
+                    "[thresholds]: the baseline has no endpoint `{target}`, so `{}` has nothing to compare with",
+                    printable(&check)
+                ));
+            }
+        }
+    }
     thresholds
+}
+
+/// Whether TOML does not understand what is here because it is a pattern without quotes, in [thresholds].
+pub(super) fn is_bare_pattern(text: &str, at: usize) -> bool {
+    let Some(before) = text.get(..at) else { return false };
+    let line_from = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[line_from..].lines().next().unwrap_or_default();
+    let header = text[..line_from].lines().rev().map(str::trim).find(|line| line.starts_with('['));
+    let Some((key, _)) = line.split_once('=') else { return false };
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '"' | '\'');
+    header.is_some_and(|header| header.starts_with("[thresholds]")) && !key.trim().chars().all(is_bare)
 }
 
 /// Reads the earlier run.
@@ -298,6 +350,20 @@ mod tests {
             let judged = config.thresholds.judge(&figures);
             assert_eq!((judged[0].passed, judged[0].actual.is_some()), (passed, true), "{text}: {judged:?}");
         }
+        // Known at the start: the baseline has no such endpoint, and it must stay.
+        let gone = check("p99 <= baseline").replace("GET /", "GET /gone");
+        assert_eq!(
+            load(&gone).expect("valid").warnings,
+            ["[thresholds]: the baseline has no endpoint `GET /gone`, so `p99 <= baseline` has nothing to compare with"]
+        );
+        assert!(load(&check("p99 <= baseline")).expect("valid").warnings.is_empty());
+        let mut claims = load(&check("p99 <= baseline")).expect("valid").claims;
+        let refusal = claims.file(&folder.path().join("./main.json")).expect_err("the baseline");
+        assert!(refusal.ends_with("main.json` is the baseline of [thresholds]"), "{refusal}");
+        let writes = format!("{}\n[backends.report]\nfiles = ['{}']", check("p99 <= baseline"), path.display());
+        assert!(refused(&writes).contains("is the baseline of [thresholds]"), "{}", refused(&writes));
+        let only = format!("baseline = '{}'", path.display());
+        assert_eq!(refused(&only), "no threshold compares with the `baseline`");
         let running = RunFigures { stage: ltel_core::figures::Stage::Running, ..figures };
         for (text, message) in [
             (Document::of(&sample::run(), &running).to_json(), "is of a test that was still running"),
@@ -311,12 +377,37 @@ mod tests {
     }
 
     #[test]
+    fn what_stops_a_test_may_do_so_at_once() {
+        for (after, seconds) in [("0s", 0), ("0ms", 0), ("3s", 3)] {
+            let text = format!("all = {{ check = 'p95 < 1s', abort = true, after = '{after}' }}");
+            let config = load(&text).expect(after);
+            assert_eq!(config.thresholds.list[0].abort_after, Some(Duration::from_secs(seconds)));
+        }
+        assert!(refused("all = { check = 'p95 < 1s', abort = true, after = '3' }").contains("is not a duration"));
+    }
+
+    #[test]
+    fn a_pattern_without_quotes_is_told_of() {
+        let help = |text: &str| load(text).expect_err(text).errors()[0].help.clone();
+        for text in ["GET /search = \"p95 < 1s\"", "/search = \"p95 < 1s\"", "* = \"p95 < 1s\""] {
+            assert_eq!(help(text).as_deref(), Some(QUOTES), "{text}");
+        }
+        for text in ["p95 = 1s", "[recorders.x]\nGET / = 1"] {
+            assert_ne!(help(text).as_deref(), Some(QUOTES), "{text}");
+        }
+    }
+
+    #[test]
     fn a_pattern_that_means_the_total_is_warned_of() {
         let config = load("Aggregated = \"p95 < 1s\"").expect("valid");
         assert_eq!(
             config.warnings,
             ["[thresholds]: `Aggregated` is a pattern of endpoints; the total of all of them is `all`"]
         );
+        for (key, warns) in [("p95", true), ("failure_ratio", true), ("'p95 '", true), ("'/p95'", false), ("all", false)] {
+            let warnings = load(&format!("{key} = 'p95 < 1s'")).expect(key).warnings;
+            assert_eq!(warnings.iter().any(|of| of.contains("a check of all of them is `all = ")), warns, "{key}");
+        }
         assert!(config.wants_figures());
         assert!(load("").expect("valid").thresholds.list.is_empty());
     }

@@ -50,6 +50,8 @@ pub struct TablePlace {
 pub struct Claims {
     addresses: Vec<(SocketAddr, String)>,
     files: Vec<PathBuf>,
+    // What ltel reads, and what it is.
+    inputs: Vec<(PathBuf, String)>,
 }
 
 impl Claims {
@@ -61,15 +63,22 @@ impl Claims {
         })
     }
 
-    /// Claims a file to write to. False if another part of ltel writes to it.
-    #[must_use]
-    pub fn file(&mut self, path: &Path) -> bool {
-        let path = whole(path);
-        let is_free = !self.files.contains(&path);
-        if is_free {
-            self.files.push(path);
+    /// Claims a file to write to. An error, for the user, if another part of ltel writes to it, or if it must stay as it is.
+    pub fn file(&mut self, path: &Path) -> Result<(), String> {
+        let file = whole(path);
+        if let Some((_, what)) = self.inputs.iter().find(|(input, _)| *input == file) {
+            return Err(format!("`{}` is {what}", path.display()));
         }
-        is_free
+        if self.files.contains(&file) {
+            return Err(format!("another backend already writes to `{}`", path.display()));
+        }
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Registers a file that is read, so that nothing writes to it. `what` it is, such as `the baseline of [thresholds]`.
+    pub fn input(&mut self, path: &Path, what: impl Into<String>) {
+        self.inputs.push((whole(path), what.into()));
     }
 
     /// Registers an address that is in use. `title` is the table that configures it.
@@ -153,8 +162,7 @@ impl Check<'_> {
 
     /// Claims a file to write to. Reports an error if another backend writes to it.
     pub fn claim_file(&mut self, path: &Path, span: Range<usize>) {
-        if !self.claims.file(path) {
-            let message = format!("another backend already writes to `{}`", path.display());
+        if let Err(message) = self.claims.file(path) {
             self.error(ConfigError::new(message, span).help("give each backend its own file"));
         }
     }

@@ -62,6 +62,33 @@ impl Check {
         Ok(check)
     }
 
+    /// The same, whatever the baseline's figure is.
+    fn beside_baseline_makes_sense(&self, span: Range<usize>) -> Result<(), CheckError> {
+        let Limit::Baseline { factor, plus } = self.limit else { return Ok(()) };
+        let (least, most) = range(self.quantity);
+        // 0 % of what has no end is 0.
+        let at = |figure: f64| plus + if factor == 0.0 { 0.0 } else { factor * figure };
+        // Of a baseline of 0 all shares are 0. Another one tells what a negative share means.
+        let least_before = if factor < 0.0 { f64::MIN_POSITIVE } else { least };
+        let (low, high) = (at(least_before).min(at(most)), at(least_before).max(at(most)));
+        // The limit that is easiest to keep and the one that is hardest, each with the figure that tries.
+        let (best, worst, easy, hard) =
+            if self.operator.wants_more() { (most, least, low, high) } else { (least, most, high, low) };
+        let (what, help) = if !self.operator.holds(best, easy) {
+            ("can never hold", "can be met")
+        } else if self.operator.holds(worst, hard) {
+            ("always holds", "can be broken")
+        } else {
+            return Ok(());
+        };
+        let of = match self.quantity.unit() {
+            Unit::Ratio => format!("`{}` is from 0 to 100 %", self.quantity),
+            unit => format!("`{}` is never below {}", self.quantity, unit.shown(0.0)),
+        };
+        let message = format!("`{}` {what}: {of}", self.text);
+        Err(CheckError { message, span, help: format!("write a limit that {help}, such as `baseline + 10%`") })
+    }
+
     /// Finds what can never hold, and what always does.
     fn makes_sense(
         &self,
@@ -80,7 +107,7 @@ impl Check {
                 let message = format!("`{}` is not compared with a baseline: it is about this run only", self.quantity);
                 Err(CheckError { message, span: quantity, help: format!("write `{} < ` and a value", self.quantity) })
             } else {
-                Ok(())
+                self.beside_baseline_makes_sense(limit)
             };
         };
         if is_count && value.fract() != 0.0 {
@@ -277,6 +304,9 @@ impl<'a> Rest<'a> {
             });
         };
         let (written, unit_span) = self.take(|c| c.is_alphabetic() || matches!(c, '%' | '/' | '‰'));
+        // `1k` or `1e3`: what to write instead is not the number before it.
+        let is_scaled = matches!(written, "k" | "K" | "m" | "M" | "e" | "E");
+        let in_digits = || format!("write the number in digits, such as `{before} 1000`");
         // Decimal places are moved in the text: so 0.7 % is exactly the ratio 0.007.
         let (exponent, factor) = match (unit, written) {
             (Unit::Count | Unit::PerSecond, "") | (Unit::Milliseconds, "ms") | (Unit::Percent, "%") => (0, 1.0),
@@ -323,7 +353,9 @@ impl<'a> Rest<'a> {
                     (Unit::Count, _) => (
                         format!("`{name}` is a count, without a unit"),
                         unit_span,
-                        if written == "%" && quantity == Quantity::Failures {
+                        if is_scaled {
+                            in_digits()
+                        } else if written == "%" && quantity == Quantity::Failures {
                             format!("write `failure_ratio < {number}%`, or `{before} {number}`")
                         } else {
                             format!("write `{before} {number}`")
@@ -332,7 +364,7 @@ impl<'a> Rest<'a> {
                     (Unit::PerSecond, _) => (
                         format!("`{name}` is requests per second, without a unit"),
                         unit_span,
-                        format!("write `{before} {number}`"),
+                        if is_scaled { in_digits() } else { format!("write `{before} {number}`") },
                     ),
                 };
                 return Err(CheckError { message, span, help });

@@ -1,6 +1,8 @@
 //! `ltel-cli check`: what a configuration would run.
 
 use comfy_table::Table;
+use std::fmt::Write as _;
+
 use ltel_core::registry::Registry;
 use ltel_core::text::printable;
 
@@ -38,7 +40,14 @@ fn describe(config: &Config) -> String {
         backends.add_row([backend.name.as_str(), spec.name, &interval, &to]);
     }
     let listen = addresses.join(", ");
-    format!("listen    {listen}\n\n{recorders}\n\n{backends}\n{}", thresholds(config))
+    let mut out = format!("listen    {listen}\n");
+    // Thresholds need neither recorders nor backends.
+    for table in [recorders, backends] {
+        if !table.is_empty() {
+            let _ = writeln!(out, "\n{table}");
+        }
+    }
+    out + &thresholds(config)
 }
 
 fn thresholds(config: &Config) -> String {

@@ -113,12 +113,10 @@ fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
     for text in files {
         let file = ReportFile::parse(text)
             .map_err(|(message, help)| Failure::usage(format!("--report: {message}; {help}")))?;
-        if !given.file(&file.path) {
+        if given.file(&file.path).is_err() {
             return Err(Failure::usage(format!("--report: `{text}` is given twice")));
         }
-        if !config.claims.file(&file.path) {
-            return Err(Failure::usage(format!("--report: another backend already writes to `{text}`")));
-        }
+        config.claims.file(&file.path).map_err(|message| Failure::usage(format!("--report: {message}")))?;
         checked.push(file);
     }
     if !checked.is_empty() {
