@@ -44,7 +44,8 @@ const RUN_EXIT_CODES: &str = "\
 Exit codes: the command's own; 128 plus the signal's number if a signal ended it.
   99   a threshold is broken, whatever the command's own is; or there are thresholds, and the command recorded no test
        and succeeded
-  1    an address is in use; or the command succeeded, but a part of ltel panicked, or telemetry was lost (--strict)
+  1    an address is in use; or the command succeeded, but a part of ltel panicked, a file of --report was not written,
+       or telemetry was lost (--strict)
   2    the configuration is invalid; the command was not started
   126  the command cannot be executed
   127  the command was not found

@@ -54,6 +54,8 @@ fn the_report() {
     browser.sees(CHART);
     check_figures(&mut browser, &document);
     assert_eq!(browser.text("#verdict"), "✓Complete");
+    let width = browser.value("document.querySelector('.row > th').getBoundingClientRect().width").as_f64();
+    assert!(width >= Some(250.0), "a name of 30 characters has its place: {width:?}");
     assert!(document["total"]["failures"].as_u64() > Some(0), "a test with failures");
     check_errors(&mut browser, &document);
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ltel_core::backend::{Backend, Claims};
 use ltel_core::registry::Registry;
+use ltel_core::text::printable;
 
 use super::private_socket::PrivateSocket;
 use super::{Failure, load_config, locust};
@@ -19,8 +20,11 @@ use crate::deliver::report::{self, Report, ReportFile};
 use crate::pipeline::Ended;
 use crate::report::{Document, Format};
 
-/// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or,
-/// with `--strict`, if telemetry was lost.
+/// The name of the backend that the option adds.
+const REPORT: &str = "--report";
+
+/// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or a report of
+/// `--report` was not written, or, with `--strict`, if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
     let summary_to_stdout = matches!(args.summary, SummaryFormat::Markdown | SummaryFormat::Json);
     let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
@@ -60,8 +64,10 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let lost = if args.strict && !losses.is_empty() {
         Some(format!("--strict: telemetry was lost: {}", losses.join("; ")))
     } else {
-        // Whether loss is a failure is for `--strict` to decide. A broken part of ltel always is.
-        (!ended.failures.is_empty()).then(|| ended.failures.join("; "))
+        // Whether loss is a failure is for `--strict` to decide. A broken part of ltel always is, and a report that was asked
+        // for here.
+        let failures: Vec<_> = ended.failures.iter().cloned().chain(unwritten(&ended)).collect();
+        (!failures.is_empty()).then(|| failures.join("; "))
     };
     // A test that should have been judged and was not must not pass.
     let unjudged = has_thresholds && !ended.verdict.has_judged() && code == 0 && ended.failures.is_empty();
@@ -120,9 +126,16 @@ fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
         checked.push(file);
     }
     if !checked.is_empty() {
-        config.backends.push(BackendConfig::new("--report", Report::of(checked)));
+        config.backends.push(BackendConfig::new(REPORT, Report::of(checked)));
     }
     Ok(())
+}
+
+/// Why the command line's reports were not written, if one was not.
+fn unwritten(ended: &Ended) -> Option<String> {
+    let (_, delivered) = ended.backends.iter().find(|(backend, _)| backend.name == REPORT)?;
+    let why = delivered.last_error.as_deref().unwrap_or("see the log");
+    (delivered.lost_reports > 0).then(|| format!("{REPORT}: not written: {}", printable(why)))
 }
 
 fn summarize(summary: SummaryFormat, ended: &Ended) -> Result<(), Failure> {

@@ -84,7 +84,7 @@ impl Events {
             self.progress.given();
             self.keep_alive_at = Instant::now() + KEEP_ALIVE;
         }
-        Some(next_piece(&mut self.unread))
+        Some(next_piece(&mut self.unread, &self.progress))
     }
 
     async fn next_event(&mut self) -> Option<Bytes> {

@@ -42,12 +42,17 @@ pub(super) enum Verdict {
 
 impl Guard {
     pub(super) fn new(page: &Page, address: SocketAddr) -> Self {
+        let mut hosts = page.hosts.clone();
+        if address.ip().is_unspecified() {
+            // The name in the URL that ltel tells.
+            hosts.extend(sysinfo::System::host_name().ok());
+        }
         Self {
             token: page.token.clone(),
             cookie: format!("ltel_page_{}", address.port()),
             is_encrypted: page.tls.is_some(),
             is_local: is_local(address),
-            hosts: page.hosts.clone(),
+            hosts,
         }
     }
 

@@ -8,10 +8,10 @@ use futures_util::stream::{Stream, unfold};
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
 
-/// How long a browser may take to read a state, or a file.
+/// How long a browser may take to read a piece of a state, or of a file.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same while there is too much that browsers have not read, or no place for another browser.
+/// How long it may take to read the whole while there is too much that browsers have not read, or no place for another browser.
 const PATIENCE_IN_NEED: Duration = Duration::from_secs(2);
 
 // Copied, so that the connection's own buffer keeps no more than this of a large text.
@@ -19,12 +19,29 @@ const PIECE: usize = 64 << 10;
 
 /// What a connection is doing.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Option<Instant>>);
+pub(super) struct Progress(Mutex<Option<Given>>);
+
+/// What a browser has to read.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    /// Since when it has the first of it.
+    whole: Instant,
+    /// Since when it has the last piece of it.
+    piece: Instant,
+}
 
 impl Progress {
     /// The browser was given something to read.
     pub(super) fn given(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let now = Instant::now();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Given { whole: now, piece: now });
+    }
+
+    /// The browser has read a piece, and was given the next.
+    pub(super) fn given_more(&self) {
+        if let Some(given) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            given.piece = Instant::now();
+        }
     }
 
     /// The browser has read what it was given.
@@ -36,9 +53,8 @@ impl Progress {
     pub(super) async fn stalled(&self, is_needed: impl Fn() -> bool) {
         loop {
             sleep(Duration::from_secs(1)).await;
-            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let patience = if is_needed() { PATIENCE_IN_NEED } else { PATIENCE };
-            if since.is_some_and(|since| since.elapsed() > patience) {
+            let Some(given) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else { continue };
+            if given.piece.elapsed() > PATIENCE || (given.whole.elapsed() > PATIENCE_IN_NEED && is_needed()) {
                 return;
             }
         }
@@ -52,13 +68,14 @@ pub(super) fn in_pieces(text: Bytes, progress: Arc<Progress>) -> impl Stream<Ite
         if text.is_empty() {
             return None;
         }
-        let piece = next_piece(&mut text);
+        let piece = next_piece(&mut text, &progress);
         Some((piece, (text, progress)))
     })
 }
 
 /// Cuts off the next piece.
-pub(super) fn next_piece(text: &mut Bytes) -> Bytes {
+pub(super) fn next_piece(text: &mut Bytes, progress: &Progress) -> Bytes {
+    progress.given_more();
     let piece = text.split_to(text.len().min(PIECE));
     Bytes::copy_from_slice(&piece)
 }

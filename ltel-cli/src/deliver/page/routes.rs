@@ -1,5 +1,6 @@
 //! What the server answers.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,11 +10,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream::{Stream, StreamExt, unfold};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderName, IF_NONE_MATCH, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
@@ -29,10 +32,10 @@ const EMBEDDERS: HeaderName = HeaderName::from_static("cross-origin-resource-pol
 /// All of the page.
 pub(super) fn routes(runs: Arc<PageRuns>, guard: Arc<Guard>) -> Router {
     Router::new()
-        .route("/", get(|headers: HeaderMap| file(&files::PAGE, headers)))
-        .route("/page.css", get(|headers: HeaderMap| file(&files::STYLE, headers)))
-        .route("/page.js", get(|headers: HeaderMap| file(&files::SCRIPT, headers)))
-        .route("/plotly.js", get(|headers: HeaderMap| file(&files::CHARTS, headers)))
+        .route("/", get(|headers, progress| file(&files::PAGE, headers, progress)))
+        .route("/page.css", get(|headers, progress| file(&files::STYLE, headers, progress)))
+        .route("/page.js", get(|headers, progress| file(&files::SCRIPT, headers, progress)))
+        .route("/plotly.js", get(|headers, progress| file(&files::CHARTS, headers, progress)))
         .route("/events", get(send_events))
         .route("/document.json", get(send_document))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "the page is at /\n") })
@@ -84,7 +87,11 @@ async fn guarded(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
     response
 }
 
-async fn file(file: &'static std::sync::LazyLock<File>, headers: HeaderMap) -> Response {
+async fn file(
+    file: &'static std::sync::LazyLock<File>,
+    headers: HeaderMap,
+    Extension(progress): Extension<Arc<Progress>>,
+) -> Response {
     // The first time, it is compressed or unpacked.
     let Ok(file) = tokio::task::spawn_blocking(|| &**file).await else { return not_made() };
     let is_known = headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == file.tag.as_bytes());
@@ -92,8 +99,10 @@ async fn file(file: &'static std::sync::LazyLock<File>, headers: HeaderMap) -> R
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = Response::new(Body::from(file.bytes(compress)));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(file.kind));
+        let bytes = file.bytes(compress);
+        let length = HeaderValue::from(bytes.len());
+        let mut response = streamed(file.kind, in_pieces(bytes, progress));
+        response.headers_mut().insert(CONTENT_LENGTH, length);
         if compress {
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
@@ -120,6 +129,7 @@ async fn send_events(
 async fn send_document(
     State(runs): State<Arc<PageRuns>>,
     Extension(progress): Extension<Arc<Progress>>,
+    headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let Some(run) = runs.find(run_id(&uri).as_deref()) else {
@@ -127,7 +137,15 @@ async fn send_document(
     };
     let state = Arc::clone(&run.state.borrow());
     let Some(document) = state.document(&runs.printer).await else { return not_made() };
-    let mut response = streamed("application/json", in_pieces(document, progress));
+    let pieces = in_pieces(document, progress);
+    let mut response = if takes_gzip(&headers) {
+        let mut response = streamed("application/json", packed(pieces));
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+    } else {
+        streamed("application/json", pieces)
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     let name: String =
         run.info.run_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(64).collect();
     if let Ok(name) = HeaderValue::try_from(format!("attachment; filename=\"ltel-{name}.json\"")) {
@@ -142,11 +160,29 @@ fn run_id(uri: &Uri) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "run").map(|(_, run)| run.into_owned())
 }
 
-fn streamed(kind: &'static str, pieces: impl futures_util::Stream<Item = Bytes> + Send + 'static) -> Response {
+fn streamed(kind: &'static str, pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let body = Body::from_stream(pieces.map(Ok::<_, std::convert::Infallible>));
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+/// Compresses a text piece by piece.
+fn packed(pieces: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Bytes> + Send {
+    let encoder = Some(GzEncoder::new(Vec::new(), Compression::fast()));
+    unfold((Box::pin(pieces), encoder), |(mut pieces, mut encoder)| async move {
+        let mut packer = encoder.take()?;
+        loop {
+            let Some(piece) = pieces.next().await else {
+                return Some((packer.finish().ok()?.into(), (pieces, None)));
+            };
+            packer.write_all(&piece).ok()?;
+            let ready = std::mem::take(packer.get_mut());
+            if !ready.is_empty() {
+                return Some((ready.into(), (pieces, Some(packer))));
+            }
+        }
+    })
 }
 
 fn takes_gzip(headers: &HeaderMap) -> bool {

@@ -18,7 +18,7 @@ use super::Page;
 use super::config::PageUrl;
 use super::events::events;
 use super::guard::{Guard, Verdict};
-use super::progress::Progress;
+use super::progress::{Progress, in_pieces};
 use super::routes::routes;
 use super::runs::PageRuns;
 use crate::report::TraceUrl;
@@ -78,6 +78,13 @@ fn hosts() {
         let guard = guard(&page(listen, None, known));
         let expected = if welcome { Verdict::Welcome } else { Verdict::WrongHost };
         assert_eq!(judge(&guard, "/events", &[("host", host)]), expected, "{host:?} at {listen}");
+    }
+    // The URL that ltel tells.
+    for listen in ["0.0.0.0:4329", "[::]:4329", "10.0.0.1:4329", LOCAL] {
+        let page = page(listen, None, &[]);
+        let url: http::Uri = page.url_at(page.listen).parse().unwrap();
+        let host = url.authority().unwrap().as_str();
+        assert_eq!(judge(&guard(&page), "/events", &[("host", host)]), Verdict::Welcome, "{url}");
     }
     let guard = guard(&page(LOCAL, None, &[]));
     assert_eq!(judge(&guard, "/", &[]), Verdict::WrongHost, "no host");
@@ -214,6 +221,10 @@ async fn answers() {
     let document: Value = serde_json::from_slice(&body(response).await).unwrap();
     assert_eq!(document["run"]["run_id"], "7 \"/..");
     assert!(!document["total"]["histogram"].is_null(), "with its histograms: {document}");
+    let packed = ask(&runs, Method::GET, "/document.json", &[("accept-encoding", "gzip")]).await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let packed: Value = serde_json::from_slice(&super::files::unpacked(&body(packed).await)).unwrap();
+    assert_eq!(packed, document);
 }
 
 #[tokio::test]
@@ -382,6 +393,34 @@ async fn a_browser_that_does_not_read_is_given_up() {
     assert!(stream.next().now_or_never().is_none());
     let stalled = tokio::time::timeout(Duration::from_hours(1), progress.stalled(|| true));
     assert!(stalled.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_that_reads_slowly_is_not_given_up() {
+    let progress = Arc::<Progress>::default();
+    let mut pieces = Box::pin(in_pieces(vec![0; 1 << 20].into(), Arc::clone(&progress)));
+    let read = async {
+        while pieces.next().await.is_some() {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = progress.stalled(|| false) => panic!("it reads a piece every 20 s"),
+    }
+    // It does not keep others from theirs.
+    let _pieces = Box::pin(in_pieces(vec![0; 1 << 20].into(), Arc::clone(&progress)));
+    let more = async {
+        loop {
+            progress.given_more();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let stalled = tokio::time::timeout(Duration::from_secs(5), progress.stalled(|| true));
+    tokio::select! {
+        () = more => {}
+        stalled = stalled => stalled.unwrap(),
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ impl Backend for Report {
 
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
         for file in &self.files {
-            let opened = file::folder_takes_files(&file.path);
+            let opened = file::can_be_written(&file.path);
             opened.map_err(|error| StartError::Open { path: file.text.clone(), error })?;
         }
         Ok(vec![Pipe::new(&[], ReportSink::new(self, cx)).with_figures()])
