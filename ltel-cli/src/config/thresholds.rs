@@ -175,7 +175,10 @@ pub(super) fn read(
     if let Some(baseline) = &thresholds.baseline {
         let known = &baseline.figures.endpoints;
         for Threshold { target, check, .. } in &thresholds.list {
-            if check.limit.needs_baseline() && !target.is_all() && !known.iter().any(|endpoint| target.matches(endpoint)) {
+            if check.limit.needs_baseline()
+                && !target.is_all()
+                && !known.iter().any(|endpoint| target.matches(endpoint))
+            {
                 let target = target.to_string();
                 let (check, target) = (check.to_string(), printable(&target));
                 warnings.push(format!(
@@ -354,7 +357,9 @@ mod tests {
         let gone = check("p99 <= baseline").replace("GET /", "GET /gone");
         assert_eq!(
             load(&gone).expect("valid").warnings,
-            ["[thresholds]: the baseline has no endpoint `GET /gone`, so `p99 <= baseline` has nothing to compare with"]
+            [
+                "[thresholds]: the baseline has no endpoint `GET /gone`, so `p99 <= baseline` has nothing to compare with"
+            ]
         );
         assert!(load(&check("p99 <= baseline")).expect("valid").warnings.is_empty());
         let mut claims = load(&check("p99 <= baseline")).expect("valid").claims;
@@ -404,7 +409,9 @@ mod tests {
             config.warnings,
             ["[thresholds]: `Aggregated` is a pattern of endpoints; the total of all of them is `all`"]
         );
-        for (key, warns) in [("p95", true), ("failure_ratio", true), ("'p95 '", true), ("'/p95'", false), ("all", false)] {
+        for (key, warns) in
+            [("p95", true), ("failure_ratio", true), ("'p95 '", true), ("'/p95'", false), ("all", false)]
+        {
             let warnings = load(&format!("{key} = 'p95 < 1s'")).expect(key).warnings;
             assert_eq!(warnings.iter().any(|of| of.contains("a check of all of them is `all = ")), warns, "{key}");
         }

@@ -182,7 +182,8 @@ fn hostile_names_are_texts() {
 /// Scenario: ltel serves its page; a browser opens it before there is a run; a client begins one and sends requests, twice; a row
 /// is open meanwhile; the run ends, and so does ltel.
 /// Guarantees: the page follows by itself, keeps what is open, and says how things stand; its last figures are those of
-/// the document that can be saved; it asks nobody but ltel, whose policy it obeys.
+/// the document that can be saved; it asks nobody but ltel, whose policy it obeys; while it is hidden, it leaves its connection to
+/// other tabs.
 #[test]
 fn the_live_page() {
     let scene = Scene::new();
@@ -191,6 +192,10 @@ fn the_live_page() {
     let page = format!("[backends.page]\ntype = \"page\"\nlisten = \"127.0.0.1:{port}\"\n");
     let mut ltel = scene.serve(&config(&scene, "", &page), &[]);
     let origin = format!("http://127.0.0.1:{port}/");
+    browser.before_each(
+        "window.sources = []; window.EventSource = class extends EventSource { \
+         constructor(url) { super(url); sources.push(this); } }",
+    );
     browser.open(&origin, Look::default());
     browser.sees("document.getElementById('waiting').textContent.startsWith('Waiting')");
 
@@ -217,16 +222,71 @@ fn the_live_page() {
     client.start("second");
     client.requests(vec![row("/b", 1.0, false)]);
     browser.sees(&shows("requests", "1"));
+    // The line of an endpoint goes on in time without requests.
+    browser.sees("document.querySelectorAll('.sparkline path').length > 0");
+    browser.value("window.before = document.querySelector('tbody:not(.total) .sparkline').outerHTML; 0");
+    client.requests(vec![row("/c", 1.0, false)]);
+    browser.sees(&shows("requests", "2"));
+    browser.sees("document.querySelector('tbody:not(.total) .sparkline').outerHTML !== before");
     assert_eq!(browser.texts("#run option").len(), 2);
     browser.value("{ const run = document.getElementById('run'); run.value = '<b>first</b>'; run.dispatchEvent(new Event('change')) }");
     browser.sees(&shows("requests", "5,011"));
     client.finish();
     check_quiet(&browser, &origin);
 
+    // A hidden tab leaves its connection to one that is shown, and comes back.
+    let hide = |hidden| {
+        format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }}); \
+             document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    };
+    browser.value(&hide(true));
+    browser.value("new BroadcastChannel('ltel').postMessage('shown')");
+    browser.sees("sources.every((events) => events.readyState === EventSource.CLOSED)");
+    browser.value(&hide(false));
+    browser.sees("sources.at(-1).readyState === EventSource.OPEN");
+
     ltel.signal(Signal::TERM);
     browser.sees("document.getElementById('link').dataset.state === 'ended'");
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
     assert_eq!(browser.value("typeof window.pwned"), "undefined");
+}
+
+/// Scenario: a browser shows a run that it has chosen, and that goes on; ltel is killed; another one listens there.
+/// Guarantees: the page does not say that the run goes on; it shows the run of the new ltel when that begins.
+#[test]
+fn another_ltel_does_not_know_the_run() {
+    let scene = Scene::new();
+    let Some(mut browser) = Browser::start(&scene) else { return };
+    let port = free_port();
+    let page = format!("[backends.page]\ntype = \"page\"\nlisten = \"127.0.0.1:{port}\"\n");
+    let mut ltel = scene.serve(&config(&scene, "", &page), &[]);
+    browser.open(&format!("http://127.0.0.1:{port}/"), Look::default());
+    let [mut first, mut later] =
+        ["first", "later"].map(|name| Client::unix(&scene.socket(), Encoding::MessagePack, name));
+    first.start("first");
+    first.requests(vec![row("/a", 1.0, false)]);
+    browser.sees(&shows("requests", "1"));
+    later.start("later");
+    browser.sees("document.querySelectorAll('#run option').length === 2");
+    browser.value(
+        "{ const run = document.getElementById('run'); run.value = 'first'; run.dispatchEvent(new Event('change')) }",
+    );
+    browser.sees(&shows("requests", "1"));
+    ltel.signal(Signal::KILL);
+    ltel.wait(SOON);
+    browser.sees("document.getElementById('link').dataset.state === 'lost'");
+    let mut ltel = scene.serve(&config(&scene, "", &page), &[]);
+    browser.sees("document.getElementById('link').textContent.startsWith('This run is not known here')");
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "second");
+    client.start("second");
+    client.requests(vec![row("/a", 1.0, false), row("/a", 1.0, false)]);
+    browser.sees(&shows("requests", "2"));
+    browser.sees("document.getElementById('link').textContent === 'Live'");
+    client.finish();
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
 }
 
 /// Scenario: requests of sampled traces, and a template for their addresses.

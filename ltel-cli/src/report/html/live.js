@@ -36,6 +36,9 @@ const live = {
   ended: false,
 };
 
+// The other tabs that show a page of this server.
+let tabs = null;
+
 // Charts take their time: no more often than this, whatever the server sends.
 const SHOW_EVERY = 1000;
 const RETRY_AFTER = 3000;
@@ -50,8 +53,25 @@ function startLive() {
     live.chosen = last && event.target.value === last.run_id ? null : event.target.value;
     connect();
   });
-  document.addEventListener("visibilitychange", showNext);
-  connect();
+  // Browsers open six connections to a server, for all tabs together: a tab that is hidden leaves its own to one that is shown.
+  tabs = new BroadcastChannel("ltel");
+  tabs.addEventListener("message", () => {
+    if (document.hidden) disconnect();
+  });
+  document.addEventListener("visibilitychange", shown);
+  shown();
+}
+
+function shown() {
+  if (document.hidden) return;
+  tabs.postMessage("shown");
+  if (live.events === null) connect();
+  showNext();
+}
+
+function disconnect() {
+  live.events?.close();
+  live.events = null;
 }
 
 function connect() {
@@ -61,7 +81,6 @@ function connect() {
   live.events = events;
   events.addEventListener("open", () => {
     live.ended = false;
-    say("connected", "Live");
   });
   events.addEventListener("runs", (event) => showRuns(JSON.parse(event.data)));
   events.addEventListener("options", (event) => Object.assign(options, JSON.parse(event.data)));
@@ -108,7 +127,7 @@ function showNext() {
   live.next = null;
   live.shown = Date.now();
   show(doc);
-  if (live.events.readyState === EventSource.OPEN) say("connected", doc.final ? "Ended" : "Live");
+  if (live.events?.readyState === EventSource.OPEN) connected();
   const save = byId("save");
   save.hidden = false;
   save.setAttribute("href", `document.json?run=${encodeURIComponent(doc.run.run_id)}`);
@@ -116,12 +135,29 @@ function showNext() {
 
 function showRuns(runs) {
   live.runs = runs;
+  if (live.chosen !== null && !isKnown(live.chosen)) {
+    // Another ltel serves here now, or this one has forgotten the run.
+    live.chosen = null;
+    connect();
+    return;
+  }
+  connected();
   const select = byId("run");
   byId("runs").hidden = runs.length < 2;
   select.replaceChildren(...[...runs].reverse().map((run) =>
     el("option", { value: run.run_id }, `${clock(run.begun)} ${run.testplan || run.run_id}${run.final ? "" : " (running)"}`)));
   select.value = live.chosen ?? runs.at(-1)?.run_id ?? "";
   if (runs.length === 0) wait("Waiting for a test to start.");
+}
+
+function isKnown(id) {
+  return live.runs.some((run) => run.run_id === id);
+}
+
+function connected() {
+  if (page.doc?.final) say("connected", "Ended");
+  else if (page.doc && !isKnown(page.doc.run.run_id)) say("lost", "This run is not known here any more: these figures are its last.");
+  else say("connected", "Live");
 }
 
 function lost() {

@@ -5,7 +5,7 @@ const SPARK_HEIGHT = 22;
 const SPARK_POINTS = 64;
 
 function setSparkline(cell, values, marks) {
-  const key = `${values.length}:${values.at(-1)}:${values.at(-2)}:${values[0]}`;
+  const key = `${page.doc.run.run_id}:${page.doc.timeline.points}:${values.length}:${values.at(-1)}:${values.at(-2)}:${values[0]}`;
   if (cell.dataset.shown === key) return;
   cell.dataset.shown = key;
   cell.replaceChildren(sparkline(values, marks));
