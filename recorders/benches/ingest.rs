@@ -40,8 +40,8 @@ fn frame() -> Vec<u8> {
     Encoding::MessagePack.encode(&frame).expect("can be encoded").split_off(4)
 }
 
-/// A recorder for as many backends.
-fn recorder<R: Recorder>(options: R::Options, backends: usize) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+/// A recorder for as many backends, in a run that begins now.
+fn recorder<R: Recorder>(options: R::Options, backends: usize, begun: Now) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
     let settings = MeterSettings {
         resource: Resource::builder_empty().build(),
         temporality: Temporality::Cumulative,
@@ -49,7 +49,12 @@ fn recorder<R: Recorder>(options: R::Options, backends: usize) -> (Box<dyn AnyRe
     };
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..backends).map(|_| meter(&settings, "bench", 2_000)).unzip();
     (
-        Factory::<R>::new(options).build("bench", Arc::new(RunInfo::default()), &meters, SeriesLimits::of_count(2_000)),
+        Factory::<R>::new(options).build(
+            "bench",
+            Arc::new(RunInfo { begun, ..RunInfo::default() }),
+            &meters,
+            SeriesLimits::of_count(2_000),
+        ),
         collectors,
     )
 }
@@ -70,36 +75,36 @@ fn ingest(c: &mut Criterion) {
 
     let mut out = Emitted::default();
     for backends in [1, 2] {
-        let (mut recorder, _collectors) = recorder::<Requests>(requests::Options::default(), backends);
+        let (mut recorder, _collectors) = recorder::<Requests>(requests::Options::default(), backends, origin.now);
         let rows = decode(&payload);
         group.bench_function(format!("requests to {backends}"), |b| {
             b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut out));
         });
     }
-    let (mut http_only, _collectors) = recorder::<Http>(http::Options::default(), 1);
+    let (mut http_only, _collectors) = recorder::<Http>(http::Options::default(), 1, origin.now);
     let rows = decode(&payload);
     group.bench_function("http to 1", |b| {
         b.iter(|| http_only.record_requests(black_box(&rows.rows), origin, &mut out));
     });
-    let (mut failures_only, _) = recorder::<Failures>(failures::Options::default(), 0);
+    let (mut failures_only, _) = recorder::<Failures>(failures::Options::default(), 0, origin.now);
     let rows = decode(&payload);
     group.bench_function("failures", |b| {
         b.iter(|| failures_only.record_requests(black_box(&rows.rows), origin, &mut out));
     });
-    let (mut stats_only, _) = recorder::<Stats>(stats::Options::default(), 0);
+    let (mut stats_only, _) = recorder::<Stats>(stats::Options::default(), 0, origin.now);
     let rows = decode(&payload);
     group.bench_function("stats", |b| {
         b.iter(|| stats_only.record_requests(black_box(&rows.rows), origin, &mut out));
     });
 
-    let (mut stats_shown, _) = recorder::<Stats>(stats::Options::default(), 0);
+    let (mut stats_shown, _) = recorder::<Stats>(stats::Options::default(), 0, origin.now);
     stats_shown.keep_figures();
     group.bench_function("stats with figures", |b| {
         b.iter(|| stats_shown.record_requests(black_box(&rows.rows), origin, &mut out));
     });
 
-    let (mut requests, collectors) = recorder::<Requests>(requests::Options::default(), 2);
-    let (mut stats, _) = recorder::<Stats>(stats::Options::default(), 0);
+    let (mut requests, collectors) = recorder::<Requests>(requests::Options::default(), 2, origin.now);
+    let (mut stats, _) = recorder::<Stats>(stats::Options::default(), 0, origin.now);
     group.bench_function("decode, requests to 2, stats", |b| {
         b.iter(|| {
             let rows = decode(black_box(&payload));
@@ -119,7 +124,7 @@ fn figures(c: &mut Criterion) {
     let source = Arc::new(SourceInfo::new(0, Source::default()));
     let mut out = Emitted::default();
     for endpoints in [100, 2_000] {
-        let (mut recorder, _) = recorder::<Stats>(stats::Options::default(), 0);
+        let (mut recorder, _) = recorder::<Stats>(stats::Options::default(), 0, Now::default());
         recorder.keep_figures();
         let names: Vec<_> = (0..endpoints).map(|n| format!("/api/v1/resource/{n}")).collect();
         let at = |second: u32| {
