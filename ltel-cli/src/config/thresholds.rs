@@ -11,14 +11,12 @@ use ltel_core::backend::ConfigError;
 use ltel_core::figures::RunFigures;
 use ltel_core::text::printable;
 use ltel_core::thresholds::{Check, CheckError, Judgement, Target, Threshold};
-use serde::de::IntoDeserializer as _;
-use serde::de::value::StrDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::section::{Section, article};
-use super::values::Interval;
+use super::values::Delay;
 use crate::report::Document;
 
 /// The thresholds of a configuration.
@@ -58,22 +56,7 @@ struct RawCheck {
     check: Spanned<String>,
     #[serde(default)]
     abort: bool,
-    after: Option<Spanned<After>>,
-}
-
-/// A duration after the start of a test. Unlike others, it may be zero.
-#[derive(Debug)]
-struct After(Duration);
-
-impl<'de> Deserialize<'de> for After {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if humantime::parse_duration(&text).is_ok_and(|after| after.is_zero()) {
-            return Ok(Self(Duration::ZERO));
-        }
-        let text: StrDeserializer<'_, D::Error> = text.as_str().into_deserializer();
-        Interval::deserialize(text).map(|after| Self(after.0))
-    }
+    after: Option<Spanned<Delay>>,
 }
 
 /// The key of the baseline's file. An endpoint of this name has the pattern `* baseline`.

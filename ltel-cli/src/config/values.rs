@@ -19,31 +19,47 @@ pub struct Interval(pub Duration);
 
 impl<'de> Deserialize<'de> for Interval {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Interval;
+        deserializer.deserialize_str(DurationText { may_be_zero: false }).map(Self)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration with its unit, such as \"3s\", \"500ms\" or \"1m 30s\"")
-            }
+/// A duration like an [`Interval`], which may be zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay(pub Duration);
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Interval, E> {
-                match humantime::parse_duration(text) {
-                    Ok(duration) if duration.is_zero() => Err(E::custom("a duration must be longer than zero")),
-                    Ok(duration) if duration > MAX_DURATION => {
-                        Err(E::custom(format!("\"{text}\" is too long: a duration may be 100 years at most")))
-                    }
-                    Err(humantime::DurationError::NumberOverflow) => {
-                        Err(E::custom(format!("\"{text}\" is too long: a duration may be 100 years at most")))
-                    }
-                    Ok(duration) => Ok(Interval(duration)),
-                    Err(_) => Err(E::custom(format!(
-                        "\"{text}\" is not a duration: write a number and its unit, such as \"3s\", \"500ms\" or \"1m 30s\""
-                    ))),
-                }
+impl<'de> Deserialize<'de> for Delay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(DurationText { may_be_zero: true }).map(Self)
+    }
+}
+
+struct DurationText {
+    may_be_zero: bool,
+}
+
+impl Visitor<'_> for DurationText {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration with its unit, such as \"3s\", \"500ms\" or \"1m 30s\"")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+        match humantime::parse_duration(text) {
+            Ok(duration) if duration.is_zero() && !self.may_be_zero => {
+                Err(E::custom("a duration must be longer than zero"))
             }
+            Ok(duration) if duration > MAX_DURATION => {
+                Err(E::custom(format!("\"{text}\" is too long: a duration may be 100 years at most")))
+            }
+            Err(humantime::DurationError::NumberOverflow) => {
+                Err(E::custom(format!("\"{text}\" is too long: a duration may be 100 years at most")))
+            }
+            Ok(duration) => Ok(duration),
+            Err(_) => Err(E::custom(format!(
+                "\"{text}\" is not a duration: write a number and its unit, such as \"3s\", \"500ms\" or \"1m 30s\""
+            ))),
         }
-        deserializer.deserialize_str(Text)
     }
 }
 

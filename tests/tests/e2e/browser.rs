@@ -222,12 +222,6 @@ fn the_live_page() {
     client.start("second");
     client.requests(vec![row("/b", 1.0, false)]);
     browser.sees(&shows("requests", "1"));
-    // The line of an endpoint goes on in time without requests.
-    browser.sees("document.querySelectorAll('.sparkline path').length > 0");
-    browser.value("window.before = document.querySelector('tbody:not(.total) .sparkline').outerHTML; 0");
-    client.requests(vec![row("/c", 1.0, false)]);
-    browser.sees(&shows("requests", "2"));
-    browser.sees("document.querySelector('tbody:not(.total) .sparkline').outerHTML !== before");
     assert_eq!(browser.texts("#run option").len(), 2);
     browser.value("{ const run = document.getElementById('run'); run.value = '<b>first</b>'; run.dispatchEvent(new Event('change')) }");
     browser.sees(&shows("requests", "5,011"));
