@@ -12,7 +12,7 @@ const BUCKETS: &str = "locust_tl_request_metric_success_milliseconds_bucket";
 
 /// Scenario: real Locust with two workers, one fast and one with 12 % of its requests slow; Prometheus scrapes while it runs.
 /// Guarantees: the gauges are the quantiles of both workers together, exactly, where those of a histogram's buckets are an estimate;
-/// the gauge of an endpoint that has no more requests ends; the lines of the intervals add up to Locust's own figures.
+/// the gauge of an endpoint that has no more requests ends; the lines of the intervals add up to the final ones, and nothing is missing.
 #[test]
 fn quantiles_of_all_workers_are_exact() {
     let _turn = Turn::shared();
@@ -22,7 +22,7 @@ fn quantiles_of_all_workers_are_exact() {
         "[recorders.stats]\ninterval = \"1s\"\nendpoints = \"interval\"\nquantiles = [0.9, 0.95, 0.99]\n",
     );
     let master_port = free_port().to_string();
-    let locust = ["--headless", "-f", "quantiles.py", "--only-summary", "--json-file", "figures", "-u2", "-r2"];
+    let locust = ["--headless", "-f", "quantiles.py", "--only-summary", "-u2", "-r2"];
     let processes = ["--processes=2", "--master-bind-port", &master_port, "--master-port", &master_port];
     let mut run = scene.start("run", scene.run(&config, locust.into_iter().chain(processes)));
     let prometheus = Prometheus::start(&scene, port, "1s");
@@ -47,12 +47,12 @@ fn quantiles_of_all_workers_are_exact() {
         (!prometheus.query(&ended).is_empty()).then_some(())
     });
 
-    // Not SIGINT, which is an exception anywhere: one in a cycle would split it.
+    // Not SIGINT, which is an exception anywhere: one in a cycle would split it. (A master that gets a signal may miss the last report
+    // of a worker: its own figures are no witness here.)
     run.signal(Signal::TERM);
     assert_eq!(run.wait(SLOW), Exit::Code(0), "{}", run.stderr());
     let lines = scene.lines();
     check_account(lines.report());
-    lines.check_figures(&scene.figures());
     let sums = |stats_type: &str, key: &str| {
         lines.stats(stats_type).fold(BTreeMap::<String, u64>::new(), |mut sums, line: &Line| {
             *sums.entry(line.text("name").to_owned()).or_default() += line.count(key);
