@@ -139,6 +139,16 @@ impl Annotation {
 }
 
 impl Panel {
+    /// The number that a query answers with.
+    pub(super) fn number(title: &'static str, unit: &'static str, query: String) -> Self {
+        Self { title, kind: Kind::Number, unit, queries: vec![(query, "")] }
+    }
+
+    /// Lines over time, each with its legend.
+    pub(super) const fn lines(title: &'static str, unit: &'static str, queries: Vec<(String, &'static str)>) -> Self {
+        Self { title, kind: Kind::Lines, unit, queries }
+    }
+
     fn to_json(&self, id: usize, place: &Value, source: DataSource) -> Value {
         let instant = self.kind == Kind::Number;
         let targets: Vec<_> = self

@@ -23,7 +23,6 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
         let field = stats.field(field);
         format!("max(last_over_time({current} | unwrap {field} [$__interval]) by (telemetry_run_id))")
     };
-    let lines = |title, unit, queries| Panel { title, kind: Kind::Lines, unit, queries };
     let logs = |title, query| Panel { title, kind: Kind::Logs, unit: "", queries: vec![(query, "")] };
     let final_lines = |kind: &str| format!("{} | {}=`{kind}`", lines_of(&stats), stats.field("stats_type"));
     let [method, name, requests, failures, p95, error, times] =
@@ -55,18 +54,18 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
             Row {
                 height: 8,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "Requests per second",
                         "reqps",
                         vec![(unwrapped("current_rps"), "requests"), (unwrapped("current_fail_per_sec"), "failures")],
                     ),
-                    lines("Users", "short", vec![(unwrapped("user_count"), "users")]),
+                    Panel::lines("Users", "short", vec![(unwrapped("user_count"), "users")]),
                 ],
             },
             Row {
                 height: 8,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "Response times since the start",
                         "ms",
                         vec![
@@ -75,7 +74,7 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
                             (most("percentile_99"), "p99"),
                         ],
                     ),
-                    lines(
+                    Panel::lines(
                         "Requests and failures since the start",
                         "short",
                         vec![(unwrapped("num_requests"), "requests"), (unwrapped("num_failures"), "failures")],

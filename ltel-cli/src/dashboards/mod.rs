@@ -3,6 +3,7 @@
 
 mod names;
 mod grafana;
+mod promql;
 mod prometheus;
 mod http;
 mod loki;

@@ -2,6 +2,7 @@
 
 use super::grafana::{Annotation, Dashboard, DataSource, Kind, Panel, Row, Variable};
 use super::names::Names;
+use super::promql::{greatest, percentile, rate, rate_by};
 
 // What the variables at the top choose.
 const CHOSEN: &str = "testplan=~\"$testplan\",run_id=~\"$run_id\",endpoint=~\"$endpoint\"";
@@ -18,16 +19,10 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
     // Response times of all requests: those that passed and those that failed are histograms of their own.
     success.bucket(CHOSEN);
     let buckets = format!("{{__name__=~\"{}|{}\",{CHOSEN}}}", success.bucket_name(), error.bucket_name());
-    let percentile =
-        |quantile: &str, by: &str, over: &str| format!("histogram_quantile({quantile}, sum by (le{by}) ({over}))");
-    let rate = format!("rate({buckets}[$__rate_interval])");
-    let in_all = format!("max_over_time({buckets}[$__range])");
-    let counted = |series: String| format!("sum(max_over_time({series}[$__range]))");
-    let all = counted(requests.total(CHOSEN));
-    let failed = counted(failures.total(CHOSEN));
-    let number = |title, unit, query| Panel { title, kind: Kind::Number, unit, queries: vec![(query, "")] };
-    let lines = |title, unit, queries| Panel { title, kind: Kind::Lines, unit, queries };
-    let per_second = |series: String, by: &str| format!("sum by ({by}) (rate({series}[$__rate_interval]))");
+    let (recent, in_all) = (rate(&buckets), greatest(&buckets));
+    let counted = |series: &str| format!("sum({})", greatest(series));
+    let all = counted(&requests.total(CHOSEN));
+    let failed = counted(&failures.total(CHOSEN));
     // Where the series of the event begins: one of the end of a test is scraped only with its final value.
     let event = |event: &str| {
         let series = events.total(&format!("event=\"{event}\""));
@@ -61,41 +56,38 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
             Row {
                 height: 4,
                 panels: vec![
-                    number("Requests", "short", all.clone()),
-                    number("Failed requests", "percentunit", format!("({failed} or vector(0)) / {all}")),
-                    number("Median response time", "ms", percentile("0.5", "", &in_all)),
-                    number("p95 response time", "ms", percentile("0.95", "", &in_all)),
-                    number("p99 response time", "ms", percentile("0.99", "", &in_all)),
-                    number("Users", "short", format!("sum({})", users.value(""))),
+                    Panel::number("Requests", "short", all.clone()),
+                    Panel::number("Failed requests", "percentunit", format!("({failed} or vector(0)) / {all}")),
+                    Panel::number("Median response time", "ms", percentile("0.5", "", &in_all)),
+                    Panel::number("p95 response time", "ms", percentile("0.95", "", &in_all)),
+                    Panel::number("p99 response time", "ms", percentile("0.99", "", &in_all)),
+                    Panel::number("Users", "short", format!("sum({})", users.value(""))),
                 ],
             },
             Row {
                 height: 8,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "Requests per second",
                         "reqps",
                         vec![
-                            (format!("sum(rate({}[$__rate_interval]))", requests.total(CHOSEN)), "requests"),
-                            (
-                                format!("sum(rate({}[$__rate_interval])) or vector(0)", failures.total(CHOSEN)),
-                                "failures",
-                            ),
+                            (format!("sum({})", rate(&requests.total(CHOSEN))), "requests"),
+                            (format!("sum({}) or vector(0)", rate(&failures.total(CHOSEN))), "failures"),
                         ],
                     ),
-                    lines("Users", "short", vec![(format!("sum({})", users.value("")), "users")]),
+                    Panel::lines("Users", "short", vec![(format!("sum({})", users.value("")), "users")]),
                 ],
             },
             Row {
                 height: 8,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "Response times",
                         "ms",
                         vec![
-                            (percentile("0.5", "", &rate), "p50"),
-                            (percentile("0.95", "", &rate), "p95"),
-                            (percentile("0.99", "", &rate), "p99"),
+                            (percentile("0.5", "", &recent), "p50"),
+                            (percentile("0.95", "", &recent), "p95"),
+                            (percentile("0.99", "", &recent), "p99"),
                         ],
                     ),
                     Panel {
@@ -109,19 +101,19 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
             Row {
                 height: 9,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "Requests per second by endpoint",
                         "reqps",
                         vec![(
-                            per_second(requests.total(CHOSEN), &format!("{method}, {endpoint}")),
+                            rate_by(&format!("{method}, {endpoint}"), &requests.total(CHOSEN)),
                             "{{method}} {{endpoint}}",
                         )],
                     ),
-                    lines(
+                    Panel::lines(
                         "p95 response time by endpoint",
                         "ms",
                         vec![(
-                            percentile("0.95", &format!(", {method}, {endpoint}"), &rate),
+                            percentile("0.95", &format!(", {method}, {endpoint}"), &recent),
                             "{{method}} {{endpoint}}",
                         )],
                     ),
@@ -130,35 +122,35 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
             Row {
                 height: 8,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "Failures per second by endpoint and status",
                         "reqps",
                         vec![(
-                            per_second(failures.total(CHOSEN), &format!("{method}, {endpoint}, {status}")),
+                            rate_by(&format!("{method}, {endpoint}, {status}"), &failures.total(CHOSEN)),
                             "{{method}} {{endpoint}} {{status_code}}",
                         )],
                     ),
-                    lines(
+                    Panel::lines(
                         "Requests per second by status",
                         "reqps",
-                        vec![(per_second(requests.total(CHOSEN), &status), "{{status_code}}")],
+                        vec![(rate_by(&status, &requests.total(CHOSEN)), "{{status_code}}")],
                     ),
                 ],
             },
             Row {
                 height: 8,
                 panels: vec![
-                    lines(
+                    Panel::lines(
                         "CPU of the load generators",
                         "percent",
                         vec![(format!("max by ({source}) ({})", cpu.value("")), "{{source_id}}")],
                     ),
-                    lines(
+                    Panel::lines(
                         "Memory of the load generators",
                         "bytes",
                         vec![(format!("max by ({source}) ({})", memory.value("")), "{{source_id}}")],
                     ),
-                    lines(
+                    Panel::lines(
                         "Network of their hosts",
                         "Bps",
                         vec![(
