@@ -231,7 +231,7 @@ fn add_figures(config: &mut Config) {
         config.recorders.push(RecorderConfig {
             name: "figures".to_owned(),
             spec: <Stats as Recorder>::SPEC,
-            factory: Box::new(Factory::<Stats>::new(ltel_recorders::stats::Options::default())),
+            factory: Box::new(Factory::<Stats>::new(ltel_recorders::stats::Options::for_figures())),
             backends: Vec::new(),
             interval: None,
             series_limit: 2_000,

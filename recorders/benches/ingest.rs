@@ -103,6 +103,12 @@ fn ingest(c: &mut Criterion) {
         b.iter(|| stats_shown.record_requests(black_box(&rows.rows), origin, &mut out));
     });
 
+    let (mut figures_only, _) = recorder::<Stats>(stats::Options::for_figures(), 0, origin.now);
+    figures_only.keep_figures();
+    group.bench_function("figures without records", |b| {
+        b.iter(|| figures_only.record_requests(black_box(&rows.rows), origin, &mut out));
+    });
+
     let (mut requests, collectors) = recorder::<Requests>(requests::Options::default(), 2, origin.now);
     let (mut stats, _) = recorder::<Stats>(stats::Options::default(), 0, origin.now);
     group.bench_function("decode, requests to 2, stats", |b| {

@@ -56,7 +56,8 @@ pub struct Stats {
     clocks: SourceClocks,
     resets: Resets,
     recent: Recent,
-    interval: Interval,
+    // Absent where no records are wished.
+    interval: Option<Interval>,
     quantiles: Quantiles,
     begun: Option<f64>,
     users: UserCount,
@@ -89,6 +90,21 @@ pub struct Options {
     /// Which quantiles of the response times of each interval to show as gauges, from 0 to 1.
     #[serde(default, deserialize_with = "quantiles::read")]
     pub quantiles: Vec<f64>,
+    /// Whether anyone takes its records. It is not in the configuration: ltel adds a `stats` where only the figures of runs are wished.
+    #[serde(skip, default = "yes")]
+    pub records: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Options {
+    /// For figures of runs alone, without records and gauges.
+    #[must_use]
+    pub fn for_figures() -> Self {
+        Self { records: false, ..Self::default() }
+    }
 }
 
 /// When `stats` has a line for each endpoint.
@@ -109,6 +125,7 @@ impl Default for Options {
             error_limit: default_error_limit(),
             endpoints: EndpointLines::default(),
             quantiles: Vec::new(),
+            records: true,
         }
     }
 }
@@ -199,7 +216,7 @@ impl Recorder for Stats {
             clocks: SourceClocks::default(),
             resets: Resets::default(),
             recent: Recent::new(Arc::clone(memory)),
-            interval: Interval::new(by_endpoint, Arc::clone(memory)),
+            interval: options.records.then(|| Interval::new(by_endpoint, Arc::clone(memory))),
             quantiles,
             begun: None,
             users: UserCount::default(),
@@ -238,7 +255,8 @@ impl Recorder for Stats {
     }
 
     fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        let interval = self.interval.end(cx.elapsed(), &self.names);
+        let Some(interval) = &mut self.interval else { return };
+        let interval = interval.end(cx.elapsed(), &self.names);
         self.tell_interval(&interval, cx);
         self.quantiles.show(&interval, cx);
     }
@@ -247,8 +265,9 @@ impl Recorder for Stats {
         for table in self.resets.settle() {
             self.table.add(table);
         }
+        let Some(interval) = &mut self.interval else { return };
         // The sum of all intervals is the whole test.
-        let rest = self.interval.end(cx.elapsed(), &self.names);
+        let rest = interval.end(cx.elapsed(), &self.names);
         if rest.total.requests > 0 {
             self.tell_interval(&rest, cx);
             self.quantiles.show(&rest, cx);
@@ -356,7 +375,9 @@ impl Stats {
             chronicle.request(number, request, at, cx);
         }
         let worker = cx.source().filter(|source| !source.source.coordinates());
-        self.interval.record(number, request);
+        if let Some(interval) = &mut self.interval {
+            interval.record(number, request);
+        }
         if worker.is_some_and(|worker| !self.recent.keep(worker, number, request, at)) {
             return;
         }
