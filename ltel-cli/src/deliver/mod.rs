@@ -26,9 +26,17 @@ mod tests;
 use std::time::Duration;
 
 pub(crate) use backend::{BackendHandle, RunningBackend, StartError, start};
+use ltel_core::backend::Defaults;
 pub(crate) use ltel_core::backend::{Delivered, Feed, RunRecord, SpanBatch};
 use ltel_core::registry::Registry;
 pub(crate) use queue::Watch;
+
+use crate::config::values::MAX_DURATION;
+
+/// Defaults of a backend that takes figures only. They have a pace of their own: it sets no recorder's interval.
+fn defaults_for_figures() -> Defaults {
+    Defaults { interval: MAX_DURATION, own_metrics: false, ..Defaults::default() }
+}
 
 /// How long backends may take at the end to deliver what they still hold.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);

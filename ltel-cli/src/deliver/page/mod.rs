@@ -25,7 +25,7 @@ use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, St
 pub(crate) use config::{Options, Page, PageUrl};
 use sink::PageSink;
 
-use crate::config::values::MAX_DURATION;
+use crate::deliver::defaults_for_figures;
 
 impl Backend for Page {
     type Options = Options;
@@ -50,8 +50,7 @@ impl Backend for Page {
     }
 
     fn defaults(&self) -> Defaults {
-        // Figures have a pace of their own: the recorders' intervals stay as they are.
-        Defaults { interval: MAX_DURATION, own_metrics: false, ..Defaults::default() }
+        defaults_for_figures()
     }
 
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {

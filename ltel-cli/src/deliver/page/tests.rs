@@ -438,7 +438,7 @@ async fn the_last_runs_are_kept() {
     let before = browser.document().await;
     tokio::time::advance(Duration::from_secs(3)).await;
     runs.pack().await;
-    assert!(browser.is_waiting(), "what is only packed is no news");
+    assert!(browser.is_waiting(), "packing a state sends nothing");
     let packed = runs.find(Some("30")).unwrap().state.borrow().clone();
     assert!(packed.figures().is_none() && runs.find(Some("active")).unwrap().state.borrow().figures().is_some());
     let mut later = Browser::new(&runs, Some("30"));

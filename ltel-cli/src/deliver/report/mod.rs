@@ -10,7 +10,7 @@ use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, St
 use ltel_core::text::printable;
 
 use crate::config::BackendConfig;
-use crate::config::values::MAX_DURATION;
+use crate::deliver::defaults_for_figures;
 pub(crate) use config::{Options, Report, ReportFile};
 pub(crate) use file::replace;
 use sink::ReportSink;
@@ -38,8 +38,7 @@ impl Backend for Report {
     }
 
     fn defaults(&self) -> Defaults {
-        // Only the final figures: the recorder's own interval stays as it is.
-        Defaults { interval: MAX_DURATION, own_metrics: false, ..Defaults::default() }
+        defaults_for_figures()
     }
 
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {

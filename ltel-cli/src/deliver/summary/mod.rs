@@ -12,7 +12,7 @@ use ltel_core::figures::RunFigures;
 use ltel_core::recorder::NoOptions;
 use ltel_core::runs::RunInfo;
 
-use crate::config::values::MAX_DURATION;
+use crate::deliver::defaults_for_figures;
 pub(crate) use own_metrics::{OwnMetric, OwnValue};
 
 // Bounded: an ltel may serve runs for months.
@@ -104,8 +104,7 @@ impl Backend for SummaryBackend {
     }
 
     fn defaults(&self) -> Defaults {
-        // Only the final figures: the recorder's own interval stays as it is.
-        Defaults { interval: MAX_DURATION, own_metrics: false, ..Defaults::default() }
+        defaults_for_figures()
     }
 
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {
