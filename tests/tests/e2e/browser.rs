@@ -6,7 +6,9 @@ use std::path::Path;
 
 use ltel_core::event::{Request, RequestError, UserError};
 use ltel_core::wire::{Encoding, Message};
-use ltel_tests::{Browser, Client, Exit, Look, SLOW, SOON, Scene, Target, Turn, config, free_port, get, row, traced};
+use ltel_tests::{
+    Browser, Client, Exit, Look, SLOW, SOON, Scene, Target, Turn, config, free_port, get, row, traced, until,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -222,6 +224,15 @@ fn the_live_page() {
     client.start("second");
     client.requests(vec![row("/b", 1.0, false)]);
     browser.sees(&shows("requests", "1"));
+    // The line of an endpoint without requests takes less of the width as time goes on. Of one point, the place would not change.
+    let first = row("/b", 1.0, false);
+    let at = first.start_time + 1.0;
+    client.requests(vec![Request { start_time: at, reported_at: at, ..first }]);
+    browser.sees(&shows("requests", "2"));
+    browser.sees(
+        "Math.max(...[...document.querySelector('tbody:not(.total) .sparkline path').getAttribute('d')\
+         .matchAll(/[\\d.]+ /g)].map(Number)) < 40",
+    );
     assert_eq!(browser.texts("#run option").len(), 2);
     browser.value("{ const run = document.getElementById('run'); run.value = '<b>first</b>'; run.dispatchEvent(new Event('change')) }");
     browser.sees(&shows("requests", "5,011"));

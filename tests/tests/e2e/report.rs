@@ -14,7 +14,7 @@ const FINE: &str = "from locust import User, constant, task\n\n\nclass Fine(User
      response_time=5, response_length=1, exception=None, context={}\n        )\n";
 
 /// Scenario: real Locust with requests of every kind under `run` with a report in each format; then again with one of them.
-/// Guarantees: the figures of the document are Locust's own, those of the page and of the summary are the document's; files are as
+/// Guarantees: the figures of the document are Locust's own, those of the page, of the summary and of the table are the document's; files are as
 /// open to others as files are, nothing else stays in the folder, and a second test replaces the first one's.
 #[test]
 fn all_formats_say_the_same() {
@@ -25,12 +25,14 @@ fn all_formats_say_the_same() {
     let files = ["report.html", "report.json", "report.md", "report.xml"];
     let mut run = run(&scene, &files, &locust);
     run.env("REFUSING", "http://127.0.0.1:1");
-    assert_eq!(scene.start("run", run).wait(SLOW), Exit::Code(1), "Locust's own exit code for a test with failures");
+    let mut run = scene.start("run", run);
+    assert_eq!(run.wait(SLOW), Exit::Code(1), "Locust's own exit code for a test with failures");
 
     let mut document = document(&scene, "report.json");
     assert_eq!((&document["schema"], &document["complete"]), (&"ltel.report/1".into(), &true.into()));
     check(&document, &scene.figures());
     check_summary(&document, &scene);
+    check_table(&document, &run.stderr());
     let junit = fs::read_to_string(scene.path("report.xml")).unwrap();
     assert!(junit.contains("tests=\"1\"") && junit.contains("every request is in the figures"), "{junit}");
 
@@ -131,6 +133,25 @@ fn a_report_that_cannot_be_written() {
     let said = run.stderr();
     assert!(said.contains("cannot write to `reports/report.md`"), "{said}");
     assert!(said.contains("--report: not written: cannot write to"), "{said}");
+}
+
+/// The row of all endpoints in the table at the end has the document's figures.
+fn check_table(document: &Value, said: &str) {
+    let total = &document["total"];
+    let row = said.lines().filter_map(|line| line.strip_prefix(" All ")).next_back().expect("a row of all endpoints");
+    let cells: Vec<_> = row.split_whitespace().collect();
+    let number = |cell: &str| cell.parse::<f64>().unwrap_or_else(|_| panic!("`{cell}` in {row}"));
+    let [requests, failed, "%", p50, p95, p99] = cells[..] else { panic!("{row}") };
+    assert_eq!(requests, total["requests"].to_string());
+    for (cell, exact) in [
+        (failed, total["failure_ratio"].as_f64().unwrap() * 100.0),
+        (p50, total["p50_ms"].as_f64().unwrap()),
+        (p95, total["p95_ms"].as_f64().unwrap()),
+        (p99, total["p99_ms"].as_f64().unwrap()),
+    ] {
+        // Three digits.
+        assert!((number(cell) - exact).abs() <= exact * 0.006, "{cell} for {exact}: {row}");
+    }
 }
 
 /// `ltel-cli run --report FILE ... -- locust --headless ...`, not yet started.
