@@ -282,13 +282,16 @@ fn another_ltel_does_not_know_the_run() {
     ltel.signal(Signal::KILL);
     ltel.wait(SOON);
     browser.sees("document.getElementById('link').dataset.state === 'lost'");
+    assert_eq!(browser.text("#verdict"), "?Lost");
     let mut ltel = scene.serve(&config(&scene, "", &page), &[]);
     browser.sees("document.getElementById('link').textContent.startsWith('This run is not known here')");
+    assert_eq!(browser.text("#verdict"), "?Lost");
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "second");
     client.start("second");
     client.requests(vec![row("/a", 1.0, false), row("/a", 1.0, false)]);
     browser.sees(&shows("requests", "2"));
     browser.sees("document.getElementById('link').textContent === 'Live'");
+    assert_eq!(browser.text("#verdict"), "●Running");
     client.finish();
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));

@@ -2,6 +2,7 @@
 
 const VERDICTS = {
   running: ["●", "Running"],
+  lost: ["?", "Lost"],
   passed: ["✓", "Passed"],
   failed: ["✗", "Failed"],
   complete: ["✓", "Complete"],
@@ -10,7 +11,7 @@ const VERDICTS = {
 
 // While a test runs, thresholds are judged as things stand: that is no verdict yet.
 function verdictOf(doc) {
-  if (!doc.final) return "running";
+  if (!doc.final) return isLost() ? "lost" : "running";
   if (doc.passed !== null) return doc.passed ? "passed" : "failed";
   return doc.complete ? "complete" : "incomplete";
 }
@@ -43,7 +44,7 @@ function aboutThresholds(doc) {
 }
 
 function aboutCompleteness(doc) {
-  if (!doc.final) return "The figures are those until now.";
+  if (!doc.final) return isLost() ? "The figures are the last that came." : "The figures are those until now.";
   if (doc.complete) return "The figures are complete: every request is in them.";
   const missing = droppedOf(doc.account);
   if (missing > 0) return `The figures are incomplete: ${plural(missing, "request is", "requests are")} missing. See the account below.`;

@@ -176,6 +176,13 @@ function wait(text) {
 
 function say(state, text) {
   const link = byId("link");
+  const changed = link.dataset.state !== state;
   link.dataset.state = state;
   setText(link, text);
+  if (changed && page.doc) showHead(page.doc);
+}
+
+// Whether no more is heard of the run that is shown. A report hears of none, and its run is over.
+function isLost() {
+  return ["lost", "ended"].includes(byId("link").dataset.state);
 }
