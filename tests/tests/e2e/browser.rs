@@ -6,9 +6,7 @@ use std::path::Path;
 
 use ltel_core::event::{Request, RequestError, UserError};
 use ltel_core::wire::{Encoding, Message};
-use ltel_tests::{
-    Browser, Client, Exit, Look, SLOW, SOON, Scene, Target, Turn, config, free_port, get, row, traced, until,
-};
+use ltel_tests::{Browser, Client, Exit, Look, SLOW, SOON, Scene, Target, Turn, config, free_port, get, row, traced};
 use rustix::process::Signal;
 use serde_json::Value;
 
