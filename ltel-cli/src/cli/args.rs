@@ -62,7 +62,7 @@ Examples:
   ltel-cli compare main.json a.json b.json --html compared.html  a page for a browser
   ltel-cli compare main.json branch.json --format markdown >> $GITHUB_STEP_SUMMARY";
 
-const COMPARE_LONG: &str = "\
+const COMPARE_VERDICTS: &str = "\
 Verdicts:
   surely slower                the true change is greater than --min-change, at a confidence of 99 %
   maybe slower                 there is a change, at 95 %, and it looks greater than --min-change
@@ -84,14 +84,7 @@ Exit codes:
   2   a file cannot be read, is no report of ltel, or has a schema that this version does not know
   99  --fail-above: something is surely worse by more (at 99 %): slower, more failures, fewer requests per second; or a run
       cannot pass: it has no requests, is incomplete, was still running or stopped by a threshold, has no request to an endpoint
-      of the baseline, or nothing could be judged. Stderr says which
-
-Examples:
-  ltel-cli run --report main.json -- locust -f locustfile.py --headless -u 100 -t 5m
-  ltel-cli compare main.json branch.json
-  ltel-cli compare main.json branch.json --fail-above 10%        fail a build: exit code 99
-  ltel-cli compare main.json a.json b.json --html compared.html  a page for a browser
-  ltel-cli compare main.json branch.json --format markdown >> $GITHUB_STEP_SUMMARY";
+      of the baseline, or nothing could be judged. Stderr says which";
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
@@ -190,7 +183,7 @@ pub(crate) enum Command {
     ///
     /// Takes the JSON documents of two or more runs; the first is the baseline. For each endpoint and for all together it compares
     /// p50, p95, p99, the failure ratio and the requests per second, with confidence intervals.
-    #[command(after_help = COMPARE_EXAMPLES, after_long_help = COMPARE_LONG)]
+    #[command(after_help = COMPARE_EXAMPLES, after_long_help = format!("{COMPARE_VERDICTS}\n\n{COMPARE_EXAMPLES}"))]
     Compare(CompareArgs),
     /// Create a crate for your own recorder, with a test and a configuration.
     New(NewArgs),

@@ -42,7 +42,7 @@ impl Judgement {
         };
         let quantity = &self.quantity;
         let Some(actual) = &self.actual else {
-            let why = self.reason.as_deref().unwrap_or("there is no figure");
+            let why = self.reason.as_deref().unwrap_or("it has no value");
             return format!("`{}`{of}: {why}", self.check);
         };
         let must = match self.limit_value {
