@@ -56,6 +56,7 @@ impl Recorder for ByHand {
         name: "by_hand",
         description: "Checkout traffic by endpoint.",
         scope: "bench",
+        events: &[EventKind::Request],
         per: Per::Source,
         labels: &["method", "endpoint"],
         instruments: &[

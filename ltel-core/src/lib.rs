@@ -18,6 +18,7 @@ pub mod field;
 mod series;
 pub mod instrument;
 pub mod record;
+pub mod expression;
 pub mod figures;
 pub mod thresholds;
 pub mod trace;
@@ -42,7 +43,7 @@ pub use series::Series;
 pub mod prelude {
     pub use ltel_macros::Recorder;
 
-    pub use crate::event::{Event, Request};
+    pub use crate::event::{Event, EventKind, Request};
     pub use crate::figures::RunFigures;
     pub use crate::instrument::{Counter, Gauge, Histogram, Instruments, UpDownCounter};
     pub use crate::label::{AsLabel, Label};

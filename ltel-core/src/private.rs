@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 pub use crate::clock::Timestamp;
-pub use crate::event::Event;
+pub use crate::event::{Event, EventKind};
 pub use crate::instrument::Instruments;
 pub use crate::label::Label;
 pub use crate::record::{RecordKind, Severity};
@@ -24,8 +24,8 @@ use crate::wire::TraceFeatures;
 pub const TRACE: Option<TraceFeatures> =
     Some(TraceFeatures { ratio: 1.0, propagate: false, tasks: false, keep_failures: false, keep_slower_than_ms: None });
 
-/// The need of `needs(tasks)`: the executions of tasks as well.
-pub const TASKS: Option<TraceFeatures> = match TRACE {
+/// The need of `needs(trace)` of a recorder that sees executions of tasks: they have spans as well.
+pub const TRACE_WITH_TASKS: Option<TraceFeatures> = match TRACE {
     Some(trace) => Some(TraceFeatures { tasks: true, ..trace }),
     None => None,
 };

@@ -11,7 +11,7 @@ use toml::de::{Error, ValueDeserializer};
 
 use crate::backend::{AnyBackend, Backend, BackendSpec, Check, ConfigError};
 use crate::options::Keys;
-use crate::recorder::{Factory, Recorder, RecorderFactory, Spec};
+use crate::recorder::{Factory, OptionsCheck, Recorder, RecorderFactory, Spec};
 use crate::text::{panic_message, printable};
 
 /// The types of recorders and backends that a configuration can select.
@@ -36,8 +36,12 @@ impl Registry {
             spec: R::SPEC,
             every: R::EVERY,
             options: Keys::of::<R::Options>(),
-            configure: |options| {
-                let factory = caught(|| Ok(Factory::<R>::new(R::Options::deserialize(options)?)))?;
+            configure: |options, check| {
+                let factory = caught(|| {
+                    let mut options = R::Options::deserialize(options)?;
+                    R::check(&mut options, check);
+                    Ok(Factory::<R>::new(options))
+                })?;
                 Ok(Box::new(factory))
             },
         });
@@ -119,13 +123,19 @@ pub struct RecorderType {
     pub every: Option<Duration>,
     /// The keys of its options.
     pub options: Keys,
-    configure: fn(ValueDeserializer<'_>) -> Result<Box<dyn RecorderFactory>, Error>,
+    configure: Configure,
 }
 
+type Configure = fn(ValueDeserializer<'_>, &mut OptionsCheck<'_>) -> Result<Box<dyn RecorderFactory>, Error>;
+
 impl RecorderType {
-    /// Reads the recorder's options from its table of the configuration. The error has its location in the file.
-    pub fn configure(&self, options: ValueDeserializer<'_>) -> Result<Box<dyn RecorderFactory>, Error> {
-        (self.configure)(options)
+    /// Reads the recorder's options from its table of the configuration, and checks them. The error has its location in the file.
+    pub fn configure(
+        &self,
+        options: ValueDeserializer<'_>,
+        check: &mut OptionsCheck<'_>,
+    ) -> Result<Box<dyn RecorderFactory>, Error> {
+        (self.configure)(options, check)
     }
 }
 

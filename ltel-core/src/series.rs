@@ -108,13 +108,13 @@ impl SeriesTable {
     }
 
     #[inline]
-    pub(crate) fn get<const N: usize>(&mut self, source: Option<&SourceInfo>, labels: &[Label<'_>; N]) -> Series<'_> {
+    pub(crate) fn get(&mut self, source: Option<&SourceInfo>, labels: &[Label<'_>]) -> Series<'_> {
         let source_index = source.map_or(NO_SOURCE, |s| s.index);
         let hash = self.hasher.hash_one((source_index, labels));
         let found = self.index.find(hash, |&id| {
             let entry = &self.entries[id];
             entry.source == source_index
-                && entry.labels.len() == N
+                && entry.labels.len() == labels.len()
                 && entry.labels.iter().zip(labels).all(|(have, want)| have.borrow() == *want)
         });
         let id = match found {

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use ltel_core::prelude::*;
+use ltel_core::recorder::OptionsCheck;
 use ltel_core::replay::Replay;
 use serde::Deserialize;
 use toml::Spanned;
@@ -45,6 +46,7 @@ impl Recorder for Angry {
         name: "angry",
         description: "Panics.",
         scope: "test",
+        events: &[EventKind::Request],
         per: Per::Run,
         labels: &[],
         instruments: &[],
@@ -80,7 +82,12 @@ impl Recorder for Demanding {
 fn configured(registry: &Registry, name: &str, options: &str) -> Result<(), String> {
     let table = DeTable::parse(options).unwrap().into_inner();
     let value = ValueDeserializer::from(Spanned::new(0..0, DeValue::Table(table)));
-    registry.get(name).unwrap().configure(value).map(drop).map_err(|error| error.to_string().trim().to_owned())
+    registry
+        .get(name)
+        .unwrap()
+        .configure(value, &mut OptionsCheck::new(""))
+        .map(drop)
+        .map_err(|error| error.to_string().trim().to_owned())
 }
 
 /// Scenario: options with `flatten`. Guarantees: the replay takes what the binary takes, and refuses what that refuses.

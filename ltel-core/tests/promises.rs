@@ -29,6 +29,7 @@ impl Recorder for Odd {
         name: "odd",
         description: "Does what one of its options says.",
         scope: "test",
+        events: &[EventKind::Request],
         per: Per::Source,
         labels: &["method"],
         instruments: &[REQUESTS],
@@ -147,6 +148,7 @@ impl Recorder for Traced {
         name: "traced",
         description: "What traces are asked for.",
         scope: "test",
+        events: &[EventKind::Request],
         per: Per::Run,
         labels: &[],
         instruments: &[],
@@ -205,7 +207,8 @@ struct Needy {
 
 #[test]
 fn events_on_demand_are_asked_for() {
-    assert!(Needy::SPEC.needs.usage && Needy::SPEC.needs.trace.is_some_and(|trace| trace.tasks && !trace.propagate));
+    let needs = Needy::SPEC.needs;
+    assert!(needs.usage && needs.tasks && needs.trace.is_some_and(|trace| trace.tasks && !trace.propagate));
     let out = Replay::of::<Needy>().event(task("A", "buy")).event(usage()).finish();
     assert_eq!(out.records.len(), 2);
 }

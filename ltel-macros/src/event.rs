@@ -104,6 +104,32 @@ pub(crate) const EVENTS: &[EventKind] = &[
     event("ResetStats", &[field("time")]),
     event("ReportToMaster", &[field("time"), field("number")]),
     event("Custom", &[field("time"), field("name"), field("attributes"), field("value")]),
+    event(
+        "Measurement",
+        &[
+            field("time"),
+            field("name"),
+            field("kind"),
+            field("unit"),
+            field("description"),
+            field("value"),
+            field("labels"),
+        ],
+    )
+    .needing("measurements"),
+    event("Workers", &[field("time"), field("connected"), field("missing"), field("expected")]),
+    event(
+        "Log",
+        &[
+            field("time"),
+            field("level"),
+            field("level_number"),
+            field("logger"),
+            field("message"),
+            field("traceback"),
+            field("user_class"),
+        ],
+    ),
 ];
 
 /// The kind with this name.

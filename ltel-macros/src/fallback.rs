@@ -46,6 +46,7 @@ pub(crate) fn stub(raw: &Raw<'_>) -> TokenStream {
                 name: "",
                 description: "",
                 scope: "",
+                events: &[],
                 per: #private::Per::Source,
                 labels: &[],
                 instruments: &[],

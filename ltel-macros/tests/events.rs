@@ -3,13 +3,13 @@
 #![allow(missing_docs, unused_variables)]
 
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, ReportToMaster, ResetStats, SpawningComplete, Task, TestStart, TestStop, Usage,
-    UserError, Users,
+    CpuWarning, Custom, Extra, Measurement, MeasurementKind, ReportToMaster, ResetStats, SpawningComplete, Task,
+    TestStart, TestStop, Usage, UserError, Users, Workers,
 };
 use ltel_core::prelude::*;
 use ltel_core::replay::{
-    Replay, cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task, test_start,
-    test_stop, usage, user_error, users,
+    Replay, cpu_warning, custom, measurement, report_to_master, request, reset_stats, spawning_complete, task,
+    test_start, test_stop, usage, user_error, users, workers,
 };
 
 /// All fields of each.
@@ -54,6 +54,12 @@ struct Everything {
     /// `custom`.
     #[record(on = Custom, fields(at = time, name, attributes, value))]
     custom: Records,
+    /// `measurements`.
+    #[record(on = Measurement, fields(at = time, name, unit, description, value))]
+    measurement: Records,
+    /// `workers`.
+    #[record(on = Workers, fields(at = time, connected, missing, expected))]
+    workers: Records,
 }
 
 #[test]
@@ -89,6 +95,8 @@ fn every_field_of_every_event() {
         .event(reset_stats())
         .event(report_to_master(1))
         .event(custom("sold").value(1.5).attribute("article", "book"))
+        .event(measurement(MeasurementKind::Counter, "cart.items", 3.0).unit("{item}"))
+        .event(workers(2, 1).expected(3))
         .finish();
     insta::assert_snapshot!(out);
 }
@@ -140,6 +148,8 @@ fn no_field_is_forgotten(event: Event<'_>) {
         Event::Task(Task { start_time, duration, user_class, name, trace, error }) => {}
         Event::UserError(UserError { time, user, error, traceback, trace_id, span_id, sampled }) => {}
         Event::Custom(Custom { time, name, attributes, value }) => {}
+        Event::Measurement(Measurement { time, name, kind, unit, description, value, labels }) => {}
+        Event::Workers(Workers { time, connected, missing, expected }) => {}
         _ => {}
     }
 }

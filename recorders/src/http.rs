@@ -171,6 +171,7 @@ impl Recorder for Http {
         name: "http",
         description: "HTTP requests, users and processes by the names of OpenTelemetry's semantic conventions.",
         scope: crate::SCOPE,
+        events: &[EventKind::Request, EventKind::Users, EventKind::Usage],
         per: Per::Source,
         labels: LABELS,
         instruments: &[DURATION, REQUEST_SIZE, RESPONSE_SIZE, USERS, CPU, MEMORY],

@@ -130,6 +130,7 @@ impl Recorder for Spans {
         name: "spans",
         description: "A span per request and optionally per task, joined by the system under test (W3C traceparent).",
         scope: crate::SCOPE,
+        events: &[EventKind::Request, EventKind::Task],
         per: Per::Source,
         labels: &[],
         instruments: &[],

@@ -96,7 +96,7 @@ fn read(
     if recorders.is_none() && !takes_figures && backends_are_right {
         errors.push(nothing_selected("recorders", "recorders.stats"));
     }
-    let recorders = recorders.map(|section| Recorders { registry, env, errors }.read(section, &names));
+    let recorders = recorders.map(|section| Recorders { text, registry, env, errors }.read(section, &names));
     let right = (backends_are_right && backends_are_stated).then_some(&*backends);
     let recorders = agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
     let top = top?;

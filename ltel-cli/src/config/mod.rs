@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use ltel_core::backend::Claims;
 pub use ltel_core::backend::Signal;
+use ltel_core::recorder::Needs;
 use ltel_core::runs::Limits;
 use ltel_core::wire::Features;
 
@@ -73,11 +74,8 @@ impl Config {
 
     /// What the recorders need from Locust's side.
     pub fn features(&self) -> Features {
-        let mut features = Features::default();
-        for recorder in &self.recorders {
-            recorder.factory.needs().add_to(&mut features);
-        }
-        features
+        let needs = self.recorders.iter().map(|recorder| recorder.factory.needs());
+        needs.fold(Needs::NONE, Needs::and).features()
     }
 
     /// How often to sample the usage of the Locust processes, if at all.

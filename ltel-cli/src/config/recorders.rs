@@ -6,7 +6,7 @@ use std::time::Duration;
 use ltel_core::backend::{ConfigError, Environment};
 use ltel_core::name::begins_metric_names;
 use ltel_core::options::Keys;
-use ltel_core::recorder::{RecorderFactory, Spec};
+use ltel_core::recorder::{OptionsCheck, RecorderFactory, Spec};
 use ltel_core::registry::Registry;
 use serde::Deserialize;
 use toml::Spanned;
@@ -47,6 +47,8 @@ struct RawRecorder {
 
 /// The inputs for reading the recorders, and where errors go.
 pub(super) struct Recorders<'a> {
+    /// The file's text.
+    pub(super) text: &'a str,
     pub(super) registry: &'a Registry,
     pub(super) env: &'a Environment,
     pub(super) errors: &'a mut Vec<ConfigError>,
@@ -117,10 +119,18 @@ impl Recorders<'_> {
             Some(ratio) => section.filled("ratio", ratio),
             None => section,
         };
-        let factory = section.read_with(recorder.options, also, self.errors, |options| recorder.configure(options))?;
+        let mut wrong = Vec::new();
+        let factory = section.read_with(recorder.options, also, self.errors, |options| {
+            let mut check = OptionsCheck::new(self.text);
+            let factory = recorder.configure(options, &mut check);
+            wrong = check.into_errors();
+            factory
+        });
+        self.errors.append(&mut wrong);
+        let factory = factory?;
         Some(RecorderConfig {
             name,
-            spec: recorder.spec,
+            spec: factory.spec(),
             factory,
             backends,
             interval: common.interval.map(|i| i.0).or(recorder.every),

@@ -136,7 +136,7 @@ impl<'a> Section<'a> {
         keys: Keys,
         also: &[&str],
         errors: &mut Vec<ConfigError>,
-        read: impl Fn(ValueDeserializer<'_>) -> Result<T, Error>,
+        mut read: impl FnMut(ValueDeserializer<'_>) -> Result<T, Error>,
     ) -> Option<T> {
         let listed = keys.listed();
         let unknown: Vec<_> = self

@@ -152,6 +152,9 @@ impl ActiveRecorder {
         for mismatch in out.mismatches.drain(..) {
             tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
         }
+        for notice in out.notices.drain(..) {
+            tracing::warn!("[recorders.{}]: {}", self.name, printable(&notice));
+        }
         self.route_records(run, out, |backend, record| backends[backend].record(record));
         if !out.spans.is_empty() {
             let spans = Arc::new(std::mem::take(&mut out.spans));

@@ -76,6 +76,11 @@ impl ActiveRun {
                 Seen::Event(event) => recorder.record(&event, origin, out),
                 Seen::Requests(rows) => recorder.record_requests(rows, origin, out),
                 Seen::Tasks(tasks) => tasks.iter().for_each(|task| recorder.record(&Event::Task(task), origin, out)),
+                Seen::Measurements(values) => {
+                    for value in values {
+                        recorder.record(&Event::Measurement(value), origin, out);
+                    }
+                }
             });
             active.send(&self.info, &self.backends, origin, &mut self.out);
         }

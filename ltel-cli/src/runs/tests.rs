@@ -119,6 +119,7 @@ impl Recorder for Ticks {
         name: "ticks",
         description: "Counts its ticks.",
         scope: "ticks",
+        events: &[EventKind::Request],
         per: Per::Run,
         labels: &[],
         instruments: &[],

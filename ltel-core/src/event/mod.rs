@@ -5,13 +5,20 @@
 //! milliseconds and sizes are bytes, as in Locust.
 
 mod request;
+mod measurement;
 mod single;
+mod kind;
+mod fields;
 
 use serde::Serialize;
 
+pub use self::fields::{Field, FieldType};
+pub use self::kind::EventKind;
+pub use self::measurement::{Measurement, MeasurementKind};
 pub use self::request::{Extra, Request, RequestError, ResponseTime, Task};
 pub use self::single::{
-    CpuWarning, Custom, ReportToMaster, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Log, ReportToMaster, ResetStats, SpawningComplete, TestStart, TestStop, Usage, UserError,
+    Users, Workers,
 };
 
 /// The list of all events that are sent one by one: the struct, which is also the name of the variant; the `type` of its
@@ -32,6 +39,8 @@ macro_rules! single_events {
             ResetStats "reset_stats" "Locust set its statistics back to zero (`--reset-stats`, or the web UI's button)."
             ReportToMaster "report_to_master" "A worker has reported its statistics to its master."
             Custom "custom" "A custom event (`ltel_locust.record` in a locustfile)."
+            Workers "workers" "How many workers a master has."
+            Log "log" "What Locust or the locustfile wrote to Python's logging."
         }
     };
 }
@@ -45,8 +54,10 @@ macro_rules! define_events {
         pub enum Event<'a> {
             /// One request, or anything that a user reported as one.
             Request(&'a Request<'a>),
-            /// One execution of a task, where tasks are traced ([`crate::wire::TraceFeatures::tasks`]).
+            /// One execution of a task, where a recorder needs tasks ([`crate::recorder::Needs::tasks`]).
             Task(&'a Task<'a>),
+            /// One value of a metric of the locustfile, where a recorder needs them ([`crate::recorder::Needs::measurements`]).
+            Measurement(&'a Measurement<'a>),
             $(
                 #[doc = $doc]
                 $name(&'a $name),
@@ -55,7 +66,7 @@ macro_rules! define_events {
 
         impl Event<'_> {
             /// The names of all events.
-            pub const NAMES: &'static [&'static str] = &["Request", "Task", $(stringify!($name)),*];
+            pub const NAMES: &'static [&'static str] = &["Request", "Task", "Measurement", $(stringify!($name)),*];
 
             /// When it happened, by the source's clock, in seconds since the Unix epoch. Requests count when they are
             /// reported, tasks at their end.
@@ -64,6 +75,7 @@ macro_rules! define_events {
                 match self {
                     Self::Request(request) => request.reported_at,
                     Self::Task(task) => task.end_time(),
+                    Self::Measurement(measurement) => measurement.time,
                     $(Self::$name(event) => event.time,)*
                 }
             }

@@ -178,3 +178,65 @@ pub struct Custom {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
 }
+
+/// How many workers a master has, as Locust counts them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Workers {
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// Workers that are connected: ready, spawning or running.
+    pub connected: u64,
+    /// Workers that Locust has not heard of for a while.
+    pub missing: u64,
+    /// How many the master waits for before it starts a test (`--expect-workers`); absent if it does not wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+}
+
+/// What Locust or the locustfile wrote to Python's logging.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// Seconds since the epoch.
+    pub time: f64,
+    /// The level's name, such as `WARNING`.
+    pub level: String,
+    /// The level's number in Python: 10 for `DEBUG` to 50 for `CRITICAL`.
+    pub level_number: u64,
+    /// The name of the logger.
+    pub logger: String,
+    /// The message.
+    pub message: String,
+    /// Python's traceback, if an exception was logged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceback: Option<String>,
+    /// The class of the user that logged it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_class: Option<String>,
+    /// The trace of the task or request that was running, if there are traces: 32 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// Its span: 16 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
+    /// Whether that trace is sampled.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
+    /// How many messages before this one were dropped because there were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+}
+
+impl Log {
+    /// The task or request that was running, in its trace; absent if there are no traces or an id is not valid.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::from_hex(self.trace_id.as_deref()?, self.span_id.as_deref()?, None, self.sampled)
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -145,13 +145,19 @@ impl<'a, O, S> Context<'a, O, S> {
     /// allocation if the series exists. Beyond the recorder's `series_limit`, all new label values share the overflow series.
     #[inline]
     pub fn series<const N: usize>(&mut self, labels: [Label<'_>; N]) -> Series<'_> {
+        self.series_of(&labels)
+    }
+
+    /// Like [`Context::series`], for labels whose number is known only at run time.
+    #[inline]
+    pub fn series_of(&mut self, labels: &[Label<'_>]) -> Series<'_> {
         let source = self.source();
         let Writer { per, series, .. } = self.writer();
         let source = match per {
             Per::Source => source,
             Per::Run => None,
         };
-        series.get(source, &labels)
+        series.get(source, labels)
     }
 
     /// The existing series with this number ([`Series::number`]).
@@ -170,6 +176,7 @@ impl<'a, O, S> Context<'a, O, S> {
                 Some(Event::Request(request)) => request.trace(),
                 Some(Event::Task(task)) => task.trace,
                 Some(Event::UserError(error)) => error.trace(),
+                Some(Event::Log(log)) => log.trace(),
                 _ => None,
             };
         }

@@ -15,7 +15,7 @@ use crate::series::SeriesTable;
 use crate::trace::SpanData;
 
 use super::mismatch::SpecCheck;
-use super::{Context, Needs, Recorder, SeriesLimits, SpecMismatch};
+use super::{Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMismatch};
 
 /// What recorders emit besides the points of their instruments.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Emitted {
     pub spans: Vec<SpanData>,
     /// Differences between what it does and its spec; each once per run.
     pub mismatches: Vec<SpecMismatch>,
+    /// What people should know, such as an expression without a value; each kind once per run.
+    pub notices: Vec<String>,
 }
 
 impl Emitted {
@@ -65,6 +67,8 @@ pub trait AnyRecorder: Send + fmt::Debug {
 
 /// A recorder with its options: builds an instance for each run.
 pub trait RecorderFactory: Send + Sync + fmt::Debug {
+    /// What the recorder emits, with its options.
+    fn spec(&self) -> &'static Spec;
     /// What the recorder needs of Locust.
     fn needs(&self) -> Needs;
     /// Whether it has the figures of runs.
@@ -78,6 +82,7 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
 /// The factory of the recorder type `R`.
 pub struct Factory<R: Recorder> {
     options: Arc<R::Options>,
+    spec: &'static Spec,
     needs: Needs,
 }
 
@@ -86,7 +91,7 @@ impl<R: Recorder> Factory<R> {
     #[must_use]
     pub fn new(options: R::Options) -> Self {
         let needs = R::needs(&options);
-        Self { options: Arc::new(options), needs }
+        Self { spec: R::spec(&options), options: Arc::new(options), needs }
     }
 }
 
@@ -97,6 +102,10 @@ impl<R: Recorder> fmt::Debug for Factory<R> {
 }
 
 impl<R: Recorder> RecorderFactory for Factory<R> {
+    fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
     fn needs(&self) -> Needs {
         self.needs
     }
@@ -110,17 +119,18 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
-        let mut instruments = Instruments::new(instance, R::SPEC, meters, &limits.memory);
+        let mut instruments = Instruments::new(instance, self.spec, meters, &limits.memory);
         let recorder = R::build(&self.options, &mut instruments);
         let Built { gauges, series_bytes, mismatches } = instruments.finish();
         let cost = R::SERIES_BYTES + series_bytes;
         Box::new(Instance {
             recorder,
             options: Arc::clone(&self.options),
-            series: SeriesTable::new(R::SPEC, cost, limits, &run),
+            per: self.spec.per,
+            series: SeriesTable::new(self.spec, cost, limits, &run),
             gauges,
             run,
-            check: SpecCheck::new(R::SPEC, instance),
+            check: SpecCheck::new(self.spec, instance),
             of_build: mismatches,
         })
     }
@@ -129,6 +139,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
 struct Instance<R: Recorder> {
     recorder: R,
     options: Arc<R::Options>,
+    per: Per,
     series: SeriesTable,
     gauges: Vec<Arc<dyn ForgetSource>>,
     run: Arc<RunInfo>,
@@ -154,8 +165,8 @@ impl<R: Recorder> Instance<R> {
 
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
-        let Self { recorder, options, series, run, .. } = self;
-        let cx = Context::new((run, &**options), (origin.source, origin.now), (R::SPEC.per, series, out));
+        let Self { recorder, options, per, series, run, .. } = self;
+        let cx = Context::new((run, &**options), (origin.source, origin.now), (*per, series, out));
         (recorder, cx)
     }
 }

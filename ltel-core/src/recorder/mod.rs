@@ -8,6 +8,7 @@ mod context;
 mod instance;
 mod memory;
 mod mismatch;
+mod options_check;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub use self::context::{Context, NoState};
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
 pub use self::memory::{RecorderMemory, RunMemory, SeriesLimits};
 pub use self::mismatch::SpecMismatch;
+pub use self::options_check::OptionsCheck;
 pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, SpanSpec, Spec};
 
 /// Turns events into telemetry.
@@ -40,6 +42,16 @@ pub trait Recorder: Sized + Send + 'static {
 
     /// Whether it has the figures of the run: see [`Recorder::figures`].
     const HAS_FIGURES: bool = false;
+
+    /// Checks the options beyond what their types say, before anything else sees them, and reports each mistake at its place. It may
+    /// also complete them, such as by what it compiles.
+    fn check(_options: &mut Self::Options, _check: &mut OptionsCheck<'_>) {}
+
+    /// What it emits with these options, where they declare it. The kind and the name of what it emits may differ from
+    /// [`Recorder::SPEC`]; the name and the scope may not.
+    fn spec(_options: &Self::Options) -> &'static Spec {
+        Self::SPEC
+    }
 
     /// What it needs of Locust with these options.
     fn needs(_options: &Self::Options) -> Needs {

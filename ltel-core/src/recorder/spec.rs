@@ -1,5 +1,6 @@
 //! What a recorder emits and needs, as constants.
 
+use crate::event::EventKind;
 use crate::name::{ends_metric_names, is_metric_name};
 use crate::wire::{Features, TraceFeatures};
 
@@ -12,6 +13,8 @@ pub struct Spec {
     pub description: &'static str,
     /// The instrumentation scope (meter) of its instruments.
     pub scope: &'static str,
+    /// The kinds of events that it is about: the keys `when` and `labels` of its table can use their fields. It may see others.
+    pub events: &'static [EventKind],
     /// Whether each Locust process has its own series.
     pub per: Per,
     /// The labels of its series, in the order of the values given to [`Context::series`](super::Context::series).
@@ -51,6 +54,12 @@ pub struct Needs {
     pub context: bool,
     /// [`crate::event::Extra::request_length`].
     pub request_length: bool,
+    /// [`crate::event::Event::Task`]: each execution of a task, also without traces.
+    pub tasks: bool,
+    /// [`crate::event::Event::Measurement`]: the values of the locustfile's own metrics.
+    pub measurements: bool,
+    /// [`crate::event::Event::Log`] from this level on, by its number in Python: 10 for `DEBUG` to 50 for `CRITICAL`.
+    pub logs: Option<u32>,
     /// [`crate::event::Request::trace`], with [`crate::event::Extra::url`] and [`crate::event::Extra::user_class`] of each
     /// request with trace ids. There is one setting for the whole configuration: Locust decides once for all recorders.
     pub trace: Option<TraceFeatures>,
@@ -58,19 +67,54 @@ pub struct Needs {
 
 impl Needs {
     /// Only the plain events.
-    pub const NONE: Self =
-        Self { usage: false, url: false, user_class: false, context: false, request_length: false, trace: None };
+    pub const NONE: Self = Self {
+        usage: false,
+        url: false,
+        user_class: false,
+        context: false,
+        request_length: false,
+        tasks: false,
+        measurements: false,
+        logs: None,
+        trace: None,
+    };
 
-    /// Adds these needs to the features requested from the plugin.
-    pub fn add_to(self, features: &mut Features) {
-        features.url |= self.url;
-        features.user_class |= self.user_class;
-        features.context |= self.context;
-        features.request_length |= self.request_length;
-        features.trace = match (features.trace, self.trace) {
-            (Some(have), Some(more)) => Some(have.and(more)),
-            (have, more) => have.or(more),
-        };
+    /// The needs of both.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            usage: self.usage || more.usage,
+            url: self.url || more.url,
+            user_class: self.user_class || more.user_class,
+            context: self.context || more.context,
+            request_length: self.request_length || more.request_length,
+            tasks: self.tasks || more.tasks,
+            measurements: self.measurements || more.measurements,
+            logs: match (self.logs, more.logs) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            },
+            trace: match (self.trace, more.trace) {
+                (Some(a), Some(b)) => Some(a.and(b)),
+                (a, b) => a.or(b),
+            },
+        }
+    }
+
+    /// What the plugin is asked to send. How often it sends its usage is not decided here.
+    #[must_use]
+    pub fn features(self) -> Features {
+        Features {
+            url: self.url,
+            user_class: self.user_class,
+            context: self.context,
+            request_length: self.request_length,
+            tasks: self.tasks,
+            measurements: self.measurements,
+            logs: self.logs,
+            trace: self.trace,
+            ..Features::default()
+        }
     }
 }
 

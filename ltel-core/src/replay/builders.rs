@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::event::ReplayEvent;
 use crate::event::{
-    CpuWarning, Custom, Extra, ReportToMaster, Request, RequestError, ResetStats, ResponseTime, SpawningComplete, Task,
-    TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Extra, Log, Measurement, MeasurementKind, ReportToMaster, Request, RequestError, ResetStats,
+    ResponseTime, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users, Workers,
 };
 use crate::trace::TraceContext;
 
@@ -297,6 +297,81 @@ impl ReplayEvent<ResetStats> {
 /// A worker reported its statistics to its master, for the `number`th time.
 pub fn report_to_master(number: u64) -> ReplayEvent<ReportToMaster> {
     ReplayEvent::new(ReportToMaster { number, ..ReportToMaster::default() })
+}
+
+/// How many workers a master has.
+#[must_use]
+pub fn workers(connected: u64, missing: u64) -> ReplayEvent<Workers> {
+    ReplayEvent::new(Workers { connected, missing, ..Workers::default() })
+}
+
+impl ReplayEvent<Workers> {
+    /// How many the master waits for.
+    #[must_use]
+    pub const fn expected(mut self, expected: u64) -> Self {
+        self.event.expected = Some(expected);
+        self
+    }
+}
+
+/// A message in Python's logging, with the name of its level: `WARNING`.
+#[must_use]
+pub fn log(level: &str, logger: &str, message: &str) -> ReplayEvent<Log> {
+    let level_number = match level {
+        "DEBUG" => 10,
+        "INFO" => 20,
+        "WARNING" => 30,
+        "ERROR" => 40,
+        "CRITICAL" => 50,
+        _ => 0,
+    };
+    ReplayEvent::new(Log {
+        level: level.to_owned(),
+        level_number,
+        logger: logger.to_owned(),
+        message: message.to_owned(),
+        ..Log::default()
+    })
+}
+
+impl ReplayEvent<Log> {
+    /// Python's traceback.
+    #[must_use]
+    pub fn traceback(mut self, traceback: &str) -> Self {
+        self.event.traceback = Some(traceback.to_owned());
+        self
+    }
+
+    /// The span of the task or request that was running.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.event.trace_id = Some(trace.trace_id.to_string());
+        self.event.span_id = Some(trace.span_id.to_string());
+        self.event.sampled = trace.sampled;
+        self
+    }
+}
+
+/// A value of a metric of the locustfile.
+#[must_use]
+pub fn measurement(kind: MeasurementKind, name: &'static str, value: f64) -> ReplayEvent<Measurement<'static>> {
+    ReplayEvent::new(Measurement { name: name.into(), kind, value, ..Measurement::default() })
+}
+
+impl ReplayEvent<Measurement<'static>> {
+    /// The metric's unit.
+    #[must_use]
+    pub fn unit(mut self, unit: &'static str) -> Self {
+        self.event.unit = unit.into();
+        self
+    }
+
+    /// A label.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.event.labels.to_mut().insert(name.to_owned(), value.into());
+        self
+    }
 }
 
 /// A custom event.

@@ -1,7 +1,7 @@
 //! An event of any kind, to be replayed.
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Request, SingleEvent, Task, single_events};
+use crate::event::{Event, Measurement, Request, SingleEvent, Task, single_events};
 use crate::source::Source;
 
 /// An event for a [`super::Replay`]. It happens at the replay's time, in the replay's source.
@@ -20,6 +20,14 @@ pub enum OwnedEvent {
     Request(Request<'static>),
     /// An execution of a task.
     Task(Task<'static>),
+    /// A value of a metric of the locustfile.
+    Measurement(Measurement<'static>),
+}
+
+impl From<Measurement<'static>> for OwnedEvent {
+    fn from(measurement: Measurement<'static>) -> Self {
+        Self::Measurement(measurement)
+    }
 }
 
 impl From<Request<'static>> for OwnedEvent {
@@ -88,6 +96,10 @@ impl OwnedEvent {
             Self::Task(task) => {
                 task.start_time = now - task.duration / 1e3;
                 Event::Task(task)
+            }
+            Self::Measurement(measurement) => {
+                measurement.time = now;
+                Event::Measurement(measurement)
             }
         });
     }

@@ -48,7 +48,7 @@ use crate::figures::RunFigures;
 use crate::meter::{MeterSettings, meter};
 use crate::name::begins_metric_names;
 use crate::options::Keys;
-use crate::recorder::{Emitted, Factory, Needs, Recorder, RecorderFactory, SeriesLimits, Spec};
+use crate::recorder::{Emitted, Factory, Needs, OptionsCheck, Recorder, RecorderFactory, SeriesLimits};
 use crate::runs::RunInfo;
 use crate::source::{Source, SourceKind};
 
@@ -56,8 +56,8 @@ use self::stage::Stage;
 use self::withheld::Withheld;
 
 pub use self::builders::{
-    cpu_warning, custom, report_to_master, request, reset_stats, spawning_complete, task, test_start, test_stop, usage,
-    user_error, users,
+    cpu_warning, custom, log, measurement, report_to_master, request, reset_stats, spawning_complete, task, test_start,
+    test_stop, usage, user_error, users, workers,
 };
 pub use self::event::{OwnedEvent, ReplayEvent};
 pub use self::output::{PointOut, RecordOut, ReplayOutput, SpanOut};
@@ -95,7 +95,6 @@ pub fn worker(index: u32) -> Source {
 /// A recorder and the events to replay. They run when you call [`Replay::finish`].
 #[derive(Debug)]
 pub struct Replay {
-    spec: &'static Spec,
     configure: fn(&str) -> Result<Box<dyn RecorderFactory>, toml::de::Error>,
     every: Option<Duration>,
     name: String,
@@ -119,13 +118,17 @@ impl Replay {
     #[must_use]
     pub fn of<R: Recorder>() -> Self {
         Self {
-            spec: R::SPEC,
             configure: |options| {
                 // As for the configuration: errors of the text with their line, and errors of the type of the options.
-                let read = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
+                let mut read = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
                 let keys = Keys::of::<R::Options>();
-                match keys.unknown(DeTable::parse(options)?.get_ref()).first() {
-                    Some(key) => Err(toml::de::Error::unknown_field(key, keys.listed().unwrap_or_default())),
+                if let Some(key) = keys.unknown(DeTable::parse(options)?.get_ref()).first() {
+                    return Err(toml::de::Error::unknown_field(key, keys.listed().unwrap_or_default()));
+                }
+                let mut check = OptionsCheck::new(options);
+                R::check(&mut read, &mut check);
+                match check.into_errors().first() {
+                    Some(error) => Err(toml::de::Error::custom(&error.message)),
                     None => Ok(Box::new(Factory::<R>::new(read))),
                 }
             },
@@ -298,8 +301,9 @@ impl Replay {
             temporality: Temporality::Cumulative,
             exponential: false,
         };
-        let (meter, collector) = meter(&settings, self.spec.scope, self.series_limit);
-        let (mut stage, spec) = (self.stage(&*factory, &[meter], self.also_needed), self.spec);
+        let spec = factory.spec();
+        let (meter, collector) = meter(&settings, spec.scope, self.series_limit);
+        let mut stage = self.stage(&*factory, &[meter], self.also_needed);
         stage.play(self.steps);
         stage.finish(spec);
         Ok(stage.output(&collector))
@@ -318,7 +322,7 @@ impl Replay {
             Err(error) => panic!("invalid options of `{}`: {error}", self.name),
         };
         let needs = Needs { usage: true, ..self.also_needed };
-        let (mut stage, spec) = (self.stage(&*factory, &[], needs), self.spec);
+        let (mut stage, spec) = (self.stage(&*factory, &[], needs), factory.spec());
         stage.recorder.keep_figures();
         stage.play(self.steps);
         stage.finish(spec);

@@ -5,25 +5,19 @@ use std::collections::BTreeSet;
 
 use crate::event::{Extra, Request, SingleEvent};
 use crate::recorder::Needs;
-use crate::wire::Features;
 
 use super::event::OwnedEvent;
 
 /// Removes from events what these needs do not ask for.
 #[derive(Debug)]
 pub(super) struct Withheld {
-    asked: Features,
-    usage: bool,
+    asked: Needs,
     names: BTreeSet<&'static str>,
 }
 
 impl Withheld {
     pub(super) fn new(needs: [Needs; 2]) -> Self {
-        let mut asked = Features::default();
-        for needs in needs {
-            needs.add_to(&mut asked);
-        }
-        Self { usage: needs.iter().any(|needs| needs.usage), asked, names: BTreeSet::new() }
+        Self { asked: needs.into_iter().fold(Needs::NONE, Needs::and), names: BTreeSet::new() }
     }
 
     /// The needs that the recorder lacks, by the names of `needs(...)`.
@@ -36,14 +30,21 @@ impl Withheld {
         let traces_tasks = self.asked.trace.is_some_and(|trace| trace.tasks);
         match &mut event {
             OwnedEvent::Request(request) => self.request(request),
-            OwnedEvent::Task(_) if !traces_tasks => return self.withhold("tasks"),
-            OwnedEvent::Single(SingleEvent::Usage(_)) if !self.usage => return self.withhold("usage"),
+            OwnedEvent::Task(_) if !traces_tasks && !self.asked.tasks => return self.withhold("tasks"),
+            OwnedEvent::Measurement(_) if !self.asked.measurements => return self.withhold("measurements"),
+            OwnedEvent::Single(SingleEvent::Log(log))
+                if self.asked.logs.is_none_or(|least| log.level_number < u64::from(least)) =>
+            {
+                return self.withhold("logs");
+            }
+            OwnedEvent::Single(SingleEvent::Usage(_)) if !self.asked.usage => return self.withhold("usage"),
             OwnedEvent::Single(SingleEvent::UserError(error)) if !traces_tasks => {
                 if error.trace_id.take().is_some() | error.span_id.take().is_some() {
                     self.names.insert("tasks");
                 }
             }
-            OwnedEvent::Task(_) | OwnedEvent::Single(_) => {}
+            OwnedEvent::Task(task) if !traces_tasks => task.trace = None,
+            OwnedEvent::Task(_) | OwnedEvent::Measurement(_) | OwnedEvent::Single(_) => {}
         }
         Some(event)
     }

@@ -7,7 +7,7 @@ use super::index::{RunIndex, SourceIndex};
 use super::info::{RunInfo, SourceInfo};
 use super::run::Run;
 use crate::clock::Now;
-use crate::event::{Event, Request, Task};
+use crate::event::{Event, Measurement, Request, Task};
 use crate::source::Source;
 use crate::wire::WrongFields;
 
@@ -50,6 +50,8 @@ pub enum Seen<'a> {
     Requests(&'a [Request<'a>]),
     /// A batch of task executions.
     Tasks(&'a [Task<'a>]),
+    /// A batch of values of the locustfile's own metrics.
+    Measurements(&'a [Measurement<'a>]),
 }
 
 /// A problem of a run that people should know about.

@@ -31,7 +31,10 @@ impl Load {
         match message {
             Message::Requests(rows) => Self { requests: rows.rows.len() as u64 + rows.invalid, events: 0 },
             Message::Tasks(tasks) => Self { requests: 0, events: tasks.len() as u64 },
-            Message::Event(SingleEvent::UserError(_) | SingleEvent::Custom(_)) => Self { requests: 0, events: 1 },
+            Message::Measurements(values) => Self { requests: 0, events: values.len() as u64 },
+            Message::Event(SingleEvent::UserError(_) | SingleEvent::Custom(_) | SingleEvent::Log(_)) => {
+                Self { requests: 0, events: 1 }
+            }
             _ => Self::default(),
         }
     }

@@ -86,6 +86,9 @@ impl Runs {
                 }
                 return;
             }
+            Message::Measurements(values) => {
+                return effects.see(index, run.source(source), Seen::Measurements(values), now);
+            }
             Message::Tasks(tasks) => return effects.see(index, run.source(source), Seen::Tasks(tasks), now),
             Message::Event(event) => event.as_event(),
             Message::Hello(_) | Message::Heartbeat => return,

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
+use super::measurements::Measurements;
 use super::parts::{self, Parts};
 use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
 use super::scan::Input;
@@ -360,6 +361,7 @@ enum Body<'a> {
     Tasks {
         rows: Vec<TaskRow<'a>>,
     },
+    Measurements(Measurements),
     Done(&'a super::Done),
     Heartbeat {},
 }
@@ -372,6 +374,7 @@ impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
             Message::Requests(m) => {
                 Body::Requests { time: m.time, since: m.since, rows: m.rows.iter().map(Row::from).collect() }
             }
+            Message::Measurements(m) => Body::Measurements(Measurements::of(m)),
             Message::Tasks(m) => Body::Tasks { rows: m.iter().map(TaskRow::from).collect() },
             Message::Done(m) => Body::Done(m),
             Message::Heartbeat => Body::Heartbeat {},

@@ -17,6 +17,7 @@ mod json;
 mod scan;
 mod rows;
 mod message;
+mod measurements;
 mod value;
 mod bounds;
 mod wrong;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clock::Timestamp;
-use crate::event::{self, Request, SingleEvent, Task, single_events};
+use crate::event::{self, Measurement, Request, SingleEvent, Task, single_events};
 use crate::source::Source;
 
 use value::Value;
@@ -174,6 +175,8 @@ pub enum Message<'a> {
     Requests(Rows<'a>),
     /// A batch of task executions, where tasks are traced. They are events: [`Done`] does not count them.
     Tasks(Vec<Task<'a>>),
+    /// A batch of values of the locustfile's own metrics. They are events: [`Done`] does not count them.
+    Measurements(Vec<Measurement<'a>>),
     /// The source has sent everything of the run.
     Done(Done),
     /// The client is alive but has nothing else to send.
@@ -189,6 +192,7 @@ impl Message<'_> {
             Self::Event(event) => event.kind(),
             Self::Requests(_) => "requests",
             Self::Tasks(_) => "tasks",
+            Self::Measurements(_) => "measurements",
             Self::Done(_) => "done",
             Self::Heartbeat => "heartbeat",
         }
@@ -303,6 +307,15 @@ pub struct Features {
     pub context: bool,
     /// Send the length of each request's body.
     pub request_length: bool,
+    /// Send each execution of a task, also if tasks are not traced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tasks: bool,
+    /// Send the values of the locustfile's own metrics.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub measurements: bool,
+    /// Send what is logged from this level on, by its number in Python: 10 for `DEBUG` to 50 for `CRITICAL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<u32>,
     /// Give requests trace ids, and send them; absent if no recorder needs traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceFeatures>,
@@ -357,6 +370,9 @@ impl Default for Features {
             user_class: false,
             context: false,
             request_length: false,
+            tasks: false,
+            measurements: false,
+            logs: None,
             trace: None,
         }
     }

@@ -205,7 +205,8 @@ fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<
 
 /// The needs in `needs(...)`. Those of bare identifiers are added later.
 fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
-    const KNOWN: &[&str] = &["url", "user_class", "context", "request_length", "usage", "trace", "tasks"];
+    const KNOWN: &[&str] =
+        &["url", "user_class", "context", "request_length", "usage", "trace", "tasks", "measurements"];
     let mut needs = Vec::new();
     for pair in items.list("needs") {
         match KNOWN.iter().find(|known| **known == pair.name) {

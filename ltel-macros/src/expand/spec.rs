@@ -27,18 +27,20 @@ impl Expansion<'_> {
             let fields = record.fields.iter().map(|(name, _)| name);
             quote!(#private::RecordSpec { name: #name, description: #description, fields: &[#(#fields),*] })
         });
-        let needs = model.needs.iter().filter(|need| !["trace", "tasks"].contains(*need));
+        let events = model.events.iter().map(|kind| Ident::new(kind.name, Span::call_site()));
+        let needs = model.needs.iter().filter(|need| **need != "trace");
         let needs = needs.map(|need| Ident::new(need, Span::call_site()));
-        let trace = match (model.needs.contains(&"tasks"), model.needs.contains(&"trace")) {
-            (true, _) => quote!(trace: #private::TASKS,),
-            (false, true) => quote!(trace: #private::TRACE,),
-            (false, false) => TokenStream::new(),
+        let trace = match (model.needs.contains(&"trace"), model.needs.contains(&"tasks")) {
+            (true, true) => quote!(trace: #private::TRACE_WITH_TASKS,),
+            (true, false) => quote!(trace: #private::TRACE,),
+            (false, _) => TokenStream::new(),
         };
         quote! {
             const SPEC: &'static #private::Spec = &#private::Spec {
                 name: #name,
                 description: #description,
                 scope: #scope,
+                events: &[#(#private::EventKind::#events),*],
                 per: #private::Per::#per,
                 labels: &[#(#labels),*],
                 instruments: &[#(#instruments),*],

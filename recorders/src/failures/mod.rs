@@ -81,6 +81,7 @@ impl Recorder for Failures {
         name: "failures",
         description: "Each distinct failure of requests and each exception of users when it is first seen, then its counts.",
         scope: crate::SCOPE,
+        events: &[EventKind::Request, EventKind::UserError],
         per: Per::Run,
         labels: &[],
         instruments: &[],

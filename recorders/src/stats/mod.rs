@@ -155,6 +155,7 @@ impl Recorder for Stats {
         name: "stats",
         description: "Requests, failures, rates and percentiles: the total each interval, at the end every endpoint and error.",
         scope: crate::SCOPE,
+        events: &[EventKind::Request],
         per: Per::Run,
         labels: &["method", "endpoint"],
         instruments: &[RESPONSE_TIME],

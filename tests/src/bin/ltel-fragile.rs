@@ -63,6 +63,7 @@ const fn spec(name: &'static str) -> Spec {
         name,
         description: "Panics.",
         scope: "fragile",
+        events: &[EventKind::Request],
         per: Per::Run,
         labels: &[],
         instruments: &[],

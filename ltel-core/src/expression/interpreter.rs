@@ -1,0 +1,106 @@
+//! Expressions that the crate `cel` interprets.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use cel::objects::Key;
+use cel::{Context, Env, Program};
+use serde_json::Value as Json;
+
+use super::{ExpressionError, Fault, Value};
+use crate::event::{Event, EventKind, Field};
+
+// Its functions are looked up by name, and never change.
+static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
+
+/// An expression that the crate `cel` interprets.
+#[derive(Debug)]
+pub(super) struct Interpreter {
+    program: Program,
+    fields: Vec<&'static Field>,
+}
+
+impl Interpreter {
+    pub(super) fn compile(text: &str, on: EventKind) -> Result<(Self, Vec<&'static Field>), Vec<ExpressionError>> {
+        let program = ENVIRONMENT.compile(text).map_err(|errors| {
+            let errors = errors.errors.into_iter();
+            errors
+                .map(|error| ExpressionError { span: 0..text.len(), message: error.msg, help: None })
+                .collect::<Vec<_>>()
+        })?;
+        let (mut fields, mut errors) = (Vec::new(), Vec::new());
+        for name in program.references().variables() {
+            match on.field(name) {
+                Some(field) => fields.push(field),
+                None => errors.push(ExpressionError {
+                    span: 0..text.len(),
+                    message: format!("`{}` has no field `{name}`", on.name()),
+                    help: None,
+                }),
+            }
+        }
+        if errors.is_empty() { Ok((Self { program, fields: fields.clone() }, fields)) } else { Err(errors) }
+    }
+
+    pub(super) fn evaluate<'a>(&self, event: &Event<'a>) -> Result<Value<'a>, Fault> {
+        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        for field in &self.fields {
+            context.add_variable_from_value(field.name, to_cel(&field.read(event)));
+        }
+        let value = self.program.execute(&context).map_err(|error| Fault(error.to_string()))?;
+        Ok(of_cel(value))
+    }
+}
+
+fn to_cel(value: &Value<'_>) -> cel::Value {
+    match value {
+        Value::Null => cel::Value::Null,
+        Value::Bool(bool) => (*bool).into(),
+        Value::Int(int) => (*int).into(),
+        Value::Double(double) => (*double).into(),
+        Value::String(text) => text.as_ref().into(),
+        Value::Error(error) => HashMap::from([("class", &*error.class), ("text", &*error.text)]).into(),
+        Value::Map(map) => {
+            map.iter().map(|(key, value)| (key.clone(), json_to_cel(value))).collect::<HashMap<_, _>>().into()
+        }
+        Value::Counts(_) | Value::Strings(_) => json_to_cel(&value.to_json()),
+        Value::Json(json) => json_to_cel(json),
+    }
+}
+
+fn json_to_cel(json: &Json) -> cel::Value {
+    match json {
+        Json::Array(items) => items.iter().map(json_to_cel).collect::<Vec<_>>().into(),
+        scalar_or_map => to_cel(&Value::of_json(scalar_or_map)),
+    }
+}
+
+fn of_cel(value: cel::Value) -> Value<'static> {
+    match value {
+        cel::Value::Bool(bool) => Value::Bool(bool),
+        cel::Value::Int(int) => Value::Int(int),
+        cel::Value::UInt(uint) => Value::from(uint),
+        cel::Value::Float(double) => Value::Double(double),
+        cel::Value::String(text) => Value::String(Cow::Owned(text.as_ref().clone())),
+        value @ (cel::Value::List(_) | cel::Value::Map(_)) => Value::Json(Cow::Owned(cel_to_json(&value))),
+        _ => Value::Null,
+    }
+}
+
+fn cel_to_json(value: &cel::Value) -> Json {
+    match value {
+        cel::Value::List(items) => items.iter().map(cel_to_json).collect(),
+        cel::Value::Map(map) => map.map.iter().map(|(key, value)| (key_text(key), cel_to_json(value))).collect(),
+        scalar => of_cel(scalar.clone()).to_json(),
+    }
+}
+
+fn key_text(key: &Key) -> String {
+    match key {
+        Key::String(text) => text.as_ref().clone(),
+        Key::Int(int) => int.to_string(),
+        Key::Uint(uint) => uint.to_string(),
+        Key::Bool(bool) => bool.to_string(),
+    }
+}

@@ -1,0 +1,35 @@
+//! What a recorder can use while its options are checked, and how it reports errors in them.
+
+use crate::backend::ConfigError;
+
+/// What a recorder can use while its options are checked.
+#[derive(Debug)]
+pub struct OptionsCheck<'a> {
+    text: &'a str,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> OptionsCheck<'a> {
+    /// For options from this text; the places of [`toml::Spanned`] values are bytes of it.
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, errors: Vec::new() }
+    }
+
+    /// The text of the configuration: what is written at a place.
+    #[must_use]
+    pub const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Reports a mistake.
+    pub fn error(&mut self, error: ConfigError) {
+        self.errors.push(error);
+    }
+
+    /// The mistakes.
+    #[must_use]
+    pub fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
+    }
+}

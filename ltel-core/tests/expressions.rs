@@ -1,0 +1,33 @@
+//! Expressions over the fields of events.
+#![allow(missing_docs)]
+
+use ltel_core::event::{Event, EventKind, Request};
+use ltel_core::expression::{Expression, Purpose, Value};
+use serde_json::json;
+
+fn request() -> Request<'static> {
+    let mut extra = Box::<ltel_core::event::Extra<'_>>::default();
+    extra.context = json!({ "tenant": "blue" }).as_object().cloned().unwrap_or_default();
+    Request {
+        name: "/checkout/pay".into(),
+        method: "POST".into(),
+        status_code: Some(200),
+        extra: Some(extra),
+        ..Request::default()
+    }
+}
+
+#[test]
+fn values() {
+    let request = request();
+    let event = Event::Request(&request);
+    for (text, purpose, expected) in [
+        (r#"name.startsWith("/checkout") && status_code != 404"#, Purpose::Condition, Value::Bool(true)),
+        ("error != null", Purpose::Condition, Value::Bool(false)),
+        ("context.tenant", Purpose::Label, Value::String("blue".into())),
+        ("response_time == null", Purpose::Condition, Value::Bool(true)),
+    ] {
+        let expression = Expression::compile(text, EventKind::Request, purpose).unwrap();
+        assert_eq!(expression.evaluate(&event), Ok(expected), "{text}");
+    }
+}
