@@ -12,6 +12,7 @@ pub mod wire;
 pub mod runs;
 pub mod text;
 pub mod name;
+pub mod unit;
 pub mod label;
 pub mod number;
 pub mod field;

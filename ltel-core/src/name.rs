@@ -1,4 +1,4 @@
-//! The one rule for the names of metrics: the OpenTelemetry specification's "Instrument name syntax". The SDK silently drops other
+//! The rules for names. That of metrics is the OpenTelemetry specification's "Instrument name syntax". The SDK silently drops other
 //! instruments, so names are checked before: where a spec is written ([`crate::recorder::InstrumentSpec`], when it
 //! is compiled), and where a table of the configuration gives its recorder a name.
 
@@ -45,6 +45,36 @@ pub const fn begins_metric_names(name: &str) -> bool {
 pub const fn ends_metric_names(field: &str) -> bool {
     let field = field.as_bytes();
     !field.is_empty() && field.len() < MOST - MOST_OF_RECORDER && has_valid_characters(field)
+}
+
+/// Names that a label cannot have, because every point already has a field with this name: those of the context, and those
+/// of the point itself.
+pub const RESERVED_LABELS: &[&str] = &[
+    "source",
+    "source_id",
+    "run_id",
+    "testplan",
+    "time",
+    "telemetry_type",
+    "telemetry_name",
+    "unit",
+    "value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "bounds",
+    "bucket_counts",
+];
+
+/// Names that a record's field cannot have, because every record has it already.
+pub const RESERVED_FIELDS: &[&str] =
+    &["source", "source_id", "run_id", "testplan", "time", "telemetry_type", "telemetry_name"];
+
+/// Whether this can be the name of a label, of a record or of a record's field, where it is not reserved.
+#[must_use]
+pub const fn is_key(name: &str) -> bool {
+    !name.is_empty() && has_valid_characters(name.as_bytes())
 }
 
 #[cfg(test)]

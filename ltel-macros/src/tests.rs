@@ -156,6 +156,28 @@ proptest! {
     }
 }
 
+/// Guarantees: what is reserved here is reserved in the configuration, and the other way round.
+#[test]
+fn reserved_names_are_those_of_the_core() {
+    assert_eq!(crate::name::RESERVED_LABELS, ltel_core::name::RESERVED_LABELS);
+    assert_eq!(crate::name::RESERVED_FIELDS, ltel_core::name::RESERVED_FIELDS);
+}
+
+proptest! {
+    /// Guarantees: the macro's rule for units is the core's, which the configuration has too.
+    #[test]
+    fn units_are_those_of_the_core(terms in prop::collection::vec(unit_part(), 0..6)) {
+        let unit = terms.concat();
+        prop_assert_eq!(crate::unit::error(&unit).is_none(), ltel_core::unit::error(&unit).is_none(), "{}", unit);
+    }
+}
+
+fn unit_part() -> impl Strategy<Value = String> {
+    let parts =
+        "ms s By KiBy msec bytes B % 1 100 2 -1 10* {request} {} { } . / / . h min Cel \u{b5}s m k a d rps [ppm]";
+    prop::sample::select(parts.split(' ').chain([" "]).map(str::to_owned).collect::<Vec<_>>())
+}
+
 #[test]
 fn names_become_snake_case() {
     for (name, snake) in [

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::clock::{Now, Timestamp};
 use crate::event::Event;
+use crate::expression::{Expression, Fault};
 use crate::label::Label;
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
 use crate::trace::SpanData;
 
+use super::faults::Faults;
 use super::{Emitted, Per};
 
 /// What a recorder can use besides the event: the second argument of [`super::Recorder::record`], and the third of a
@@ -62,6 +64,7 @@ pub struct NoState;
 struct Writer<'a> {
     per: Per,
     series: &'a mut SeriesTable,
+    faults: &'a mut Faults,
     out: &'a mut Emitted,
 }
 
@@ -69,9 +72,10 @@ impl<'a, O> Context<'a, O> {
     pub(super) const fn new(
         (run, options): (&'a RunInfo, &'a O),
         (source, now): (Option<&'a Arc<SourceInfo>>, Now),
-        (per, series, out): (Per, &'a mut SeriesTable, &'a mut Emitted),
+        (per, series, faults): (Per, &'a mut SeriesTable, &'a mut Faults),
+        out: &'a mut Emitted,
     ) -> Self {
-        let writer = Some(Writer { per, series, out });
+        let writer = Some(Writer { per, series, faults, out });
         Self { state: NoState, run, source, now, complete: false, options, event: None, writer }
     }
 
@@ -89,7 +93,8 @@ impl<'a, O> Context<'a, O> {
     #[inline]
     pub fn with_state<S>(&mut self, state: S) -> Context<'_, O, S> {
         let Self { run, source, now, complete, options, event, .. } = *self;
-        let writer = self.writer.as_mut().map(|Writer { per, series, out }| Writer { per: *per, series, out });
+        let writer =
+            self.writer.as_mut().map(|Writer { per, series, faults, out }| Writer { per: *per, series, faults, out });
         Context { state, run, source, now, complete, options, event, writer }
     }
 
@@ -181,6 +186,13 @@ impl<'a, O, S> Context<'a, O, S> {
             };
         }
         self.writer().out.records.push(record);
+    }
+
+    /// An expression of the options had no value for an event. It is counted, and said at the expression's first.
+    #[cold]
+    pub fn fault(&mut self, expression: &Expression, fault: &Fault) {
+        let Writer { faults, out, .. } = self.writer();
+        out.notices.extend(faults.add(expression, fault));
     }
 
     /// Emits a span.

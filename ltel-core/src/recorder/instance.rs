@@ -14,6 +14,7 @@ use crate::runs::{RunInfo, SourceInfo};
 use crate::series::SeriesTable;
 use crate::trace::SpanData;
 
+use super::faults::Faults;
 use super::mismatch::SpecCheck;
 use super::{Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMismatch};
 
@@ -63,6 +64,8 @@ pub trait AnyRecorder: Send + fmt::Debug {
     fn source_gone(&mut self, source: u32);
     /// How many events went to the overflow series.
     fn overflowed(&self) -> u64;
+    /// How many values were left out because an expression of the options had none.
+    fn faults(&self) -> u64;
 }
 
 /// A recorder with its options: builds an instance for each run.
@@ -128,6 +131,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
             options: Arc::clone(&self.options),
             per: self.spec.per,
             series: SeriesTable::new(self.spec, cost, limits, &run),
+            faults: Faults::default(),
             gauges,
             run,
             check: SpecCheck::new(self.spec, instance),
@@ -141,6 +145,7 @@ struct Instance<R: Recorder> {
     options: Arc<R::Options>,
     per: Per,
     series: SeriesTable,
+    faults: Faults,
     gauges: Vec<Arc<dyn ForgetSource>>,
     run: Arc<RunInfo>,
     check: SpecCheck,
@@ -165,8 +170,8 @@ impl<R: Recorder> Instance<R> {
 
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
-        let Self { recorder, options, per, series, run, .. } = self;
-        let cx = Context::new((run, &**options), (origin.source, origin.now), (*per, series, out));
+        let Self { recorder, options, per, series, faults, run, .. } = self;
+        let cx = Context::new((run, &**options), (origin.source, origin.now), (*per, series, faults), out);
         (recorder, cx)
     }
 }
@@ -231,5 +236,9 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
 
     fn overflowed(&self) -> u64 {
         self.series.overflowed()
+    }
+
+    fn faults(&self) -> u64 {
+        self.faults.count()
     }
 }

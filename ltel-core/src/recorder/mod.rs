@@ -5,6 +5,7 @@
 
 mod spec;
 mod context;
+mod faults;
 mod instance;
 mod memory;
 mod mismatch;
