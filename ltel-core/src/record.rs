@@ -32,6 +32,8 @@ impl RecordKind {
 /// The severity; names as in OpenTelemetry's log data model and Python's logging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Severity {
+    /// Of interest only when one looks for a mistake.
+    Debug,
     /// Normal operation.
     #[default]
     Info,
@@ -39,6 +41,8 @@ pub enum Severity {
     Warning,
     /// Something broke.
     Error,
+    /// Something broke, and the test cannot go on.
+    Critical,
 }
 
 impl Severity {
@@ -46,9 +50,11 @@ impl Severity {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Debug => "DEBUG",
             Self::Info => "INFO",
             Self::Warning => "WARNING",
             Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
         }
     }
 }

@@ -7,6 +7,10 @@ pub mod requests;
 pub mod users;
 pub mod system;
 pub mod failures;
+pub mod tasks;
+pub mod workers;
+pub mod events;
+pub mod logs;
 pub mod http;
 pub mod spans;
 mod chronicle;
@@ -15,14 +19,18 @@ mod semconv;
 
 use ltel_core::registry::Registry;
 
+pub use events::Events;
 pub use failures::Failures;
 pub use http::Http;
 pub use lifecycle::Lifecycle;
+pub use logs::Logs;
 pub use requests::Requests;
 pub use spans::Spans;
 pub use stats::Stats;
 pub use system::System;
+pub use tasks::Tasks;
 pub use users::UsersRecorder;
+pub use workers::WorkersRecorder;
 
 /// The instrumentation scope (meter) of the built-in recorders, which existing dashboards query.
 pub const SCOPE: &str = "locust_telemetry";
@@ -37,6 +45,10 @@ pub fn registry() -> Registry {
         .with::<UsersRecorder>()
         .with::<System>()
         .with::<Failures>()
+        .with::<Tasks>()
+        .with::<WorkersRecorder>()
+        .with::<Events>()
+        .with::<Logs>()
         .with::<Http>()
         .with::<Spans>()
 }

@@ -3,12 +3,15 @@
 use ltel_core::recorder::Needs;
 use ltel_core::recorder::Recorder;
 use ltel_core::replay::{
-    Replay, cpu_warning, master, report_to_master, request, reset_stats, spawning_complete, spec, task, test_start,
-    test_stop, usage, user_error, users, worker,
+    Replay, cpu_warning, custom, log, master, report_to_master, request, reset_stats, spawning_complete, spec, task,
+    test_start, test_stop, usage, user_error, users, worker, workers,
 };
 use ltel_core::trace::TraceContext;
 use ltel_core::wire::TraceFeatures;
-use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, UsersRecorder, http};
+use ltel_recorders::{
+    Events, Failures, Http, Lifecycle, Logs, Requests, Spans, Stats, System, Tasks, UsersRecorder, WorkersRecorder,
+    http,
+};
 
 #[test]
 fn specs() {
@@ -20,6 +23,10 @@ fn specs() {
     insta::assert_snapshot!("http_spec", spec::<Http>());
     insta::assert_snapshot!("spans_spec", spec::<Spans>());
     insta::assert_snapshot!("failures_spec", spec::<Failures>());
+    insta::assert_snapshot!("tasks_spec", spec::<Tasks>());
+    insta::assert_snapshot!("workers_spec", spec::<WorkersRecorder>());
+    insta::assert_snapshot!("events_spec", spec::<Events>());
+    insta::assert_snapshot!("logs_spec", spec::<Logs>());
     for scope in [
         Lifecycle::SPEC.scope,
         Requests::SPEC.scope,
@@ -514,4 +521,63 @@ fn failures_add_up() {
     };
     assert_eq!((sum("occurrences", Some("final")), sum("new", None)), (4_000, 4_000));
     assert_eq!(sum("new", Some("first")), 91);
+}
+
+#[test]
+fn tasks() {
+    let out = Replay::of::<Tasks>()
+        .options("buckets = [0.1, 1]")
+        .source(worker(0))
+        .event(task("Shopper", "browse").took_ms(80.0))
+        .event(task("Shopper", "browse").took_ms(3000.0))
+        .event(task("Shopper", "pay").took_ms(200.0).failed("KeyError", "'id'"))
+        .event(task("Visitor", "browse").took_ms(10.0).from(worker(1)))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Guarantees: a record per change and no more, a warning only where a worker goes missing; what a worker says does not count.
+#[test]
+fn workers_of_a_master() {
+    let out = Replay::of::<WorkersRecorder>()
+        .source(master())
+        .event(workers(2, 0).expected(3))
+        .advance("1s")
+        .event(workers(3, 0).expected(3))
+        .advance("1s")
+        .event(workers(3, 0).expected(3))
+        .event(workers(9, 9).from(worker(0)))
+        .advance("1s")
+        .event(workers(2, 1).expected(3))
+        .advance("1s")
+        .event(workers(3, 0).expected(3))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn events_of_the_locustfile() {
+    let out = Replay::of::<Events>()
+        .source(worker(1))
+        .event(custom("sold").value(19.9).attribute("article", "book").attribute("tags", vec!["new", "red"]))
+        .advance("1s")
+        .event(custom("ltel.run.report"))
+        .finish();
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn logs() {
+    let traceback =
+        "Traceback (most recent call last):\n  File \"shop.py\", line 3, in pay\n    order['id']\nKeyError: 'id'";
+    let out = Replay::of::<Logs>()
+        .options("level = \"info\"")
+        .source(worker(1))
+        .event(log("INFO", "locust.runners", "Ramping to 10 users"))
+        .event(log("DEBUG", "urllib3", "below the level"))
+        .event(log("ERROR", "shop", "no order").traceback(traceback).trace(ids(0xabc, 9, None, true)))
+        .event(log("CRITICAL", "shop", "it burns"))
+        .finish();
+    insta::assert_snapshot!(out);
+    assert_eq!(Logs::needs(&Default::default()).logs, Some(30));
 }

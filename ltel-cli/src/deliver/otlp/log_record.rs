@@ -62,9 +62,11 @@ impl Blank {
 
 const fn severity(severity: Severity) -> opentelemetry::logs::Severity {
     match severity {
+        Severity::Debug => opentelemetry::logs::Severity::Debug,
         Severity::Info => opentelemetry::logs::Severity::Info,
         Severity::Warning => opentelemetry::logs::Severity::Warn,
         Severity::Error => opentelemetry::logs::Severity::Error,
+        Severity::Critical => opentelemetry::logs::Severity::Fatal,
     }
 }
 
