@@ -99,9 +99,10 @@ impl WorkersRecorder {
 fn told(Counts { connected, missing, expected }: Counts) -> String {
     let of = expected.map_or_else(String::new, |expected| format!(" of {expected}"));
     let (workers, are) = if expected.unwrap_or(connected) == 1 { ("worker", "is") } else { ("workers", "are") };
-    let mut text = format!("{connected}{of} {workers} {are} connected");
-    if missing > 0 {
-        text += &format!(", {missing} {} missing", if missing == 1 { "is" } else { "are" });
-    }
-    text
+    let missing = match missing {
+        0 => String::new(),
+        1 => ", 1 is missing".to_owned(),
+        missing => format!(", {missing} are missing"),
+    };
+    format!("{connected}{of} {workers} {are} connected{missing}")
 }

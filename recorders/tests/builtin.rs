@@ -579,5 +579,5 @@ fn logs() {
         .event(log("CRITICAL", "shop", "it burns"))
         .finish();
     insta::assert_snapshot!(out);
-    assert_eq!(Logs::needs(&Default::default()).logs, Some(30));
+    assert_eq!(Logs::needs(&ltel_recorders::logs::Options::default()).logs, Some(30));
 }
