@@ -20,6 +20,7 @@ mod series;
 pub mod instrument;
 pub mod record;
 pub mod expression;
+pub mod names;
 pub mod figures;
 pub mod thresholds;
 pub mod trace;

@@ -10,6 +10,7 @@ mod instance;
 mod memory;
 mod mismatch;
 mod options_check;
+mod place;
 
 use std::time::Duration;
 

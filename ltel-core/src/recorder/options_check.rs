@@ -1,6 +1,12 @@
 //! What a recorder can use while its options are checked, and how it reports errors in them.
 
+use std::ops::Range;
+
+use toml::Spanned;
+
 use crate::backend::ConfigError;
+
+use super::place;
 
 /// What a recorder can use while its options are checked.
 #[derive(Debug)]
@@ -20,6 +26,12 @@ impl<'a> OptionsCheck<'a> {
     #[must_use]
     pub const fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// Where a part of a text is in the file: `part` is in bytes of the text, which TOML may write in several ways.
+    #[must_use]
+    pub fn place_in(&self, text: &Spanned<String>, part: Range<usize>) -> Range<usize> {
+        place::of_part(self.text, text, part)
     }
 
     /// Reports a mistake.

@@ -64,6 +64,12 @@ pub(super) fn cut<'a>(mut text: Cow<'a, str>, limit: usize, field: &str, wrong: 
     text
 }
 
+/// A name that was made here, cut as one that arrives.
+pub(crate) fn cut_name(mut name: Cow<'_, str>) -> Cow<'_, str> {
+    shorten(&mut name, NAME, &mut 0);
+    name
+}
+
 fn shorten(text: &mut Cow<'_, str>, limit: usize, cut: &mut u64) {
     if text.len() > limit {
         *cut += 1;

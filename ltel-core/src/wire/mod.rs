@@ -31,6 +31,7 @@ use crate::source::Source;
 
 use value::Value;
 
+pub(crate) use bounds::cut_name;
 pub use framing::{FrameError, Splitter};
 pub use parts::Parts;
 pub use wrong::WrongFields;

@@ -1,0 +1,70 @@
+//! Rules for the names of requests (`[[names]]`): they give requests of low cardinality a name, such as `/product/{id}` for
+//! `/product/1` and all others like it, or leave requests out.
+//!
+//! Rules are pure: a method and a name go in, a name or nothing comes out. A [`Renamer`] applies them to batches, and asks them
+//! once for each distinct method and name.
+
+mod pattern;
+mod template;
+mod rule;
+mod check;
+mod renamer;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub use self::check::{RuleOptions, check};
+pub use self::renamer::Renamer;
+use self::rule::{Effect, Rule};
+use crate::wire::cut_name;
+
+/// The rules of a configuration, in order.
+#[derive(Debug, Default)]
+pub struct Rules {
+    rules: Vec<Rule>,
+}
+
+impl Rules {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// The line of the configuration in which the rule with this index begins, from 1.
+    #[must_use]
+    pub fn line(&self, index: usize) -> Option<usize> {
+        self.rules.get(index).map(|rule| rule.line)
+    }
+
+    /// The name of a request by the first rule that matches; its own if none does, and `None` if that rule drops it. A rule that
+    /// cuts does not end the search. `used` gets the index of each rule that matched.
+    ///
+    /// A name that gets longer than 1 KiB is cut as it is when it arrives.
+    pub fn apply<'a>(&self, method: &str, name: &'a str, mut used: impl FnMut(usize)) -> Option<Cow<'a, str>> {
+        let mut name = name;
+        for (index, rule) in self.rules.iter().enumerate() {
+            match rule.apply(method, name) {
+                Effect::None => continue,
+                Effect::Cut(rest) => name = rest,
+                Effect::Rename(renamed) => {
+                    used(index);
+                    return Some(cut_name(renamed));
+                }
+                Effect::Drop => {
+                    used(index);
+                    return None;
+                }
+            }
+            used(index);
+        }
+        Some(Cow::Borrowed(name))
+    }
+}

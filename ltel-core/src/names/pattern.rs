@@ -1,0 +1,112 @@
+//! Regular expressions of rules, with the places of their errors.
+
+use std::ops::Range;
+
+use regex::Regex;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+/// A pattern that is not valid: why, and where in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PatternError {
+    pub(super) message: String,
+    pub(super) span: Range<usize>,
+}
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) regex: Regex,
+    /// Whether it matches each text without a line break.
+    pub(super) always: bool,
+}
+
+/// Compiles a pattern that may match anywhere within a text.
+pub(super) fn compile(pattern: &str) -> Result<Pattern, PatternError> {
+    let hir = regex_syntax::Parser::new().parse(pattern).map_err(|error| {
+        let (message, span) = match &error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span()),
+            regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span()),
+            // The type may get more of them.
+            other => return PatternError { message: last_line(&other.to_string()), span: 0..pattern.len() },
+        };
+        PatternError { message, span: span.start.offset..span.end.offset }
+    })?;
+    Ok(Pattern { regex: build(pattern, pattern)?, always: always_matches(&hir) })
+}
+
+/// Compiles a pattern that must match the whole of a text.
+pub(super) fn compile_whole(pattern: &str) -> Result<Pattern, PatternError> {
+    // Its errors have their places in the pattern as it is written.
+    compile(pattern)?;
+    let whole = format!("^(?:{pattern})$");
+    let always = regex_syntax::Parser::new().parse(&whole).is_ok_and(|hir| always_matches(&hir));
+    Ok(Pattern { regex: build(pattern, &whole)?, always })
+}
+
+fn build(shown: &str, pattern: &str) -> Result<Regex, PatternError> {
+    Regex::new(pattern).map_err(|error| {
+        let message = match error {
+            regex::Error::CompiledTooBig(limit) => format!("it takes more than {} MiB of memory", limit >> 20),
+            other => last_line(&other.to_string()),
+        };
+        PatternError { message, span: 0..shown.len() }
+    })
+}
+
+// Messages of these crates show the pattern first.
+fn last_line(message: &str) -> String {
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// Whether a pattern matches each text without a line break. If this says so, it does; it need not find all that do.
+fn always_matches(hir: &Hir) -> bool {
+    let (mut parts, mut start, mut end) = (parts(hir), false, false);
+    while let Some((first, rest)) = parts.split_first()
+        && let HirKind::Look(Look::Start) = first.kind()
+    {
+        (parts, start) = (rest, true);
+    }
+    while let Some((last, rest)) = parts.split_last()
+        && let HirKind::Look(Look::End) = last.kind()
+    {
+        (parts, end) = (rest, true);
+    }
+    // What matches nothing at all, at one place, matches in every text.
+    let may_be_empty =
+        |part: &Hir| part.properties().minimum_len() == Some(0) && part.properties().look_set().is_empty();
+    if !parts.iter().all(may_be_empty) {
+        return false;
+    }
+    !(start && end) || parts.iter().any(matches_any_text)
+}
+
+fn parts(hir: &Hir) -> &[Hir] {
+    match hir.kind() {
+        HirKind::Concat(parts) => parts,
+        HirKind::Capture(capture) => parts(&capture.sub),
+        _ => std::slice::from_ref(hir),
+    }
+}
+
+/// Whether it is `.*`, in whatever way it is written.
+fn matches_any_text(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => matches_any_text(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            repetition.min == 0
+                && repetition.max.is_none()
+                && match repetition.sub.kind() {
+                    HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
+                        let left_out = {
+                            let mut rest = class.clone();
+                            rest.negate();
+                            rest
+                        };
+                        left_out.ranges().iter().all(|range| (range.start(), range.end()) == ('\n', '\n'))
+                    }
+                    _ => false,
+                }
+        }
+        _ => false,
+    }
+}
