@@ -29,6 +29,7 @@ pub mod meter;
 pub mod points;
 pub mod backend;
 pub mod options;
+pub mod schema;
 pub mod registry;
 pub mod replay;
 #[doc(hidden)]
@@ -39,11 +40,14 @@ pub mod __private;
 pub use clock::{Clock, Now, Timestamp};
 pub use ltel_macros::Recorder;
 pub use recorder::Recorder;
+/// Options derive [`schemars::JsonSchema`]. Import the crate from here (the prelude has it), and the derive needs no dependency of its own.
+pub use schemars;
 pub use series::Series;
 
 /// Everything that a recorder needs.
 pub mod prelude {
     pub use ltel_macros::Recorder;
+    pub use schemars::{self, JsonSchema};
 
     pub use crate::event::{Event, EventKind, Request};
     pub use crate::figures::RunFigures;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::Error as _;
 use toml::de::{Error, ValueDeserializer};
@@ -36,6 +37,7 @@ impl Registry {
             spec: R::SPEC,
             every: R::EVERY,
             options: Keys::of::<R::Options>(),
+            schema: R::Options::json_schema,
             configure: |options, check| {
                 let factory = caught(|| {
                     let mut options = R::Options::deserialize(options)?;
@@ -56,6 +58,7 @@ impl Registry {
         self.backends.push(BackendType {
             spec: B::SPEC,
             options: Keys::of::<B::Options>(),
+            schema: B::Options::json_schema,
             read: |options| {
                 caught(|| {
                     let options = B::Options::deserialize(options)?;
@@ -123,12 +126,19 @@ pub struct RecorderType {
     pub every: Option<Duration>,
     /// The keys of its options.
     pub options: Keys,
+    schema: fn(&mut SchemaGenerator) -> Schema,
     configure: Configure,
 }
 
 type Configure = fn(ValueDeserializer<'_>, &mut OptionsCheck<'_>) -> Result<Box<dyn RecorderFactory>, Error>;
 
 impl RecorderType {
+    /// The JSON Schema of its options.
+    #[must_use]
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.schema)(generator)
+    }
+
     /// Reads the recorder's options from its table of the configuration, and checks them. The error has its location in the file.
     pub fn configure(
         &self,
@@ -146,10 +156,17 @@ pub struct BackendType {
     pub spec: &'static BackendSpec,
     /// The keys of its options.
     pub options: Keys,
+    schema: fn(&mut SchemaGenerator) -> Schema,
     read: fn(ValueDeserializer<'_>) -> Result<UncheckedBackend, Error>,
 }
 
 impl BackendType {
+    /// The JSON Schema of its options.
+    #[must_use]
+    pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.schema)(generator)
+    }
+
     /// Reads the backend's options from its table of the configuration. The error has its location in the file.
     pub fn read(&self, options: ValueDeserializer<'_>) -> Result<UncheckedBackend, Error> {
         (self.read)(options)

@@ -6,7 +6,7 @@ use ltel_core::prelude::*;
 use ltel_core::replay::*;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CheckoutOptions {
     slow_ms: f64,
@@ -131,7 +131,7 @@ fn fields_share_a_metric_and_gauges_end_with_their_source() {
     assert_eq!((System::SPEC.needs.usage, System::SPEC.needs.url), (true, false));
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Bounds {
     bounds: Vec<f64>,
 }

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Options {
     limit: u64,
     #[serde(flatten)]
     shades: Shades,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Shades {
     #[serde(default)]
     dark: bool,
@@ -32,6 +32,7 @@ struct Traffic {
 
 struct Angry;
 
+#[derive(JsonSchema)]
 struct Shouts;
 
 impl<'de> Deserialize<'de> for Shouts {

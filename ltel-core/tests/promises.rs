@@ -16,7 +16,7 @@ struct Odd {
     requests: Counter,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Options {
     does: String,
@@ -135,7 +135,7 @@ fn what_is_not_needed_is_withheld() {
 /// What traces are asked for.
 struct Traced;
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Traces {
     needs: Vec<String>,

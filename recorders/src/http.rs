@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use ltel_core::event;
 use ltel_core::prelude::*;
+use ltel_core::schema;
 use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_SCHEME, URL_TEMPLATE,
 };
@@ -125,14 +126,16 @@ pub struct Http {
 }
 
 /// Options of [`Http`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The upper bounds of durations in s, ascending.
     #[serde(default = "seconds", deserialize_with = "in_seconds")]
+    #[schemars(with = "schema::Buckets")]
     pub buckets: Vec<f64>,
     /// The upper bounds of sizes in bytes, ascending.
     #[serde(default = "bytes", deserialize_with = "in_bytes")]
+    #[schemars(with = "schema::Buckets")]
     pub size_buckets: Vec<f64>,
     /// Have Locust send each request's URL, and take the server from it. Without it, the server is the host under test.
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ltel_core::prelude::*;
+use ltel_core::schema;
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
@@ -63,12 +64,29 @@ pub struct Requests {
 }
 
 /// Options of [`Requests`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The histograms' upper bounds in ms, ascending, or `fine` ([`fine_buckets`]).
     #[serde(default = "default_buckets", deserialize_with = "in_ms")]
+    #[schemars(with = "Bounds")]
     pub buckets: Vec<f64>,
+}
+
+/// The histograms' upper bounds, as the file may state them.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Bounds {
+    List(schema::Buckets),
+    Name(BoundsName),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[allow(dead_code, reason = "only its schema is used")]
+enum BoundsName {
+    Fine,
 }
 
 impl Default for Options {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ltel_core::Timestamp;
 use ltel_core::event::{RequestError, Task};
 use ltel_core::prelude::*;
+use ltel_core::schema;
 use ltel_core::trace;
 use ltel_core::wire::TraceFeatures;
 use opentelemetry::trace::{Event as SpanEvent, SpanKind, Status};
@@ -47,12 +48,13 @@ pub struct Spans {
 }
 
 /// Options of [`Spans`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The part of all traces that is sampled, from 0 to 1. Decided in Locust, from the trace's id, as OpenTelemetry's
     /// sampler `TraceIdRatioBased` does.
     #[serde(default = "all", deserialize_with = "part")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub ratio: f64,
     /// Whether requests of `HttpUser` and `FastHttpUser` carry a W3C `traceparent`, so that the system under test joins.
     #[serde(default = "yes")]
@@ -62,12 +64,13 @@ pub struct Options {
     pub tasks: bool,
     /// Which requests have a span even if their trace is not sampled.
     #[serde(default)]
+    #[schemars(extend("default" = { "failures": true }))]
     pub keep: Keep,
 }
 
 /// Which requests have a span even if their trace is not sampled, with the tasks above them. The system under test is
 /// told that the trace is not sampled.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
     /// Those that failed.
@@ -75,6 +78,7 @@ pub struct Keep {
     pub failures: bool,
     /// Those that took longer.
     #[serde(default, deserialize_with = "duration")]
+    #[schemars(with = "Option<schema::Duration>")]
     pub slower_than: Option<Duration>,
 }
 

@@ -8,6 +8,8 @@ use bytesize::ByteSize;
 use ltel_core::backend::{AnyBackend, Check, Claims, ConfigError, Environment, Signal, Takes};
 use ltel_core::options::Keys;
 use ltel_core::registry::Registry;
+use ltel_core::schema;
+use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 use toml::Spanned;
@@ -68,18 +70,30 @@ impl Default for QueueLimits {
     }
 }
 
-#[derive(Deserialize)]
-struct RawBackend {
+/// The keys of all backends.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct RawBackend {
+    /// The type of the backend; default: the name of its table.
     #[serde(rename = "type")]
+    #[schemars(with = "Option<String>")]
     kind: Option<Spanned<String>>,
+    /// How often metrics are collected; default: what the type says, mostly 3s.
     interval: Option<Interval>,
+    /// Whether points count from the beginning of the run, or from the last collection.
+    #[schemars(with = "Option<RawTemporality>")]
     temporality: Option<Spanned<RawTemporality>>,
+    /// How many records, and how many spans, may wait. More are dropped and counted.
+    #[schemars(with = "Option<NonZeroUsize>", extend("default" = 10000))]
     queue: Option<Spanned<NonZeroUsize>>,
+    /// Memory for waiting records, spans and last points of runs, each.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "32MiB"))]
     queue_bytes: Option<Spanned<ByteSize>>,
+    /// Whether it takes the metrics of ltel itself, `ltel.*`; default: true, for `json` false.
     internal_metrics: Option<bool>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
 enum RawTemporality {
     Cumulative,

@@ -5,21 +5,29 @@ use std::num::NonZeroUsize;
 use bytesize::ByteSize;
 use ltel_core::backend::ConfigError;
 use ltel_core::runs::Limits;
+use ltel_core::schema;
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use super::section::Section;
 
-#[derive(Deserialize)]
+/// How much clients may create, and what may be kept for them.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[allow(clippy::struct_field_names)] // named after the keys
-struct RawLimits {
+pub(super) struct RawLimits {
     /// Runs that may be active at a time.
+    #[schemars(extend("default" = 32))]
     max_runs: Option<NonZeroUsize>,
     /// Sources of one run.
+    #[schemars(extend("default" = 10000))]
     max_sources: Option<NonZeroUsize>,
     /// Bytes in memory, of all clients, that wait until their run is known.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "16MiB"))]
     max_held_bytes: Option<ByteSize>,
     /// What the recorders of all runs keep in memory, by estimate: series, and figures of endpoints and errors. A series for which
     /// there is no room is counted in the recorder's overflow series, as beyond its `series_limit`.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "96MiB"))]
     max_recorder_bytes: Option<ByteSize>,
 }
 

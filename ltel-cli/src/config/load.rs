@@ -6,6 +6,7 @@ use std::time::Duration;
 use ltel_core::backend::{Claims, ConfigError, Environment};
 use ltel_core::registry::Registry;
 use ltel_core::runs::Limits;
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::de::DeTable;
 
@@ -16,12 +17,19 @@ use super::section::Section;
 use super::values::Interval;
 use super::{Config, agreement, limits, listen, thresholds, unsupported};
 
-#[derive(Deserialize)]
-struct RawTop {
+/// The keys above all tables.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct RawTop {
+    /// The name of the test plan. Locust's `--testplan` and `LTEL_TESTPLAN` override it; default: the name of the locustfile.
     testplan: Option<String>,
+    /// How long a Locust process may be disconnected before its part of a run counts as over.
+    #[schemars(extend("default" = "10s"))]
     grace: Option<Interval>,
+    /// Whether ltel exits after the first complete run, as with `--once`.
     #[serde(default)]
     exit_after_run: bool,
+    /// With `exit_after_run`: how long that run may take to begin. Then ltel exits with code 1.
+    #[schemars(extend("default" = "5m"))]
     start_timeout: Option<Interval>,
 }
 

@@ -8,6 +8,7 @@ use ltel_core::name::begins_metric_names;
 use ltel_core::options::Keys;
 use ltel_core::recorder::{OptionsCheck, RecorderFactory, Spec};
 use ltel_core::registry::Registry;
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -36,12 +37,20 @@ pub struct RecorderConfig {
 /// The SDK reserves memory for as many, for each instrument and backend.
 const MOST_SERIES: usize = 1_000_000;
 
-#[derive(Deserialize)]
-struct RawRecorder {
+/// The keys of all recorders.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct RawRecorder {
+    /// The type of the recorder; default: the name of its table.
     #[serde(rename = "type")]
+    #[schemars(with = "Option<String>")]
     kind: Option<Spanned<String>>,
+    /// The backends that get its output, by the names of their tables; default: all.
+    #[schemars(with = "Option<Vec<String>>")]
     backends: Option<Vec<Spanned<String>>>,
+    /// The length of its intervals; default: that of each backend.
     interval: Option<Interval>,
+    /// How many series it may have. More are merged into one, and counted.
+    #[schemars(with = "Option<usize>", range(min = 1, max = MOST_SERIES), extend("default" = 2000))]
     series_limit: Option<Spanned<usize>>,
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use ltel_core::backend::ConfigError;
 use ltel_core::figures::RunFigures;
+use ltel_core::schema;
+use ltel_core::schemars::{self, JsonSchema};
 use ltel_core::text::printable;
 use ltel_core::thresholds::{Check, CheckError, Judgement, Target, Threshold};
 use serde::Deserialize;
@@ -51,11 +53,17 @@ impl Thresholds {
 }
 
 /// A check as a table.
-#[derive(Deserialize)]
-struct RawCheck {
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Check", deny_unknown_fields)]
+pub(super) struct RawCheck {
+    /// What must hold, such as `p95 < 500ms`.
+    #[schemars(with = "String")]
     check: Spanned<String>,
+    /// Whether the test is stopped as soon as it does not hold.
     #[serde(default)]
     abort: bool,
+    /// From when on it may stop the test.
+    #[schemars(with = "Option<schema::Duration>", extend("default" = "0s"))]
     after: Option<Spanned<Delay>>,
 }
 

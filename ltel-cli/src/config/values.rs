@@ -1,9 +1,12 @@
 //! Types of configuration values: durations, secrets.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use ltel_core::backend::ConfigError;
+use ltel_core::schema;
+use ltel_core::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use toml::Spanned;
@@ -30,6 +33,20 @@ pub struct Delay(pub Duration);
 impl<'de> Deserialize<'de> for Delay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(DurationText { may_be_zero: true }).map(Self)
+    }
+}
+
+impl JsonSchema for Interval {
+    fn schema_name() -> Cow<'static, str> {
+        schema::Duration::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        schema::Duration::json_schema(generator)
     }
 }
 
@@ -100,6 +117,31 @@ pub(crate) fn token(secret: &Spanned<Secret>, env: &Environment) -> Result<Secre
             .help("use a random token, such as the output of `openssl rand -hex 16`; or remove `token`"));
     }
     Ok(token.into())
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let at = |key: &str, what: &str| {
+            json_schema!({
+                "type": "object",
+                "properties": { key: { "type": "string", "description": what } },
+                "required": [key],
+                "additionalProperties": false,
+            })
+        };
+        json_schema!({
+            "description": "Text that may be secret: the text itself, `{ env = \"NAME\" }` or `{ file = \"/path\" }`.",
+            "anyOf": [
+                { "type": "string" },
+                at("env", "The environment variable that holds the text."),
+                at("file", "The file that holds the text."),
+            ],
+        })
+    }
 }
 
 // Secrets are never shown.

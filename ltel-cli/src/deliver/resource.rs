@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use ltel_core::backend::Check;
+use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
 use serde::Deserialize;
 
 use crate::config::environment::pairs;
-#[derive(Deserialize)]
+/// An attribute: text, a number or a bool.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(untagged, expecting = "a resource attribute is text, a number or a bool")]
 pub(super) enum RawAttribute {
     Bool(bool),

@@ -6,6 +6,7 @@
 //!     Backend, BackendSpec, Check, ConfigError, Pipe, RunRecord, Signal, Sink, Start, StartError, Takes,
 //! };
 //! use ltel_core::registry::Registry;
+//! use ltel_core::schemars::{self, JsonSchema};
 //! use serde::Deserialize;
 //!
 //! /// Prints the name of each record to stderr.
@@ -14,8 +15,9 @@
 //!     prefix: String,
 //! }
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
 //! struct Options {
+//!     /// What stands before each name.
 //!     prefix: Option<String>,
 //! }
 //!
@@ -81,6 +83,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::meter::MeterSettings;
@@ -96,7 +99,7 @@ pub use sink::{AnySink, CollectedPoints, Feed, Pipe, RunRecord, Sink, SpanBatch}
 pub trait Backend: Sized + Send + Sync + fmt::Debug + 'static {
     /// What a user can set in the backend's table. [`NoOptions`](crate::recorder::NoOptions) if nothing. Options of all
     /// backends (`type`, `interval`, `queue` and so on) are not part of it.
-    type Options: DeserializeOwned;
+    type Options: DeserializeOwned + JsonSchema;
 
     /// Its description. Constant, so that it can be listed without running anything.
     const SPEC: &'static BackendSpec;

@@ -14,6 +14,7 @@ mod place;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -30,8 +31,9 @@ pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, Spa
 
 /// Turns events into telemetry.
 pub trait Recorder: Sized + Send + 'static {
-    /// What a user can set in the recorder's table of the configuration. [`NoOptions`] if nothing.
-    type Options: DeserializeOwned + Send + Sync + 'static;
+    /// What a user can set in the recorder's table of the configuration. [`NoOptions`] if nothing. Doc comments on its fields are
+    /// shown by editors: they are the descriptions in the schema of the file, `ltel-cli schema`.
+    type Options: DeserializeOwned + JsonSchema + Send + Sync + 'static;
 
     /// What it emits.
     const SPEC: &'static Spec;
@@ -88,6 +90,6 @@ pub trait Recorder: Sized + Send + 'static {
 }
 
 /// The options of a recorder that has none: any key in its table is an error.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoOptions {}

@@ -52,7 +52,7 @@ pub struct Failures {
 }
 
 /// Options of [`Failures`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The limit of distinct failures of requests, and of exceptions of users. Beyond it they are counted

@@ -75,11 +75,12 @@ struct UserCount {
 }
 
 /// Options of [`Stats`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// Which percentiles of the response times to report, in percent.
     #[serde(default = "default_percentiles", deserialize_with = "within_percent")]
+    #[schemars(inner(range(min = 0.0, max = 100.0)))]
     pub percentiles: Vec<f64>,
     /// The limit of distinct errors. Beyond it they are counted as one.
     #[serde(default = "default_error_limit")]
@@ -89,6 +90,7 @@ pub struct Options {
     pub endpoints: EndpointLines,
     /// Which quantiles of the response times of each interval to show as gauges, from 0 to 1.
     #[serde(default, deserialize_with = "quantiles::read")]
+    #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub quantiles: Vec<f64>,
     /// Whether anyone takes its records. It is not in the configuration: ltel adds a `stats` where only the figures of runs are wished.
     #[serde(skip, default = "yes")]
@@ -108,7 +110,7 @@ impl Options {
 }
 
 /// When `stats` has a line for each endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointLines {
     /// At the end.

@@ -9,6 +9,7 @@ use ltel_core::backend::{
     Backend, BackendSpec, Check, ConfigError, DeliveryAccount, Pipe, RunRecord, Signal, Sink, Spanned, Start,
     StartError, Takes,
 };
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 /// Writes the names of records.
@@ -18,9 +19,12 @@ struct Names {
     panics_at: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Options {
+    /// The file.
+    #[schemars(with = "PathBuf")]
     path: Spanned<PathBuf>,
+    /// Panics when it gets a record of this name.
     panics_at: Option<String>,
 }
 

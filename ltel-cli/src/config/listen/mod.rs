@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use ltel_core::backend::ConfigError;
+use ltel_core::schema;
+use ltel_core::schemars::{self, JsonSchema};
 use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Spanned;
@@ -53,16 +55,33 @@ pub struct UnixSocket {
     pub is_default: bool,
 }
 
-#[derive(Deserialize)]
-struct RawListen {
+/// Where the plugin connects.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RawListen {
+    /// The path of a Unix socket, which only this user can use.
+    #[schemars(with = "Option<String>")]
     unix: Option<Spanned<PathBuf>>,
+    /// An IP address and a port. Beyond this machine it needs `tls` and a token or `client_ca_file`, or `open = true`.
+    #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:4327"]))]
     tcp: Option<Spanned<String>>,
+    /// Whether anyone who reaches the address may connect.
     #[serde(default)]
     open: bool,
+    /// The certificate of the TCP address.
+    #[schemars(with = "Option<tls::RawTls>")]
     tls: Option<Spanned<tls::RawTls>>,
+    /// Clients at a time.
+    #[schemars(extend("default" = 1024))]
     max_connections: Option<NonZeroUsize>,
+    /// The size of one frame.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "8MiB"))]
     max_frame_bytes: Option<Spanned<ByteSize>>,
+    /// The size of all frames that are not recorded yet.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "32MiB"))]
     max_buffered_bytes: Option<Spanned<ByteSize>>,
+    /// The token that each client must send.
+    #[schemars(with = "Option<Secret>")]
     token: Option<Spanned<Secret>>,
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ltel_core::backend::ConfigError;
+use ltel_core::schemars::{self, JsonSchema};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -14,12 +15,20 @@ use rustls::{RootCertStore, ServerConfig};
 use serde::Deserialize;
 use toml::Spanned;
 
-#[derive(Deserialize)]
+/// Certificates in PEM files.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ServerTls")]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names)] // named after the keys
 pub(crate) struct RawTls {
+    /// The server's certificate, then the intermediate ones.
+    #[schemars(with = "String")]
     cert_file: Option<Spanned<String>>,
+    /// The private key of `cert_file`.
+    #[schemars(with = "String")]
     key_file: Option<Spanned<String>>,
+    /// The authorities that sign the certificates of clients. With it, each client needs a certificate.
+    #[schemars(with = "Option<String>")]
     client_ca_file: Option<Spanned<String>>,
 }
 

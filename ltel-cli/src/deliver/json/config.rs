@@ -5,15 +5,23 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use ltel_core::backend::{Check, ConfigError};
+use ltel_core::schema;
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
 /// The keys of its table.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
+    /// `stdout`, or the path of a file or of a named pipe.
+    #[schemars(with = "Option<String>", extend("default" = "stdout"))]
     output: Option<Spanned<String>>,
+    /// The size at which a new file begins; the one before becomes `NAME.1`. Without it, the file grows.
+    #[schemars(with = "Option<schema::Bytes>")]
     max_bytes: Option<Spanned<ByteSize>>,
+    /// How many older files to keep, with `max_bytes`.
     keep: Option<u32>,
+    /// Whether to write spans too.
     #[serde(default)]
     spans: bool,
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use ltel_core::backend::{Check, ConfigError};
+use ltel_core::schemars::{self, JsonSchema};
 use secrecy::SecretString;
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,15 +18,26 @@ use crate::report::TraceUrl;
 pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4329);
 
 /// The keys of its table.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
+    /// The address of the page: an IP address and a port. Beyond this machine it needs a token and `tls`, or `open = true`.
+    #[schemars(with = "Option<String>", extend("default" = "127.0.0.1:4329"))]
     listen: Option<Spanned<String>>,
+    /// The token that a browser must send.
+    #[schemars(with = "Option<Secret>")]
     token: Option<Spanned<Secret>>,
+    /// The certificate of the page, for HTTPS.
+    #[schemars(with = "Option<RawTls>")]
     tls: Option<Spanned<RawTls>>,
+    /// Whether anyone who reaches the address may see the page, or its token is enough.
     #[serde(default)]
     open: bool,
+    /// Names in the page's URL, such as `ltel.example.com`, for a page without a token. Addresses and `localhost` are always known.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     hosts: Vec<Spanned<String>>,
+    /// Where requests with a trace lead to: a URL with `{trace_id}`, and `{span_id}` if it needs one.
+    #[schemars(with = "Option<String>", extend("examples" = ["https://tracing.example/trace/{trace_id}"]))]
     trace_url: Option<Spanned<String>>,
 }
 

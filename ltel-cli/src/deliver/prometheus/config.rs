@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ltel_core::backend::{Check, ConfigError, Environment};
+use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
@@ -17,12 +18,21 @@ use crate::deliver::resource::{RawAttribute, resource};
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// The keys of its table.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
+    /// The address that Prometheus scrapes: an IP address and a port.
+    #[schemars(with = "Option<String>", extend("default" = "127.0.0.1:9464"))]
     listen: Option<Spanned<String>>,
+    /// How long the last figures of a run can be scraped.
+    #[schemars(extend("default" = "5m"))]
     keep: Option<Interval>,
+    /// Whether each sample has the labels `otel_scope_name` and `otel_scope_version`.
+    #[schemars(extend("default" = true))]
     scope_labels: Option<bool>,
+    /// Whether OpenMetrics has the start times of counters and histograms (`_created`): one more series for each.
+    #[schemars(extend("default" = false))]
     created: Option<bool>,
+    /// Attributes of the resource: the labels of `target_info`.
     resource: Option<BTreeMap<String, RawAttribute>>,
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ltel_core::backend::{Check, ConfigError};
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -12,11 +13,21 @@ use crate::report::{Format, TraceUrl};
 pub(super) const RUN_ID: &str = "{run_id}";
 
 /// The keys of its table.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
+    /// The files to write when a run is over, each in the format of its name's end. `{run_id}` in a name is the id of the run.
+    #[schemars(with = "Vec<ReportName>", length(min = 1))]
     files: Spanned<Vec<Spanned<String>>>,
+    /// Where requests with a trace lead to: a URL with `{trace_id}`, and `{span_id}` if it needs one.
+    #[schemars(with = "Option<String>", extend("examples" = ["https://tracing.example/trace/{trace_id}"]))]
     trace_url: Option<Spanned<String>>,
 }
+
+/// The name of a report: `.html` is a page, `.json` has all figures, `.md` is a summary, `.xml` is for a CI.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct ReportName(#[schemars(regex(pattern = r"\.(html|json|md|xml)$"))] String);
 
 /// Which files to write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ltel_core::backend::{Check, ConfigError, Signal, Variable, VariableValues};
+use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use toml::Spanned;
 
 use crate::config::environment::milliseconds;
 use crate::config::names::{did_you_mean, list};
-use crate::config::values::Interval;
+use crate::config::values::{Interval, Secret};
 use crate::deliver::resource::{RawAttribute, resource};
 use headers::RawHeaders;
 use signal::{RawCompression, RawProtocol, RawSignal, tls_in_the_clear};
@@ -142,23 +143,55 @@ pub(super) const VARIABLES: &[Variable] = &[
 ];
 
 /// The keys of its table. Keys of a signal apply to all signals here.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
+    /// The signals to send; default: all three.
+    #[schemars(with = "Option<Vec<SignalName>>")]
     signals: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Attributes of the resource, which stand on everything that is sent.
     resource: Option<BTreeMap<String, RawAttribute>>,
+    /// The kind of histograms.
+    #[schemars(extend("default" = "explicit"))]
     histograms: Option<RawHistograms>,
+    /// The URL of the receiver. For HTTP, `/v1/metrics`, `/v1/traces` or `/v1/logs` is appended.
+    #[schemars(with = "Option<String>", extend("examples" = ["http://localhost:4317", "https://collector:4318"]))]
     endpoint: Option<Spanned<String>>,
+    /// The protocol; default: `grpc` for port 4317, else `http/protobuf`.
     protocol: Option<RawProtocol>,
+    /// Headers of each request, by name.
+    #[schemars(with = "Option<BTreeMap<String, Secret>>")]
     headers: Option<RawHeaders>,
+    /// How long one export may take, over all attempts.
+    #[schemars(extend("default" = "10s"))]
     timeout: Option<Interval>,
+    /// How requests are compressed.
+    #[schemars(with = "Option<RawCompression>", extend("default" = "none"))]
     compression: Option<Spanned<RawCompression>>,
+    /// Certificates, for `https` and gRPC with TLS.
+    #[schemars(with = "Option<RawTls>")]
     tls: Option<Spanned<RawTls>>,
+    /// How to send metrics, where that differs.
+    #[schemars(with = "Option<RawSignal>")]
     metrics: Option<Spanned<RawSignal>>,
+    /// How to send traces, where that differs.
+    #[schemars(with = "Option<RawSignal>")]
     traces: Option<Spanned<RawSignal>>,
+    /// How to send logs, where that differs.
+    #[schemars(with = "Option<RawSignal>")]
     logs: Option<Spanned<RawSignal>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+#[allow(dead_code, reason = "only its schema is used")]
+enum SignalName {
+    Metrics,
+    Traces,
+    Logs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
 enum RawHistograms {
     Explicit,

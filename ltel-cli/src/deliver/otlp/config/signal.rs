@@ -1,9 +1,11 @@
 //! One signal of an OTLP backend. Keys come from its own table, else the backend's table, else the signal's variables, else
 //! the variables for all signals.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ltel_core::backend::{Check, ConfigError, Signal};
+use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -12,21 +14,34 @@ use super::inputs::SignalInputs;
 use super::tls::{self, RawTls};
 use super::variable::SetVariable;
 use super::{OtlpProtocol, SignalConfig, Tls, endpoint};
-use crate::config::values::Interval;
+use crate::config::values::{Interval, Secret};
 
 /// The keys of a signal, in the backend's table or in the signal's own.
-#[derive(Default, Deserialize)]
+/// The table of one signal; its keys override those of the backend.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSignal {
+    /// The URL of the receiver, used as it is.
+    #[schemars(with = "Option<String>")]
     pub(super) endpoint: Option<Spanned<String>>,
+    /// The protocol; default: `grpc` for port 4317, else `http/protobuf`.
     pub(super) protocol: Option<RawProtocol>,
+    /// Headers of each request, by name.
+    #[schemars(with = "Option<BTreeMap<String, Secret>>")]
     pub(super) headers: Option<RawHeaders>,
+    /// How long one export may take, over all attempts.
+    #[schemars(extend("default" = "10s"))]
     pub(super) timeout: Option<Interval>,
+    /// How requests are compressed.
+    #[schemars(with = "Option<RawCompression>", extend("default" = "none"))]
     pub(super) compression: Option<Spanned<RawCompression>>,
+    /// Certificates, for `https` and gRPC with TLS.
+    #[schemars(with = "Option<RawTls>")]
     pub(super) tls: Option<Spanned<RawTls>>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) enum RawProtocol {
     #[serde(rename = "grpc")]
     Grpc,
@@ -34,7 +49,8 @@ pub(super) enum RawProtocol {
     HttpProtobuf,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawCompression {
     Gzip,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ltel_core::backend::ConfigError;
+use ltel_core::schemars::{self, JsonSchema};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,12 +14,20 @@ use toml::Spanned;
 use super::inputs::SignalInputs;
 use super::{Identity, Tls};
 
-#[derive(Deserialize)]
+/// Certificates in PEM files.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ClientTls")]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names)] // named after the keys
 pub(super) struct RawTls {
+    /// The authorities to trust; default: the system's.
+    #[schemars(with = "Option<String>")]
     ca_file: Option<Spanned<String>>,
+    /// The certificate of ltel, for receivers that ask for one.
+    #[schemars(with = "Option<String>")]
     cert_file: Option<Spanned<String>>,
+    /// The private key of `cert_file`.
+    #[schemars(with = "Option<String>")]
     key_file: Option<Spanned<String>>,
 }
 
