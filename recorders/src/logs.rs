@@ -5,7 +5,7 @@
 use ltel_core::Timestamp;
 use ltel_core::event::Log;
 use ltel_core::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The name of its records.
 pub const LOG: &str = "locust.tl.event.log";
@@ -18,7 +18,7 @@ pub const LOG: &str = "locust.tl.event.log";
 pub struct Logs;
 
 /// Options of [`Logs`].
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// Messages of this level and above. Below it, Locust sends nothing. What Locust's own `--loglevel` leaves out does not come either.
@@ -27,19 +27,20 @@ pub struct Options {
 }
 
 /// A level of Python's logging.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// 10.
+    /// Level 10 of Python.
     Debug,
-    /// 20.
+    /// Level 20 of Python.
     Info,
-    /// 30.
+    /// Level 30 of Python.
     #[default]
     Warning,
-    /// 40.
+    /// Level 40 of Python.
     Error,
-    /// 50.
+    /// Level 50 of Python.
     Critical,
 }
 

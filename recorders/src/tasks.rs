@@ -1,6 +1,7 @@
 //! `tasks`: how long the tasks of users take, and how often they fail. Tasks need not be traced for it.
 
 use ltel_core::prelude::*;
+use ltel_core::schema;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
@@ -29,11 +30,12 @@ pub struct Tasks {
 }
 
 /// Options of [`Tasks`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// The upper bounds of durations in s, ascending.
     #[serde(default = "seconds", deserialize_with = "in_seconds")]
+    #[schemars(with = "schema::Buckets")]
     pub buckets: Vec<f64>,
 }
 

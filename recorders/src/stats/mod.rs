@@ -25,8 +25,8 @@ use ltel_core::event;
 use ltel_core::figures::{EndpointFigures, Stage, TestInfo};
 use ltel_core::prelude::*;
 use ltel_core::recorder::RunMemory;
-use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
 
 use crate::chronicle::Chronicle;
 use endpoint::{EndpointName, EndpointNames};
@@ -110,7 +110,8 @@ impl Options {
 }
 
 /// When `stats` has a line for each endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointLines {
     /// At the end.
