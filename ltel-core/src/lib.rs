@@ -25,6 +25,7 @@ pub mod figures;
 pub mod thresholds;
 pub mod trace;
 pub mod recorder;
+pub mod declared;
 pub mod meter;
 pub mod points;
 pub mod backend;

@@ -17,6 +17,7 @@ mod chronicle;
 mod buckets;
 mod semconv;
 
+use ltel_core::declared::Declared;
 use ltel_core::registry::Registry;
 
 pub use events::Events;
@@ -51,4 +52,5 @@ pub fn registry() -> Registry {
         .with::<Logs>()
         .with::<Http>()
         .with::<Spans>()
+        .with::<Declared>()
 }

@@ -93,15 +93,6 @@ impl Recorders<'_> {
             });
             return None;
         };
-        let names_metrics = recorder.spec.instruments.iter().any(|instrument| instrument.name.is_none());
-        if names_metrics && !begins_metric_names(&name) {
-            self.errors.push(
-                ConfigError::new(format!("`{name}` is not a valid name: metrics' names begin with it"), header.clone())
-                    .help(
-                        "begin with a letter, then use letters, digits, `_`, `-`, `.` and `/`, such as `slow_checkout`",
-                    ),
-            );
-        }
         let backends = match common.backends {
             None => (0..all.len()).collect(),
             Some(names) => {
@@ -128,18 +119,34 @@ impl Recorders<'_> {
             Some(ratio) => section.filled("ratio", ratio),
             None => section,
         };
-        let mut wrong = Vec::new();
+        let (mut wrong, before) = (Vec::new(), self.errors.len());
         let factory = section.read_with(recorder.options, also, self.errors, |options| {
             let mut check = OptionsCheck::new(self.text);
             let factory = recorder.configure(options, &mut check);
             wrong = check.into_errors();
             factory
         });
+        // What lacks a key that was wrong has been told already.
+        let told = &self.errors[before..];
+        let encloses = |error: &ConfigError, other: &ConfigError| {
+            error.span.start <= other.span.start && other.span.end <= error.span.end
+        };
+        wrong.retain(|error| !told.iter().any(|told| encloses(error, told)));
         self.errors.append(&mut wrong);
+        let spec = factory.as_ref().map_or(recorder.spec, |factory| factory.spec());
+        let names_metrics = spec.instruments.iter().any(|instrument| instrument.name.is_none());
+        if names_metrics && !begins_metric_names(&name) {
+            self.errors.push(
+                ConfigError::new(format!("`{name}` is not a valid name: metrics' names begin with it"), header.clone())
+                    .help(
+                        "begin with a letter, then use letters, digits, `_`, `-`, `.` and `/`, such as `slow_checkout`",
+                    ),
+            );
+        }
         let factory = factory?;
         Some(RecorderConfig {
             name,
-            spec: factory.spec(),
+            spec,
             factory,
             backends,
             interval: common.interval.map(|i| i.0).or(recorder.every),

@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::backend::ConfigError;
+use crate::event::EventKind;
+use crate::expression::{Expression, Purpose};
 
 use super::place;
 
@@ -32,6 +34,19 @@ impl<'a> OptionsCheck<'a> {
     #[must_use]
     pub fn place_in(&self, text: &Spanned<String>, part: Range<usize>) -> Range<usize> {
         place::of_part(self.text, text, part)
+    }
+
+    /// Compiles an expression over the fields of an event, and reports each of its mistakes where it is.
+    pub fn expression(&mut self, text: &Spanned<String>, on: EventKind, purpose: Purpose) -> Option<Expression> {
+        let errors = match Expression::compile(text.get_ref(), on, purpose) {
+            Ok(expression) => return Some(expression),
+            Err(errors) => errors,
+        };
+        for error in errors {
+            let span = self.place_in(text, error.span);
+            self.errors.push(ConfigError { message: error.message, span, help: error.help });
+        }
+        None
     }
 
     /// Reports a mistake.

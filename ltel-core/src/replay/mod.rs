@@ -44,6 +44,7 @@ use serde::de::Error as _;
 use toml::de::DeTable;
 
 use crate::clock::{Now, Timestamp};
+use crate::declared::Declared;
 use crate::figures::RunFigures;
 use crate::meter::{MeterSettings, meter};
 use crate::name::begins_metric_names;
@@ -146,6 +147,22 @@ impl Replay {
             source: local(),
             steps: Vec::new(),
         }
+    }
+
+    /// Creates a replay of a recorder that is declared in TOML ([`Declared`]): the content of its table of the configuration.
+    ///
+    /// ```
+    /// use ltel_core::replay::{Replay, request};
+    ///
+    /// let out = Replay::declared("on = 'request'\nmetrics.failures = { counter = true, when = 'error != null' }")
+    ///     .named("checkout")
+    ///     .event(request("GET", "/").failed("HTTPError", "503"))
+    ///     .finish();
+    /// assert_eq!(out.value("checkout.failures", &[]), 1.0);
+    /// ```
+    #[must_use]
+    pub fn declared(toml: &str) -> Self {
+        Self::of::<Declared>().options(toml)
     }
 
     /// Sets the recorder's options, as they are written in its table of the configuration.

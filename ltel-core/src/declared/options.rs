@@ -1,0 +1,232 @@
+//! The table of a declared recorder, as it is written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value as Json;
+use toml::Spanned;
+
+use super::plan::Plan;
+
+/// A table's entries, by their names. Their order is that of their places.
+pub(super) type Entries<T> = BTreeMap<Spanned<String>, Spanned<T>>;
+
+/// The options of a declared recorder.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredOptions {
+    /// The event that it sees: `request`, `task`, `users`, `custom`, ...
+    pub(super) on: Spanned<String>,
+    /// Whether each Locust process has its own series.
+    #[serde(default)]
+    pub(super) per: RawPer,
+    /// One sentence for people.
+    pub(super) description: Option<String>,
+    /// For `on = "log"`: the least level of the messages that it sees.
+    pub(super) level: Option<Spanned<RawLevel>>,
+    /// Its metrics, by what their names end with.
+    #[serde(default)]
+    pub(super) metrics: Entries<RawMetric>,
+    /// Its records, by what their names end with.
+    #[serde(default)]
+    pub(super) records: Entries<RawRecord>,
+    /// What it does, once the options are checked.
+    #[serde(skip)]
+    pub(super) plan: Option<Plan>,
+}
+
+/// `per`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawPer {
+    /// Each Locust process has its own series.
+    #[default]
+    Source,
+    /// The processes of a run share their series.
+    Run,
+}
+
+/// A level of Python's logging.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawLevel {
+    Debug = 10,
+    Info = 20,
+    Warning = 30,
+    Error = 40,
+    Critical = 50,
+}
+
+/// One metric. It has one of the first four keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMetric {
+    /// Adds the value, or 1 for each event if this is `true`.
+    pub(super) counter: Option<Spanned<Counted>>,
+    /// Adds the value, which may be negative.
+    pub(super) up_down_counter: Option<Spanned<String>>,
+    /// Keeps the last value.
+    pub(super) gauge: Option<Spanned<String>>,
+    /// Records the distribution of the values.
+    pub(super) histogram: Option<Spanned<String>>,
+    /// The condition for an event to be recorded.
+    pub(super) when: Option<Spanned<String>>,
+    /// The unit, in UCUM.
+    pub(super) unit: Option<Spanned<String>>,
+    /// One sentence for people.
+    pub(super) description: Option<String>,
+    /// A histogram's upper bounds, ascending, in its unit.
+    pub(super) buckets: Option<Spanned<Vec<Spanned<f64>>>>,
+    /// Constant labels of this metric.
+    #[serde(default)]
+    pub(super) labels: Entries<Written>,
+    /// The whole name, if it is not to begin with the name of the recorder's table.
+    pub(super) name: Option<Spanned<String>>,
+}
+
+/// One kind of record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecord {
+    /// The condition for an event to have a record.
+    pub(super) when: Option<Spanned<String>>,
+    /// The severity.
+    #[serde(default)]
+    pub(super) severity: RawSeverity,
+    /// Its `telemetry_type`.
+    #[serde(default)]
+    pub(super) kind: RawKind,
+    /// Its fields.
+    #[serde(default)]
+    pub(super) fields: Entries<Written>,
+    /// One sentence for people.
+    pub(super) description: Option<String>,
+    /// The whole name, if it is not to begin with the name of the recorder's table.
+    pub(super) name: Option<Spanned<String>>,
+}
+
+/// The severity of a record.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawSeverity {
+    #[default]
+    Info,
+    Warning,
+    Error,
+}
+
+/// The `telemetry_type` of a record.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawKind {
+    #[default]
+    Event,
+    Metrics,
+}
+
+/// What a counter adds.
+#[derive(Debug)]
+pub(super) enum Counted {
+    /// 1 for each event.
+    Events,
+    /// The value of an expression.
+    Expression(String),
+}
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Counted;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`true` to count events, or an expression in quotes")
+            }
+
+            fn visit_bool<E: Error>(self, counts: bool) -> Result<Counted, E> {
+                if counts {
+                    Ok(Counted::Events)
+                } else {
+                    Err(E::custom("it counts nothing: write `true`, or leave the metric out"))
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Counted, E> {
+                Ok(Counted::Expression(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// An expression, or `{ value = ... }`: a constant.
+#[derive(Debug)]
+pub(super) enum Written {
+    Expression(String),
+    Constant(Json),
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an expression in quotes, or a constant as `{ value = ... }`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
+                Ok(Written::Expression(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+                let mut constant = None;
+                while let Some(key) = map.next_key::<String>()? {
+                    if key != "value" {
+                        return Err(A::Error::unknown_field(&key, &["value"]));
+                    }
+                    let Constant(value) = map.next_value()?;
+                    constant = Some(value);
+                }
+                constant.map(Written::Constant).ok_or_else(|| A::Error::missing_field("value"))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// A text, a number or a bool.
+struct Constant(Json);
+
+impl<'de> Deserialize<'de> for Constant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Constant;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number, `true` or `false`")
+            }
+
+            fn visit_bool<E: Error>(self, bool: bool) -> Result<Constant, E> {
+                Ok(Constant(bool.into()))
+            }
+
+            fn visit_i64<E: Error>(self, int: i64) -> Result<Constant, E> {
+                Ok(Constant(int.into()))
+            }
+
+            fn visit_f64<E: Error>(self, double: f64) -> Result<Constant, E> {
+                Ok(Constant(double.into()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Constant, E> {
+                Ok(Constant(text.into()))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
