@@ -1,12 +1,16 @@
 //! The table of a declared recorder, as it is written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 use toml::Spanned;
+
+use crate::event::EventKind;
 
 use super::plan::Plan;
 
@@ -14,10 +18,11 @@ use super::plan::Plan;
 pub(super) type Entries<T> = BTreeMap<Spanned<String>, Spanned<T>>;
 
 /// The options of a declared recorder.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredOptions {
     /// The event that it sees: `request`, `task`, `users`, `custom`, ...
+    #[schemars(schema_with = "events")]
     pub(super) on: Spanned<String>,
     /// Whether each Locust process has its own series.
     #[serde(default)]
@@ -25,21 +30,30 @@ pub struct DeclaredOptions {
     /// One sentence for people.
     pub(super) description: Option<String>,
     /// For `on = "log"`: the least level of the messages that it sees.
+    #[schemars(with = "Option<RawLevel>")]
     pub(super) level: Option<Spanned<RawLevel>>,
     /// Its metrics, by what their names end with.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, RawMetric>")]
     pub(super) metrics: Entries<RawMetric>,
     /// Its records, by what their names end with.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, RawRecord>")]
     pub(super) records: Entries<RawRecord>,
     /// What it does, once the options are checked.
     #[serde(skip)]
     pub(super) plan: Option<Plan>,
 }
 
+fn events(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+    json_schema!({ "type": "string", "enum": names })
+}
+
 /// `per`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum RawPer {
     /// Each Locust process has its own series.
     #[default]
@@ -49,8 +63,9 @@ pub(super) enum RawPer {
 }
 
 /// A level of Python's logging.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum RawLevel {
     Debug = 10,
     Info = 20,
@@ -60,37 +75,47 @@ pub(super) enum RawLevel {
 }
 
 /// One metric. It has one of the first four keys.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMetric {
     /// Adds the value, or 1 for each event if this is `true`.
+    #[schemars(with = "Option<Counted>")]
     pub(super) counter: Option<Spanned<Counted>>,
     /// Adds the value, which may be negative.
+    #[schemars(with = "Option<String>")]
     pub(super) up_down_counter: Option<Spanned<String>>,
     /// Keeps the last value.
+    #[schemars(with = "Option<String>")]
     pub(super) gauge: Option<Spanned<String>>,
     /// Records the distribution of the values.
+    #[schemars(with = "Option<String>")]
     pub(super) histogram: Option<Spanned<String>>,
     /// The condition for an event to be recorded.
+    #[schemars(with = "Option<String>")]
     pub(super) when: Option<Spanned<String>>,
     /// The unit, in UCUM.
+    #[schemars(with = "Option<String>")]
     pub(super) unit: Option<Spanned<String>>,
     /// One sentence for people.
     pub(super) description: Option<String>,
     /// A histogram's upper bounds, ascending, in its unit.
+    #[schemars(with = "Option<Vec<f64>>")]
     pub(super) buckets: Option<Spanned<Vec<Spanned<f64>>>>,
     /// Constant labels of this metric.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Written>")]
     pub(super) labels: Entries<Written>,
     /// The whole name, if it is not to begin with the name of the recorder's table.
+    #[schemars(with = "Option<String>")]
     pub(super) name: Option<Spanned<String>>,
 }
 
 /// One kind of record.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRecord {
     /// The condition for an event to have a record.
+    #[schemars(with = "Option<String>")]
     pub(super) when: Option<Spanned<String>>,
     /// The severity.
     #[serde(default)]
@@ -100,16 +125,19 @@ pub(super) struct RawRecord {
     pub(super) kind: RawKind,
     /// Its fields.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Written>")]
     pub(super) fields: Entries<Written>,
     /// One sentence for people.
     pub(super) description: Option<String>,
     /// The whole name, if it is not to begin with the name of the recorder's table.
+    #[schemars(with = "Option<String>")]
     pub(super) name: Option<Spanned<String>>,
 }
 
 /// The severity of a record.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum RawSeverity {
     #[default]
     Info,
@@ -118,8 +146,9 @@ pub(super) enum RawSeverity {
 }
 
 /// The `telemetry_type` of a record.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum RawKind {
     #[default]
     Event,
@@ -133,6 +162,20 @@ pub(super) enum Counted {
     Events,
     /// The value of an expression.
     Expression(String),
+}
+
+impl JsonSchema for Counted {
+    fn schema_name() -> Cow<'static, str> {
+        "Counted".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": true }, { "type": "string" }] })
+    }
 }
 
 impl<'de> Deserialize<'de> for Counted {
@@ -166,6 +209,27 @@ impl<'de> Deserialize<'de> for Counted {
 pub(super) enum Written {
     Expression(String),
     Constant(Json),
+}
+
+impl JsonSchema for Written {
+    fn schema_name() -> Cow<'static, str> {
+        "ExpressionOrConstant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An expression, or a constant as `{ value = ... }`.",
+            "anyOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "value": { "type": ["string", "number", "boolean"] } },
+                    "required": ["value"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Written {
