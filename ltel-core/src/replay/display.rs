@@ -83,6 +83,12 @@ impl fmt::Display for ReplayOutput {
         if self.overflowed > 0 {
             writeln!(f, "\n{} events beyond the series limit", self.overflowed)?;
         }
+        if self.faults > 0 {
+            writeln!(f, "\nvalues left out: {}", self.faults)?;
+        }
+        for notice in &self.notices {
+            writeln!(f, "  {notice}")?;
+        }
         if self.points.is_empty() && self.records.is_empty() && self.spans.is_empty() {
             writeln!(f, "(nothing)")?;
         }

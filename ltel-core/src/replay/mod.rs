@@ -43,6 +43,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use toml::de::DeTable;
 
+use crate::backend::ConfigError;
 use crate::clock::{Now, Timestamp};
 use crate::declared::Declared;
 use crate::figures::RunFigures;
@@ -128,9 +129,9 @@ impl Replay {
                 }
                 let mut check = OptionsCheck::new(options);
                 R::check(&mut read, &mut check);
-                match check.into_errors().first() {
-                    Some(error) => Err(toml::de::Error::custom(&error.message)),
-                    None => Ok(Box::new(Factory::<R>::new(read))),
+                match &*check.into_errors() {
+                    [] => Ok(Box::new(Factory::<R>::new(read))),
+                    errors => Err(toml::de::Error::custom(shown(errors, options))),
                 }
             },
             every: R::EVERY,
@@ -360,6 +361,16 @@ impl Replay {
             out: Emitted::default(),
         }
     }
+}
+
+/// Mistakes in the options, a line each.
+fn shown(errors: &[ConfigError], options: &str) -> String {
+    let line = |error: &ConfigError| options.bytes().take(error.span.start).filter(|byte| *byte == b'\n').count() + 1;
+    let shown = errors.iter().map(|error| {
+        let help = error.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
+        format!("line {}: {}{help}", line(error), error.message)
+    });
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 // A duration is parsed as in the configuration.

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::meter::Collector;
 use crate::points::{self, Metric, Point, PointValue};
 use crate::record::Record;
-use crate::recorder::Emitted;
+use crate::recorder::{AnyRecorder, Emitted};
 use crate::trace::SpanData;
 
 /// All points as they stand at the end of a replay, by name and labels, and all records in the order in which they were emitted.
@@ -29,6 +29,12 @@ pub struct ReplayOutput {
     /// How many events went to the overflow series.
     #[serde(skip_serializing_if = "is_zero")]
     pub overflowed: u64,
+    /// How many values were left out because an expression of the options had none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub faults: u64,
+    /// What the recorder said to people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
     /// What was withheld from the recorder because it does not ask for it, by the names of `needs(...)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<&'static str>,
@@ -106,7 +112,12 @@ pub struct SpanOut {
 }
 
 impl ReplayOutput {
-    pub(super) fn new(collector: &Collector, emitted: &Emitted, withheld: Vec<&'static str>, overflowed: u64) -> Self {
+    pub(super) fn new(
+        collector: &Collector,
+        emitted: &Emitted,
+        withheld: Vec<&'static str>,
+        recorder: &dyn AnyRecorder,
+    ) -> Self {
         // Our own reader, which nothing has shut down.
         let metrics = collector.collect().unwrap_or_default();
         let mut points: Vec<PointOut> = points::metrics(&metrics)
@@ -115,7 +126,8 @@ impl ReplayOutput {
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
         let records = emitted.records.iter().map(RecordOut::new).collect();
         let spans = emitted.spans.iter().map(SpanOut::new).collect();
-        Self { points, records, spans, overflowed, withheld }
+        let (overflowed, faults) = (recorder.overflowed(), recorder.faults());
+        Self { points, records, spans, overflowed, faults, notices: emitted.notices.clone(), withheld }
     }
 
     /// The value of the only point of this name with these labels among its own: a counter's or gauge's value, a

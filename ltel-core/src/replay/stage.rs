@@ -58,7 +58,7 @@ impl Stage {
 
     /// What the recorder has emitted.
     pub(super) fn output(self, collector: &Collector) -> ReplayOutput {
-        ReplayOutput::new(collector, &self.out, self.withheld.names(), self.recorder.overflowed())
+        ReplayOutput::new(collector, &self.out, self.withheld.names(), &*self.recorder)
     }
 
     /// The final figures.
