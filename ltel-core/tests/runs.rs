@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Now;
-use ltel_core::event::{Custom, TestStart};
+use ltel_core::event::{Custom, Measurement, TestStart};
 use ltel_core::runs::{
     ClientIndex, DropReason, Effects, Limits, Notice, Run, RunAccount, RunIndex, RunInfo, Runs, Seen, Settings,
     SourceIndex, SourceInfo, SourceStatus,
 };
 use ltel_core::source::{Source, SourceKind};
-use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Rows, WrongFields};
+use ltel_core::wire::{Done, Encoding, Frame, Hello, Measurements, Message, PROTOCOL, Rows, WrongFields};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -28,7 +28,7 @@ struct Witness {
     ids: u32,
     /// Requests that recorders saw, by client.
     seen: BTreeMap<String, u64>,
-    /// Custom events that recorders saw.
+    /// Custom events and measurements that recorders saw.
     events: u64,
     active: BTreeMap<usize, u64>,
     corrections: u64,
@@ -54,6 +54,7 @@ impl Effects for Witness {
                 *self.seen.entry(source.source.host.clone()).or_default() += rows.len() as u64;
             }
             Seen::Event(ltel_core::event::Event::Custom(_)) => self.events += 1,
+            Seen::Measurements(values) => self.events += values.len() as u64,
             _ => {}
         }
     }
@@ -111,6 +112,7 @@ enum Step {
     Start(Index, Index, bool),
     Requests(Index, u8),
     Event(Index),
+    Measurements(Index, u8),
     Done(Index, i8),
     Deliver(Index, u8),
     Repeat(Index),
@@ -126,6 +128,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who(), any::<Index>(), any::<bool>()).prop_map(|(a, b, c)| Step::Start(a, b, c)),
         6 => (who(), 0..5_u8).prop_map(|(a, b)| Step::Requests(a, b)),
         1 => who().prop_map(Step::Event),
+        2 => (who(), 0..5_u8).prop_map(|(a, b)| Step::Measurements(a, b)),
         3 => (who(), -1..2_i8).prop_map(|(a, b)| Step::Done(a, b)),
         8 => (who(), 1..6_u8).prop_map(|(a, b)| Step::Deliver(a, b)),
         1 => who().prop_map(Step::Repeat),
@@ -238,6 +241,12 @@ impl World {
             Step::Event(who) => {
                 self.say(who.index(count), Custom { name: "mine".to_owned(), ..Custom::default() }.into(), 0, 1);
             }
+            Step::Measurements(who, values) => {
+                let value = Measurement { name: "cart".into(), ..Measurement::default() };
+                let values = Measurements { values: vec![value; usize::from(*values)], invalid: 0 };
+                let events = values.values.len() as u64;
+                self.say(who.index(count), Message::Measurements(values), 0, events);
+            }
             Step::Done(who, wrong) => {
                 let who = who.index(count);
                 let process = &self.processes[who];
@@ -305,7 +314,7 @@ impl World {
         for run in outcome.runs {
             let account = run.account;
             assert_eq!(run.complete, account.is_whole());
-            let why_not = account.late_events > 0
+            let why_not = account.lost_events() > 0
                 || account.unlisted_sources > 0
                 || account.sources.iter().any(|s| s.status != SourceStatus::Done || !s.dropped.is_empty());
             assert_eq!(run.complete, !why_not, "{account:?}");

@@ -5,17 +5,18 @@
 #![allow(clippy::unwrap_used)]
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use ltel_core::Timestamp;
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, Request, RequestError, ResetStats, ResponseTime, SingleEvent, SpawningComplete, Task,
-    TestStart, TestStop, Usage, UserError, Users,
+    CpuWarning, Custom, Extra, Log, Measurement, MeasurementKind, Request, RequestError, ResetStats, ResponseTime,
+    SingleEvent, SpawningComplete, Task, TestStart, TestStop, Usage, UserError, Users, Workers,
 };
 use ltel_core::source::{Source, SourceKind};
 use ltel_core::trace::TraceContext;
 use ltel_core::wire::{
-    DecodeError, Decoded, Done, Encoding, Features, Frame, Hello, Message, Reply, Rows, Splitter, Token,
+    DecodeError, Decoded, Done, Encoding, Features, Frame, Hello, Measurements, Message, Reply, Rows, Splitter, Token,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -107,6 +108,50 @@ fn task() -> impl Strategy<Value = Task<'static>> {
     )
 }
 
+/// A batch: all values of one time.
+fn measurements() -> impl Strategy<Value = Measurements<'static>> {
+    let name = prop_oneof!["[a-z.]{1,3}", Just("\"\n\u{1F980}".to_owned())];
+    let kind = prop::sample::select(MeasurementKind::ALL);
+    let value = (name, kind, text(), text(), number(), attributes()).prop_map(
+        |(name, kind, unit, description, value, labels)| Measurement {
+            name: name.into(),
+            kind,
+            unit: unit.into(),
+            description: description.into(),
+            value,
+            labels: Arc::new(labels),
+            ..Measurement::default()
+        },
+    );
+    (number(), vec(value, 0..4)).prop_map(|(time, mut values)| {
+        for value in &mut values {
+            value.time = time;
+        }
+        Measurements { values, invalid: 0 }
+    })
+}
+
+fn log() -> impl Strategy<Value = Log> {
+    let ids = (of(text()), of(text()), any::<bool>());
+    (number(), text(), any::<u64>(), text(), text(), of(text()), of(text()), ids, any::<u64>()).prop_map(
+        |(time, level, level_number, logger, message, traceback, user_class, (trace_id, span_id, sampled), dropped)| {
+            Log {
+                time,
+                level,
+                level_number,
+                logger,
+                message,
+                traceback,
+                user_class,
+                trace_id,
+                span_id,
+                sampled,
+                dropped,
+            }
+        },
+    )
+}
+
 fn source() -> impl Strategy<Value = Source> {
     let kind = prop_oneof![Just(SourceKind::Local), Just(SourceKind::Master), Just(SourceKind::Worker)];
     (kind, text(), of(any::<u32>()), text(), any::<u32>()).prop_map(|(kind, id, worker_index, host, pid)| Source {
@@ -158,9 +203,13 @@ fn message() -> impl Strategy<Value = Message<'static>> {
     );
     let custom = (number(), text(), attributes(), of(number()))
         .prop_map(|(time, name, attributes, value)| Message::from(Custom { time, name, attributes, value }));
-    let done = (number(), of(text()), of(any::<u64>()), any::<u64>(), of(vec(text(), 0..3))).prop_map(
-        |(time, run_id, sent, dropped, sources)| Message::Done(Done { time, run_id, sent, dropped, sources }),
+    let done = (number(), of(text()), of(any::<u64>()), any::<u64>(), any::<u64>(), of(vec(text(), 0..3))).prop_map(
+        |(time, run_id, sent, dropped, dropped_events, sources)| {
+            Message::Done(Done { time, run_id, sent, dropped, dropped_events, sources })
+        },
     );
+    let workers = (number(), any::<u64>(), any::<u64>(), of(any::<u64>()))
+        .prop_map(|(time, connected, missing, expected)| Message::from(Workers { time, connected, missing, expected }));
     prop_oneof![
         hello,
         start,
@@ -178,6 +227,9 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         custom,
         vec(request(), 0..4).prop_map(|rows| Message::Requests(Rows { rows, ..Rows::default() })),
         vec(task(), 0..4).prop_map(Message::Tasks),
+        measurements().prop_map(Message::Measurements),
+        log().prop_map(Message::from),
+        workers,
         done,
         Just(Message::Heartbeat),
     ]
@@ -331,8 +383,14 @@ fn broken_rows_do_not_cost_more_and_more() {
 #[test]
 fn rows_come_in_parts() {
     let row = json!([PACKED, "GET", "/", 2.5, 3, 200, null]);
-    for (encoding, kind) in ENCODINGS.into_iter().flat_map(|encoding| [(encoding, "requests"), (encoding, "tasks")]) {
-        let frame = json!({"type": kind, "seq": 3, "time": PACKED, "rows": vec![&row; 10_000]});
+    let value = json!([0, 2.5, {"tenant": "blue", "page": 3}]);
+    let metrics = json!([{"name": "cart", "kind": "gauge"}]);
+    let kinds = [("requests", row.clone()), ("tasks", row), ("measurements", value)];
+    for (encoding, (kind, row)) in
+        ENCODINGS.into_iter().flat_map(|encoding| kinds.each_ref().map(|kind| (encoding, kind)))
+    {
+        let kind = *kind;
+        let frame = json!({"type": kind, "seq": 3, "time": PACKED, "metrics": metrics, "rows": vec![&row; 10_000]});
         let payload = match encoding {
             Encoding::MessagePack => rmp_serde::to_vec(&frame).unwrap(),
             Encoding::JsonLines => frame.to_string().into_bytes(),
@@ -353,6 +411,10 @@ fn rows_come_in_parts() {
                 assert_eq!(parts.into_iter().flat_map(of_part).count(), 10_000);
             }
             Message::Tasks(tasks) => assert_eq!(tasks.len(), 10_000),
+            Message::Measurements(batch) => {
+                assert_eq!((batch.values.len(), batch.invalid), (10_000, 0));
+                assert!(batch.values.iter().all(|value| value == &batch.values[0]), "{:?}", batch.values[0]);
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -425,21 +487,60 @@ fn long_texts_are_cut_and_counted() {
             &["done.run_id", "done.sources"],
         ),
     ] {
-        for encoding in ENCODINGS {
-            let payload = match encoding {
-                Encoding::MessagePack => rmp_serde::to_vec(&frame).unwrap(),
-                Encoding::JsonLines => frame.to_string().into_bytes(),
-            };
-            let decoded = encoding.decode(&payload, NOW).unwrap();
-            let fields: Vec<_> = decoded.wrong.cut().map(|(field, _)| field).collect();
-            assert!(decoded.wrong.iter().next().is_none(), "{:?}", decoded.wrong);
-            assert_eq!(fields.iter().collect::<std::collections::BTreeSet<_>>(), cut.iter().collect(), "{encoding:?}");
-            let rows = if let Message::Requests(rows) = &decoded.frame.message { rows.rows.len() } else { 1 };
-            let size = Encoding::JsonLines.encode(&decoded.frame).unwrap().len();
-            assert!(size < rows * (600 << 10), "{}: {size}", frame["type"]);
-            if let Message::Requests(rows) = decoded.frame.message {
-                assert!(rows.rows.len() == 2 && rows.rows[0].name != rows.rows[1].name);
-            }
+        check_cut(&frame, cut);
+    }
+}
+
+/// Guarantees: likewise for what the locustfile logs and measures.
+#[test]
+fn long_logs_and_labels_are_cut_and_counted() {
+    let long = "x".repeat(20_000);
+    let many = vec![long.as_str(); 20];
+    for (frame, cut) in [
+        (
+            json!({"type": "log", "time": 5.0, "level": long, "logger": long, "message": long, "traceback": long,
+            "user_class": long, "trace_id": long, "span_id": long}),
+            &[
+                "log.level",
+                "log.logger",
+                "log.message",
+                "log.traceback",
+                "log.user_class",
+                "log.trace_id",
+                "log.span_id",
+            ][..],
+        ),
+        (
+            json!({"type": "measurements", "time": 5.0, "rows": [[0, 1, {&long: long}], [0, 1, {"a": many.repeat(5)}]],
+            "metrics": vec![json!({"name": long, "kind": "gauge", "unit": long, "description": long}); 1_100]}),
+            &[
+                "measurements.metrics",
+                "measurements.metrics.name",
+                "measurements.metrics.unit",
+                "measurements.metrics.description",
+                "measurements.labels",
+            ],
+        ),
+    ] {
+        check_cut(&frame, cut);
+    }
+}
+
+fn check_cut(frame: &Value, cut: &[&str]) {
+    for encoding in ENCODINGS {
+        let payload = match encoding {
+            Encoding::MessagePack => rmp_serde::to_vec(frame).unwrap(),
+            Encoding::JsonLines => frame.to_string().into_bytes(),
+        };
+        let decoded = encoding.decode(&payload, NOW).unwrap();
+        let fields: Vec<_> = decoded.wrong.cut().map(|(field, _)| field).collect();
+        assert!(decoded.wrong.iter().next().is_none(), "{:?}", decoded.wrong);
+        assert_eq!(fields.iter().collect::<std::collections::BTreeSet<_>>(), cut.iter().collect(), "{encoding:?}");
+        let rows = if let Message::Requests(rows) = &decoded.frame.message { rows.rows.len() } else { 1 };
+        let size = Encoding::JsonLines.encode(&decoded.frame).unwrap().len();
+        assert!(size < rows * (600 << 10), "{}: {size}", frame["type"]);
+        if let Message::Requests(rows) = decoded.frame.message {
+            assert!(rows.rows.len() == 2 && rows.rows[0].name != rows.rows[1].name);
         }
     }
 }
@@ -681,18 +782,58 @@ fn a_wrong_value_of_an_event_costs_that_value() {
             json!({"type": "custom", "time": 5.5, "name": "n", "attributes": {"a": 1, "b": [true]}, "value": 1.5}),
             &[("time", Number), ("name", Text), ("attributes", Map), ("value", Number)],
         ),
-        (
-            json!({"type": "done", "time": 5.5, "run_id": "r", "sent": 7, "dropped": 8, "sources": ["w"]}),
-            &[("time", Number), ("run_id", Text), ("sent", Count), ("dropped", Count), ("sources", Nothing)],
-        ),
         (json!({"type": "heartbeat"}), &[]),
     ] {
-        let kind = good["type"].as_str().unwrap();
-        let mut good = good.clone();
-        good["seq"] = json!(3);
-        for (field, takes) in fields.iter().chain(&[("seq", Count)]) {
-            check_fields(&good, &[(field, *takes, &format!("{kind}.{field}"))]);
-        }
+        check_event(&good, fields);
+    }
+}
+
+#[test]
+fn a_wrong_value_of_a_workers_or_a_log_costs_that_value() {
+    for (good, fields) in [
+        (
+            json!({"type": "workers", "time": 5.5, "connected": 3, "missing": 1, "expected": 4}),
+            &[("time", Number), ("connected", Count), ("missing", Count), ("expected", Count)][..],
+        ),
+        (
+            json!({"type": "log", "time": 5.5, "level": "INFO", "level_number": 20, "logger": "l", "message": "m",
+                "traceback": "t", "user_class": "A", "trace_id": "1", "span_id": "2", "sampled": true, "dropped": 5}),
+            &[
+                ("time", Number),
+                ("level", Text),
+                ("level_number", Count),
+                ("logger", Text),
+                ("message", Text),
+                ("traceback", Text),
+                ("user_class", Text),
+                ("trace_id", Text),
+                ("span_id", Text),
+                ("sampled", Flag),
+                ("dropped", Count),
+            ],
+        ),
+        (
+            json!({"type": "done", "time": 5.5, "run_id": "r", "sent": 7, "dropped": 8, "dropped_events": 9, "sources": ["w"]}),
+            &[
+                ("time", Number),
+                ("run_id", Text),
+                ("sent", Count),
+                ("dropped", Count),
+                ("dropped_events", Count),
+                ("sources", Nothing),
+            ],
+        ),
+    ] {
+        check_event(&good, fields);
+    }
+}
+
+fn check_event(good: &Value, fields: &[(&str, Takes)]) {
+    let kind = good["type"].as_str().unwrap();
+    let mut good = good.clone();
+    good["seq"] = json!(3);
+    for (field, takes) in fields.iter().chain(&[("seq", Count)]) {
+        check_fields(&good, &[(field, *takes, &format!("{kind}.{field}"))]);
     }
 }
 
@@ -738,6 +879,62 @@ fn a_wrong_value_of_a_row_costs_that_value() {
             ("rows.0.7", Nothing, "tasks.error"),
         ],
     );
+    let metric = json!({"name": "cart", "kind": "histogram", "unit": "EUR", "description": "d"});
+    check_fields(
+        &json!({"type": "measurements", "time": 5.5, "seq": 3, "metrics": [metric], "rows": [[0, 1.5, {"a": "b"}]]}),
+        &[
+            ("seq", Count, "measurements.seq"),
+            ("metrics.0.unit", Text, "measurements.metrics.unit"),
+            ("metrics.0.description", Text, "measurements.metrics.description"),
+            ("rows.0.2", Map, "measurements.labels"),
+        ],
+    );
+}
+
+/// Guarantees: a value without a number, or of a metric that is not described, is counted as invalid and costs itself alone. A kind
+/// that is not known is never taken for another.
+#[test]
+fn what_is_no_measurement_is_invalid() {
+    let metrics =
+        r#"[{"name":"a","kind":"counter"},{"name":"b","kind":"sum"},{"kind":"gauge"},{"name":"","kind":"gauge"},7]"#;
+    for (row, wrong) in [
+        ("[5,1]", "measurements.metric"),
+        ("[-1,1]", "measurements.metric"),
+        (r#"["a",1]"#, "measurements.metric"),
+        ("[null,1]", "measurements.metric"),
+        ("[1e300,1]", "measurements.metric"),
+        ("[1,1]", "measurements.metrics.kind"),
+        ("[2,1]", "measurements.metrics.name"),
+        ("[3,1]", "measurements.metrics.name"),
+        ("[4,1]", "measurements.metrics"),
+        ("[0,null]", "measurements.value"),
+        (r#"[0,"1"]"#, "measurements.value"),
+        ("[0,[1]]", "measurements.value"),
+        ("[0]", "measurements.rows"),
+        ("[]", "measurements.rows"),
+        ("{}", "measurements.rows"),
+        ("7", "measurements.rows"),
+    ] {
+        let line = format!(
+            r#"{{"rows":[[0,1],{row},[0,-2,{{"x":null}}]],"type":"measurements","metrics":{metrics},"time":5}}"#
+        );
+        let packed = rmp_serde::to_vec(&serde_json::from_str::<Value>(&line).unwrap()).unwrap();
+        for (encoding, payload) in [(Encoding::JsonLines, line.as_bytes()), (Encoding::MessagePack, &packed)] {
+            let decoded = encoding.decode(payload, NOW).unwrap();
+            let Message::Measurements(batch) = decoded.frame.message else { panic!("measurements") };
+            let values: Vec<_> = batch.values.iter().map(|value| (&*value.name, value.time, value.value)).collect();
+            assert_eq!((values, batch.invalid), (vec![("a", 5.0, 1.0), ("a", 5.0, -2.0)], 1), "{row} in {encoding:?}");
+            assert!(decoded.wrong.iter().any(|(name, _)| name == wrong), "{row}: {:?}", decoded.wrong);
+        }
+    }
+    let metrics = rmp_serde::to_vec(&json!([{"name": "a", "kind": "gauge"}])).unwrap();
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let rows = rmp_serde::to_vec(&[(0, value)]).unwrap();
+        let packed = [b"\x83\xa4type\xacmeasurements\xa7metrics", &*metrics, b"\xa4rows", &rows].concat();
+        let decoded = Encoding::MessagePack.decode(&packed, NOW).unwrap();
+        assert_eq!(decoded.frame.message, Message::Measurements(Measurements { values: Vec::new(), invalid: 1 }));
+        assert_eq!(decoded.wrong.iter().collect::<Vec<_>>(), [("measurements.value", 1)]);
+    }
 }
 
 #[test]
@@ -785,7 +982,7 @@ fn fields_that_this_protocol_does_not_have_are_ignored() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let long = format!("[{}]", vec!["0"; 200_000].join(","));
     for junk in ["null", "-1", "1e999", &deep, &long, "{\"a\":{}}"] {
-        for kind in ["test_stop", "heartbeat", "requests", "tasks"] {
+        for kind in ["test_stop", "heartbeat", "requests", "tasks", "measurements"] {
             let line = format!("{{\"junk\":{junk},\"type\":\"{kind}\",\"time\":5,\"rows\":[],\"x\":{junk}}}");
             let decoded = Encoding::JsonLines.decode(line.as_bytes(), NOW).unwrap();
             assert!(decoded.wrong.is_empty() && decoded.frame.message.kind() == kind, "{decoded:?}");
@@ -805,6 +1002,7 @@ fn a_frame_that_is_cut_short() {
         json!({"type": "requests", "seq": 1, "time": PACKED, "rows": "none"}),
         json!({"type": "tasks", "rows": [[PACKED, 5.5, "A", "buy", "1", "2", true, null]]}),
         json!({"type": "custom", "attributes": {"a": {"b": [1]}}}),
+        json!({"type": "measurements", "metrics": [{"name": "a", "kind": "gauge"}], "rows": [[0, 1.5, {"a": [1]}], [0, 2]]}),
     ] {
         let packed = rmp_serde::to_vec(&frame).unwrap();
         for end in 0..packed.len() {

@@ -45,8 +45,14 @@ fn of_run(run: &EndedRun) -> Option<String> {
     all.extend(
         dropped.iter().map(|(why, count)| format!("{} dropped ({})", counted(*count, "requests"), why.as_str())),
     );
-    if run.account.late_events > 0 {
-        all.push(format!("{} came after its end", counted(run.account.late_events, "events")));
+    for (count, what) in [
+        (run.account.late_events, "came after its end"),
+        (run.account.invalid_events, "not understood"),
+        (run.account.dropped_events, "dropped (buffer_full)"),
+    ] {
+        if count > 0 {
+            all.push(format!("{} {what}", counted(count, "events")));
+        }
     }
     Some(format!("run {}: {}", shortened(&run.info.run_id, 100), all.join(", ")))
 }

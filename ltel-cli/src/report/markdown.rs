@@ -213,8 +213,14 @@ fn account(document: &Document, out: &mut String) {
     if account.unlisted_sources > 0 {
         let _ = writeln!(out, "\n{} beyond the limit of a run.", counted(account.unlisted_sources, "more sources"));
     }
-    if account.late_events > 0 {
-        let _ = writeln!(out, "\n{} arrived after the end of the run.", counted(account.late_events, "events"));
+    for (count, what) in [
+        (account.late_events, "arrived after the end of the run"),
+        (account.invalid_events, "could not be decoded"),
+        (account.dropped_events, "found the plugin's buffer full"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(out, "\n{} {what}.", counted(count, "events"));
+        }
     }
 }
 

@@ -64,7 +64,12 @@ impl Report<'_> {
             .field("dropped_by_reason", by_reason)
             .field("sources", sources)
             .field("missing", labels(account, SourceStatus::Missing));
-        for (field, count) in [("unlisted_sources", account.unlisted_sources), ("late_events", account.late_events)] {
+        for (field, count) in [
+            ("unlisted_sources", account.unlisted_sources),
+            ("late_events", account.late_events),
+            ("invalid_events", account.invalid_events),
+            ("dropped_events", account.dropped_events),
+        ] {
             if count > 0 {
                 record = record.field(field, count);
             }
@@ -121,8 +126,14 @@ impl Report<'_> {
         if account.unlisted_sources > 0 {
             why.push(format!("{} beyond `max_sources`", counted(account.unlisted_sources, "sources")));
         }
-        if account.late_events > 0 {
-            why.push(format!("{} after its end", counted(account.late_events, "events")));
+        for (count, what) in [
+            (account.late_events, "after its end"),
+            (account.invalid_events, "not understood"),
+            (account.dropped_events, "dropped by the plugin"),
+        ] {
+            if count > 0 {
+                why.push(format!("{} {what}", counted(count, "events")));
+            }
         }
         why.extend(self.panicked.iter().map(|(name, _)| format!("recorder `{name}` panicked")));
         why.join("; ")

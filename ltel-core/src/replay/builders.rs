@@ -1,6 +1,7 @@
 //! Events to replay: one function per kind, and methods that set its details.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -369,7 +370,7 @@ impl ReplayEvent<Measurement<'static>> {
     /// A label.
     #[must_use]
     pub fn label(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.event.labels.to_mut().insert(name.to_owned(), value.into());
+        Arc::make_mut(&mut self.event.labels).insert(name.to_owned(), value.into());
         self
     }
 }

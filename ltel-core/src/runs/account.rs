@@ -85,9 +85,13 @@ pub struct RunAccount {
     pub sources: Vec<SourceAccount>,
     /// Sources beyond the limit of a run: nothing else is known about them.
     pub unlisted_sources: u64,
-    /// Task executions, user errors and custom events that arrived after the run was over. They are not requests: no source
-    /// reports how many it has sent.
+    /// Task executions, measurements, user errors, custom events and log messages that arrived after the run was over. They are
+    /// not requests: no source reports how many it has sent.
     pub late_events: u64,
+    /// Measurements that arrived but could not be decoded.
+    pub invalid_events: u64,
+    /// Events that sources report as dropped, because a buffer was full.
+    pub dropped_events: u64,
 }
 
 impl RunAccount {
@@ -111,10 +115,15 @@ impl RunAccount {
         all
     }
 
+    /// Events that did not reach the recorders.
+    pub const fn lost_events(&self) -> u64 {
+        self.late_events.saturating_add(self.invalid_events).saturating_add(self.dropped_events)
+    }
+
     /// Whether nothing is missing: every source is done, and everything was recorded.
     pub fn is_whole(&self) -> bool {
         self.unlisted_sources == 0
-            && self.late_events == 0
+            && self.lost_events() == 0
             && self.sources.iter().all(|s| s.status == SourceStatus::Done && s.dropped.is_empty())
     }
 }
@@ -124,7 +133,7 @@ impl RunAccount {
 pub struct NoRunAccount {
     /// Requests, by the label `source_id` of the client that sent them.
     pub requests: BTreeMap<String, u64>,
-    /// Task executions, user errors and custom events.
+    /// Task executions, measurements, user errors, custom events and log messages.
     pub events: u64,
 }
 

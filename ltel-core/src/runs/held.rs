@@ -22,7 +22,7 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) requests: u64,
-    /// Task executions, user errors and custom events. Other events report state, which has no meaning without a run.
+    /// Task executions, measurements, user errors, custom events and log messages. Other events report state, which has no meaning without a run.
     pub(super) events: u64,
 }
 
@@ -31,7 +31,7 @@ impl Load {
         match message {
             Message::Requests(rows) => Self { requests: rows.rows.len() as u64 + rows.invalid, events: 0 },
             Message::Tasks(tasks) => Self { requests: 0, events: tasks.len() as u64 },
-            Message::Measurements(values) => Self { requests: 0, events: values.len() as u64 },
+            Message::Measurements(batch) => Self { requests: 0, events: batch.values.len() as u64 + batch.invalid },
             Message::Event(SingleEvent::UserError(_) | SingleEvent::Custom(_) | SingleEvent::Log(_)) => {
                 Self { requests: 0, events: 1 }
             }

@@ -20,7 +20,7 @@ impl Runs {
     ) {
         // Rows that are kept are not decoded before their run is known.
         if self.clients[client.0].place == Place::Unknown
-            && matches!(parts.kind(), "requests" | "tasks")
+            && matches!(parts.kind(), "requests" | "tasks" | "measurements")
             && !self.finds_place(client, now, effects)
             && self.hold(client, packed, now, effects)
         {
@@ -86,8 +86,14 @@ impl Runs {
                 }
                 return;
             }
-            Message::Measurements(values) => {
-                return effects.see(index, run.source(source), Seen::Measurements(values), now);
+            Message::Measurements(batch) => {
+                effects.see(index, run.source(source), Seen::Measurements(&batch.values), now);
+                if batch.invalid > 0 {
+                    run.invalid_events(batch.invalid);
+                    let details = "a row without a finite value, or of a metric that its frame does not describe";
+                    effects.fault("measurement not understood", batch.invalid, &details);
+                }
+                return;
             }
             Message::Tasks(tasks) => return effects.see(index, run.source(source), Seen::Tasks(tasks), now),
             Message::Event(event) => event.as_event(),

@@ -40,6 +40,7 @@ pub struct Run {
     // Whether the recorders lost nothing.
     pub(super) recorders_are_whole: bool,
     late_events: u64,
+    invalid_events: u64,
     recorded: u64,
 }
 
@@ -67,6 +68,8 @@ pub(super) struct Member {
     pub(super) end: Option<End>,
     recorded: u64,
     dropped: BTreeMap<DropReason, u64>,
+    // As it has reported.
+    dropped_events: u64,
 }
 
 /// How a source's part ended.
@@ -96,6 +99,7 @@ impl Run {
             is_over: false,
             recorders_are_whole: true,
             late_events: 0,
+            invalid_events: 0,
             recorded: 0,
         }
     }
@@ -137,7 +141,13 @@ impl Run {
             dropped: BTreeMap::new(),
         }));
         sources.sort_by(|a, b| a.label.cmp(&b.label));
-        RunAccount { sources, unlisted_sources: self.unlisted, late_events: self.late_events }
+        RunAccount {
+            sources,
+            unlisted_sources: self.unlisted,
+            late_events: self.late_events,
+            invalid_events: self.invalid_events,
+            dropped_events: self.members.iter().map(|member| member.dropped_events).fold(0, u64::saturating_add),
+        }
     }
 
     /// The id that its sources use.
@@ -183,6 +193,7 @@ impl Run {
             end: None,
             recorded: 0,
             dropped: BTreeMap::new(),
+            dropped_events: 0,
         });
         SourceIndex(index)
     }
@@ -250,6 +261,11 @@ impl Run {
         self.late_events += count;
     }
 
+    /// Events could not be decoded.
+    pub(super) const fn invalid_events(&mut self, count: u64) {
+        self.invalid_events += count;
+    }
+
     /// Requests of all sources that reached the recorders so far.
     pub(super) const fn total_recorded(&self) -> u64 {
         self.recorded
@@ -263,7 +279,8 @@ impl Run {
         let member = &mut self.members[source.0 as usize];
         member.since = now;
         let end = Some(End::Done { sent: done.sent, dropped: done.dropped });
-        std::mem::replace(&mut member.end, end) != end
+        let lost = std::mem::replace(&mut member.dropped_events, done.dropped_events);
+        std::mem::replace(&mut member.end, end) != end || lost != done.dropped_events
     }
 
     /// The source is in another test.

@@ -284,3 +284,20 @@ fn a_source_that_does_not_say_how_many_it_sent() {
     let account = run.account();
     assert_eq!((account.sent(), account.recorded(), account.is_whole()), (7, 7, true));
 }
+
+#[test]
+fn lost_events_are_in_the_account() {
+    let mut run = run();
+    let master = join(&mut run, &source(SourceKind::Master, "master"), None, at(0));
+    let worker = join(&mut run, &source(SourceKind::Worker, "w1"), None, at(0));
+    run.done(master, &done(0, 0, &["w1"]), at(5));
+    run.done(worker, &done(0, 0, &[]), at(5));
+    assert!(run.account().is_whole());
+    assert!(run.done(worker, &Done { dropped_events: 7, ..done(0, 0, &[]) }, at(6)), "a correction");
+    assert!(!run.done(worker, &Done { dropped_events: 7, ..done(0, 0, &[]) }, at(6)));
+    run.done(master, &Done { dropped_events: 1, ..done(0, 0, &["w1"]) }, at(6));
+    run.invalid_events(2);
+    let account = run.account();
+    assert_eq!((account.dropped_events, account.invalid_events, account.lost_events()), (8, 2, 10));
+    assert!(!account.is_whole());
+}

@@ -21,6 +21,9 @@ pub(super) const TRACEBACK: usize = 16_384;
 /// Values of a context or of a custom event's attributes, nested ones included.
 pub(super) const USER_VALUES: usize = 128;
 
+/// Labels of a value, nested values included.
+const LABEL_VALUES: usize = 64;
+
 /// Entries of any other list or map, such as the workers of a run.
 const ENTRIES: usize = 10_000;
 
@@ -36,17 +39,20 @@ impl Bounds {
     /// For what a user attaches to a request or to a custom event.
     pub(super) const USER: Self = Self { key: ID, text: TEXT, values: USER_VALUES };
 
+    /// For the labels of a value of the locustfile's own metrics: each set of them is a series.
+    pub(super) const LABELS: Self = Self { key: ID, text: NAME, values: LABEL_VALUES };
+
     /// For a field of a frame without rows. `None` for a value that is compared and never kept.
     pub(super) fn of(kind: &str, field: &str) -> Option<Self> {
         let text = match (kind, field) {
             ("custom", "attributes") => return Some(Self::USER),
             ("hello", "token") => return None,
             (_, "traceback") => TRACEBACK,
-            (_, "error") => TEXT,
+            (_, "error") | ("log", "message") => TEXT,
             (
                 _,
                 "client_id" | "run_id" | "coordinator" | "locust_version" | "source" | "sources" | "reports"
-                | "trace_id" | "span_id",
+                | "trace_id" | "span_id" | "level" | "user_class",
             ) => ID,
             _ => NAME,
         };

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-use super::measurements::Measurements;
+use super::measurements::{self, Shared};
 use super::parts::{self, Parts};
 use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
 use super::scan::Input;
 use super::value::{VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, EncodeError, Frame, Message, Rows, message};
+use super::{DecodeError, EncodeError, Frame, Measurements, Message, Rows, message};
 use crate::clock::Timestamp;
 use crate::event::{Extra, Request, SingleEvent, Task};
 
@@ -99,6 +99,12 @@ pub(super) fn parts(line: &[u8], now: Timestamp) -> Result<Parts<'_>, DecodeErro
                     Parts::tasks(seq, parts::Cursor::Json(rows), packed, wrong)
                 }
             }
+        }
+        "measurements" => {
+            let shared = Shared::new(&fields.take("time"), fields.take("metrics"), now, &mut wrong);
+            let rows = fields.cursor("measurements.rows", &mut wrong);
+            fields.tell(&kind, &mut wrong);
+            Parts::measurements(seq, parts::Cursor::Json(rows), shared, wrong)
         }
         kind => {
             let entries = fields.values();
@@ -289,6 +295,28 @@ impl<'a> Cursor<'a> {
         }
         tasks
     }
+
+    /// The next rows of measurements.
+    pub(super) fn measurements(&mut self, shared: &Shared<'a>, wrong: &mut WrongFields) -> Measurements<'a> {
+        let (mut batch, mut mended, began) = (Measurements::default(), 0, self.input.0.len());
+        while self.goes_on(batch.values.len(), began) {
+            let measurement = match self.row(measurements::KEY, &mut mended) {
+                Some([place, value, labels, ..]) => {
+                    let labels = shared.labels(labels, wrong);
+                    shared.measurement(&place, &value, labels, wrong)
+                }
+                None => {
+                    wrong.count("measurements.rows");
+                    None
+                }
+            };
+            batch.add(measurement);
+        }
+        if mended > 0 {
+            wrong.count_mended("measurements", mended);
+        }
+        batch
+    }
 }
 
 /// Where the row after a broken one begins, and whether there is one: after the first `],[`, else at the end of the list, which
@@ -361,7 +389,7 @@ enum Body<'a> {
     Tasks {
         rows: Vec<TaskRow<'a>>,
     },
-    Measurements(Measurements),
+    Measurements(measurements::Packed<'a>),
     Done(&'a super::Done),
     Heartbeat {},
 }
@@ -374,7 +402,7 @@ impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
             Message::Requests(m) => {
                 Body::Requests { time: m.time, since: m.since, rows: m.rows.iter().map(Row::from).collect() }
             }
-            Message::Measurements(m) => Body::Measurements(Measurements::of(m)),
+            Message::Measurements(m) => Body::Measurements(measurements::Packed::of(&m.values)),
             Message::Tasks(m) => Body::Tasks { rows: m.iter().map(TaskRow::from).collect() },
             Message::Done(m) => Body::Done(m),
             Message::Heartbeat => Body::Heartbeat {},

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
 use super::bounds::{self, Bounds};
-use super::measurements::Measurements;
 use super::value::{Number, Value};
 use super::wrong::WrongFields;
 use super::{DecodeError, Message};
@@ -36,7 +35,6 @@ impl Fields<'_, '_> {
             ($($name:ident $type:literal $doc:literal)*) => {
                 match self.kind {
                     $($type => Message::Event(SingleEvent::$name(self.event(now))),)*
-                    "measurements" => self.measurements(now),
                     "hello" => Message::Hello(self.read()),
                     "done" => Message::Done(self.event(now)),
                     "heartbeat" => Message::Heartbeat,
@@ -54,15 +52,6 @@ impl Fields<'_, '_> {
                 bounds::bound(value, bounds, || name(self.kind, [&**field]), self.wrong);
             }
         }
-    }
-
-    fn measurements(self, now: Timestamp) -> Message<'static> {
-        let name = name(self.kind, ["rows"]);
-        let Self { kind, seq, entries, wrong } = self;
-        let packed: Measurements = Fields { kind, seq, entries, wrong: &mut *wrong }.event(now);
-        let (measurements, invalid) = packed.unpack();
-        (0..invalid).for_each(|_| wrong.count(name.clone()));
-        Message::Measurements(measurements)
     }
 
     fn event<T: DeserializeOwned + Default>(mut self, now: Timestamp) -> T {

@@ -9,6 +9,13 @@
 //! within a day of `time` is counted as wrong, and then the request has ended at `time`. A request was reported
 //! ([`Request::reported_at`]) at its end, where that is between `since` and `time`, give or take a second (without `since`,
 //! within five seconds of `time`); otherwise at `time`. Without `time`, that is when the frame arrived.
+//!
+//! A batch of values of the locustfile's own metrics (`measurements`) describes each of its metrics once, before its rows:
+//! `metrics: [{name, kind, unit, description}]`, where `kind` is `counter`, `up_down_counter`, `gauge` or `histogram`, and `unit` and
+//! `description` may be absent; at most 1,000. A row is `[metric, value, labels]`: the place of its metric in that list from 0, a
+//! finite number, and a map from names to texts, numbers and bools, or null. All rows are of the frame's `time`. A row whose metric
+//! has no name or an unknown kind, or whose value is not a finite number, is invalid: it is dropped and counted. Labels that are
+//! wrong cost themselves alone.
 
 mod framing;
 mod parts;
@@ -68,7 +75,8 @@ impl Encoding {
     ///
     /// A text that is too long is cut, and ends with `…` and a hash of the whole text: ids, methods, classes of errors and keys
     /// after 256 bytes, names after 1 KiB, tracebacks after 16 KiB, others after 4 KiB. A request's context and a custom event's
-    /// attributes have at most 128 values, other lists and maps 10,000 entries. What was cut is counted.
+    /// attributes have at most 128 values, the labels of a measurement 64 of at most 1 KiB, other lists and maps 10,000 entries.
+    /// What was cut is counted.
     ///
     /// In JSON lines, a text with a wrong escape is read as far as possible, and if a row is not JSON, only that row is lost.
     pub fn decode(self, payload: &[u8], now: Timestamp) -> Result<Decoded<'_>, DecodeError> {
@@ -174,10 +182,10 @@ pub enum Message<'a> {
     Event(SingleEvent),
     /// A batch of requests.
     Requests(Rows<'a>),
-    /// A batch of task executions, where tasks are traced. They are events: [`Done`] does not count them.
+    /// A batch of task executions, if a recorder needs them; with ids where tasks are traced. They are events: [`Done`] does not count them.
     Tasks(Vec<Task<'a>>),
     /// A batch of values of the locustfile's own metrics. They are events: [`Done`] does not count them.
-    Measurements(Vec<Measurement<'a>>),
+    Measurements(Measurements<'a>),
     /// The source has sent everything of the run.
     Done(Done),
     /// The client is alive but has nothing else to send.
@@ -272,6 +280,26 @@ pub struct Rows<'a> {
     pub invalid: u64,
 }
 
+/// A batch of values of the locustfile's own metrics.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measurements<'a> {
+    /// The values. For encoding, all of one time.
+    pub values: Vec<Measurement<'a>>,
+    /// How many rows were invalid: not an array, without a finite value, or of a metric that the frame does not describe. They
+    /// are counted as dropped, never ignored.
+    pub invalid: u64,
+}
+
+impl<'a> Measurements<'a> {
+    /// Adds a row, which was invalid if it is nothing.
+    fn add(&mut self, row: Option<Measurement<'a>>) {
+        match row {
+            Some(value) => self.values.push(value),
+            None => self.invalid += 1,
+        }
+    }
+}
+
 /// A source's report of its part of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -286,9 +314,18 @@ pub struct Done {
     pub sent: Option<u64>,
     /// Those of them that the process dropped because its buffer was full.
     pub dropped: u64,
+    /// Executions of tasks, values of the locustfile's metrics and other events that the process dropped because its buffer was
+    /// full.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_events: u64,
     /// From a master: the ids of all workers that took part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The data that the configured recorders need from Locust: Locust collects nothing else.

@@ -7,14 +7,15 @@ use rmp::Marker;
 use serde::Serialize;
 
 use super::json::Tagged;
+use super::measurements::{self, Shared};
 use super::message::Fields;
 use super::parts::{self, Parts};
 use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
 use super::value::{DEPTH, Number, VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, EncodeError, Frame, Rows, bounds};
+use super::{DecodeError, EncodeError, Frame, Measurements, Rows, bounds};
 use crate::clock::Timestamp;
-use crate::event::{Request, RequestError, ResponseTime, Task};
+use crate::event::{Measurement, Request, RequestError, ResponseTime, Task};
 
 const NIL: u8 = 0xc0;
 
@@ -31,7 +32,7 @@ pub(super) fn parts(payload: &[u8], now: Timestamp) -> Result<Parts<'_>> {
     if !matches!(Input(payload).peek(), Some(Marker::FixMap(_) | Marker::Map16 | Marker::Map32)) {
         return Err(DecodeError::Malformed("not a map".to_owned()));
     }
-    let Head { kind, seq, time, since, rows } = Input(payload).head().ok_or_else(cut_short)?;
+    let Head { kind, seq, time, since, metrics, rows } = Input(payload).head().ok_or_else(cut_short)?;
     let Value::Text(kind) = kind else { return Err(DecodeError::NoType) };
     let mut wrong = WrongFields::default();
     let seq = super::seq(&seq, &kind, &mut wrong);
@@ -45,6 +46,11 @@ pub(super) fn parts(payload: &[u8], now: Timestamp) -> Result<Parts<'_>> {
             let packed = Packed::new(&kind, time, since, now, &mut wrong);
             let rows = rows.cursor("tasks.rows", &mut wrong).ok_or_else(cut_short)?;
             Parts::tasks(seq, parts::Cursor::MessagePack(rows), packed, wrong)
+        }
+        "measurements" => {
+            let shared = Shared::new(&time, metrics, now, &mut wrong);
+            let rows = rows.cursor("measurements.rows", &mut wrong).ok_or_else(cut_short)?;
+            Parts::measurements(seq, parts::Cursor::MessagePack(rows), shared, wrong)
         }
         kind => {
             let entries = Input(payload).entries().ok_or_else(cut_short)?;
@@ -73,6 +79,7 @@ struct Head<'a> {
     seq: Value<'a>,
     time: Value<'a>,
     since: Value<'a>,
+    metrics: Value<'a>,
     rows: Input<'a>,
 }
 
@@ -131,6 +138,21 @@ impl<'a> Cursor<'a> {
         }
         Some(tasks)
     }
+
+    /// The next rows of measurements. Nothing if the bytes end before they do.
+    pub(super) fn measurements(
+        &mut self,
+        shared: &mut Shared<'a>,
+        wrong: &mut WrongFields,
+    ) -> Option<Measurements<'a>> {
+        let mut batch = Measurements { values: Vec::with_capacity(self.room()), invalid: 0 };
+        let began = self.input.0.len();
+        while self.goes_on(batch.values.len(), began) {
+            self.left -= 1;
+            batch.add(self.input.measurement(shared, wrong)?);
+        }
+        Some(batch)
+    }
 }
 
 /// The bytes that are left. A method returns nothing where there are too few of them, and where they are not what it reads.
@@ -139,8 +161,8 @@ struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
     fn head(mut self) -> Option<Head<'a>> {
-        let [kind, seq, time, since] = [const { Value::Null }; 4];
-        let mut head = Head { kind, seq, time, since, rows: Input(&[NIL]) };
+        let [kind, seq, time, since, metrics] = [const { Value::Null }; 5];
+        let mut head = Head { kind, seq, time, since, metrics, rows: Input(&[NIL]) };
         for _ in 0..self.map_len()? {
             let Value::Text(key) = self.value()? else {
                 self.skip()?;
@@ -151,6 +173,7 @@ impl<'a> Input<'a> {
                 "seq" => head.seq = self.value()?,
                 "time" => head.time = self.value()?,
                 "since" => head.since = self.value()?,
+                "metrics" => head.metrics = self.value()?,
                 "rows" => {
                     head.rows = self;
                     // The plugin writes the rows last: then there is no need to walk over them twice.
@@ -245,6 +268,31 @@ impl<'a> Input<'a> {
         }
         self.skip_all(fields.saturating_sub(FIELDS))?;
         Some((fields >= least).then_some(row))
+    }
+
+    /// The measurement whose row begins here, if it is one.
+    #[allow(clippy::option_option)] // the bytes end, or they are no measurement
+    fn measurement(&mut self, shared: &mut Shared<'a>, wrong: &mut WrongFields) -> Option<Option<Measurement<'a>>> {
+        if !self.is_array() {
+            wrong.count("measurements.rows");
+            return self.skip().map(|()| None);
+        }
+        let fields = self.array_len()?;
+        if fields < measurements::KEY {
+            wrong.count("measurements.rows");
+            return self.skip_all(fields).map(|()| None);
+        }
+        let (place, value) = (self.value()?, self.value()?);
+        let labels = if fields < measurements::FIELDS || self.nil() {
+            shared.no_labels()
+        } else {
+            let mut begin = *self;
+            self.skip()?;
+            let bytes = &begin.0[..begin.0.len() - self.0.len()];
+            shared.labels_of(bytes, || begin.value().unwrap_or(Value::Other), wrong)
+        };
+        self.skip_all(fields.saturating_sub(measurements::FIELDS))?;
+        Some(shared.measurement(&place, &value, labels, wrong))
     }
 
     /// Any value.

@@ -1,8 +1,9 @@
 //! A frame, decoded part by part: rows take far more memory decoded than they take as bytes.
 
+use super::measurements::Shared;
 use super::rows::Packed;
 use super::wrong::WrongFields;
-use super::{DecodeError, Decoded, Frame, Message, Rows, json, msgpack};
+use super::{DecodeError, Decoded, Frame, Measurements, Message, Rows, json, msgpack};
 use crate::event::Task;
 
 /// The number of rows decoded at a time, and of their bytes.
@@ -27,6 +28,7 @@ enum Rest<'a> {
     Message(Message<'a>),
     Requests(Cursor<'a>, Packed),
     Tasks(Cursor<'a>, Packed),
+    Measurements(Cursor<'a>, Shared<'a>),
 }
 
 /// Where the next row begins.
@@ -47,6 +49,15 @@ impl<'a> Parts<'a> {
 
     pub(super) const fn tasks(seq: Option<u64>, rows: Cursor<'a>, packed: Packed, wrong: WrongFields) -> Self {
         Self { seq, kind: "tasks", rest: Rest::Tasks(rows, packed), wrong }
+    }
+
+    pub(super) const fn measurements(
+        seq: Option<u64>,
+        rows: Cursor<'a>,
+        shared: Shared<'a>,
+        wrong: WrongFields,
+    ) -> Self {
+        Self { seq, kind: "measurements", rest: Rest::Measurements(rows, shared), wrong }
     }
 
     /// The frame's number ([`Frame::seq`]).
@@ -74,6 +85,10 @@ impl<'a> Parts<'a> {
                     all.invalid += more.invalid;
                 }
                 (Message::Tasks(all), Message::Tasks(more)) => all.extend(more),
+                (Message::Measurements(all), Message::Measurements(more)) => {
+                    all.values.extend(more.values);
+                    all.invalid += more.invalid;
+                }
                 // Only rows are split into parts.
                 (_, last) => whole.frame.message = last,
             }
@@ -95,9 +110,10 @@ impl<'a> Iterator for Parts<'a> {
             }
             Rest::Requests(rows, packed) => rows.requests(*packed, &mut wrong).map(Message::Requests),
             Rest::Tasks(rows, packed) => rows.tasks(*packed, &mut wrong).map(Message::Tasks),
+            Rest::Measurements(rows, shared) => rows.measurements(shared, &mut wrong).map(Message::Measurements),
         };
         let is_over = match &self.rest {
-            Rest::Requests(rows, _) | Rest::Tasks(rows, _) => rows.is_over(),
+            Rest::Requests(rows, _) | Rest::Tasks(rows, _) | Rest::Measurements(rows, _) => rows.is_over(),
             Rest::Nothing | Rest::Message(_) => true,
         };
         if is_over || read.is_none() {
@@ -122,6 +138,13 @@ impl<'a> Cursor<'a> {
         match self {
             Self::MessagePack(rows) => rows.tasks(packed, wrong),
             Self::Json(rows) => Some(rows.tasks(packed, wrong)),
+        }
+    }
+
+    fn measurements(&mut self, shared: &mut Shared<'a>, wrong: &mut WrongFields) -> Option<Measurements<'a>> {
+        match self {
+            Self::MessagePack(rows) => rows.measurements(shared, wrong),
+            Self::Json(rows) => Some(rows.measurements(shared, wrong)),
         }
     }
 

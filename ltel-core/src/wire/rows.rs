@@ -165,7 +165,7 @@ fn context(mut value: Value<'_>, wrong: &mut WrongFields) -> serde_json::Map<Str
     context
 }
 
-fn float(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Option<f64> {
+pub(super) fn float(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Option<f64> {
     match value {
         Value::Null => None,
         Value::Number(number) if let Some(number) = number.float() => Some(number),
@@ -194,7 +194,12 @@ fn flag(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> bool 
     }
 }
 
-fn text<'a>(value: Value<'a>, limit: usize, name: &'static str, wrong: &mut WrongFields) -> Option<Cow<'a, str>> {
+pub(super) fn text<'a>(
+    value: Value<'a>,
+    limit: usize,
+    name: &'static str,
+    wrong: &mut WrongFields,
+) -> Option<Cow<'a, str>> {
     match value {
         Value::Null => None,
         Value::Text(text) => Some(cut(text, limit, name, wrong)),

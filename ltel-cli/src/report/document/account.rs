@@ -47,8 +47,15 @@ pub(crate) struct Account {
     pub(crate) dropped: BTreeMap<String, u64>,
     /// Processes beyond the limit of a run.
     pub(crate) unlisted_sources: u64,
-    /// Task executions, user errors and custom events that arrived after the run was over.
+    /// Events that are not requests and arrived after the run was over: task executions, measurements, user errors, custom events
+    /// and log messages.
     pub(crate) late_events: u64,
+    /// Measurements that could not be decoded.
+    #[serde(default)]
+    pub(crate) invalid_events: u64,
+    /// Events that are not requests and that processes dropped because their buffer was full.
+    #[serde(default)]
+    pub(crate) dropped_events: u64,
     /// By process.
     pub(crate) sources: Vec<SourceAccount>,
 }
@@ -128,6 +135,8 @@ impl Account {
             dropped: by_name(&account.dropped()),
             unlisted_sources: account.unlisted_sources,
             late_events: account.late_events,
+            invalid_events: account.invalid_events,
+            dropped_events: account.dropped_events,
             sources: account.sources.iter().map(SourceAccount::of).collect(),
         }
     }

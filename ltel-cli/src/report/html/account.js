@@ -24,9 +24,12 @@ function showAccount(doc) {
   const { account } = doc;
   const dropped = droppedOf(account);
   const parts = [`${plural(account.sent, "request was", "requests were")} sent, ${count(account.recorded)} recorded, ${count(dropped)} dropped.`];
-  const [unlisted, late] = [account.unlisted_sources, account.late_events];
+  const unlisted = account.unlisted_sources;
   if (unlisted > 0) parts.push(`${plural(unlisted, "more process is", "more processes are")} not listed.`);
-  if (late > 0) parts.push(`${plural(late, "event that is not a request", "events that are not requests")} arrived after the end of the run.`);
+  for (const [events, what] of [[account.late_events, "arrived after the end of the run"],
+    [account.invalid_events, "could not be decoded"], [account.dropped_events, "found the plugin's buffer full"]]) {
+    if (events > 0) parts.push(`${plural(events, "event that is not a request", "events that are not requests")} ${what}.`);
+  }
   setText(byId("account-stated"), parts.join(" "));
   byId("account-stated").classList.toggle("bad", dropped > 0 || unlisted > 0);
 
