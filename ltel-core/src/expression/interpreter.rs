@@ -9,7 +9,7 @@ use cel::{Context, Env, Program};
 use serde_json::Value as Json;
 
 use super::{ExpressionError, Fault, Value};
-use crate::event::{Event, EventKind, Field};
+use crate::event::{Event, Field};
 
 // Its functions are looked up by name, and never change.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -22,25 +22,13 @@ pub(super) struct Interpreter {
 }
 
 impl Interpreter {
-    pub(super) fn compile(text: &str, on: EventKind) -> Result<(Self, Vec<&'static Field>), Vec<ExpressionError>> {
+    /// Compiles a text that was checked.
+    pub(super) fn compile(text: &str, fields: &[&'static Field]) -> Result<Self, Vec<ExpressionError>> {
         let program = ENVIRONMENT.compile(text).map_err(|errors| {
             let errors = errors.errors.into_iter();
-            errors
-                .map(|error| ExpressionError { span: 0..text.len(), message: error.msg, help: None })
-                .collect::<Vec<_>>()
+            errors.map(|error| ExpressionError::new(0..text.len(), error.msg)).collect::<Vec<_>>()
         })?;
-        let (mut fields, mut errors) = (Vec::new(), Vec::new());
-        for name in program.references().variables() {
-            match on.field(name) {
-                Some(field) => fields.push(field),
-                None => errors.push(ExpressionError {
-                    span: 0..text.len(),
-                    message: format!("`{}` has no field `{name}`", on.name()),
-                    help: None,
-                }),
-            }
-        }
-        if errors.is_empty() { Ok((Self { program, fields: fields.clone() }, fields)) } else { Err(errors) }
+        Ok(Self { program, fields: fields.to_vec() })
     }
 
     pub(super) fn evaluate<'a>(&self, event: &Event<'a>) -> Result<Value<'a>, Fault> {

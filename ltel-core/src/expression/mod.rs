@@ -2,6 +2,11 @@
 //! are checked and compiled when the configuration is read.
 
 mod value;
+mod token;
+mod syntax;
+mod habits;
+mod types;
+mod check;
 mod interpreter;
 
 use std::fmt;
@@ -41,6 +46,18 @@ pub struct ExpressionError {
     pub help: Option<String>,
 }
 
+impl ExpressionError {
+    pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+
+    /// Adds help: what would be right.
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
 /// Why an expression has no value for an event.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
@@ -56,8 +73,9 @@ pub struct Expression {
 impl Expression {
     /// Checks and compiles an expression. Returns all mistakes at once.
     pub fn compile(text: &str, on: EventKind, purpose: Purpose) -> Result<Self, Vec<ExpressionError>> {
-        let _ = purpose;
-        let (form, fields) = Interpreter::compile(text, on)?;
+        let node = syntax::parse(text)?;
+        let fields = check::check(text, &node, on, purpose)?;
+        let form = Interpreter::compile(text, &fields)?;
         let needs = fields.iter().fold(Needs::NONE, |needs, field: &&Field| needs.and(field.needs));
         Ok(Self { text: text.to_owned(), needs, form })
     }
