@@ -21,7 +21,9 @@ pub(super) fn sign(word: &str) -> Option<&'static str> {
         "++" | "--" => "write `+ 1` or `- 1`",
         "/" => "write texts in quotes: `\"/path\"`",
         "like" | "LIKE" => "write `name.contains(\"...\")` or `name.matches(\"...\")`",
-        "matches" | "startsWith" | "endsWith" | "contains" => "call it with a `.` and brackets: `name.contains(\"...\")`",
+        "matches" | "startsWith" | "endsWith" | "contains" => {
+            "call it with a `.` and brackets: `name.contains(\"...\")`"
+        }
         "between" | "BETWEEN" => "write `value >= low && value <= high`",
         "then" | "else" => "write `condition ? value : other`",
         "{" => "a message cannot be made here",

@@ -146,8 +146,24 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<ExpressionError>> {
 
 /// Reserved by CEL.
 const RESERVED: &[&str] = &[
-    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return",
-    "var", "void", "while", "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "in",
 ];
 
 type Parsed = Result<Node, ExpressionError>;
@@ -212,9 +228,15 @@ impl<'a> Parser<'a> {
         }
         let word = self.word();
         let error = ExpressionError::new(span, format!("expected {expected}, found `{word}`"));
-        match habits::sign(word) {
-            Some(help) => error.help(help),
-            None => error,
+        match (habits::sign(word), self.kind()) {
+            (Some(help), _) => error.help(help),
+            (None, TokenKind::Sign(")" | "]" | "}")) if self.nesting <= 1 => {
+                error.help("nothing is open here that it closes")
+            }
+            (None, TokenKind::Name | TokenKind::String | TokenKind::Int | TokenKind::Double) => {
+                error.help("write an operator before it, such as `==` or `&&`")
+            }
+            _ => error,
         }
     }
 
@@ -247,7 +269,8 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("`:` and the other value"));
         }
         let or_else = self.expression()?;
-        let (span, depth) = (condition.span.start..or_else.span.end, 1 + condition.depth.max(then.depth).max(or_else.depth));
+        let (span, depth) =
+            (condition.span.start..or_else.span.end, 1 + condition.depth.max(then.depth).max(or_else.depth));
         node(span, NodeKind::Ternary(Box::new((condition, then, or_else))), depth)
     }
 
@@ -276,7 +299,7 @@ impl<'a> Parser<'a> {
         if self.take(sign) {
             return true;
         }
-        let typed = if self.is(single) { single } else { word };
+        let typed = self.word();
         if self.is(single) || self.name(0).is_some_and(|name| name.eq_ignore_ascii_case(word)) {
             self.report(1, format!("`{typed}` is not an operator"), format!("write `{sign}`"));
             return true;
@@ -524,7 +547,9 @@ impl<'a> Parser<'a> {
         if let Some((right, literal)) = habits::literal(name)
             && !self.is("(")
         {
-            self.errors.push(ExpressionError::new(span.clone(), format!("`{name}` is not a value")).help(format!("write `{right}`")));
+            self.errors.push(
+                ExpressionError::new(span.clone(), format!("`{name}` is not a value")).help(format!("write `{right}`")),
+            );
             return node(span, NodeKind::Literal(literal), 1);
         }
         if RESERVED.contains(&name) {
@@ -559,7 +584,10 @@ impl<'a> Parser<'a> {
                 let error = ExpressionError::new(span, "this text has an escape that CEL does not know");
                 return Err(error.help("write `\\\\` for a backslash, or a text without escapes: `r\"...\"`"));
             }
-            _ => return Err(ExpressionError::new(span, "a whole number has at most 64 bits")),
+            _ => {
+                let error = ExpressionError::new(span, "this whole number has more than 64 bits");
+                return Err(error.help("write it with a fraction: `1.0e20`"));
+            }
         };
         node(span, NodeKind::Literal(literal), 1)
     }

@@ -25,8 +25,8 @@ pub(super) enum TokenKind {
 
 // The longest first. Some are not of CEL: the parser says what to write for them.
 const SIGNS: &[&str] = &[
-    "===", "!==", "&&", "||", "==", "!=", "<=", ">=", "=>", "=<", "=~", "!~", "<>", "**", "++", "--", "(", ")", "[", "]", "{", "}",
-    ".", ",", "?", ":", "<", ">", "+", "-", "*", "/", "%", "!", "=", "&", "|",
+    "===", "!==", "&&", "||", "==", "!=", "<=", ">=", "=>", "=<", "=~", "!~", "<>", "**", "++", "--", "(", ")", "[",
+    "]", "{", "}", ".", ",", "?", ":", "<", ">", "+", "-", "*", "/", "%", "!", "=", "&", "|",
 ];
 
 /// Splits a text into its tokens; the last is the end.
@@ -76,9 +76,12 @@ fn token(rest: &str, at: usize) -> Result<(TokenKind, usize), ExpressionError> {
     if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
         return Ok((TokenKind::Sign(sign), sign.len()));
     }
-    let error = ExpressionError::new(at..at + first.len_utf8(), format!("unexpected character `{}`", first.escape_debug()));
+    let error =
+        ExpressionError::new(at..at + first.len_utf8(), format!("unexpected character `{}`", first.escape_debug()));
     Err(match first {
-        '“' | '”' | '„' | '«' | '»' | '‘' | '’' | '‚' | '`' | '´' => error.help("write texts in plain quotes: `\"...\"`"),
+        '“' | '”' | '„' | '«' | '»' | '‘' | '’' | '‚' | '`' | '´' => {
+            error.help("write texts in plain quotes: `\"...\"`")
+        }
         '#' => error.help("comments begin with `//`"),
         ';' => error.help("write one expression, without a `;`"),
         '≠' => error.help("write `!=`"),

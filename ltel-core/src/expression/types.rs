@@ -19,7 +19,7 @@ pub(super) enum Type {
     /// A map with the texts `class` and `text`.
     Error,
     /// A type, as `type(value)` gives it.
-    Type,
+    Meta,
 }
 
 /// The texts of an error.
@@ -51,7 +51,7 @@ impl Type {
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
             Self::Error => "an error with `class` and `text`",
-            Self::Type => "a type",
+            Self::Meta => "a type",
         }
     }
 
