@@ -77,6 +77,7 @@ mod tests {
             status: SourceStatus::Done,
             sent: 10,
             recorded: 10,
+            filtered: 0,
             dropped: dropped.iter().copied().collect(),
         };
         let info = RunInfo { run_id: "one".to_owned(), ..RunInfo::default() };

@@ -15,7 +15,7 @@ use super::error::ConfigErrors;
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
-use super::{Config, agreement, limits, listen, thresholds, unsupported};
+use super::{Config, agreement, limits, listen, name_rules, thresholds, unsupported};
 
 /// The keys above all tables.
 #[derive(Deserialize, JsonSchema)]
@@ -75,12 +75,13 @@ fn read(
     let recorders = file.take_section("recorders", errors);
     let backends = file.take_section("backends", errors);
     let thresholds = file.take_section("thresholds", errors);
+    let names = file.take("names").map(|rules| name_rules::read(rules, text, errors)).unwrap_or_default();
     // Thresholds are a reason to run ltel, too.
     let judges = thresholds.is_some();
     if backends.is_none() && !judges {
         errors.push(nothing_selected("backends", "backends.console"));
     }
-    let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends", "thresholds"], errors);
+    let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends", "thresholds", "names"], errors);
     let listen = match listen {
         Some(section) => listen::read(section, env, errors),
         None => Some(listen::default(env)),
@@ -96,7 +97,7 @@ fn read(
     }
     let before = errors.len();
     let backends_are_stated = backends.is_some();
-    let (names, backends) = backends
+    let (backend_names, backends) = backends
         .map(|section| Backends { registry, env, claims: &mut claims, errors, warnings }.read(section))
         .unwrap_or_default();
     let backends_are_right = errors.len() == before;
@@ -104,9 +105,10 @@ fn read(
     if recorders.is_none() && !takes_figures && backends_are_right {
         errors.push(nothing_selected("recorders", "recorders.stats"));
     }
-    let recorders = recorders.map(|section| Recorders { text, registry, env, errors }.read(section, &names));
+    let recorders = recorders.map(|section| Recorders { text, registry, env, errors }.read(section, &backend_names));
     let right = (backends_are_right && backends_are_stated).then_some(&*backends);
     let recorders = agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
+    warnings.extend(name_rules::warning(&names, &recorders));
     let top = top?;
     Some(Config {
         testplan: top.testplan,
@@ -118,6 +120,7 @@ fn read(
         limits: limits?,
         recorders,
         backends,
+        names: Arc::new(names),
         thresholds: Arc::new(thresholds),
         claims,
         warnings: Vec::new(),

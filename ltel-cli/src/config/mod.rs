@@ -8,6 +8,7 @@ pub(crate) mod environment;
 mod unsupported;
 pub(crate) mod listen;
 mod recorders;
+mod name_rules;
 mod backends;
 mod limits;
 mod thresholds;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use ltel_core::backend::Claims;
 pub use ltel_core::backend::Signal;
+use ltel_core::names::Rules;
 use ltel_core::recorder::Needs;
 use ltel_core::runs::Limits;
 use ltel_core::wire::Features;
@@ -58,6 +60,8 @@ pub struct Config {
     pub recorders: Vec<RecorderConfig>,
     /// The backends, in the order of the file.
     pub backends: Vec<BackendConfig>,
+    /// The rules for the names of requests.
+    pub names: Arc<Rules>,
     /// What must hold of each run.
     pub thresholds: Arc<Thresholds>,
     /// Addresses and files that its parts use.

@@ -225,8 +225,9 @@ fn account(document: &Document, out: &mut String) {
 }
 
 fn remarks(source: &SourceAccount) -> String {
+    let filtered = (source.filtered > 0).then(|| format!("{} filtered by `[[names]]`", source.filtered));
     let dropped = source.dropped.iter().map(|(reason, count)| format!("{count} {}", code(reason)));
-    std::iter::once(code(&source.status)).chain(dropped).collect::<Vec<_>>().join(", ")
+    std::iter::once(code(&source.status)).chain(filtered).chain(dropped).collect::<Vec<_>>().join(", ")
 }
 
 fn foot(document: &Document, out: &mut String) {

@@ -157,6 +157,7 @@ fn of(endpoints: Vec<EndpointFigures>, points: usize) -> RunFigures {
         status: SourceStatus::Done,
         sent,
         recorded: sent,
+        filtered: 0,
         dropped: BTreeMap::new(),
     };
     let half = total.requests / 2;

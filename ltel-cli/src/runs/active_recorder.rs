@@ -20,6 +20,7 @@ use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
 pub(super) struct ActiveRecorder {
     name: String,
     has_figures: bool,
+    keeps_names: bool,
     state: State,
     routes: Vec<usize>,
     every: Duration,
@@ -57,6 +58,7 @@ impl ActiveRecorder {
         Self {
             name: config.name.clone(),
             has_figures: config.factory.has_figures(),
+            keeps_names: config.factory.keeps_names(),
             state: build(config, run, &meters, limits),
             routes: config.backends.clone(),
             every,
@@ -92,6 +94,11 @@ impl ActiveRecorder {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(recorder))) {
             self.state = State::Panicked { message: told(&self.name, run, &*payload), overflowed };
         }
+    }
+
+    /// Whether it sees all requests by Locust's own names.
+    pub(super) const fn keeps_names(&self) -> bool {
+        self.keeps_names
     }
 
     /// Whether it has the figures of the run; if so, it keeps them.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Now;
-use ltel_core::event::Event;
+use ltel_core::event::{Event, Request};
 use ltel_core::figures::{Annotation, AnnotationKind, RunFigures, Stage};
-use ltel_core::recorder::{Emitted, Origin, RunMemory};
+use ltel_core::names::Renamer;
+use ltel_core::recorder::{AnyRecorder, Emitted, Origin, RunMemory};
 use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
 
 use super::active_recorder::ActiveRecorder;
@@ -26,6 +27,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(super) struct ActiveRun {
     info: Arc<RunInfo>,
     recorders: Vec<ActiveRecorder>,
+    // If there are rules for names, and recorders that they are for.
+    names: Option<Renamer>,
     backends: Arc<[BackendHandle]>,
     // If a backend shows them, or thresholds judge them.
     figures: Option<FigureSource>,
@@ -53,9 +56,11 @@ impl ActiveRun {
             recorders.map(|recorder| ActiveRecorder::begin(recorder, info, backends, memory)).collect();
         let figures =
             if config.wants_figures() { FigureSource::find(&mut recorders, info, config.grace) } else { None };
+        let renames = !config.names.is_empty() && recorders.iter().any(|active| !active.keeps_names());
         Self {
             info: Arc::clone(info),
             recorders,
+            names: renames.then(|| Renamer::new(Arc::clone(&config.names))),
             backends: Arc::clone(backends),
             figures,
             shown: None,
@@ -65,23 +70,56 @@ impl ActiveRun {
         }
     }
 
-    /// Lets the recorders see what a source sent.
-    pub(super) fn see(&mut self, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) {
+    /// Lets the recorders see what a source sent. Returns how many requests a rule drops.
+    pub(super) fn see(&mut self, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) -> u64 {
         if self.sources.get(source.index as usize).is_none_or(Option::is_none) {
             self.joined(source, now);
         }
-        let (origin, sources) = (Origin { source: Some(source), now }, self.source_count());
-        for active in &mut self.recorders {
-            active.act(&self.info, sources, &mut self.out, |recorder, out| match seen {
-                Seen::Event(event) => recorder.record(&event, origin, out),
-                Seen::Requests(rows) => recorder.record_requests(rows, origin, out),
-                Seen::Tasks(tasks) => tasks.iter().for_each(|task| recorder.record(&Event::Task(task), origin, out)),
-                Seen::Measurements(values) => {
+        let origin = Origin { source: Some(source), now };
+        match seen {
+            Seen::Requests(rows) => return self.requests(rows, origin),
+            Seen::Event(event) => self.each(origin, |_| true, |recorder, out| recorder.record(&event, origin, out)),
+            Seen::Tasks(tasks) => self.each(
+                origin,
+                |_| true,
+                |recorder, out| tasks.iter().for_each(|task| recorder.record(&Event::Task(task), origin, out)),
+            ),
+            Seen::Measurements(values) => self.each(
+                origin,
+                |_| true,
+                |recorder, out| {
                     for value in values {
                         recorder.record(&Event::Measurement(value), origin, out);
                     }
-                }
-            });
+                },
+            ),
+        }
+        0
+    }
+
+    /// Returns how many of them a rule drops.
+    fn requests(&mut self, rows: Vec<Request<'_>>, origin: Origin<'_>) -> u64 {
+        let Some(mut names) = self.names.take() else {
+            self.each(origin, |_| true, |recorder, out| recorder.record_requests(&rows, origin, out));
+            return 0;
+        };
+        self.each(origin, ActiveRecorder::keeps_names, |recorder, out| recorder.record_requests(&rows, origin, out));
+        let (rows, dropped) = names.apply(rows);
+        self.each(origin, |active| !active.keeps_names(), |recorder, out| recorder.record_requests(&rows, origin, out));
+        self.names = Some(names);
+        dropped
+    }
+
+    /// Lets some recorders see something, and passes on what they emit.
+    fn each(
+        &mut self,
+        origin: Origin<'_>,
+        who: impl Fn(&ActiveRecorder) -> bool,
+        see: impl Fn(&mut dyn AnyRecorder, &mut Emitted),
+    ) {
+        let sources = self.source_count();
+        for active in self.recorders.iter_mut().filter(|active| who(active)) {
+            active.act(&self.info, sources, &mut self.out, &see);
             active.send(&self.info, &self.backends, origin, &mut self.out);
         }
     }
@@ -205,6 +243,9 @@ impl ActiveRun {
             if !complete {
                 mark_incomplete(&mut out);
             }
+            if account.filtered() > 0 && !active.keeps_names() {
+                mark_filtered(&mut out, account.filtered());
+            }
             active.route_records(&self.info, &mut out, |backend, record| last_records[backend].push(record));
             active.send(&self.info, &self.backends, origin, &mut out);
         }
@@ -266,6 +307,15 @@ fn mark_incomplete(out: &mut Emitted) {
     }
 }
 
+/// Marks the last figures of a recorder that has not seen these requests of the run, unless it has a field of this name.
+fn mark_filtered(out: &mut Emitted, requests: u64) {
+    for record in &mut out.records {
+        if record.fields.iter().all(|(name, _)| name != "filtered") {
+            record.fields.push(("filtered".into(), requests.into()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ltel_core::source::{Source, SourceKind};
@@ -280,6 +330,7 @@ mod tests {
             figures: Some(FigureSource::of(0, &info, Duration::ZERO)),
             info,
             recorders: Vec::new(),
+            names: None,
             backends: Arc::default(),
             shown: None,
             judge: None,
@@ -288,7 +339,7 @@ mod tests {
         };
         for index in [2, 0, 1, 0, 2] {
             let worker = Source { kind: SourceKind::Worker, worker_index: Some(index), ..Source::default() };
-            run.see(&Arc::new(SourceInfo::new(index, worker)), Seen::Requests(&[]), Now::default());
+            run.see(&Arc::new(SourceInfo::new(index, worker)), Seen::Requests(Vec::new()), Now::default());
         }
         let joined: Vec<_> = run.figures.unwrap().annotations.into_iter().filter_map(|mark| mark.source).collect();
         assert_eq!(joined, ["worker-2", "worker-0", "worker-1"]);

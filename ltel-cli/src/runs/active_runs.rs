@@ -84,8 +84,8 @@ impl Effects for ActiveRuns {
         self.active[run.slot()] = Some((run, active));
     }
 
-    fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) {
-        self.active(run).see(source, seen, now);
+    fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) -> u64 {
+        self.active(run).see(source, seen, now)
     }
 
     fn source_gone(&mut self, run: RunIndex, source: SourceIndex, now: Now) {

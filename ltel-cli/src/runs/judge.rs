@@ -230,6 +230,7 @@ mod tests {
             status: SourceStatus::Open,
             sent: 0,
             recorded: 0,
+            filtered: 0,
             dropped: std::collections::BTreeMap::new(),
         };
         let account = RunAccount { sources: vec![source], ..RunAccount::default() };

@@ -37,14 +37,18 @@ impl Report<'_> {
             .sources
             .iter()
             .map(|source| {
-                json!({
+                let mut entry = json!({
                     "source": source.source.as_ref().map(|s| s.source.runner()),
                     "source_id": source.label,
                     "status": source.status.as_str(),
                     "sent": source.sent,
                     "recorded": source.recorded,
                     "dropped": source.dropped.values().copied().fold(0, u64::saturating_add),
-                })
+                });
+                if source.filtered > 0 {
+                    entry["filtered"] = source.filtered.into();
+                }
+                entry
             })
             .collect();
         let dropped = account.dropped();
@@ -65,6 +69,7 @@ impl Report<'_> {
             .field("sources", sources)
             .field("missing", labels(account, SourceStatus::Missing));
         for (field, count) in [
+            ("filtered", account.filtered()),
             ("unlisted_sources", account.unlisted_sources),
             ("late_events", account.late_events),
             ("invalid_events", account.invalid_events),
@@ -106,7 +111,11 @@ impl Report<'_> {
 
     fn figures(&self) -> String {
         let dropped = self.account.dropped().values().copied().fold(0, u64::saturating_add);
-        format!("{} recorded, {dropped} dropped", counted(self.account.recorded(), "requests"))
+        let filtered = match self.account.filtered() {
+            0 => String::new(),
+            filtered => format!("{filtered} filtered, "),
+        };
+        format!("{} recorded, {filtered}{dropped} dropped", counted(self.account.recorded(), "requests"))
     }
 
     fn reasons(&self) -> String {

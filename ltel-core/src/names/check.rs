@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -16,36 +17,54 @@ use crate::recorder::OptionsCheck;
 const REPLACEMENT: usize = 1_024;
 
 /// A table `[[names]]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Name rule")]
 pub struct RuleOptions {
     /// A regular expression of the crate `regex`, found anywhere within the name.
     #[serde(rename = "match")]
+    #[schemars(with = "Option<String>")]
     pub pattern: Option<Spanned<String>>,
     /// A regular expression for the whole method.
+    #[schemars(with = "Option<String>")]
     pub method: Option<Spanned<String>>,
     /// What takes the place of each match of `match` within the name; without `match`, of the name. Groups are `$1` and `${name}`.
+    #[schemars(with = "Option<String>")]
     pub replace: Option<Spanned<String>>,
     /// Leave these requests out.
+    #[schemars(with = "Option<bool>")]
     pub drop: Option<Spanned<bool>>,
     /// Cut the name before its first `?` or `#`, and go on with the rules below.
+    #[schemars(with = "Option<bool>")]
     pub cut_query: Option<Spanned<bool>>,
 }
 
-/// Makes rules of these tables, each with the place of its header, and reports all that is wrong with them.
+/// A table as it was read.
+#[derive(Debug)]
+pub struct RuleTable {
+    /// What it says.
+    pub options: RuleOptions,
+    /// The place of its header.
+    pub header: Range<usize>,
+    /// Whether all of its keys could be read. Otherwise it is not reported what it lacks.
+    pub is_whole: bool,
+}
+
+/// Makes rules of these tables, and reports all that is wrong with them.
 #[must_use]
-pub fn check(tables: Vec<(RuleOptions, Range<usize>)>, check: &mut OptionsCheck<'_>) -> Rules {
+pub fn check(tables: impl IntoIterator<Item = RuleTable>, check: &mut OptionsCheck<'_>) -> Rules {
     let mut rules = Vec::new();
-    // Tables that end the search for each name, or for what their texts say.
+    // Rules that end the search for each name, or for what their texts say.
     let mut before: Vec<Before> = Vec::new();
-    for (table, header) in tables {
-        let line = line_of(check.text(), header.start);
-        let matched = Matched::of(&table, check);
-        let action = action(&table, &header, matched.pattern.as_ref(), check);
-        let is_cut = matches!(action, Some(Action::Cut));
-        let written = Before { line, is_cut, always: matched.always, texts: matched.texts.clone() };
+    for table in tables {
+        let line = line_of(check.text(), table.header.start);
+        let matched = Matched::of(&table.options, check);
+        let action = action(&table, matched.pattern.as_ref(), check);
+        let (Some(action), true, true) = (action, matched.is_right, table.is_whole) else { continue };
+        let is_cut = matches!(action, Action::Cut);
+        let written = Before { line, is_cut, always: matched.always, texts: matched.texts };
         if let Some(earlier) = before.iter().find(|earlier| earlier.leaves_nothing_for(&written)) {
-            check.error(earlier.error(header, is_cut));
+            check.error(earlier.error(table.header, is_cut));
             continue;
         }
         if is_cut {
@@ -53,10 +72,8 @@ pub fn check(tables: Vec<(RuleOptions, Range<usize>)>, check: &mut OptionsCheck<
             before.retain(|earlier| earlier.always || earlier.is_cut);
         }
         before.push(written);
-        if let (Some(action), true) = (action, matched.is_right) {
-            let regex = |pattern: Option<Pattern>| pattern.map(|pattern| pattern.regex);
-            rules.push(Rule { method: regex(matched.method), pattern: regex(matched.pattern), action, line });
-        }
+        let regex = |pattern: Option<Pattern>| pattern.map(|pattern| pattern.regex);
+        rules.push(Rule { method: regex(matched.method), pattern: regex(matched.pattern), action, line });
     }
     Rules { rules }
 }
@@ -83,12 +100,10 @@ impl Matched {
                 Ok(pattern) => Some(pattern),
                 Err(error) => {
                     is_right = false;
-                    let place = check.place_in(text, error.span);
-                    let error =
-                        ConfigError::new(format!("invalid regular expression in `{key}`: {}", error.message), place);
-                    check.error(error.help(
-                        "the syntax is that of the Rust crate `regex`; in single quotes, TOML leaves `\\` as it is",
-                    ));
+                    let PatternError { message, span, help } = error;
+                    let place = check.place_in(text, span);
+                    let error = ConfigError::new(format!("invalid regular expression in `{key}`: {message}"), place);
+                    check.error(error.help(help));
                     None
                 }
             }
@@ -138,12 +153,8 @@ impl Before {
 }
 
 /// What the rule does.
-fn action(
-    table: &RuleOptions,
-    header: &Range<usize>,
-    pattern: Option<&Pattern>,
-    check: &mut OptionsCheck<'_>,
-) -> Option<Action> {
+fn action(table: &RuleTable, pattern: Option<&Pattern>, check: &mut OptionsCheck<'_>) -> Option<Action> {
+    let RuleTable { options: table, header, is_whole } = table;
     let set = |flag: &Option<Spanned<bool>>| flag.as_ref().filter(|flag| *flag.get_ref()).map(Spanned::span);
     let (drop, cut) = (set(&table.drop), set(&table.cut_query));
     let (action, needs_match) = match (&table.replace, drop, cut) {
@@ -169,6 +180,7 @@ fn action(
         (Some(replace), None, None) => (Action::Replace(template(replace, table, pattern, check)?), true),
         (None, Some(_), None) => (Action::Drop, true),
         (None, None, Some(_)) => (Action::Cut, false),
+        (None, None, None) if !is_whole => return None,
         (None, None, None) => {
             let error = ConfigError::new("a rule that does nothing", header.clone());
             check.error(error.help(
@@ -178,6 +190,9 @@ fn action(
         }
     };
     if needs_match && table.pattern.is_none() && table.method.is_none() {
+        if !is_whole {
+            return None;
+        }
         let error = ConfigError::new("a rule without `match` and `method`", header.clone());
         check.error(error.help(
             "say which requests it is for: `match` is a regular expression for the name, such as `match = '^/product/\\d+$'`",

@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use self::check::{RuleOptions, check};
+pub use self::check::{RuleOptions, RuleTable, check};
 pub use self::renamer::Renamer;
 use self::rule::{Effect, Rule};
 use crate::wire::cut_name;

@@ -3,14 +3,18 @@
 use std::ops::Range;
 
 use regex::Regex;
+use regex_syntax::ast::ErrorKind;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-/// A pattern that is not valid: why, and where in it.
+/// A pattern that is not valid: why, where in it, and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PatternError {
     pub(super) message: String,
     pub(super) span: Range<usize>,
+    pub(super) help: &'static str,
 }
+
+const SYNTAX: &str = "the syntax is that of the Rust crate `regex`; in single quotes, TOML leaves `\\` as it is";
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -23,13 +27,13 @@ pub(super) struct Pattern {
 /// Compiles a pattern that may match anywhere within a text.
 pub(super) fn compile(pattern: &str) -> Result<Pattern, PatternError> {
     let hir = regex_syntax::Parser::new().parse(pattern).map_err(|error| {
-        let (message, span) = match &error {
-            regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span()),
-            regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span()),
+        let (message, span, help) = match &error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span(), help(error.kind())),
+            regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span(), SYNTAX),
             // The type may get more of them.
-            other => return PatternError { message: last_line(&other.to_string()), span: 0..pattern.len() },
+            other => return PatternError::of_all(pattern, last_line(&other.to_string()), SYNTAX),
         };
-        PatternError { message, span: span.start.offset..span.end.offset }
+        PatternError { message, span: span.start.offset..span.end.offset, help }
     })?;
     Ok(Pattern { regex: build(pattern, pattern)?, always: always_matches(&hir) })
 }
@@ -44,13 +48,30 @@ pub(super) fn compile_whole(pattern: &str) -> Result<Pattern, PatternError> {
 }
 
 fn build(shown: &str, pattern: &str) -> Result<Regex, PatternError> {
-    Regex::new(pattern).map_err(|error| {
-        let message = match error {
-            regex::Error::CompiledTooBig(limit) => format!("it takes more than {} MiB of memory", limit >> 20),
-            other => last_line(&other.to_string()),
-        };
-        PatternError { message, span: 0..shown.len() }
+    Regex::new(pattern).map_err(|error| match error {
+        regex::Error::CompiledTooBig(limit) => PatternError::of_all(
+            shown,
+            format!("it takes more than {} MiB of memory", limit >> 20),
+            "repeat less, or write `\\d` as `[0-9]` and `\\w` as `[0-9A-Za-z_]`: they stand for the digits and letters of all scripts",
+        ),
+        other => PatternError::of_all(shown, last_line(&other.to_string()), SYNTAX),
     })
+}
+
+impl PatternError {
+    const fn of_all(pattern: &str, message: String, help: &'static str) -> Self {
+        Self { message, span: 0..pattern.len(), help }
+    }
+}
+
+const fn help(error: &ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::UnsupportedLookAround => {
+            "write a rule above this one for what it must not match: `replace = \"$0\"` leaves a name as it is"
+        }
+        ErrorKind::RepetitionMissing => "`*`, `+` and `?` repeat what stands before them; `.*` is any text",
+        _ => SYNTAX,
+    }
 }
 
 // Messages of these crates show the pattern first.

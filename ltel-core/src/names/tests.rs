@@ -15,12 +15,15 @@ struct File {
     names: Vec<Spanned<RuleOptions>>,
 }
 
+fn tables(tables: Vec<Spanned<RuleOptions>>) -> impl Iterator<Item = RuleTable> {
+    tables.into_iter().map(|table| RuleTable { header: table.span(), options: table.into_inner(), is_whole: true })
+}
+
 /// The rules, and each error as `the text: the message`.
 fn read(toml: &str) -> (Rules, Vec<String>) {
     let file: File = toml::from_str(toml).expect("tables of rules");
     let mut errors = OptionsCheck::new(toml);
-    let tables = file.names.into_iter().map(|table| (table.span(), table.into_inner())).map(|(at, table)| (table, at));
-    let rules = check(tables.collect(), &mut errors);
+    let rules = check(tables(file.names), &mut errors);
     let errors = errors.into_errors();
     (rules, errors.into_iter().map(|error| format!("{}: {}", &toml[error.span], error.message)).collect())
 }
@@ -269,8 +272,7 @@ proptest! {
         let toml: String = written.iter().map(Written::toml).collect();
         let Ok(file) = toml::from_str::<File>(if toml.is_empty() { "names = []" } else { &toml }) else { panic!("{toml}") };
         let mut errors = OptionsCheck::new(&toml);
-        let tables = file.names.into_iter().map(|table| (table.span(), table.into_inner())).map(|(at, table)| (table, at)).collect();
-        let rules = check(tables, &mut errors);
+        let rules = check(tables(file.names), &mut errors);
         // A rule that is never used changes nothing: the others are compared all the same.
         for error in errors.into_errors() {
             prop_assert!(error.message.starts_with("this rule is never used"), "{}", error.message);

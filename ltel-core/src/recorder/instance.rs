@@ -78,6 +78,8 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
     fn has_figures(&self) -> bool;
     /// Whether it has points, with its options.
     fn has_points(&self) -> bool;
+    /// Whether it sees all requests by Locust's own names ([`Recorder::keeps_names`]).
+    fn keeps_names(&self) -> bool;
     /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder>;
 }
@@ -119,6 +121,10 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
 
     fn has_points(&self) -> bool {
         R::has_points(&self.options)
+    }
+
+    fn keeps_names(&self) -> bool {
+        R::keeps_names(&self.options)
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {

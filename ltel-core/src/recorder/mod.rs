@@ -67,6 +67,12 @@ pub trait Recorder: Sized + Send + 'static {
         !Self::SPEC.instruments.is_empty()
     }
 
+    /// Whether it sees all requests by the names that Locust has for them: then no rule of `[[names]]` changes or drops one. Choose
+    /// this for what must agree with Locust's own statistics.
+    fn keeps_names(_options: &Self::Options) -> bool {
+        false
+    }
+
     /// Builds the recorder for one run. Its instruments come from [`Spec::instruments`].
     fn build(options: &Self::Options, instruments: &mut Instruments<'_>) -> Self;
 

@@ -61,7 +61,7 @@ impl SourceStatus {
     }
 }
 
-/// What happened to one source's requests. `sent == recorded + sum(dropped)`, always.
+/// What happened to one source's requests. `sent == recorded + filtered + sum(dropped)`, always.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceAccount {
     /// The source; absent for one that another source named but that never connected.
@@ -74,7 +74,10 @@ pub struct SourceAccount {
     pub sent: u64,
     /// Requests that reached the recorders.
     pub recorded: u64,
-    /// Requests that did not, by reason.
+    /// Requests that a rule of the configuration drops: they have arrived, and only recorders that keep Locust's own names
+    /// have seen them. Nothing is lost.
+    pub filtered: u64,
+    /// Requests that did not reach the recorders, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
 }
 
@@ -105,7 +108,12 @@ impl RunAccount {
         self.sources.iter().map(|s| s.recorded).sum()
     }
 
-    /// Requests that did not, by reason.
+    /// Requests that a rule of the configuration drops.
+    pub fn filtered(&self) -> u64 {
+        self.sources.iter().map(|s| s.filtered).sum()
+    }
+
+    /// Requests that did not reach the recorders, by reason.
     pub fn dropped(&self) -> BTreeMap<DropReason, u64> {
         let mut all = BTreeMap::new();
         for (&reason, &count) in self.sources.iter().flat_map(|s| &s.dropped) {

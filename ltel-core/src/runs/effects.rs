@@ -19,8 +19,9 @@ pub trait Effects {
     /// A run begins.
     fn begin(&mut self, run: RunIndex, info: &Arc<RunInfo>);
 
-    /// A source of an active run has input for the recorders.
-    fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now);
+    /// A source of an active run has input for the recorders. Returns how many of its requests the rules of the configuration
+    /// drop ([`crate::names`]).
+    fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) -> u64;
 
     /// A source disconnected before it was done: its gauges end.
     fn source_gone(&mut self, run: RunIndex, source: SourceIndex, now: Now);
@@ -42,12 +43,12 @@ pub trait Effects {
 }
 
 /// Input for recorders.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Seen<'a> {
     /// One event.
     Event(Event<'a>),
     /// A batch of requests.
-    Requests(&'a [Request<'a>]),
+    Requests(Vec<Request<'a>>),
     /// A batch of task executions.
     Tasks(&'a [Task<'a>]),
     /// A batch of values of the locustfile's own metrics.

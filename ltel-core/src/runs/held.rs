@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::clock::Now;
 use crate::event::SingleEvent;
-use crate::wire::{Encoding, Message};
+use crate::wire::{Encoding, Message, Rows};
 
 // The memory of a held frame besides its bytes.
 const OVERHEAD: usize = 64;
@@ -29,7 +29,7 @@ pub(super) struct Load {
 impl Load {
     pub(super) fn of(message: &Message<'_>) -> Self {
         match message {
-            Message::Requests(rows) => Self { requests: rows.rows.len() as u64 + rows.invalid, events: 0 },
+            Message::Requests(rows) => Self::of_requests(rows),
             Message::Tasks(tasks) => Self { requests: 0, events: tasks.len() as u64 },
             Message::Measurements(batch) => Self { requests: 0, events: batch.values.len() as u64 + batch.invalid },
             Message::Event(SingleEvent::UserError(_) | SingleEvent::Custom(_) | SingleEvent::Log(_)) => {
@@ -37,6 +37,10 @@ impl Load {
             }
             _ => Self::default(),
         }
+    }
+
+    pub(super) const fn of_requests(rows: &Rows<'_>) -> Self {
+        Self { requests: rows.rows.len() as u64 + rows.invalid, events: 0 }
     }
 
     const fn add(&mut self, more: Self) {

@@ -182,7 +182,7 @@ impl Runs {
                 if matches!(frame.message, Message::Requests(_) | Message::Tasks(_)) {
                     effects.wrong(&wrong, &self.clients[index.0].source);
                 }
-                self.record(index, membership, &frame.message, now, effects);
+                self.record(index, membership, frame.message, now, effects);
             }
         }
         if is_gone && self.all[number.0].disconnected(source, now.steady) {

@@ -7,7 +7,7 @@ use super::index::{ClientIndex, RunIndex, SourceIndex};
 use super::{DropReason, Runs};
 use crate::clock::Now;
 use crate::event::{Event, SingleEvent};
-use crate::wire::{Decoded, Done, Encoding, Frame, Message, Parts};
+use crate::wire::{Decoded, Done, Encoding, Frame, Message, Parts, Rows};
 
 impl Runs {
     pub(super) fn parts(
@@ -49,15 +49,15 @@ impl Runs {
                     return;
                 }
             }
-            self.message(client, &message, now, effects);
+            self.message(client, message, now, effects);
         }
     }
 
     /// A client's frame goes to the run that the client is in. If it has none, there is none to wait for.
-    pub(super) fn message(&mut self, client: ClientIndex, message: &Message<'_>, now: Now, effects: &mut impl Effects) {
+    pub(super) fn message(&mut self, client: ClientIndex, message: Message<'_>, now: Now, effects: &mut impl Effects) {
         match self.clients[client.0].place {
             Place::In(membership) => self.record(client, membership, message, now, effects),
-            Place::Unknown | Place::NoRun => self.count_no_run(client, Load::of(message), effects),
+            Place::Unknown | Place::NoRun => self.count_no_run(client, Load::of(&message), effects),
         }
     }
 
@@ -66,26 +66,20 @@ impl Runs {
         &mut self,
         client: ClientIndex,
         Membership { run: index, source }: Membership,
-        message: &Message<'_>,
+        message: Message<'_>,
         now: Now,
         effects: &mut impl Effects,
     ) {
         let run = &mut self.all[index.0];
-        let event = match message {
-            Message::Done(done) => return self.done(client, done, now),
-            _ if run.is_over() => return self.late(index, source, Load::of(message), now, effects),
-            Message::Requests(rows) => {
-                effects.see(index, run.source(source), Seen::Requests(&rows.rows), now);
-                let count = rows.rows.len() as u64;
-                run.recorded(source, count);
-                self.recorded += count;
-                if rows.invalid > 0 {
-                    run.dropped(source, DropReason::Invalid, rows.invalid);
-                    let details = "a row without method and name, or not a row at all";
-                    effects.fault("request not understood", rows.invalid, &details);
-                }
-                return;
+        if let Message::Requests(rows) = message {
+            if run.is_over() {
+                return self.late(index, source, Load::of_requests(&rows), now, effects);
             }
+            return self.requests(index, source, rows, now, effects);
+        }
+        let event = match &message {
+            Message::Done(done) => return self.done(client, done, now),
+            _ if run.is_over() => return self.late(index, source, Load::of(&message), now, effects),
             Message::Measurements(batch) => {
                 effects.see(index, run.source(source), Seen::Measurements(&batch.values), now);
                 if batch.invalid > 0 {
@@ -95,9 +89,12 @@ impl Runs {
                 }
                 return;
             }
-            Message::Tasks(tasks) => return effects.see(index, run.source(source), Seen::Tasks(tasks), now),
+            Message::Tasks(tasks) => {
+                effects.see(index, run.source(source), Seen::Tasks(tasks), now);
+                return;
+            }
             Message::Event(event) => event.as_event(),
-            Message::Hello(_) | Message::Heartbeat => return,
+            Message::Requests(_) | Message::Hello(_) | Message::Heartbeat => return,
         };
         if let Event::Users(users) = &event
             && run.source(source).source.coordinates()
@@ -106,6 +103,20 @@ impl Runs {
             self.changed.push(index);
         }
         effects.see(index, run.source(source), Seen::Event(event), now);
+    }
+
+    fn requests(&mut self, index: RunIndex, source: SourceIndex, rows: Rows<'_>, now: Now, effects: &mut impl Effects) {
+        let run = &mut self.all[index.0];
+        let count = rows.rows.len() as u64;
+        let filtered = effects.see(index, run.source(source), Seen::Requests(rows.rows), now);
+        run.recorded(source, count - filtered);
+        run.filtered(source, filtered);
+        self.recorded += count - filtered;
+        if rows.invalid > 0 {
+            run.dropped(source, DropReason::Invalid, rows.invalid);
+            let details = "a row without method and name, or not a row at all";
+            effects.fault("request not understood", rows.invalid, &details);
+        }
     }
 
     /// A source has sent everything of its current run or of an earlier one: a correction may come when it is in the next.

@@ -67,6 +67,8 @@ pub(super) struct Member {
     pub(super) since: Duration,
     pub(super) end: Option<End>,
     recorded: u64,
+    // Of those that reached ltel.
+    filtered: u64,
     dropped: BTreeMap<DropReason, u64>,
     // As it has reported.
     dropped_events: u64,
@@ -138,6 +140,7 @@ impl Run {
             status: SourceStatus::Missing,
             sent: 0,
             recorded: 0,
+            filtered: 0,
             dropped: BTreeMap::new(),
         }));
         sources.sort_by(|a, b| a.label.cmp(&b.label));
@@ -192,6 +195,7 @@ impl Run {
             since: now,
             end: None,
             recorded: 0,
+            filtered: 0,
             dropped: BTreeMap::new(),
             dropped_events: 0,
         });
@@ -249,7 +253,12 @@ impl Run {
         self.recorded += requests;
     }
 
-    /// Requests of the source did not.
+    /// Requests of the source that a rule drops.
+    pub(super) fn filtered(&mut self, source: SourceIndex, requests: u64) {
+        self.members[source.0 as usize].filtered += requests;
+    }
+
+    /// Requests of the source did not reach the recorders.
     pub(super) fn dropped(&mut self, source: SourceIndex, reason: DropReason, requests: u64) {
         if requests > 0 {
             *self.members[source.0 as usize].dropped.entry(reason).or_default() += requests;
@@ -314,7 +323,7 @@ impl Run {
 impl Member {
     fn account(&self) -> SourceAccount {
         let mut dropped = self.dropped.clone();
-        let counted = self.recorded + dropped.values().sum::<u64>();
+        let counted = self.recorded + self.filtered + dropped.values().sum::<u64>();
         let (status, sent) = match self.end {
             Some(End::Done { sent: Some(sent), .. }) if sent < counted => (SourceStatus::Disagrees, counted),
             Some(End::Done { sent: Some(sent), dropped: most }) => {
@@ -339,6 +348,7 @@ impl Member {
             status,
             sent,
             recorded: self.recorded,
+            filtered: self.filtered,
             dropped,
         }
     }

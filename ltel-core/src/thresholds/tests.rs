@@ -257,6 +257,7 @@ fn generators_are_judged() {
         status: SourceStatus::Done,
         sent: 10,
         recorded: 6,
+        filtered: 0,
         dropped: [(DropReason::BufferFull, 3), (DropReason::NotReceived, 1)].into_iter().collect(),
     };
     shop.account = RunAccount { sources: vec![source], ..RunAccount::default() };
@@ -272,6 +273,7 @@ fn what_is_not_known_to_be_dropped_has_not_passed() {
         status,
         sent: 10,
         recorded: 10,
+        filtered: 0,
         dropped: std::collections::BTreeMap::new(),
     };
     let sources = [

@@ -92,6 +92,9 @@ pub struct Options {
     #[serde(default, deserialize_with = "quantiles::read")]
     #[schemars(inner(range(min = 0.0, max = 1.0)))]
     pub quantiles: Vec<f64>,
+    /// Whether the rules of `[[names]]` rename and drop requests for it too. Without this, it agrees with Locust's own statistics.
+    #[serde(default)]
+    pub names: bool,
     /// Whether anyone takes its records. It is not in the configuration: ltel adds a `stats` where only the figures of runs are wished.
     #[serde(skip, default = "yes")]
     pub records: bool,
@@ -128,6 +131,7 @@ impl Default for Options {
             error_limit: default_error_limit(),
             endpoints: EndpointLines::default(),
             quantiles: Vec::new(),
+            names: false,
             records: true,
         }
     }
@@ -204,6 +208,10 @@ impl Recorder for Stats {
     const SERIES_BYTES: usize = endpoint::BYTES + interval::BYTES;
 
     const HAS_FIGURES: bool = true;
+
+    fn keeps_names(options: &Options) -> bool {
+        !options.names
+    }
 
     fn has_points(options: &Options) -> bool {
         !options.quantiles.is_empty()

@@ -27,7 +27,12 @@ pub(super) fn sources(run: &EndedRun, look: Look) -> String {
     };
     let complete = if run.complete { "complete" } else { "INCOMPLETE" };
     let (sent, recorded) = (counted(account.sent(), "requests"), account.recorded());
-    let line = format!("{sent} sent by {processes}, {recorded} recorded, {dropped} dropped: {complete}");
+    // Only where a rule of `[[names]]` drops requests.
+    let filtered = match account.filtered() {
+        0 => String::new(),
+        filtered => format!("{filtered} filtered, "),
+    };
+    let line = format!("{sent} sent by {processes}, {recorded} recorded, {filtered}{dropped} dropped: {complete}");
     let lacking: Vec<_> = account.sources.iter().filter(|source| !is_whole(source)).collect();
     if lacking.is_empty() {
         return line;
@@ -51,8 +56,9 @@ fn is_whole(source: &SourceAccount) -> bool {
 }
 
 fn reasons(source: &SourceAccount) -> String {
+    let filtered = (source.filtered > 0).then(|| format!("{} filtered", source.filtered));
     let dropped = source.dropped.iter().map(|(reason, count)| format!("{count} {}", reason.as_str()));
-    std::iter::once(source.status.as_str().to_owned()).chain(dropped).collect::<Vec<_>>().join(", ")
+    std::iter::once(source.status.as_str().to_owned()).chain(filtered).chain(dropped).collect::<Vec<_>>().join(", ")
 }
 
 /// What each backend delivered; then, in words, what one did not.

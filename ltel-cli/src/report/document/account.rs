@@ -36,14 +36,17 @@ pub(crate) struct Generator {
     pub(crate) account: Option<SourceAccount>,
 }
 
-/// What happened to a run's requests: `sent` is the sum of `recorded` and `dropped`.
+/// What happened to a run's requests: `sent` is the sum of `recorded`, `filtered` and `dropped`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Account {
     /// Requests that all processes sent.
     pub(crate) sent: u64,
-    /// Requests that are in the figures.
+    /// Requests that reached all recorders.
     pub(crate) recorded: u64,
-    /// Requests that are not, by reason.
+    /// Requests that a rule of `[[names]]` drops; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) filtered: u64,
+    /// Requests that are missing, by reason.
     pub(crate) dropped: BTreeMap<String, u64>,
     /// Processes beyond the limit of a run.
     pub(crate) unlisted_sources: u64,
@@ -69,9 +72,12 @@ pub(crate) struct SourceAccount {
     pub(crate) status: String,
     /// Requests that it sent.
     pub(crate) sent: u64,
-    /// Requests that are in the figures.
+    /// Requests that reached all recorders.
     pub(crate) recorded: u64,
-    /// Requests that are not, by reason: `buffer_full`, `not_received`, `invalid`, `late`, `no_run`.
+    /// Requests that a rule of `[[names]]` drops; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) filtered: u64,
+    /// Requests that are missing, by reason: `buffer_full`, `not_received`, `invalid`, `late`, `no_run`.
     pub(crate) dropped: BTreeMap<String, u64>,
 }
 
@@ -132,6 +138,7 @@ impl Account {
         Self {
             sent: account.sent(),
             recorded: account.recorded(),
+            filtered: account.filtered(),
             dropped: by_name(&account.dropped()),
             unlisted_sources: account.unlisted_sources,
             late_events: account.late_events,
@@ -149,9 +156,15 @@ impl SourceAccount {
             status: account.status.as_str().to_owned(),
             sent: account.sent,
             recorded: account.recorded,
+            filtered: account.filtered,
             dropped: by_name(&account.dropped),
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn by_name(dropped: &BTreeMap<DropReason, u64>) -> BTreeMap<String, u64> {

@@ -23,7 +23,9 @@ function droppedOf(account) {
 function showAccount(doc) {
   const { account } = doc;
   const dropped = droppedOf(account);
-  const parts = [`${plural(account.sent, "request was", "requests were")} sent, ${count(account.recorded)} recorded, ${count(dropped)} dropped.`];
+  const filtered = account.filtered ?? 0;
+  const by = filtered > 0 ? `, ${count(filtered)} filtered by rules for names` : "";
+  const parts = [`${plural(account.sent, "request was", "requests were")} sent, ${count(account.recorded)} recorded${by}, ${count(dropped)} dropped.`];
   const unlisted = account.unlisted_sources;
   if (unlisted > 0) parts.push(`${plural(unlisted, "more process is", "more processes are")} not listed.`);
   for (const [events, what] of [[account.late_events, "arrived after the end of the run"],
@@ -36,9 +38,10 @@ function showAccount(doc) {
   if (!changed("account", account)) return;
   const reasons = Object.keys(account.dropped);
   const columns = [{ title: "Process" }, { title: "Sent", number: true }, { title: "Recorded", number: true },
+    ...(filtered > 0 ? [{ title: "Filtered", number: true }] : []),
     ...reasons.map((reason) => ({ title: `Dropped: ${REASONS[reason] ?? reason}`, number: true })), { title: "Status" }];
   const row = (label, part, status) =>
-    [label, count(part.sent), count(part.recorded), ...reasons.map((reason) => count(part.dropped[reason] ?? 0)), status];
+    [label, count(part.sent), count(part.recorded), ...(filtered > 0 ? [count(part.filtered ?? 0)] : []), ...reasons.map((reason) => count(part.dropped[reason] ?? 0)), status];
   const rows = account.sources.map((s) => row(named(s.label, { class: "name" }), s, STATUSES[s.status] ?? s.status));
   if (rows.length !== 1) rows.push(row("All", account, ""));
   byId("account-body").replaceChildren(table("Requests by process", columns, rows));
