@@ -9,6 +9,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics as otel;
 use opentelemetry::metrics::Meter;
 
+use crate::open_instruments::OpenInstruments;
 use crate::recorder::{InstrumentKind, InstrumentSpec, RunMemory, Spec, SpecMismatch};
 use crate::series::Series;
 
@@ -105,6 +106,13 @@ impl<'a> Instruments<'a> {
             spec,
             names.zip(values).map(|(name, value)| KeyValue::new(name, (*value).to_owned())).collect(),
         )
+    }
+
+    /// Instruments whose names are known only while the test runs: they are not in the spec.
+    pub fn open(&mut self) -> OpenInstruments {
+        let open = OpenInstruments::new(self.meters, self.memory);
+        self.gauges.push(open.gauges());
+        open
     }
 
     fn labelled_gauge<T: Number>(&mut self, spec: &'static InstrumentSpec, constant: Vec<KeyValue>) -> Gauge<T> {
@@ -247,7 +255,7 @@ impl<I: Bind> Bindings<I> {
     }
 }
 
-trait Bind {
+pub(crate) trait Bind {
     type Bound;
     fn bind(&self, attributes: &[KeyValue]) -> Self::Bound;
 }
@@ -296,11 +304,16 @@ impl<T> fmt::Debug for GaugeValues<T> {
 
 impl<T: Copy> GaugeValues<T> {
     fn set(&self, series: Series<'_>, constant: &[KeyValue], value: T) {
+        self.set_at(series.id, series, constant, value);
+    }
+
+    /// At a place of its own, for a gauge that has few of the series.
+    pub(crate) fn set_at(&self, place: usize, series: Series<'_>, constant: &[KeyValue], value: T) {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if values.len() <= series.id {
-            values.resize_with(series.id + 1, || None);
+        if values.len() <= place {
+            values.resize_with(place + 1, || None);
         }
-        match &mut values[series.id] {
+        match &mut values[place] {
             Some(have) => have.value = value,
             // A gauge carries no run: added up over two runs it would be wrong while the older is still fresh in a store.
             none => {
@@ -316,7 +329,7 @@ impl<T: Copy> GaugeValues<T> {
         }
     }
 
-    fn observe(&self, mut observe: impl FnMut(T, &[KeyValue])) {
+    pub(crate) fn observe(&self, mut observe: impl FnMut(T, &[KeyValue])) {
         for live in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
             observe(live.value, &live.attributes);
         }

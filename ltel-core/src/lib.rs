@@ -18,6 +18,7 @@ pub mod number;
 pub mod field;
 mod series;
 pub mod instrument;
+pub mod open_instruments;
 pub mod record;
 pub mod expression;
 pub mod names;

@@ -2,6 +2,7 @@
 //! look-up however many instruments the recorder has.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use opentelemetry::KeyValue;
@@ -9,6 +10,9 @@ use opentelemetry::KeyValue;
 use crate::label::{Label, OwnedLabel};
 use crate::recorder::{SeriesLimits, Spec, SpecMismatch};
 use crate::runs::{RunInfo, SourceInfo};
+
+// How many labels an open instrument has mostly, at most.
+const FEW: usize = 8;
 
 // For events without a source, and for the overflow series.
 const NO_SOURCE: u32 = u32::MAX;
@@ -56,6 +60,15 @@ struct Entry {
     source: u32,
     labels: Box<[OwnedLabel]>,
     attributes: Vec<KeyValue>,
+}
+
+/// What the labels of a series are.
+#[derive(Clone, Copy, Debug)]
+enum Labels {
+    /// The values of the spec's.
+    OfSpec,
+    /// The number of an instrument, and names and values in turn; with what the series takes beside them.
+    Open(usize),
 }
 
 /// All series of one recorder in one run.
@@ -109,6 +122,37 @@ impl SeriesTable {
 
     #[inline]
     pub(crate) fn get(&mut self, source: Option<&SourceInfo>, labels: &[Label<'_>]) -> Series<'_> {
+        self.find(source, labels, Labels::OfSpec)
+    }
+
+    /// The series of an instrument that is not in the spec, with labels that are not in it either. `cost`: what it takes beside its
+    /// labels.
+    pub(crate) fn get_open(
+        &mut self,
+        source: Option<&SourceInfo>,
+        (instrument, cost): (usize, usize),
+        labels: &[(&str, Label<'_>)],
+    ) -> Series<'_> {
+        // The key: the instrument, and then names and values in turn. Most have few, and need no allocation.
+        let mut few = [Label::Absent; 1 + 2 * FEW];
+        let mut many = Vec::new();
+        let length = 1 + 2 * labels.len();
+        let key = match few.get_mut(..length) {
+            Some(few) => few,
+            None => {
+                many.resize(length, Label::Absent);
+                &mut many[..]
+            }
+        };
+        key[0] = Label::Int(i64::try_from(instrument).unwrap_or(i64::MAX));
+        for (pair, (name, value)) in key[1..].chunks_exact_mut(2).zip(labels) {
+            (pair[0], pair[1]) = (Label::Str(name), *value);
+        }
+        self.find(source, key, Labels::Open(cost))
+    }
+
+    #[inline]
+    fn find(&mut self, source: Option<&SourceInfo>, labels: &[Label<'_>], kind: Labels) -> Series<'_> {
         let source_index = source.map_or(NO_SOURCE, |s| s.index);
         let hash = self.hasher.hash_one((source_index, labels));
         let found = self.index.find(hash, |&id| {
@@ -119,17 +163,23 @@ impl SeriesTable {
         });
         let id = match found {
             Some(&id) => id,
-            None => self.insert(hash, source, labels),
+            None => self.insert(hash, source, labels, kind),
         };
         Series { id, table: self }
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, source: Option<&SourceInfo>, labels: &[Label<'_>]) -> usize {
-        if labels.len() != self.names.len() {
-            self.wrong_labels = Some(labels.len());
-        }
-        if self.index.len() >= self.limits.count || !self.limits.memory.take(self.cost + bytes_of(source, labels)) {
+    fn insert(&mut self, hash: u64, source: Option<&SourceInfo>, labels: &[Label<'_>], kind: Labels) -> usize {
+        let cost = match kind {
+            Labels::OfSpec => {
+                if labels.len() != self.names.len() {
+                    self.wrong_labels = Some(labels.len());
+                }
+                self.cost
+            }
+            Labels::Open(cost) => cost,
+        };
+        if self.index.len() >= self.limits.count || !self.limits.memory.take(cost + bytes_of(source, labels)) {
             self.overflowed += 1;
             // The name is the OpenTelemetry SDK's: backends know it.
             return *self.overflow.get_or_insert_with(|| {
@@ -139,12 +189,15 @@ impl SeriesTable {
             });
         }
         let labels: Box<[OwnedLabel]> = labels.iter().map(|&label| label.into()).collect();
-        let mut attributes: Vec<KeyValue> = self
-            .names
-            .iter()
-            .zip(&labels)
-            .filter_map(|(&name, label)| Some(KeyValue::new(name, label.value()?)))
-            .collect();
+        let mut attributes: Vec<KeyValue> = match kind {
+            Labels::OfSpec => self
+                .names
+                .iter()
+                .zip(&labels)
+                .filter_map(|(&name, label)| Some(KeyValue::new(name, label.value()?)))
+                .collect(),
+            Labels::Open(_) => labels[1..].chunks_exact(2).filter_map(key_value).collect(),
+        };
         if let Some(source) = source {
             attributes.extend(source.labels());
         }
@@ -155,6 +208,14 @@ impl SeriesTable {
             self.hasher.hash_one((entry.source, &*entry.labels))
         });
         id
+    }
+}
+
+/// An attribute from a name and a value.
+fn key_value(pair: &[OwnedLabel]) -> Option<KeyValue> {
+    match pair {
+        [OwnedLabel::Str(name), value] => Some(KeyValue::new(Arc::clone(name), value.value()?)),
+        _ => None,
     }
 }
 

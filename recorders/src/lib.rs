@@ -10,6 +10,7 @@ pub mod failures;
 pub mod tasks;
 pub mod workers;
 pub mod events;
+pub mod custom;
 pub mod logs;
 pub mod http;
 pub mod spans;
@@ -20,6 +21,7 @@ mod semconv;
 use ltel_core::declared::Declared;
 use ltel_core::registry::Registry;
 
+pub use custom::Custom;
 pub use events::Events;
 pub use failures::Failures;
 pub use http::Http;
@@ -49,6 +51,7 @@ pub fn registry() -> Registry {
         .with::<Tasks>()
         .with::<WorkersRecorder>()
         .with::<Events>()
+        .with::<Custom>()
         .with::<Logs>()
         .with::<Http>()
         .with::<Spans>()

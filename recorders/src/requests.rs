@@ -8,13 +8,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
-use crate::buckets;
-
-/// Upper bounds in ms that fit load tests: 1 ms to 60 s.
-const BUCKETS: &[f64] = &[
-    1.0, 2.0, 5.0, 10.0, 20.0, 35.0, 50.0, 75.0, 100.0, 150.0, 200.0, 350.0, 500.0, 750.0, 1_000.0, 1_500.0, 2_000.0,
-    3_500.0, 5_000.0, 7_500.0, 10_000.0, 20_000.0, 30_000.0, 60_000.0,
-];
+use crate::buckets::{self, MS};
 
 /// Requests and their response times, by endpoint, method and status.
 #[derive(Debug, Recorder)]
@@ -96,7 +90,7 @@ impl Default for Options {
 }
 
 fn default_buckets() -> Vec<f64> {
-    BUCKETS.to_vec()
+    MS.to_vec()
 }
 
 /// The default bounds, with more between them up to 10 s: each is at most a tenth above the one before. So a quantile that is
@@ -104,7 +98,7 @@ fn default_buckets() -> Vec<f64> {
 #[must_use]
 pub fn fine_buckets() -> Vec<f64> {
     let mut fine = Vec::new();
-    for pair in BUCKETS.windows(2) {
+    for pair in MS.windows(2) {
         fine.push(pair[0]);
         let ratio = pair[1] / pair[0];
         let parts = if pair[1] > 10_000.0 { 1.0 } else { (ratio.ln() / 1.1_f64.ln()).ceil() };
@@ -112,7 +106,7 @@ pub fn fine_buckets() -> Vec<f64> {
         // Three digits after the point are a microsecond.
         fine.extend(steps.map(|step| (pair[0] * ratio.powf(step / parts) * 1e3).round() / 1e3));
     }
-    fine.extend(BUCKETS.last());
+    fine.extend(MS.last());
     fine
 }
 
@@ -150,7 +144,7 @@ mod tests {
     #[test]
     fn fine_buckets_are_fine() {
         let fine = fine_buckets();
-        assert!(fine.is_sorted_by(|a, b| a < b) && BUCKETS.iter().all(|bound| fine.contains(bound)), "{fine:?}");
+        assert!(fine.is_sorted_by(|a, b| a < b) && MS.iter().all(|bound| fine.contains(bound)), "{fine:?}");
         for pair in fine.windows(2).filter(|pair| pair[1] <= 10_000.0) {
             assert!(pair[1] / pair[0] < 1.1 + 1e-3, "{pair:?}");
         }

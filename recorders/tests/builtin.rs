@@ -1,16 +1,17 @@
 //! What the built-in recorders emit: names, units and labels are an interface that dashboards query, so they are pinned.
 
+use ltel_core::event::{Measurement, MeasurementKind};
 use ltel_core::recorder::Needs;
 use ltel_core::recorder::Recorder;
 use ltel_core::replay::{
-    Replay, cpu_warning, custom, log, master, report_to_master, request, reset_stats, spawning_complete, spec, task,
-    test_start, test_stop, usage, user_error, users, worker, workers,
+    Replay, ReplayEvent, cpu_warning, custom, log, master, measurement, report_to_master, request, reset_stats,
+    spawning_complete, spec, task, test_start, test_stop, usage, user_error, users, worker, workers,
 };
 use ltel_core::trace::TraceContext;
 use ltel_core::wire::TraceFeatures;
 use ltel_recorders::{
-    Events, Failures, Http, Lifecycle, Logs, Requests, Spans, Stats, System, Tasks, UsersRecorder, WorkersRecorder,
-    http,
+    Custom, Events, Failures, Http, Lifecycle, Logs, Requests, Spans, Stats, System, Tasks, UsersRecorder,
+    WorkersRecorder, http,
 };
 
 #[test]
@@ -25,6 +26,7 @@ fn specs() {
     insta::assert_snapshot!("failures_spec", spec::<Failures>());
     insta::assert_snapshot!("tasks_spec", spec::<Tasks>());
     insta::assert_snapshot!("workers_spec", spec::<WorkersRecorder>());
+    insta::assert_snapshot!("custom_spec", spec::<Custom>());
     insta::assert_snapshot!("events_spec", spec::<Events>());
     insta::assert_snapshot!("logs_spec", spec::<Logs>());
     for scope in [
@@ -580,4 +582,89 @@ fn logs() {
         .finish();
     insta::assert_snapshot!(out);
     assert_eq!(Logs::needs(&ltel_recorders::logs::Options::default()).logs, Some(30));
+}
+
+fn value(kind: MeasurementKind, name: &'static str, value: f64) -> ReplayEvent<Measurement<'static>> {
+    measurement(kind, name, value)
+}
+
+/// Guarantees: counters and histograms of all processes add up, a gauge is each process's own; labels in any order are one series.
+#[test]
+fn metrics_of_the_locustfile() {
+    use MeasurementKind::{Counter, Gauge, Histogram, UpDownCounter};
+    let out = Replay::of::<Custom>()
+        .options("buckets = { \"cart.value\" = [10, 50] }")
+        .event(
+            value(Counter, "cart.items", 3.0).unit("{item}").label("tenant", "blue").label("page", 2).from(worker(0)),
+        )
+        .event(
+            value(Counter, "cart.items", 4.0).unit("{item}").label("page", 2).label("tenant", "blue").from(worker(1)),
+        )
+        .event(value(Counter, "cart.items", 0.5).label("tenant", "red").label("vip", true).from(worker(1)))
+        .event(value(Histogram, "cart.value", 42.5).unit("EUR").from(worker(0)))
+        .event(value(Histogram, "cart.value", -1.0).unit("EUR").from(worker(1)))
+        .event(value(Histogram, "think.time", 0.3).unit("s").from(worker(1)))
+        .event(value(UpDownCounter, "sessions", 5.0).from(worker(0)))
+        .event(value(UpDownCounter, "sessions", -2.0).from(worker(1)))
+        .event(value(Gauge, "queue.depth", 7.0).label("shard", 0.5).from(worker(0)))
+        .event(value(Gauge, "queue.depth", 6.0).label("shard", 0.5).from(worker(0)))
+        .event(value(Gauge, "queue.depth", 9.0).label("shard", 0.5).from(worker(1)))
+        .finish();
+    insta::assert_snapshot!(out);
+    let of = |labels: &[(&str, &str)]| out.value("cart.items", labels);
+    assert!((of(&[("tenant", "blue"), ("page", "2")]) - 7.0).abs() < 1e-9);
+}
+
+#[test]
+fn metrics_of_the_locustfile_by_process() {
+    let counter = |count, from| value(MeasurementKind::Counter, "cart.items", count).from(worker(from));
+    let out = Replay::of::<Custom>().options("per = \"source\"").event(counter(3.0, 0)).event(counter(4.0, 1)).finish();
+    insta::assert_snapshot!(out);
+}
+
+/// Guarantees: what cannot be a metric is left out, counted and said once, whatever a client calls it; the others stay.
+#[test]
+fn what_cannot_be_a_metric_is_left_out() {
+    use MeasurementKind::{Counter, Gauge, Histogram};
+    let mut replay = Replay::of::<Custom>();
+    for _ in 0..2 {
+        replay = replay
+            .event(value(Counter, "good", 1.0))
+            .event(value(Gauge, "good", 7.0))
+            .event(value(Histogram, "good", 7.0))
+            .event(value(Counter, "good", -5.0))
+            .event(value(Counter, "good", 7.0).unit("EUR"))
+            .event(value(Gauge, "GOOD", 7.0))
+            .event(value(Gauge, "cart items\u{1b}[2J", 7.0))
+            .event(value(Gauge, "\u{e9}", 7.0))
+            .event(value(Gauge, "locust.workers", 7.0))
+            .event(value(Counter, "locust.tl.anything", 7.0))
+            .event(value(Gauge, "ltel.clients", 7.0))
+            .event(value(Gauge, "http/client.request_duration", 7.0))
+            .event(value(Gauge, "units", 7.0).unit("\u{20ac}").label("source", "mine"))
+            .event(value(Gauge, "nothing", f64::NAN));
+    }
+    insta::assert_snapshot!(replay.finish());
+}
+
+/// Guarantees: beyond the limit of series, the rest of each metric is one series; no number of names takes more memory than some
+/// hundred.
+#[test]
+fn metrics_of_the_locustfile_are_bounded() {
+    let mut replay = Replay::of::<Custom>().series_limit(3);
+    for user in 0..10_i64 {
+        replay = replay
+            .event(value(MeasurementKind::Counter, "cart.items", 1.0).label("user", user))
+            .event(value(MeasurementKind::Histogram, "cart.value", 1.0).label("user", user));
+    }
+    let out = replay.finish();
+    insta::assert_snapshot!(out);
+    let mut replay = Replay::of::<Custom>();
+    for name in 0..3_000 {
+        let name: &'static str = Box::leak(format!("metric.n{name}").into_boxed_str());
+        replay = replay.event(value(MeasurementKind::Counter, name, 1.0));
+    }
+    let out = replay.finish().to_string();
+    assert_eq!(out.matches("(counter").count(), 1_000);
+    assert!(out.contains("there are too many metrics") && out.len() < 200_000, "{out}");
 }

@@ -7,6 +7,7 @@ use crate::clock::{Now, Timestamp};
 use crate::event::Event;
 use crate::expression::{Expression, Fault};
 use crate::label::Label;
+use crate::open_instruments::OpenInstruments;
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
@@ -165,6 +166,23 @@ impl<'a, O, S> Context<'a, O, S> {
         series.get(source, labels)
     }
 
+    /// The series of an open instrument with these labels, by name and in an order of their own: the same labels in another order are
+    /// another series. Beyond the recorder's `series_limit`, all new ones share the overflow series.
+    pub fn open_series(
+        &mut self,
+        instruments: &OpenInstruments,
+        instrument: usize,
+        labels: &[(&str, Label<'_>)],
+    ) -> Series<'_> {
+        let source = self.source();
+        let (per, cost) = instruments.series_of(instrument);
+        let source = match per {
+            Per::Source => source,
+            Per::Run => None,
+        };
+        self.writer().series.get_open(source, (instrument, cost), labels)
+    }
+
     /// The existing series with this number ([`Series::number`]).
     pub fn series_numbered(&mut self, number: usize) -> Option<Series<'_>> {
         self.writer().series.numbered(number)
@@ -193,6 +211,21 @@ impl<'a, O, S> Context<'a, O, S> {
     pub fn fault(&mut self, expression: &Expression, fault: &Fault) {
         let Writer { faults, out, .. } = self.writer();
         out.notices.extend(faults.add(expression, fault));
+    }
+
+    /// Says something on stderr as a warning, after the recorder's name. Say each thing once: this does not look for what was said.
+    #[cold]
+    pub fn notice(&mut self, what: String) {
+        self.writer().out.notices.push(what);
+    }
+
+    /// Counts a value that is left out, and says why if `why` is not empty. For what people can change: it is in the run report, and
+    /// said on stderr as a warning.
+    #[cold]
+    pub fn leave_out(&mut self, why: Option<String>) {
+        let Writer { faults, out, .. } = self.writer();
+        faults.add_one();
+        out.notices.extend(why);
     }
 
     /// Emits a span.

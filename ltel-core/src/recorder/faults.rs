@@ -16,6 +16,11 @@ impl Faults {
         self.count
     }
 
+    /// Counts one about which enough is said.
+    pub(crate) const fn add_one(&mut self) {
+        self.count += 1;
+    }
+
     /// Counts one. Returns what to say, if it is the expression's first.
     #[cold]
     pub(crate) fn add(&mut self, expression: &Expression, fault: &Fault) -> Option<String> {
