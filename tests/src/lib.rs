@@ -31,6 +31,7 @@ mod fault_receiver;
 mod rotel;
 mod certificates;
 mod tls;
+mod json_schema;
 mod attack;
 
 pub use agent::{TestAgent, otlp_backend};
@@ -42,6 +43,7 @@ pub use events::{Events, PageEvent};
 pub use fault_receiver::{Fault, FaultReceiver, Taken};
 pub use figures::{Counted, Endpoint, Figures};
 pub use http::{Response, get, post, request};
+pub use json_schema::{schema_mistakes, taplo_lint};
 pub use lines::{Line, Lines, check_account};
 pub use log_records::LogRecord;
 pub use memory::peak_mib;

@@ -74,6 +74,11 @@ pub(crate) fn rotel_program() -> PathBuf {
     python.join("site-packages/rotel/rotel-agent")
 }
 
+/// The folder of a Python that has a validator of JSON Schema, and of taplo.
+pub(crate) fn json_schema_venv() -> PathBuf {
+    venv("json-schema-4.26.0-taplo-0.9.3", &["jsonschema==4.26.0", "taplo==0.9.3"])
+}
+
 /// The folder of a Python that has Prometheus' own client library.
 pub fn prometheus_client_venv() -> PathBuf {
     venv("prometheus-client-0.26.0", &["prometheus-client==0.26.0"])

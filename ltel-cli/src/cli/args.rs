@@ -54,6 +54,22 @@ Examples:
   ltel-cli run -- locust -f locustfile.py --headless -u 100 -t 5m
   ltel-cli run --strict --config telemetry.toml -- locust -f locustfile.py --headless -t 5m";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  ltel-cli check --config telemetry.toml
+  ltel-cli check --config telemetry.toml --format json | jq -r '.diagnostics[] | \"\\(.file):\\(.line): \\(.message)\"'";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  ltel-cli schema > ltel.schema.json
+  sed -i '1i #:schema ./ltel.schema.json' telemetry.toml";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  bash  ltel-cli completions bash > ~/.local/share/bash-completion/completions/ltel-cli
+  zsh   ltel-cli completions zsh > ~/.zfunc/_ltel-cli     in a folder of $fpath
+  fish  ltel-cli completions fish > ~/.config/fish/completions/ltel-cli.fish";
+
 const COMPARE_EXAMPLES: &str = "\
 Examples:
   ltel-cli run --report main.json -- locust -f locustfile.py --headless -u 100 -t 5m
@@ -171,9 +187,19 @@ pub(crate) enum Command {
     #[command(after_long_help = RUN_EXIT_CODES)]
     Run(RunArgs),
     /// Check a configuration and print what would run. Exits with 0 if it is valid, 2 if not.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// List the recorders and what each emits.
     Recorders(RecordersArgs),
+    /// Print the JSON Schema of the configuration file, with every recorder and backend of this program.
+    ///
+    /// Editors check and complete a file by it: those with taplo (VS Code's "Even Better TOML", Helix, Neovim) where the first line of
+    /// the file is `#:schema ./ltel.schema.json`.
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
+    /// Print a script that makes a shell complete ltel-cli's commands and options.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
     /// Write Grafana dashboards and Prometheus alert rules for the metrics of the built-in recorders.
     ///
     /// Import the JSON files in Grafana (Dashboards, New, Import), or put them into a folder that it provisions. Two of them ask a
@@ -285,6 +311,17 @@ pub(crate) struct NewArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
+    /// The output format.
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// Tables on stdout, errors and warnings on stderr, for people.
+    Text,
+    /// One JSON document on stdout, whether the configuration is valid or not, for machines.
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -292,6 +329,24 @@ pub(crate) struct RecordersArgs {
     /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: ShellName,
+}
+
+/// A shell.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ShellName {
+    /// GNU Bash.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish.
+    Fish,
 }
 
 #[derive(Debug, Args)]

@@ -20,7 +20,9 @@ use clap::Parser;
 use ltel_core::registry::Registry;
 
 use args::{Cli, Command};
-use commands::{Failure, check, compare, dashboards, demo, new, plugin_path, recorders, run, serve};
+use commands::{
+    Failure, check, compare, completions, dashboards, demo, new, plugin_path, recorders, run, schema, serve,
+};
 
 /// Runs ltel's command line with these recorders, and with these backends in addition to the built-in ones. Return its exit
 /// code from `main`.
@@ -48,8 +50,10 @@ fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
         None => in_runtime(async { serve::serve(&cli.serve, registry).await.map(|()| 0) }),
         Some(Command::Run(args)) => in_runtime(run::run(&args, registry)),
         Some(Command::Demo(args)) => in_runtime(demo::demo(&args, registry)),
-        Some(Command::Check(args)) => check::check(&args, registry).map(|()| 0),
+        Some(Command::Check(args)) => check::check(&args, registry),
         Some(Command::Recorders(args)) => recorders::recorders(&args, registry).map(|()| 0),
+        Some(Command::Schema) => schema::schema(registry).map(|()| 0),
+        Some(Command::Completions(args)) => completions::completions(&args).map(|()| 0),
         Some(Command::Dashboards(args)) => dashboards::dashboards(&args, registry).map(|()| 0),
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::New(args)) => new::new(&args).map(|()| 0),

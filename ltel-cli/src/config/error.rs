@@ -20,6 +20,18 @@ impl ConfigErrors {
         &self.errors
     }
 
+    /// The name of the file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Where an error begins and ends in the file.
+    #[must_use]
+    pub fn place(&self, error: &ConfigError) -> (Position, Position) {
+        (Position::of(&self.text, error.span.start), Position::of(&self.text, error.span.end))
+    }
+
     /// Renders each error with its place in the file, in colours if `color`.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
@@ -38,6 +50,27 @@ impl ConfigErrors {
             out.push('\n');
         }
         out
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character of the line, from 1.
+    pub column: usize,
+}
+
+impl Position {
+    fn of(text: &str, byte: usize) -> Self {
+        let mut byte = byte.min(text.len());
+        while !text.is_char_boundary(byte) {
+            byte -= 1;
+        }
+        let before = &text[..byte];
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Self { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
     }
 }
 

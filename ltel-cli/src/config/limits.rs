@@ -13,7 +13,7 @@ use super::section::Section;
 
 /// How much clients may create, and what may be kept for them.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(rename = "Limits", deny_unknown_fields)]
 #[allow(clippy::struct_field_names)] // named after the keys
 pub(super) struct RawLimits {
     /// Runs that may be active at a time.

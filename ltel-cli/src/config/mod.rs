@@ -14,6 +14,7 @@ mod limits;
 mod thresholds;
 mod agreement;
 mod load;
+mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +28,11 @@ use ltel_core::wire::Features;
 
 pub use backends::{BackendConfig, QueueLimits};
 pub use environment::Environment;
-pub use error::{ConfigError, ConfigErrors};
+pub use error::{ConfigError, ConfigErrors, Position};
 pub use listen::{Listen, ServerTls, UnixSocket};
 pub use load::load;
 pub use recorders::RecorderConfig;
+pub use schema::schema;
 pub use thresholds::{Baseline, Thresholds};
 
 /// The configuration without a file.

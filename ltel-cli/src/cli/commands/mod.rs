@@ -5,6 +5,8 @@ pub(crate) mod run;
 pub(crate) mod demo;
 pub(crate) mod check;
 pub(crate) mod recorders;
+pub(crate) mod schema;
+pub(crate) mod completions;
 pub(crate) mod compare;
 pub(crate) mod dashboards;
 pub(crate) mod new;
@@ -14,6 +16,7 @@ mod private_socket;
 mod group;
 mod arrival;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -48,14 +51,18 @@ impl Failure {
 
 /// Reads the configuration file of the command line, or the embedded configuration.
 pub(crate) fn load_config(arg: &ConfigArg, registry: &Registry) -> Result<Config, Failure> {
+    let (file, text) = read_config(arg)?;
+    parse_config(&file, &text, registry)
+}
+
+/// The name and the text of the configuration file of the command line, or of the embedded configuration.
+pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>), Failure> {
     match &arg.config {
-        None => parse_config("the embedded configuration", config::DEFAULT, registry),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Failure::usage(format!("cannot read the configuration `{}`: {error}", path.display()))
-            })?;
-            parse_config(&file_name(path), &text, registry)
-        }
+        None => Ok(("the embedded configuration".to_owned(), config::DEFAULT.into())),
+        Some(path) => match std::fs::read_to_string(path) {
+            Ok(text) => Ok((file_name(path), text.into())),
+            Err(error) => Err(Failure::usage(format!("cannot read the configuration `{}`: {error}", path.display()))),
+        },
     }
 }
 

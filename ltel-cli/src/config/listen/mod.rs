@@ -57,7 +57,8 @@ pub struct UnixSocket {
 
 /// Where the plugin connects.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(rename = "Listen", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["unix"] }, { "required": ["tcp"] }]))]
 pub(super) struct RawListen {
     /// The path of a Unix socket, which only this user can use.
     #[schemars(with = "Option<String>")]

@@ -16,9 +16,9 @@ use super::variable::SetVariable;
 use super::{OtlpProtocol, SignalConfig, Tls, endpoint};
 use crate::config::values::{Interval, Secret};
 
-/// The keys of a signal, in the backend's table or in the signal's own.
-/// The table of one signal; its keys override those of the backend.
+/// The keys of a signal, in the backend's table or in the signal's own, which overrides it.
 #[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Signal")]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSignal {
     /// The URL of the receiver, used as it is.

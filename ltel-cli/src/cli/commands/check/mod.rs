@@ -1,30 +1,42 @@
 //! `ltel-cli check`: what a configuration would run.
 
-use comfy_table::Table;
+mod json;
+
 use std::fmt::Write as _;
 
+use comfy_table::Table;
 use ltel_core::registry::Registry;
 use ltel_core::text::printable;
 
-use super::{Failure, load_config};
-use crate::cli::args::CheckArgs;
+use super::{Failure, load_config, read_config};
+use crate::cli::args::{CheckArgs, CheckFormat};
 use crate::cli::print;
 use crate::cli::table::plain;
-use crate::config::Config;
+use crate::config::{self, Config, Environment};
 
-pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<(), Failure> {
+/// Returns the exit code.
+pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure> {
+    if args.format == CheckFormat::Json {
+        let (file, text) = match read_config(&args.config) {
+            Ok(read) => read,
+            Err(failure) => return told(&json::unread(&args.config, &failure), failure.code),
+        };
+        let checked = config::load(&file, &text, registry, &Environment::of_process());
+        let code = if checked.is_ok() { 0 } else { 2 };
+        return told(&json::document(&file, checked.as_ref()), code);
+    }
     let config = load_config(&args.config, registry)?;
     for warning in &config.warnings {
         print::stderr(&format!("warning: {warning}\n"));
     }
-    print::stdout(&describe(&config)).map_err(|error| Failure::failed(error.to_string()))
+    told(&describe(&config), 0)
+}
+
+fn told(text: &str, code: u8) -> Result<u8, Failure> {
+    print::stdout(text).map(|()| code).map_err(|error| Failure::failed(error.to_string()))
 }
 
 fn describe(config: &Config) -> String {
-    let listen = &config.listen;
-    let unix = listen.unix.iter().map(|socket| format!("unix:{}", socket.path.display()));
-    let scheme = if listen.tls.is_some() { "tls" } else { "tcp" };
-    let addresses: Vec<_> = unix.chain(listen.tcp.iter().map(|tcp| format!("{scheme}://{tcp}"))).collect();
     let mut recorders = plain(&["recorder", "type", "interval", "to"]);
     for recorder in &config.recorders {
         let interval =
@@ -39,7 +51,7 @@ fn describe(config: &Config) -> String {
         let interval = spec.pace.map_or_else(interval, ToOwned::to_owned);
         backends.add_row([backend.name.as_str(), spec.name, &interval, &to]);
     }
-    let listen = addresses.join(", ");
+    let listen = addresses(config).join(", ");
     let mut out = format!("listen    {listen}\n");
     // Thresholds need neither recorders nor backends.
     for table in [recorders, backends] {
@@ -48,6 +60,13 @@ fn describe(config: &Config) -> String {
         }
     }
     out + &thresholds(config)
+}
+
+fn addresses(config: &Config) -> Vec<String> {
+    let listen = &config.listen;
+    let unix = listen.unix.iter().map(|socket| format!("unix:{}", socket.path.display()));
+    let scheme = if listen.tls.is_some() { "tls" } else { "tcp" };
+    unix.chain(listen.tcp.iter().map(|tcp| format!("{scheme}://{tcp}"))).collect()
 }
 
 fn thresholds(config: &Config) -> String {

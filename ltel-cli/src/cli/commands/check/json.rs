@@ -1,0 +1,103 @@
+//! The result of `check` for machines. Its schema is in the README; keys are only added.
+
+use serde_json::{Value, json};
+
+use super::addresses;
+use crate::cli::args::ConfigArg;
+use crate::cli::commands::Failure;
+use crate::config::{Config, ConfigErrors};
+
+/// The document of a file that was read.
+pub(super) fn document(file: &str, checked: Result<&Config, &ConfigErrors>) -> String {
+    let (diagnostics, config) = match checked {
+        Ok(config) => (
+            config.warnings.iter().map(|warning| at_no_place("warning", file, warning)).collect::<Vec<_>>(),
+            Some(config),
+        ),
+        Err(errors) => (self::errors(errors), None),
+    };
+    written(file, &diagnostics, config)
+}
+
+/// The document of a file that cannot be read.
+pub(super) fn unread(arg: &ConfigArg, failure: &Failure) -> String {
+    let file = arg.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    written(&file, &[at_no_place("error", &file, &failure.message)], None)
+}
+
+fn written(file: &str, diagnostics: &[Value], config: Option<&Config>) -> String {
+    let document = json!({
+        "version": 1,
+        "file": file,
+        "valid": config.is_some(),
+        "diagnostics": diagnostics,
+        "configuration": config.map(configuration),
+    });
+    format!("{document:#}\n")
+}
+
+fn errors(errors: &ConfigErrors) -> Vec<Value> {
+    let each = errors.errors().iter().map(|error| {
+        let (begin, end) = errors.place(error);
+        json!({
+            "severity": "error",
+            "file": errors.file(),
+            "line": begin.line,
+            "column": begin.column,
+            "end_line": end.line,
+            "end_column": end.column,
+            "message": error.message,
+            "help": error.help,
+        })
+    });
+    each.collect()
+}
+
+fn at_no_place(severity: &str, file: &str, message: &str) -> Value {
+    json!({
+        "severity": severity,
+        "file": file,
+        "line": null,
+        "column": null,
+        "end_line": null,
+        "end_column": null,
+        "message": message,
+        "help": null,
+    })
+}
+
+/// What would run.
+fn configuration(config: &Config) -> Value {
+    let recorders = config.recorders.iter().map(|recorder| {
+        let backends = recorder.backends.iter().map(|&index| config.backends[index].name.as_str());
+        json!({
+            "name": recorder.name,
+            "type": recorder.spec.name,
+            "interval_s": recorder.interval.map(|interval| interval.as_secs_f64()),
+            "backends": backends.collect::<Vec<_>>(),
+        })
+    });
+    let backends = config.backends.iter().map(|backend| {
+        let spec = backend.backend.spec();
+        json!({
+            "name": backend.name,
+            "type": spec.name,
+            "interval_s": if spec.pace.is_none() { Some(backend.interval.as_secs_f64()) } else { None },
+            "to": backend.backend.destination(),
+        })
+    });
+    let thresholds = config.thresholds.list.iter().map(|threshold| {
+        json!({
+            "target": threshold.target.to_string(),
+            "check": threshold.check.to_string(),
+            "abort_after_s": threshold.abort_after.map(|after| after.as_secs_f64()),
+        })
+    });
+    json!({
+        "listen": addresses(config),
+        "recorders": recorders.collect::<Vec<_>>(),
+        "backends": backends.collect::<Vec<_>>(),
+        "thresholds": thresholds.collect::<Vec<_>>(),
+        "baseline": config.thresholds.baseline.as_ref().map(|baseline| baseline.path.display().to_string()),
+    })
+}
