@@ -14,14 +14,37 @@ from weakref import WeakKeyDictionary
 import locust
 from locust.env import Environment
 
-from . import internals, once
+from . import internals, metrics, once
 from .early import Early
+from .metrics import (
+    Counter,
+    Gauge,
+    Histogram,
+    UpDownCounter,
+    counter,
+    gauge,
+    histogram,
+    up_down_counter,
+)
 from .options import add_options
 from .session import Session, start
 from .trace import Tracer
 from .w3c import trace_text
 
-__all__ = ["attach", "record", "trace_id", "traceparent"]
+__all__ = [
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "UpDownCounter",
+    "attach",
+    "counter",
+    "gauge",
+    "histogram",
+    "record",
+    "trace_id",
+    "traceparent",
+    "up_down_counter",
+]
 
 # Kept on Locust's class: a test that empties `sys.modules` imports this module twice.
 if not hasattr(Environment, "ltel_sessions"):
@@ -34,6 +57,8 @@ def attach(environment: Environment) -> None:
     if environment in _sessions:
         return
     session = _sessions[environment] = start(environment)
+    if session is None:
+        metrics.early.hand_over()
     early = _early()
     if environment.events is early.events:
         requests = early.hand_over()

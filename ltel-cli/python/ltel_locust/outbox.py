@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from . import frames
+from . import frames, measurements
+from .metrics import Row as Value
 from .rows import Row, clean, tidy
 from .run import Run
 from .values import text
@@ -16,6 +17,8 @@ from .values import text
 FRAME_LIMIT = 1_000_000
 #: memory of a queued frame besides its bytes
 OVERHEAD = 256
+#: events that are taken again and again: one that is dropped is not missed
+SAMPLES = ("users", "usage", "workers")
 
 _strict = msgpack.Packer()
 # Slower, but accepts anything: lone surrogates, integers of any size, foreign objects.
@@ -35,12 +38,13 @@ def _framed(body: bytes) -> bytes:
 
 
 class Frame(NamedTuple):
-    """A queued frame, its run, and the request rows or task executions that it carries."""
+    """A queued frame, its run, and the request rows or other events that it carries."""
 
     data: bytes
     rows: int
     run: Run | None
-    tasks: int = 0
+    #: executions of tasks, values of metrics, log messages and the like
+    events: int = 0
 
 
 class Outbox:
@@ -50,16 +54,17 @@ class Outbox:
         self.limit = limit
         #: whether anything was dropped, for the log
         self.overflowed = False
-        #: task executions that were dropped; they are not requests, so no run counts them
-        self.dropped_tasks = 0
+        #: events other than requests that were dropped, of all runs
+        self.dropped_events = 0
         #: the run that frames belong to unless they name another
         self.run: Run | None = None
         self._seq = 0
         self._size = 0
         self._frames: OrderedDict[int, Frame] = OrderedDict()
         self._unsent: deque[int] = deque()
-        # What may be dropped, oldest first: request rows before events, lifecycle frames never.
-        self._requests: deque[int] = deque()
+        # What may be dropped, oldest first: what comes in bulk before single events; lifecycle
+        # frames never.
+        self._bulk: deque[int] = deque()
         self._events: deque[int] = deque()
         # The last frame begun on this connection, and those dropped after they were begun: the
         # receiver may have them, and what it acknowledges was not dropped after all.
@@ -80,9 +85,9 @@ class Outbox:
         return sum(frame.rows for frame in self._frames.values())
 
     @property
-    def tasks(self) -> int:
-        """Executions of tasks that wait here."""
-        return sum(frame.tasks for frame in self._frames.values())
+    def events(self) -> int:
+        """Other events that wait here."""
+        return sum(frame.events for frame in self._frames.values())
 
     def put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame that must never be dropped."""
@@ -91,7 +96,22 @@ class Outbox:
     def put_event(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a frame that may be dropped if the queue is full."""
         data = encode(self._numbered(kind, frames.clean(kind, fields)))
-        self._queue(Frame(data, 0, self.run), self._events)
+        self._queue(Frame(data, 0, self.run, int(kind not in SAMPLES)), self._events)
+
+    def put_log(self, fields: dict[str, Any]) -> None:
+        """Queue a log message: they come in bulk."""
+        data = encode(self._numbered("log", frames.clean("log", fields)))
+        self._queue(Frame(data, 0, self.run, 1), self._bulk)
+
+    def put_measurements(self, batch: list[Value], time: float) -> None:
+        """Queue values of metrics, in as many frames as they need."""
+        data = encode(self._numbered("measurements", {"time": time, **measurements.pack(batch)}))
+        if len(data) <= FRAME_LIMIT or len(batch) == 1:
+            self._queue(Frame(data, 0, self.run, len(batch)), self._bulk)
+        else:
+            middle = len(batch) // 2
+            self.put_measurements(batch[:middle], time)
+            self.put_measurements(batch[middle:], time)
 
     def put_rows(self, batch: list[Row], run: Run, since: float, until: float) -> None:
         """Queue request rows, in as many frames as they need; the list now belongs to the outbox.
@@ -109,7 +129,7 @@ class Outbox:
             batch[:] = map(clean, batch)
             data = encode(message)
         if len(data) <= FRAME_LIMIT:
-            self._queue(Frame(data, len(batch), run), self._requests)
+            self._queue(Frame(data, len(batch), run), self._bulk)
         elif len(batch) > 1:
             middle = len(batch) // 2
             self.put_rows(batch[:middle], run, since, until)
@@ -133,7 +153,7 @@ class Outbox:
         self._seq = last
         for seq in [seq for seq in self._frames if seq > last]:
             del self._frames[seq]
-        for numbers in (self._unsent, self._requests, self._events):
+        for numbers in (self._unsent, self._bulk, self._events):
             while numbers and numbers[-1] > last:
                 numbers.pop()
         self._size = sum(map(_size, self._frames.values()))
@@ -161,7 +181,7 @@ class Outbox:
         seq = min(seq, self._seq)
         while self._frames and next(iter(self._frames)) <= seq:
             self._size -= _size(self._frames.popitem(last=False)[1])
-        for numbers in (self._unsent, self._requests, self._events):
+        for numbers in (self._unsent, self._bulk, self._events):
             while numbers and numbers[0] <= seq:
                 numbers.popleft()
         while self._doubtful and self._doubtful[0][0] <= seq:
@@ -189,7 +209,7 @@ class Outbox:
             pass
 
     def _drop_oldest(self) -> bool:
-        numbers = self._requests or self._events
+        numbers = self._bulk or self._events
         if not numbers:
             return False
         seq = numbers.popleft()
@@ -197,14 +217,15 @@ class Outbox:
         self._size -= _size(frame)
         self.overflowed = True
         self._count_dropped(frame, 1)
-        if seq <= self._begun and (frame.rows or frame.tasks):
+        if seq <= self._begun and (frame.rows or frame.events):
             self._doubtful.append((seq, frame._replace(data=b"")))
         return True
 
     def _count_dropped(self, frame: Frame, times: int) -> None:
         if frame.run is not None:
             frame.run.dropped += times * frame.rows
-        self.dropped_tasks += times * frame.tasks
+            frame.run.dropped_events += times * frame.events
+        self.dropped_events += times * frame.events
 
 
 def _size(frame: Frame) -> int:

@@ -26,13 +26,20 @@ class Run:
     sent: int = 0
     #: rows of those that it dropped
     dropped: int = 0
+    #: other events that it dropped
+    dropped_events: int = 0
     ended: bool = False
-    #: `(sent, dropped)` as last reported to the receiver
-    reported: tuple[int, int] | None = None
+    #: the account as last reported to the receiver
+    reported: tuple[int, int, int] | None = None
     #: the `client_id` of a worker's master, if the master has the plugin
     coordinator: str | None = None
     #: on the master, ids of the workers that took part
     sources: set[str] = field(default_factory=set)
+
+    @property
+    def account(self) -> tuple[int, int, int]:
+        """Rows that were reported, those of them that were dropped, and other dropped events."""
+        return self.sent, self.dropped, self.dropped_events
 
 
 def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | None) -> Run:

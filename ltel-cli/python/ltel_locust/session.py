@@ -35,6 +35,7 @@ from . import (
     tasks,
 )
 from .frames import Piece
+from .measurements import Values
 from .once import logger
 from .outbox import Outbox, encode
 from .run import Run
@@ -106,6 +107,7 @@ class Session:
         self._wanted: set[str] = set()
         self._task_rows: list[tasks.Row] = []
         self.tracer = Tracer(self._on_task)
+        self._values = Values(BATCH, self._values_are_full)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         self._since = clock.now()
@@ -153,13 +155,15 @@ class Session:
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
         self._flush()
+        # Those that the receiver may have wanted, but never said so.
+        unclaimed = self._values.end()
         self._report_runs()
         self._sender.drain(_setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
         self._sender.stop()
         dropped = sum(run.dropped for run in self._runs)
         waiting = self._outbox.rows
-        lost_tasks = self._outbox.dropped_tasks + self._outbox.tasks
-        if dropped or lost_tasks or len(self._outbox):
+        lost = self._outbox.dropped_events + self._outbox.events + unclaimed
+        if dropped or lost or len(self._outbox):
             logger.warning(
                 "ltel: not delivered: %d of %d requests (%d dropped from a full buffer, %d not "
                 "acknowledged by the receiver)%s",
@@ -167,7 +171,7 @@ class Session:
                 sum(run.sent for run in self._runs),
                 dropped,
                 waiting,
-                f", and {lost_tasks} executions of tasks" if lost_tasks else "",
+                f", and {lost} other events" if lost else "",
             )
 
     # Frames
@@ -207,6 +211,7 @@ class Session:
     def _welcomed(self, features: dict[str, Any]) -> None:
         self._wanted.clear()
         self._wanted.update(key for key in EXTRAS if features.get(key))
+        self._values.want(bool(features.get("measurements")))
         if "user_class" in self._wanted:
             current.install()
         self._users_interval = number(features.get("users_interval")) or 1.0
@@ -275,21 +280,28 @@ class Session:
         if _thread_id() != self._thread:
             self._hold_up()
             return
-        rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
         now = self._runs[-1] if self._runs else None
-        sent = now.sent if now else 0
+        rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
+        # Those of the import and of before the first run belong to it: nothing clears them.
+        values = self._values.rows.copy() if now is not None and self._values.wanted else []
+        account = now.account if now else (0, 0, 0)
         since, until = self._since, clock.now()
         try:
             # Emptied in place: the listeners hold these lists.
             del self._rows[: len(rows)]
             del self._task_rows[: len(task_rows)]
+            del self._values.rows[: len(values)]
             self._since = until
+            self._values.bound()
             if now is None:
                 return  # Locust clears its own statistics of what came before the first run
             # Counted first: if a frame cannot be made, its rows count as lost.
             now.sent += len(rows)
+            now.dropped_events += self._values.take_dropped()
             if task_rows:
                 self._outbox.put_tasks(task_rows)
+            for first in range(0, len(values), BATCH):
+                self._outbox.put_measurements(values[first : first + BATCH], until)
             for first in range(0, len(rows), BATCH):
                 self._outbox.put_rows(rows[first : first + BATCH], now, since, until)
         except Exception:
@@ -298,14 +310,19 @@ class Session:
             self._outbox.roll_back(last)
             self._since = since
             if now is not None:
-                now.sent = sent
+                now.sent = account[0]
             _put_back(self._rows, rows)
             _put_back(self._task_rows, task_rows)
+            _put_back(self._values.rows, values)
             raise
 
     def _hold_up(self) -> None:
         """Keep an OS thread from running ahead of the one that sends."""
-        ahead = len(self._rows) > FOREIGN_ROWS or len(self._foreign) > FOREIGN_EVENTS
+        ahead = (
+            len(self._rows) > FOREIGN_ROWS
+            or len(self._foreign) > FOREIGN_EVENTS
+            or (self._values.wanted and len(self._values.rows) > FOREIGN_ROWS)
+        )
         if ahead and not self._closed:
             _sleep(0.001)
 
@@ -321,6 +338,12 @@ class Session:
         self._task_rows.append(row)
         if len(self._task_rows) >= BATCH:
             self._flush()
+
+    def _values_are_full(self) -> None:
+        if self._values.wanted and self._runs:
+            self._flush()
+        elif _thread_id() == self._thread:
+            self._values.bound()
 
     def _tick(self) -> None:
         """Periodic work, just before the sender looks for frames."""
@@ -352,12 +375,17 @@ class Session:
     def _report_runs(self) -> None:
         """Correct the `done` of an ended run, after late rows or more dropped rows."""
         for ended in self._runs:
-            if ended.ended and ended.reported != (ended.sent, ended.dropped):
+            if ended.ended and ended.reported != ended.account:
                 self._put_done(ended)
 
     def _put_done(self, ended: Run) -> None:
-        ended.reported = (ended.sent, ended.dropped)
-        fields = {"run_id": ended.run_id, "sent": ended.sent, "dropped": ended.dropped}
+        ended.reported = ended.account
+        fields: dict[str, Any] = {
+            "run_id": ended.run_id,
+            "sent": ended.sent,
+            "dropped": ended.dropped,
+            "dropped_events": ended.dropped_events or None,
+        }
         if internals.is_master(self._environment.runner):
             fields["sources"] = sorted(ended.sources)
         self._put("done", fields)
@@ -565,6 +593,7 @@ class Session:
         self._closed = True
         self._runs.clear()  # without a run, rows are discarded
         self._trace(None)
+        self._values.end()
         self._sender.abandon()
 
 

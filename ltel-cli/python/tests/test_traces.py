@@ -511,8 +511,8 @@ class TaskFrames(unittest.TestCase):
             outbox.put_tasks([self.row])
         self.assertLess(len(outbox), 5)
         self.assertEqual(outbox.rows, 0)
-        self.assertEqual(outbox.dropped_tasks + outbox.tasks, 9)
-        self.assertGreater(outbox.tasks, 0)
+        self.assertEqual(outbox.dropped_events + outbox.events, 9)
+        self.assertGreater(outbox.events, 0)
         self.assertEqual(taken(outbox)[0]["type"], "test_start")
 
     def test_what_is_acknowledged_was_not_dropped(self) -> None:
@@ -521,12 +521,12 @@ class TaskFrames(unittest.TestCase):
         self.assertIsNotNone(outbox.take())
         for _ in range(9):
             outbox.put_tasks([self.row])
-        before = outbox.dropped_tasks
+        before = outbox.dropped_events
         self.assertGreaterEqual(before, 2)
         outbox.acknowledge(1)
-        self.assertEqual(outbox.dropped_tasks, before - 2)
+        self.assertEqual(outbox.dropped_events, before - 2)
         outbox.acknowledge(99)
-        self.assertEqual((outbox.dropped_tasks, outbox.tasks), (before - 2, 0))
+        self.assertEqual((outbox.dropped_events, outbox.events), (before - 2, 0))
 
     def test_the_log_counts_those_that_are_lost(self) -> None:
         environment = Environment()
@@ -541,4 +541,4 @@ class TaskFrames(unittest.TestCase):
             with self.assertLogs("ltel_locust") as logs:
                 session.close()
         self.assertIn("0 of 0 requests", logs.output[-1])
-        self.assertIn(", and 9 executions of tasks", logs.output[-1])
+        self.assertIn(", and 9 other events", logs.output[-1])
