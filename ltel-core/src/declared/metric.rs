@@ -75,12 +75,12 @@ impl Metric {
             Value::Null => return Ok(None),
             Value::Int(int) => Number::Whole(int),
             Value::Double(double) if double.is_finite() => Number::Fraction(double),
-            Value::Double(double) => return Err(Fault(format!("it is {double}, not a finite number"))),
-            ref other => return Err(Fault(format!("it is a {}, not a number", other.type_name()))),
+            Value::Double(double) => return Err(Fault::new(format!("it is {double}, not a finite number"))),
+            ref other => return Err(Fault::new(format!("it is a {}, not a number", other.type_name()))),
         };
         let grows = matches!(self.instrument, Instrument::Count(_) | Instrument::Sum(_));
         if grows && number.as_f64() < 0.0 {
-            return Err(Fault(format!("it is {}, and a counter only grows", number.as_f64())));
+            return Err(Fault::new(format!("it is {}, and a counter only grows", number.as_f64())));
         }
         Ok(Some(number))
     }

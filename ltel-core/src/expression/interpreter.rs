@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::Key;
-use cel::{Context, Env, Program};
+use cel::{Context, Env, ExecutionError, Program};
 use serde_json::Value as Json;
 
 use super::{ExpressionError, Fault, Value};
 use crate::event::{Event, Field};
+use crate::text::shortened;
 
 // Its functions are looked up by name, and never change.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -36,9 +37,14 @@ impl Interpreter {
         for field in &self.fields {
             context.add_variable_from_value(field.name, to_cel(&field.read(event)));
         }
-        let value = self.program.execute(&context).map_err(|error| Fault(error.to_string()))?;
+        let value = self.program.execute(&context).map_err(|error| fault(&error))?;
         Ok(of_cel(value))
     }
+}
+
+/// It may show values, which a client sent.
+fn fault(error: &ExecutionError) -> Fault {
+    Fault::new(shortened(&error.to_string(), 200).to_string())
 }
 
 fn to_cel(value: &Value<'_>) -> cel::Value {

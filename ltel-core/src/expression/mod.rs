@@ -7,19 +7,25 @@ mod syntax;
 mod habits;
 mod types;
 mod check;
+mod compiled;
 mod interpreter;
+mod fault;
 
 use std::fmt;
 use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::event::{Event, EventKind, Field};
+use crate::event::{Event, EventKind, Field, TestStop};
 use crate::recorder::Needs;
 
+pub use fault::Fault;
 pub use value::Value;
 
+use check::Checked;
+use compiled::Part;
 use interpreter::Interpreter;
+use types::Type;
 
 /// What an expression is used for: its value must fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,26 +64,52 @@ impl ExpressionError {
     }
 }
 
-/// Why an expression has no value for an event.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct Fault(pub(crate) String);
-
 /// An expression over the fields of one kind of event.
 pub struct Expression {
     text: String,
     needs: Needs,
-    form: Interpreter,
+    is_whole: bool,
+    constant: Option<Value<'static>>,
+    form: Form,
+}
+
+enum Form {
+    Compiled(Part),
+    Interpreted(Box<Interpreter>),
 }
 
 impl Expression {
     /// Checks and compiles an expression. Returns all mistakes at once.
     pub fn compile(text: &str, on: EventKind, purpose: Purpose) -> Result<Self, Vec<ExpressionError>> {
+        Self::made(text, on, purpose, true)
+    }
+
+    /// As [`Expression::compile`], but for the interpreter alone. Its values and faults are the same; tests compare them.
+    #[doc(hidden)]
+    pub fn interpret(text: &str, on: EventKind, purpose: Purpose) -> Result<Self, Vec<ExpressionError>> {
+        Self::made(text, on, purpose, false)
+    }
+
+    fn made(text: &str, on: EventKind, purpose: Purpose, compiled: bool) -> Result<Self, Vec<ExpressionError>> {
         let node = syntax::parse(text)?;
-        let fields = check::check(text, &node, on, purpose)?;
-        let form = Interpreter::compile(text, &fields)?;
+        let Checked { fields, value_type } = check::check(text, &node, on, purpose)?;
+        let part = if compiled { compiled::build(text, &node, on) } else { None };
+        let form = match part {
+            Some(part) => Form::Compiled(part),
+            None => Form::Interpreted(Box::new(Interpreter::compile(text, &fields)?)),
+        };
         let needs = fields.iter().fold(Needs::NONE, |needs, field: &&Field| needs.and(field.needs));
-        Ok(Self { text: text.to_owned(), needs, form })
+        let is_whole = matches!(value_type, Type::Int | Type::UInt);
+        let mut expression = Self { text: text.to_owned(), needs, is_whole, constant: None, form };
+        if fields.is_empty() {
+            // No event changes it.
+            let constant = expression.evaluate(&Event::TestStop(&TestStop::default())).map(Value::into_owned);
+            expression.constant = Some(constant.map_err(|fault| {
+                let error = ExpressionError::new(node.span.clone(), format!("this never has a value: {fault}"));
+                vec![error.help("write a constant or a field")]
+            })?);
+        }
+        Ok(expression)
     }
 
     /// Its text.
@@ -92,22 +124,43 @@ impl Expression {
         self.needs
     }
 
+    /// Whether all of its values are whole numbers or null.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether it runs without the interpreter.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn is_compiled(&self) -> bool {
+        matches!(self.form, Form::Compiled(_))
+    }
+
     /// Its value, if it reads no field.
     #[must_use]
-    pub fn constant(&self) -> Option<Value<'_>> {
-        None
+    pub const fn constant(&self) -> Option<&Value<'static>> {
+        self.constant.as_ref()
     }
 
     /// Its value for an event of its kind.
+    #[inline]
     pub fn evaluate<'a>(&'a self, event: &Event<'a>) -> Result<Value<'a>, Fault> {
-        self.form.evaluate(event)
+        match &self.form {
+            Form::Compiled(part) => part.evaluate(event),
+            Form::Interpreted(interpreter) => interpreter.evaluate(event),
+        }
     }
 
     /// Whether a condition holds for an event of its kind.
+    #[inline]
     pub fn holds(&self, event: &Event<'_>) -> Result<bool, Fault> {
-        match self.evaluate(event)? {
-            Value::Bool(holds) => Ok(holds),
-            other => Err(Fault(format!("it is {}, not true or false", other.type_name()))),
+        match &self.form {
+            Form::Compiled(part) => part.holds(event),
+            Form::Interpreted(interpreter) => match interpreter.evaluate(event)? {
+                Value::Bool(holds) => Ok(holds),
+                other => Err(compiled::no_condition(&other)),
+            },
         }
     }
 }

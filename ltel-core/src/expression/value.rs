@@ -52,6 +52,19 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same value without a borrow.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(bool) => Value::Bool(bool),
+            Self::Int(int) => Value::Int(int),
+            Self::Double(double) => Value::Double(double),
+            Self::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            other => Value::Json(Cow::Owned(other.to_json())),
+        }
+    }
+
     /// As a label: a text, a whole number or a bool. Absent if it is null, `None` if it cannot be a label.
     #[must_use]
     pub fn as_label(&self) -> Option<Label<'_>> {

@@ -25,13 +25,15 @@ const TYPES: &[&str] = &["int", "uint", "double", "string", "bool", "bytes", "li
 /// Called as `list.name(item, ..)`; `has(map.key)` is one too.
 const MACROS: &[&str] = &["all", "exists", "exists_one", "existsOne", "filter", "map"];
 
-/// The fields that an expression reads.
-pub(super) fn check(
-    text: &str,
-    node: &Node,
-    on: EventKind,
-    purpose: Purpose,
-) -> Result<Vec<&'static Field>, Vec<ExpressionError>> {
+/// What is known of an expression without mistakes.
+pub(super) struct Checked {
+    /// The fields that it reads.
+    pub(super) fields: Vec<&'static Field>,
+    pub(super) value_type: Type,
+}
+
+/// Finds all mistakes in an expression.
+pub(super) fn check(text: &str, node: &Node, on: EventKind, purpose: Purpose) -> Result<Checked, Vec<ExpressionError>> {
     let mut check =
         Check { text, on, locals: Vec::new(), in_macro: false, patterns: 0, fields: Vec::new(), errors: Vec::new() };
     let value = check.type_of(node);
@@ -42,7 +44,7 @@ pub(super) fn check(
         check.errors.sort_by_key(|error| error.span.start);
         return Err(check.errors);
     }
-    Ok(check.fields)
+    Ok(Checked { fields: check.fields, value_type: value })
 }
 
 struct Check<'a> {
