@@ -72,11 +72,11 @@ impl<'a> Build<'a> {
             Binary::GreaterOrEqual => Order::GreaterOrEqual,
             _ => {
                 let sign = operator.sign();
-                let missing = self.two(left, right, &format!("`{sign}` needs two numbers of one type"));
+                let missing = self.two(left, right, &format!("`{sign}` needs a value"));
                 return Some(Part::Arithmetic(operator, self.pair(left, right)?, missing));
             }
         };
-        let missing = self.two(left, right, &format!("`{}` cannot compare them", operator.sign()));
+        let missing = self.two(left, right, &format!("`{}` needs a value", operator.sign()));
         Some(match (number(left), number(right)) {
             (_, Some(number)) => Part::CompareNumber(order, self.boxed(left)?, number, missing),
             (Some(number), _) => Part::CompareNumber(order.turned(), self.boxed(right)?, number, missing),
@@ -84,14 +84,15 @@ impl<'a> Build<'a> {
         })
     }
 
+    /// What is said if one of two is null.
     fn two(&self, left: &Node, right: &Node, what: &str) -> Missing {
         let typed = |node: &Node| shortened(&self.text[node.span.clone()], 60).to_string();
         let constant = |node: &Node| matches!(node.kind, NodeKind::Literal(_));
-        match (constant(left), constant(right)) {
-            (false, true) => Fault::new(format!("`{}` is null or of another type: {what}", typed(left))),
-            (true, false) => Fault::new(format!("`{}` is null or of another type: {what}", typed(right))),
-            _ => Fault::new(format!("`{}` or `{}` is null or of another type: {what}", typed(left), typed(right))),
-        }
+        Fault::new(match (constant(left), constant(right)) {
+            (false, true) => format!("`{}` is null: {what}", typed(left)),
+            (true, false) => format!("`{}` is null: {what}", typed(right)),
+            _ => format!("`{}` or `{}` is null: {what}", typed(left), typed(right)),
+        })
     }
 
     fn equals(&mut self, left: &'a Node, right: &'a Node, is: bool) -> Option<Part> {

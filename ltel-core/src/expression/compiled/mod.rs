@@ -58,7 +58,7 @@ pub(super) enum Part {
     Walk(Logic, Box<Range>, Box<Part>),
 }
 
-/// What is said if a value is null or missing. Made once: a fault may come with every event.
+/// What is said if a value is null or a key is missing. Made once: that may come with every event.
 pub(super) type Missing = Fault;
 
 /// What a walk goes over.
@@ -164,14 +164,18 @@ impl Part {
                 Ok((number.order(&operand.value(scope)?) == Some(Ordering::Equal)) == *is)
             }
             Self::Equals(operands, is) => Ok(equal(&operands.0.value(scope)?, &operands.1.value(scope)?) == *is),
-            Self::CompareNumber(order, operand, number, missing) => match number.order(&operand.value(scope)?) {
-                Some(ordering) => Ok(order.holds(ordering)),
-                None => Err(missing.clone()),
-            },
-            Self::Compare(order, operands, missing) => {
-                match compare(&operands.0.value(scope)?, &operands.1.value(scope)?) {
+            Self::CompareNumber(order, operand, number, missing) => {
+                let value = operand.value(scope)?;
+                match number.order(&value) {
                     Some(ordering) => Ok(order.holds(ordering)),
-                    None => Err(missing.clone()),
+                    None => Err(operations::no_order(&value, &Value::Int(0), missing)),
+                }
+            }
+            Self::Compare(order, operands, missing) => {
+                let (left, right) = (operands.0.value(scope)?, operands.1.value(scope)?);
+                match compare(&left, &right) {
+                    Some(ordering) => Ok(order.holds(ordering)),
+                    None => Err(operations::no_order(&left, &right, missing)),
                 }
             }
             Self::InTexts(operand, texts) => match operand.value(scope)? {
@@ -238,7 +242,7 @@ fn walk(logic: Logic, range: &Range, body: &Part, scope: Scope<'_, '_>) -> Resul
             let value = part.value(scope)?;
             match operations::items(&value) {
                 Some(items) => decide(logic, items.map(|item| test(&item))),
-                None => Err(Fault::new(format!("{} has no items", value.type_name()))),
+                None => Err(Fault::new(format!("{} has no items", operations::a(&value)))),
             }
         }
     }
@@ -256,8 +260,7 @@ fn no_text(value: &Value<'_>) -> Fault {
     // Without an allocation: null is what comes with many events.
     Fault::of(match value.type_name() {
         "null" => "null is not a text",
-        "int" => "an int is not a text",
-        "double" => "a double is not a text",
+        "int" | "double" => "a number is not a text",
         "bool" => "a bool is not a text",
         "list" => "a list is not a text",
         _ => "a map is not a text",
@@ -267,8 +270,7 @@ fn no_text(value: &Value<'_>) -> Fault {
 pub(super) fn no_condition(value: &Value<'_>) -> Fault {
     Fault::of(match value.type_name() {
         "null" => "it is null, not true or false",
-        "int" => "it is an int, not true or false",
-        "double" => "it is a double, not true or false",
+        "int" | "double" => "it is a number, not true or false",
         "string" => "it is a text, not true or false",
         "list" => "it is a list, not true or false",
         _ => "it is a map, not true or false",

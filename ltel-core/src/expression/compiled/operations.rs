@@ -40,6 +40,28 @@ pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
     }
 }
 
+/// Why two values have no order.
+#[cold]
+pub(super) fn no_order(left: &Value<'_>, right: &Value<'_>, missing: &Missing) -> Fault {
+    match (left, right) {
+        (Value::Null, _) | (_, Value::Null) => missing.clone(),
+        _ => Fault::new(format!("{} and {} cannot be compared", a(left), a(right))),
+    }
+}
+
+/// The type of a value in a sentence.
+pub(super) fn a(value: &Value<'_>) -> &'static str {
+    match value.type_name() {
+        "null" => "null",
+        "bool" => "a bool",
+        "int" => "a whole number",
+        "double" => "a number",
+        "string" => "a text",
+        "list" => "a list",
+        _ => "a map",
+    }
+}
+
 /// Whether two values are equal. Values of different types are not, but for numbers.
 pub(super) fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
@@ -144,9 +166,9 @@ pub(super) fn contains(container: &Value<'_>, value: &Value<'_>) -> Result<bool,
         map @ (Value::Map(_) | Value::Error(_) | Value::Counts(_) | Value::Json(_)) => match value {
             Value::String(name) => has(map, name),
             Value::Int(_) | Value::Double(_) | Value::Bool(_) => Ok(false),
-            other => Err(Fault::new(format!("{} is no key", other.type_name()))),
+            other => Err(Fault::new(format!("{} is no key", a(other)))),
         },
-        other => Err(Fault::new(format!("{} has no items", other.type_name()))),
+        other => Err(Fault::new(format!("{} has no items", a(other)))),
     }
 }
 
@@ -193,7 +215,7 @@ pub(super) fn size(value: &Value<'_>) -> Result<Value<'static>, Fault> {
         Value::Counts(counts) => counts.len(),
         Value::Error(_) => 2,
         Value::Json(json) => json.as_array().map(Vec::len).or_else(|| json.as_object().map(Map::len)).unwrap_or(0),
-        other => return Err(Fault::new(format!("{} has no size", other.type_name()))),
+        other => return Err(Fault::new(format!("{} has no size", a(other)))),
     };
     Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
 }
@@ -202,7 +224,7 @@ pub(super) fn negate(value: &Value<'_>) -> Result<Value<'static>, Fault> {
     match value {
         Value::Int(int) => int.checked_neg().map(Value::Int).ok_or_else(|| Fault::of(OVERFLOW)),
         Value::Double(double) => Ok(Value::Double(-double)),
-        other => Err(Fault::new(format!("{} has no negative", other.type_name()))),
+        other => Err(Fault::new(format!("{} has no negative", a(other)))),
     }
 }
 
@@ -248,7 +270,11 @@ pub(super) fn arithmetic<'a>(
             items.extend(more);
             Ok(Value::Json(Cow::Owned(Json::Array(items))))
         }
-        _ => Err(missing.clone()),
+        (Value::Null, _) | (_, Value::Null) => Err(missing.clone()),
+        (left, right) => {
+            let sign = operator.sign();
+            Err(Fault::new(format!("`{sign}` needs two numbers of one type, not {} and {}", a(&left), a(&right))))
+        }
     }
 }
 
@@ -260,7 +286,7 @@ pub(super) fn convert(conversion: Conversion, value: Value<'_>) -> Result<Value<
     let cannot = |value: &Value<'_>, what: &'static str| match value {
         // The text itself may hold anything.
         Value::String(_) => Fault::of(what),
-        other => Fault::new(format!("{}, but {}", what, other.type_name())),
+        other => Fault::new(format!("{what}, but {}", a(other))),
     };
     Ok(match (conversion, value) {
         (Conversion::Int, Value::Int(int)) => Value::Int(int),
