@@ -189,7 +189,7 @@ pub(crate) enum Command {
     /// Check a configuration and print what would run. Exits with 0 if it is valid, 2 if not.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// List the recorders and what each emits.
+    /// List the recorders and what each emits; with a configuration, those that it runs, under their own names.
     Recorders(RecordersArgs),
     /// Print the JSON Schema of the configuration file, with every recorder and backend of this program.
     ///
@@ -326,6 +326,9 @@ pub(crate) enum CheckFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordersArgs {
+    /// List the recorders of this configuration file (TOML), declared ones too.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

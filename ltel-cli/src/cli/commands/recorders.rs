@@ -2,32 +2,67 @@
 
 use std::fmt::Write as _;
 
-use ltel_core::recorder::{InstrumentSpec, Per, Spec};
-use ltel_core::registry::Registry;
+use ltel_core::recorder::{InstrumentSpec, Per, RecordSpec, Spec};
+use ltel_core::registry::{RecorderType, Registry};
 use serde_json::{Value, json};
 
-use super::Failure;
-use crate::cli::args::{Format, RecordersArgs};
+use super::{Failure, load_config};
+use crate::cli::args::{ConfigArg, Format, RecordersArgs};
 use crate::cli::print;
 use crate::cli::table::plain;
+use crate::config::RecorderConfig;
 
 pub(crate) fn recorders(args: &RecordersArgs, registry: &Registry) -> Result<(), Failure> {
+    let config = match &args.config {
+        Some(_) => Some(load_config(&ConfigArg { config: args.config.clone() }, registry)?),
+        None => None,
+    };
+    let listed: Vec<Listed<'_>> = match &config {
+        Some(config) => config.recorders.iter().map(Listed::of_config).collect(),
+        None => registry.types().map(Listed::of_type).collect(),
+    };
     let text = match args.format {
-        Format::Table => as_table(registry),
-        Format::Json => as_json(registry).map_err(|error| Failure::failed(error.to_string()))?,
+        Format::Table => as_table(&listed),
+        Format::Json => as_json(&listed).map_err(|error| Failure::failed(error.to_string()))?,
     };
     print::stdout(&text).map_err(|error| Failure::failed(error.to_string()))
 }
 
-fn as_table(registry: &Registry) -> String {
+/// A type of recorder, or a recorder of a configuration.
+struct Listed<'a> {
+    /// What the names of its metrics begin with.
+    name: &'a str,
+    spec: &'static Spec,
+    options: Option<&'static [&'static str]>,
+}
+
+impl<'a> Listed<'a> {
+    fn of_type(of: &'a RecorderType) -> Self {
+        Self { name: of.spec.name, spec: of.spec, options: of.options.listed() }
+    }
+
+    fn of_config(of: &'a RecorderConfig) -> Self {
+        Self { name: &of.name, spec: of.spec, options: None }
+    }
+
+    /// The name of a record. It begins with the type's, where it is named after the recorder.
+    fn record(&self, record: &RecordSpec) -> String {
+        match record.name.strip_prefix(self.spec.name) {
+            Some(rest) if rest.starts_with('.') => format!("{}{rest}", self.name),
+            _ => record.name.to_owned(),
+        }
+    }
+}
+
+fn as_table(recorders: &[Listed<'_>]) -> String {
     let mut out = String::new();
-    for recorder in registry.types() {
+    for recorder in recorders {
         let spec = recorder.spec;
         let mut table = plain(&["name", "instrument", "unit", "labels", "description"]);
         for instrument in instruments(spec) {
             let labels = labels(spec, instrument.attributes.iter().map(|(name, _)| *name)).join(", ");
             table.add_row([
-                &instrument.full_name(spec.name),
+                &instrument.full_name(recorder.name),
                 instrument.kind.as_str(),
                 instrument.unit,
                 &labels,
@@ -35,29 +70,31 @@ fn as_table(registry: &Registry) -> String {
             ]);
         }
         for record in spec.records {
-            table.add_row([record.name, "record", "", &record.fields.join(", "), record.description]);
+            let name = recorder.record(record);
+            table.add_row([&name, "record", "", &record.fields.join(", "), record.description]);
         }
         for span in spec.spans {
             table.add_row([span.name, "span", "", &span.attributes.join(", "), span.description]);
         }
-        let options = match recorder.options.listed().unwrap_or_default() {
+        let options = match recorder.options.unwrap_or_default() {
             [] => String::new(),
             options => format!("\noptions: {}", options.join(", ")),
         };
-        let _ = writeln!(out, "{}: {}{options}\n{table}\n", spec.name, spec.description);
+        let table = if table.is_empty() { String::new() } else { format!("\n{table}") };
+        let _ = writeln!(out, "{}: {}{options}{table}\n", recorder.name, spec.description);
     }
     out
 }
 
-fn as_json(registry: &Registry) -> serde_json::Result<String> {
-    let recorders: Vec<Value> = registry
-        .types()
+fn as_json(recorders: &[Listed<'_>]) -> serde_json::Result<String> {
+    let recorders: Vec<Value> = recorders
+        .iter()
         .map(|recorder| {
             let spec = recorder.spec;
             let instruments: Vec<Value> = instruments(spec)
                 .map(|instrument| {
                     json!({
-                        "name": instrument.full_name(spec.name),
+                        "name": instrument.full_name(recorder.name),
                         "instrument": instrument.kind.as_str(),
                         "unit": instrument.unit,
                         "labels": labels(spec, instrument.attributes.iter().map(|(name, _)| *name)),
@@ -68,7 +105,7 @@ fn as_json(registry: &Registry) -> serde_json::Result<String> {
             let records: Vec<Value> = spec
                 .records
                 .iter()
-                .map(|r| json!({"name": r.name, "fields": r.fields, "description": r.description}))
+                .map(|r| json!({"name": recorder.record(r), "fields": r.fields, "description": r.description}))
                 .collect();
             let spans: Vec<Value> = spec
                 .spans
@@ -76,9 +113,10 @@ fn as_json(registry: &Registry) -> serde_json::Result<String> {
                 .map(|s| json!({"name": s.name, "attributes": s.attributes, "description": s.description}))
                 .collect();
             json!({
-                "recorder": spec.name,
+                "recorder": recorder.name,
+                "type": spec.name,
                 "description": spec.description,
-                "options": recorder.options.listed(),
+                "options": recorder.options,
                 "instruments": instruments,
                 "records": records,
                 "spans": spans,
@@ -107,15 +145,36 @@ fn labels(spec: &'static Spec, constant: impl Iterator<Item = &'static str>) -> 
 
 #[cfg(test)]
 mod tests {
+    use ltel_core::backend::Environment;
+
     use super::*;
 
     /// Guarantees: a metric whose label has two values is listed once.
     #[test]
     fn each_metric_once() {
         let registry = ltel_recorders::registry();
-        for text in [as_table(&registry), as_json(&registry).expect("JSON")] {
+        let listed: Vec<_> = registry.types().map(Listed::of_type).collect();
+        for text in [as_table(&listed), as_json(&listed).expect("JSON")] {
             assert_eq!(text.matches("locust.tl.system.metric.network").count(), 1, "{text}");
             assert!(text.contains("direction"), "{text}");
         }
+    }
+
+    /// Guarantees: a declared recorder of a configuration is listed with its own names.
+    #[test]
+    fn declared_recorders_of_a_configuration() {
+        let text = r#"
+            [recorders.checkout]
+            type = "declared"
+            description = "Traffic of the checkout."
+            on = "request"
+            metrics.duration = { histogram = "response_time", unit = "ms", description = "Time to the last byte." }
+            records.slow = { when = "response_time > 2000.0", fields = { endpoint = "name" } }
+            [backends.json]
+        "#;
+        let registry = crate::with_backends(ltel_recorders::registry());
+        let config = crate::config::load("telemetry.toml", text, &registry, &Environment::default()).expect("valid");
+        let listed: Vec<_> = config.recorders.iter().map(Listed::of_config).collect();
+        insta::assert_snapshot!(as_table(&listed));
     }
 }
