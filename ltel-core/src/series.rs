@@ -5,10 +5,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use opentelemetry::KeyValue;
+use opentelemetry::{Key, KeyValue};
 
 use crate::label::{Label, OwnedLabel};
-use crate::recorder::{SeriesLimits, Spec, SpecMismatch};
+use crate::recorder::{Common, SeriesLimits, Spec, SpecMismatch};
 use crate::runs::{RunInfo, SourceInfo};
 
 // How many labels an open instrument has mostly, at most.
@@ -41,6 +41,9 @@ impl Series<'_> {
     pub(crate) fn attributes(self, constant: impl IntoIterator<Item = KeyValue>, run_labels: bool) -> Vec<KeyValue> {
         let entry = &self.table.entries[self.id];
         let mut attributes = entry.attributes.clone();
+        let configured = self.table.configured.constants.iter();
+        // What the locustfile calls the same is about this series.
+        attributes.extend(configured.filter(|label| entry.attributes.iter().all(|own| own.key != label.key)).cloned());
         attributes.extend(constant);
         if run_labels {
             attributes.extend_from_slice(&self.table.run_labels);
@@ -52,6 +55,42 @@ impl Series<'_> {
 
     pub(crate) fn source(self) -> u32 {
         self.table.entries[self.id].source
+    }
+}
+
+/// The labels that the configuration adds to everything that a recorder emits.
+#[derive(Debug, Default)]
+pub(crate) struct ConfiguredLabels {
+    // Of the recorder's table, and of `[labels]`.
+    constants: Vec<KeyValue>,
+    // Their values come before those of the recorder's own labels.
+    computed: Vec<Key>,
+}
+
+impl ConfiguredLabels {
+    pub(crate) fn new(common: &Common, run: &RunInfo) -> Self {
+        let constants = run.labels.iter().chain(common.constants()).cloned().collect();
+        Self { constants, computed: common.computed_names().cloned().collect() }
+    }
+
+    /// Whether there are any.
+    pub(crate) const fn any(&self) -> bool {
+        !self.constants.is_empty() || !self.computed.is_empty()
+    }
+
+    /// Those that do not depend on the event.
+    pub(crate) fn constants(&self) -> &[KeyValue] {
+        &self.constants
+    }
+
+    /// The names of all.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.constants.iter().map(|label| &label.key).chain(&self.computed).map(ToString::to_string)
+    }
+
+    /// About how many bytes they take in each set of labels, beside the texts of those that are computed.
+    pub(crate) const fn bytes(&self) -> usize {
+        (self.constants.len() + self.computed.len()) * size_of::<KeyValue>()
     }
 }
 
@@ -75,6 +114,7 @@ enum Labels {
 #[derive(Debug)]
 pub(crate) struct SeriesTable {
     names: &'static [&'static str],
+    configured: ConfiguredLabels,
     limits: SeriesLimits,
     // What each takes beside its labels.
     cost: usize,
@@ -89,12 +129,19 @@ pub(crate) struct SeriesTable {
 }
 
 impl SeriesTable {
-    pub(crate) fn new(spec: &'static Spec, cost: usize, limits: SeriesLimits, run: &RunInfo) -> Self {
+    pub(crate) fn new(
+        spec: &'static Spec,
+        configured: ConfiguredLabels,
+        cost: usize,
+        limits: SeriesLimits,
+        run: &RunInfo,
+    ) -> Self {
         Self {
             names: spec.labels,
+            configured,
             limits,
             cost,
-            run_labels: run.labels(),
+            run_labels: run.identity(),
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
             entries: Vec::new(),
@@ -102,6 +149,11 @@ impl SeriesTable {
             overflowed: 0,
             wrong_labels: None,
         }
+    }
+
+    /// The labels of the configuration.
+    pub(crate) const fn configured(&self) -> &ConfiguredLabels {
+        &self.configured
     }
 
     /// The existing series with this number.
@@ -172,8 +224,9 @@ impl SeriesTable {
     fn insert(&mut self, hash: u64, source: Option<&SourceInfo>, labels: &[Label<'_>], kind: Labels) -> usize {
         let cost = match kind {
             Labels::OfSpec => {
-                if labels.len() != self.names.len() {
-                    self.wrong_labels = Some(labels.len());
+                let computed = self.configured.computed.len();
+                if labels.len() != computed + self.names.len() {
+                    self.wrong_labels = Some(labels.len() - computed);
                 }
                 self.cost
             }
@@ -190,12 +243,11 @@ impl SeriesTable {
         }
         let labels: Box<[OwnedLabel]> = labels.iter().map(|&label| label.into()).collect();
         let mut attributes: Vec<KeyValue> = match kind {
-            Labels::OfSpec => self
-                .names
-                .iter()
-                .zip(&labels)
-                .filter_map(|(&name, label)| Some(KeyValue::new(name, label.value()?)))
-                .collect(),
+            Labels::OfSpec => {
+                let own = self.names.iter().map(|&name| Key::from_static_str(name));
+                let names = self.configured.computed.iter().cloned().chain(own);
+                names.zip(&labels).filter_map(|(name, label)| Some(KeyValue::new(name, label.value()?))).collect()
+            }
             Labels::Open(_) => labels[1..].chunks_exact(2).filter_map(key_value).collect(),
         };
         if let Some(source) = source {

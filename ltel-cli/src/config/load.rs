@@ -112,6 +112,7 @@ fn read(
     let top = top?;
     Some(Config {
         testplan: top.testplan,
+        labels: Arc::default(),
         grace: top.grace.map_or(Duration::from_secs(10), |grace| grace.0),
         exit_after_run: top.exit_after_run,
         start_timeout: top.start_timeout.map_or(Duration::from_mins(5), |timeout| timeout.0),

@@ -25,6 +25,7 @@ use ltel_core::names::Rules;
 use ltel_core::recorder::Needs;
 use ltel_core::runs::Limits;
 use ltel_core::wire::Features;
+use opentelemetry::KeyValue;
 
 pub use backends::{BackendConfig, QueueLimits};
 pub use environment::Environment;
@@ -46,6 +47,8 @@ const USAGE_OF_FIGURES: Duration = Duration::from_secs(2);
 pub struct Config {
     /// The name of the test plan, unless Locust's side sets it.
     pub testplan: Option<String>,
+    /// `[labels]`: constants on everything that is emitted.
+    pub labels: Arc<[KeyValue]>,
     /// How long a source may be gone before its part of a run counts as over.
     pub grace: Duration,
     /// Whether to exit after the first complete run.

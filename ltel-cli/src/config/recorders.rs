@@ -1,12 +1,14 @@
 //! `[recorders]`: the options that all recorders share. Each type reads its own options.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use ltel_core::backend::{ConfigError, Environment};
+use ltel_core::expression::{Entries, Written};
 use ltel_core::name::begins_metric_names;
 use ltel_core::options::Keys;
-use ltel_core::recorder::{OptionsCheck, RecorderFactory, Spec};
+use ltel_core::recorder::{Common, CommonKeys, OptionsCheck, RecorderFactory, Spec};
 use ltel_core::registry::Registry;
 use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -52,6 +54,13 @@ pub(super) struct RawRecorder {
     /// How many series it may have. More are merged into one, and counted.
     #[schemars(with = "Option<usize>", range(min = 1, max = MOST_SERIES), extend("default" = 2000))]
     series_limit: Option<Spanned<usize>>,
+    /// Which events it sees: a condition in CEL over their fields. Events without all the fields that it names are seen.
+    #[schemars(with = "Option<String>")]
+    when: Option<Spanned<String>>,
+    /// More labels on everything that it emits: each an expression in CEL, or a constant as `{ value = "blue" }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Written>")]
+    labels: Entries<Written>,
 }
 
 /// The inputs for reading the recorders, and where errors go.
@@ -143,7 +152,11 @@ impl Recorders<'_> {
                     ),
             );
         }
-        let factory = factory?;
+        let mut factory = factory?;
+        let mut check = OptionsCheck::new(self.text);
+        let keys = CommonKeys { when: common.when, labels: common.labels };
+        factory.set_common(Common::new(&keys, factory.subject(), &mut check));
+        self.errors.append(&mut check.into_errors());
         Some(RecorderConfig {
             name,
             spec,

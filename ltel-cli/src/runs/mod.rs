@@ -89,7 +89,12 @@ impl RunsTask {
         let usage_interval = config.usage_interval();
         let mut features = config.features();
         features.usage_interval = usage_interval.map(|every| every.as_secs_f64());
-        let settings = Settings { grace: config.grace, testplan: config.testplan.clone(), limits: config.limits };
+        let settings = Settings {
+            grace: config.grace,
+            testplan: config.testplan.clone(),
+            labels: Arc::clone(&config.labels),
+            limits: config.limits,
+        };
         Self {
             clocks: Clocks::start(),
             features,

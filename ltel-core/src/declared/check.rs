@@ -6,16 +6,14 @@ use toml::Spanned;
 
 use crate::backend::ConfigError;
 use crate::event::{EventKind, FieldType};
-use crate::expression::{Expression, Purpose};
+use crate::expression::{Entries, Expression, Purpose, Written};
 use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, ends_metric_names, is_key, is_metric_name};
 use crate::record::{RecordKind, Severity};
 use crate::recorder::{InstrumentKind, Needs, OptionsCheck, Per};
 use crate::text::did_you_mean;
 use crate::unit;
 
-use super::options::{
-    Counted, DeclaredOptions, Entries, RawKind, RawLevel, RawMetric, RawPer, RawRecord, RawSeverity, Written,
-};
+use super::options::{Counted, DeclaredOptions, RawKind, RawLevel, RawMetric, RawPer, RawRecord, RawSeverity};
 use super::plan::{MetricPlan, Plan, RecordPlan, Source};
 use super::spec::{Content, InstrumentContent, RecordContent};
 

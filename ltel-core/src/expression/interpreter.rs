@@ -22,6 +22,12 @@ pub(super) struct Interpreter {
     fields: Vec<&'static Field>,
 }
 
+/// The names that an expression reads; `None` if it does not parse.
+pub(super) fn names(text: &str) -> Option<Vec<String>> {
+    let program = ENVIRONMENT.compile(text).ok()?;
+    Some(program.references().variables().into_iter().map(ToString::to_string).collect())
+}
+
 impl Interpreter {
     /// Compiles a text that was checked.
     pub(super) fn compile(text: &str, fields: &[&'static Field]) -> Result<Self, Vec<ExpressionError>> {

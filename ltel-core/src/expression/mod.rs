@@ -8,6 +8,7 @@ mod habits;
 mod types;
 mod check;
 mod compiled;
+mod written;
 mod interpreter;
 mod fault;
 
@@ -21,6 +22,7 @@ use crate::recorder::Needs;
 
 pub use fault::Fault;
 pub use value::Value;
+pub use written::{Entries, Written};
 
 use check::Checked;
 use compiled::Part;
@@ -110,6 +112,12 @@ impl Expression {
             })?);
         }
         Ok(expression)
+    }
+
+    /// The names that it reads; `None` if it does not parse.
+    #[must_use]
+    pub fn names(text: &str) -> Option<Vec<String>> {
+        interpreter::names(text)
     }
 
     /// Its text.

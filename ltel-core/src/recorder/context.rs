@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
+
 use crate::clock::{Now, Timestamp};
 use crate::event::Event;
-use crate::expression::{Expression, Fault};
-use crate::label::Label;
+use crate::expression::{Expression, Fault, Value};
+use crate::label::{Label, OwnedLabel};
 use crate::open_instruments::OpenInstruments;
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
 use crate::trace::SpanData;
 
+use super::common::field_of;
 use super::faults::Faults;
-use super::{Emitted, Per};
+use super::{Common, Emitted, Per};
 
 /// What a recorder can use besides the event: the second argument of [`super::Recorder::record`], and the third of a
 /// closure of a derived recorder. There, it has the recorder's `#[state]` too.
@@ -63,20 +66,30 @@ pub struct NoState;
 /// run or the state during the look-up of the series. That context is shared, and all methods that write take `&mut self`.
 #[derive(Debug)]
 struct Writer<'a> {
-    per: Per,
-    series: &'a mut SeriesTable,
-    faults: &'a mut Faults,
+    kept: Kept<'a>,
     out: &'a mut Emitted,
 }
+
+/// What an instance keeps for its recorder.
+#[derive(Debug)]
+pub(super) struct Kept<'a> {
+    pub(super) per: Per,
+    pub(super) common: &'a Common,
+    pub(super) series: &'a mut SeriesTable,
+    pub(super) faults: &'a mut Faults,
+}
+
+/// The field that records about many events have, if they are not about all.
+pub(super) const WHEN: &str = "when";
 
 impl<'a, O> Context<'a, O> {
     pub(super) const fn new(
         (run, options): (&'a RunInfo, &'a O),
         (source, now): (Option<&'a Arc<SourceInfo>>, Now),
-        (per, series, faults): (Per, &'a mut SeriesTable, &'a mut Faults),
+        kept: Kept<'a>,
         out: &'a mut Emitted,
     ) -> Self {
-        let writer = Some(Writer { per, series, faults, out });
+        let writer = Some(Writer { kept, out });
         Self { state: NoState, run, source, now, complete: false, options, event: None, writer }
     }
 
@@ -94,8 +107,10 @@ impl<'a, O> Context<'a, O> {
     #[inline]
     pub fn with_state<S>(&mut self, state: S) -> Context<'_, O, S> {
         let Self { run, source, now, complete, options, event, .. } = *self;
-        let writer =
-            self.writer.as_mut().map(|Writer { per, series, faults, out }| Writer { per: *per, series, faults, out });
+        let writer = self.writer.as_mut().map(|Writer { kept: Kept { per, common, series, faults }, out }| Writer {
+            kept: Kept { per: *per, common, series, faults },
+            out,
+        });
         Context { state, run, source, now, complete, options, event, writer }
     }
 
@@ -157,13 +172,19 @@ impl<'a, O, S> Context<'a, O, S> {
     /// Like [`Context::series`], for labels whose number is known only at run time.
     #[inline]
     pub fn series_of(&mut self, labels: &[Label<'_>]) -> Series<'_> {
-        let source = self.source();
-        let Writer { per, series, .. } = self.writer();
+        let (source, event) = (self.source(), self.event);
+        let Writer { kept: Kept { per, common, series, faults }, out } = self.writer();
         let source = match per {
             Per::Source => source,
             Per::Run => None,
         };
-        series.get(source, labels)
+        if !common.has_computed() {
+            return series.get(source, labels);
+        }
+        let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
+        let computed = computed.iter().map(|value| value.as_label().unwrap_or_default());
+        let all: Vec<_> = computed.chain(labels.iter().copied()).collect();
+        series.get(source, &all)
     }
 
     /// The series of an open instrument with these labels, by name and in an order of their own: the same labels in another order are
@@ -180,12 +201,23 @@ impl<'a, O, S> Context<'a, O, S> {
             Per::Source => source,
             Per::Run => None,
         };
-        self.writer().series.get_open(source, (instrument, cost), labels)
+        let event = self.event;
+        let Writer { kept: Kept { common, series, faults, .. }, out } = self.writer();
+        if !common.has_computed() {
+            return series.get_open(source, (instrument, cost), labels);
+        }
+        let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
+        let computed = common.computed_names().zip(&computed);
+        let computed = computed.map(|(name, value)| (name.as_str(), value.as_label().unwrap_or_default()));
+        // What the locustfile calls the same is about this series.
+        let own = |name: &str| labels.iter().any(|(own, _)| *own == name);
+        let all: Vec<_> = computed.filter(|(name, _)| !own(name)).chain(labels.iter().copied()).collect();
+        series.get_open(source, (instrument, cost), &all)
     }
 
     /// The existing series with this number ([`Series::number`]).
     pub fn series_numbered(&mut self, number: usize) -> Option<Series<'_>> {
-        self.writer().series.numbered(number)
+        self.writer().kept.series.numbered(number)
     }
 
     /// Emits a structured event. It gets the source and the trace context of the current event,
@@ -203,13 +235,35 @@ impl<'a, O, S> Context<'a, O, S> {
                 _ => None,
             };
         }
-        self.writer().out.records.push(record);
+        let event = self.event;
+        let Writer { kept: Kept { common, series, faults, .. }, out } = self.writer();
+        if series.configured().any() || common.told_condition().is_some() {
+            let mut add = |name: &str, value: serde_json::Value| {
+                // A record's own field is about more than the label.
+                if record.get(name).is_none() {
+                    record.fields.push((name.to_owned().into(), value));
+                }
+            };
+            for label in series.configured().constants() {
+                add(label.key.as_str(), field_of(&label.value));
+            }
+            let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
+            for (name, value) in common.computed_names().zip(&computed) {
+                if *value != Value::Null {
+                    add(name.as_str(), value.to_json());
+                }
+            }
+            if let Some(when) = common.told_condition() {
+                add(WHEN, when.into());
+            }
+        }
+        out.records.push(record);
     }
 
     /// An expression of the options had no value for an event. It is counted, and said at the expression's first.
     #[cold]
     pub fn fault(&mut self, expression: &Expression, fault: &Fault) {
-        let Writer { faults, out, .. } = self.writer();
+        let Writer { kept: Kept { faults, .. }, out } = self.writer();
         out.notices.extend(faults.add(expression, fault));
     }
 
@@ -223,14 +277,31 @@ impl<'a, O, S> Context<'a, O, S> {
     /// said on stderr as a warning.
     #[cold]
     pub fn leave_out(&mut self, why: Option<String>) {
-        let Writer { faults, out, .. } = self.writer();
+        let Writer { kept: Kept { faults, .. }, out } = self.writer();
         faults.add_one();
         out.notices.extend(why);
     }
 
     /// Emits a span.
-    pub fn emit_span(&mut self, span: SpanData) {
-        self.writer().out.spans.push(span);
+    pub fn emit_span(&mut self, mut span: SpanData) {
+        let event = self.event;
+        let Writer { kept: Kept { common, series, faults, .. }, out } = self.writer();
+        if series.configured().any() {
+            span.attributes.extend_from_slice(series.configured().constants());
+            let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
+            let computed = common.computed_names().zip(&computed).filter_map(|(name, value)| {
+                Some(KeyValue::new(name.clone(), OwnedLabel::from(value.as_label()?).value()?))
+            });
+            span.attributes.extend(computed);
+        }
+        out.spans.push(span);
+    }
+
+    /// Whether the recorder sees the event, by the key `when`.
+    #[inline]
+    pub(super) fn sees(&mut self, event: &Event<'_>) -> bool {
+        let Writer { kept: Kept { common, faults, .. }, out } = self.writer();
+        common.is_plain() || common.sees(event, |expression, why| out.notices.extend(faults.add(expression, why)))
     }
 
     #[inline]

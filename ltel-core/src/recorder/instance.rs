@@ -11,12 +11,13 @@ use crate::figures::{RunFigures, Stage};
 use crate::instrument::{Built, ForgetSource, Instruments};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
-use crate::series::SeriesTable;
+use crate::series::{ConfiguredLabels, SeriesTable};
 use crate::trace::SpanData;
 
+use super::context::{Kept, WHEN};
 use super::faults::Faults;
 use super::mismatch::SpecCheck;
-use super::{Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMismatch};
+use super::{Common, Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMismatch, Subject};
 
 /// What recorders emit besides the points of their instruments.
 #[derive(Debug, Default)]
@@ -70,11 +71,17 @@ pub trait AnyRecorder: Send + fmt::Debug {
 
 /// A recorder with its options: builds an instance for each run.
 pub trait RecorderFactory: Send + Sync + fmt::Debug {
+    /// What the recorder is, as far as the keys `when` and `labels` are concerned.
+    fn subject(&self) -> Subject;
+    /// Sets the keys `when` and `labels`.
+    fn set_common(&mut self, common: Common);
+    /// The keys `when` and `labels`.
+    fn common(&self) -> &Common;
     /// What the recorder emits, with its options.
     fn spec(&self) -> &'static Spec;
-    /// What the recorder needs of Locust.
+    /// What the recorder needs of Locust, with the keys `when` and `labels`.
     fn needs(&self) -> Needs;
-    /// Whether it has the figures of runs.
+    /// Whether it has the figures of runs: those of all events, so not with `when`.
     fn has_figures(&self) -> bool;
     /// Whether it has points, with its options.
     fn has_points(&self) -> bool;
@@ -89,6 +96,7 @@ pub struct Factory<R: Recorder> {
     options: Arc<R::Options>,
     spec: &'static Spec,
     needs: Needs,
+    common: Arc<Common>,
 }
 
 impl<R: Recorder> Factory<R> {
@@ -96,7 +104,7 @@ impl<R: Recorder> Factory<R> {
     #[must_use]
     pub fn new(options: R::Options) -> Self {
         let needs = R::needs(&options);
-        Self { spec: R::spec(&options), options: Arc::new(options), needs }
+        Self { spec: R::spec(&options), options: Arc::new(options), needs, common: Arc::default() }
     }
 }
 
@@ -107,16 +115,28 @@ impl<R: Recorder> fmt::Debug for Factory<R> {
 }
 
 impl<R: Recorder> RecorderFactory for Factory<R> {
+    fn subject(&self) -> Subject {
+        Subject { type_spec: R::SPEC, spec: self.spec, merges_events: R::MERGES_EVENTS }
+    }
+
+    fn set_common(&mut self, common: Common) {
+        self.common = Arc::new(common);
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
     fn spec(&self) -> &'static Spec {
         self.spec
     }
 
     fn needs(&self) -> Needs {
-        self.needs
+        self.needs.and(self.common.needs())
     }
 
     fn has_figures(&self) -> bool {
-        R::HAS_FIGURES
+        R::HAS_FIGURES && !self.common.filters()
     }
 
     fn has_points(&self) -> bool {
@@ -131,16 +151,19 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
         let mut instruments = Instruments::new(instance, self.spec, meters, &limits.memory);
         let recorder = R::build(&self.options, &mut instruments);
         let Built { gauges, series_bytes, mismatches } = instruments.finish();
-        let cost = R::SERIES_BYTES + series_bytes;
+        let labels = ConfiguredLabels::new(&self.common, &run);
+        let cost = R::SERIES_BYTES + series_bytes + (1 + meters.len()) * labels.bytes();
+        let also = labels.names().chain(self.common.told_condition().map(|_| WHEN.to_owned())).collect();
         Box::new(Instance {
             recorder,
             options: Arc::clone(&self.options),
             per: self.spec.per,
-            series: SeriesTable::new(self.spec, cost, limits, &run),
+            common: Arc::clone(&self.common),
+            series: SeriesTable::new(self.spec, labels, cost, limits, &run),
             faults: Faults::default(),
             gauges,
             run,
-            check: SpecCheck::new(self.spec, instance),
+            check: SpecCheck::new(self.spec, instance, also),
             of_build: mismatches,
         })
     }
@@ -150,6 +173,7 @@ struct Instance<R: Recorder> {
     recorder: R,
     options: Arc<R::Options>,
     per: Per,
+    common: Arc<Common>,
     series: SeriesTable,
     faults: Faults,
     gauges: Vec<Arc<dyn ForgetSource>>,
@@ -176,8 +200,9 @@ impl<R: Recorder> Instance<R> {
 
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
-        let Self { recorder, options, per, series, faults, run, .. } = self;
-        let cx = Context::new((run, &**options), (origin.source, origin.now), (*per, series, faults), out);
+        let Self { recorder, options, per, common, series, faults, run, .. } = self;
+        let kept = Kept { per: *per, common, series, faults };
+        let cx = Context::new((run, &**options), (origin.source, origin.now), kept, out);
         (recorder, cx)
     }
 }
@@ -193,7 +218,9 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_event(*event);
-        recorder.record(event, &mut cx);
+        if cx.sees(event) {
+            recorder.record(event, &mut cx);
+        }
         self.check(before, out);
     }
 
@@ -203,7 +230,9 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         for row in rows {
             let event = Event::Request(row);
             cx.of_event(event);
-            recorder.record(&event, &mut cx);
+            if cx.sees(&event) {
+                recorder.record(&event, &mut cx);
+            }
         }
         self.check(before, out);
     }

@@ -71,6 +71,8 @@ pub enum SpecMismatch {
 pub(super) struct SpecCheck {
     spec: &'static Spec,
     instance: String,
+    // Labels of the configuration: records and spans can have them beside what the spec lists.
+    also: Vec<String>,
     hasher: DefaultHashBuilder,
     // Hashes of names and fields that match: each kind of record and span is compared once.
     passed: HashSet<u64>,
@@ -78,9 +80,9 @@ pub(super) struct SpecCheck {
 }
 
 impl SpecCheck {
-    pub(super) fn new(spec: &'static Spec, instance: &str) -> Self {
+    pub(super) fn new(spec: &'static Spec, instance: &str, also: Vec<String>) -> Self {
         let (passed, said) = (HashSet::new(), HashSet::new());
-        Self { spec, instance: instance.to_owned(), hasher: DefaultHashBuilder::default(), passed, said }
+        Self { spec, instance: instance.to_owned(), also, hasher: DefaultHashBuilder::default(), passed, said }
     }
 
     /// Adds a mismatch that has not been reported before.
@@ -101,7 +103,7 @@ impl SpecCheck {
             return self.say(SpecMismatch::Record(record.name.to_string()), out);
         }
         let names: Vec<&str> = listed.flat_map(|listed| listed.fields).copied().collect();
-        match fields().find(|field| !names.iter().any(|form| fits(form, field))) {
+        match fields().find(|field| !names.iter().any(|form| fits(form, field)) && !self.is_label(field)) {
             Some(field) => {
                 let (record, field) = (record.name.to_string(), field.to_owned());
                 self.say(SpecMismatch::RecordField { record, field }, out);
@@ -118,13 +120,19 @@ impl SpecCheck {
             if self.passed.contains(&shape) {
                 return;
             }
-            let Some(unlisted) = attributes().find(|attribute| !listed.attributes.contains(attribute)) else {
+            let Some(unlisted) =
+                attributes().find(|attribute| !listed.attributes.contains(attribute) && !self.is_label(attribute))
+            else {
                 return self.pass(shape);
             };
             let attribute = unlisted.to_owned();
             mismatch.get_or_insert(SpecMismatch::SpanAttribute { span: listed.name, attribute });
         }
         self.say(mismatch.unwrap_or_else(|| SpecMismatch::Span(span.name.to_string())), out);
+    }
+
+    fn is_label(&self, name: &str) -> bool {
+        self.also.iter().any(|label| label == name)
     }
 
     fn shape<'a>(&self, name: &str, parts: impl Iterator<Item = &'a str>) -> u64 {
@@ -146,7 +154,7 @@ impl SpecCheck {
 }
 
 /// Whether a name has this form: `{}` encloses the variable parts.
-fn fits(form: &str, name: &str) -> bool {
+pub(super) fn fits(form: &str, name: &str) -> bool {
     let mut texts = form.split('{').map(|part| part.split_once('}').map_or(part, |(_, text)| text));
     let Some(mut rest) = texts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let mut texts = texts.peekable();

@@ -4,6 +4,8 @@
 //! It does not know which backends exist: the same calls feed all of them.
 
 mod spec;
+mod common;
+mod label_names;
 mod context;
 mod faults;
 mod instance;
@@ -22,8 +24,10 @@ use crate::event::Event;
 use crate::figures::{RunFigures, Stage};
 use crate::instrument::Instruments;
 
+pub use self::common::{Common, CommonKeys, Subject, constant_label};
 pub use self::context::{Context, NoState};
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
+pub use self::label_names::{LabelNames, taken_by, valid as valid_label};
 pub use self::memory::{RecorderMemory, RunMemory, SeriesLimits};
 pub use self::mismatch::SpecMismatch;
 pub use self::options_check::OptionsCheck;
@@ -46,6 +50,10 @@ pub trait Recorder: Sized + Send + 'static {
 
     /// Whether it has the figures of the run: see [`Recorder::figures`].
     const HAS_FIGURES: bool = false;
+
+    /// Whether what it emits is about many events, such as an interval's figures: then no label can be computed from one event, and
+    /// with `when` its records say that they are not of all events.
+    const MERGES_EVENTS: bool = false;
 
     /// Checks the options beyond what their types say, before anything else sees them, and reports each mistake at its place. It may
     /// also complete them, such as by what it compiles.

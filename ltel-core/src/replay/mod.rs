@@ -36,12 +36,14 @@ mod withheld;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 use serde::de::Error as _;
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::backend::ConfigError;
 use crate::clock::{Now, Timestamp};
@@ -50,7 +52,9 @@ use crate::figures::RunFigures;
 use crate::meter::{MeterSettings, meter};
 use crate::name::begins_metric_names;
 use crate::options::Keys;
-use crate::recorder::{Emitted, Factory, Needs, OptionsCheck, Recorder, RecorderFactory, SeriesLimits};
+use crate::recorder::{
+    Common, CommonKeys, Emitted, Factory, Needs, OptionsCheck, Recorder, RecorderFactory, SeriesLimits,
+};
 use crate::runs::RunInfo;
 use crate::source::{Source, SourceKind};
 
@@ -94,6 +98,9 @@ pub fn worker(index: u32) -> Source {
     }
 }
 
+/// The keys that the tables of all recorders can have.
+const COMMON: [&str; 2] = ["when", "labels"];
+
 /// A recorder and the events to replay. They run when you call [`Replay::finish`].
 #[derive(Debug)]
 pub struct Replay {
@@ -122,15 +129,24 @@ impl Replay {
         Self {
             configure: |options| {
                 // As for the configuration: errors of the text with their line, and errors of the type of the options.
-                let mut read = R::Options::deserialize(toml::Deserializer::parse(options)?)?;
+                let (common, table) = common_keys(options)?;
+                let mut read = match &table {
+                    Some(rest) => R::Options::deserialize(ValueDeserializer::from(rest.clone()))
+                        .map_err(|error| placed(&error, options))?,
+                    None => R::Options::deserialize(toml::Deserializer::parse(options)?)?,
+                };
                 let keys = Keys::of::<R::Options>();
-                if let Some(key) = keys.unknown(DeTable::parse(options)?.get_ref()).first() {
+                let all = DeTable::parse(options)?;
+                let own = keys.unknown(all.get_ref());
+                if let Some(key) = own.iter().find(|key| table.is_none() || !COMMON.contains(&key.as_str())) {
                     return Err(toml::de::Error::unknown_field(key, keys.listed().unwrap_or_default()));
                 }
                 let mut check = OptionsCheck::new(options);
                 R::check(&mut read, &mut check);
+                let mut factory = Factory::<R>::new(read);
+                factory.set_common(Common::new(&common, factory.subject(), &mut check));
                 match &*check.into_errors() {
-                    [] => Ok(Box::new(Factory::<R>::new(read))),
+                    [] => Ok(Box::new(factory)),
                     errors => Err(toml::de::Error::custom(shown(errors, options))),
                 }
             },
@@ -166,7 +182,7 @@ impl Replay {
         Self::of::<Declared>().options(toml)
     }
 
-    /// Sets the recorder's options, as they are written in its table of the configuration.
+    /// Sets the recorder's options, as they are written in its table of the configuration, with its `when` and `labels`.
     #[must_use]
     pub fn options(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.options);
@@ -210,6 +226,14 @@ impl Replay {
     pub fn run(mut self, run_id: &str, testplan: &str) -> Self {
         run_id.clone_into(&mut self.run.run_id);
         testplan.clone_into(&mut self.run.testplan);
+        self
+    }
+
+    /// Adds a label of `[labels]`: a constant on everything that the recorder emits.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        let more = KeyValue::new(name.to_owned(), Arc::<str>::from(value));
+        self.run.labels = self.run.labels.iter().cloned().chain([more]).collect();
         self
     }
 
@@ -371,6 +395,27 @@ fn shown(errors: &[ConfigError], options: &str) -> String {
         format!("line {}: {}{help}", line(error), error.message)
     });
     shown.collect::<Vec<_>>().join("\n")
+}
+
+/// The keys that all recorders have, and the rest of the table, if there are any.
+fn common_keys(options: &str) -> Result<(CommonKeys, Option<Spanned<DeValue<'_>>>), toml::de::Error> {
+    let table = DeTable::parse(options)?;
+    let span = table.span();
+    let (common, rest) =
+        table.into_inner().into_iter().partition::<DeTable<'_>, _>(|(key, _)| COMMON.contains(&key.get_ref().as_ref()));
+    if common.is_empty() {
+        return Ok((CommonKeys::default(), None));
+    }
+    let value = |table| Spanned::new(span.clone(), DeValue::Table(table));
+    let keys =
+        CommonKeys::deserialize(ValueDeserializer::from(value(common))).map_err(|error| placed(&error, options))?;
+    Ok((keys, Some(value(rest))))
+}
+
+/// An error of a part of the options, with its place in them.
+fn placed(error: &toml::de::Error, options: &str) -> toml::de::Error {
+    let error = ConfigError::new(error.message(), error.span().unwrap_or_default());
+    toml::de::Error::custom(shown(&[error], options))
 }
 
 // A duration is parsed as in the configuration.

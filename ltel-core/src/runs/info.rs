@@ -21,11 +21,20 @@ pub struct RunInfo {
     pub started: Option<f64>,
     /// Whether a master or a local runner speaks for it. A run whose master does not load the plugin has only workers.
     pub coordinated: bool,
+    /// `[labels]` of the configuration: constants on everything that is emitted.
+    pub labels: Arc<[KeyValue]>,
 }
 
 impl Default for RunInfo {
     fn default() -> Self {
-        Self { run_id: String::new(), testplan: String::new(), begun: Now::default(), started: None, coordinated: true }
+        Self {
+            run_id: String::new(),
+            testplan: String::new(),
+            begun: Now::default(),
+            started: None,
+            coordinated: true,
+            labels: Arc::default(),
+        }
     }
 }
 
@@ -37,7 +46,7 @@ impl RunInfo {
         !self.coordinated || source.is_none_or(|source| source.source.coordinates())
     }
 
-    pub(crate) fn labels(&self) -> [KeyValue; 2] {
+    pub(crate) fn identity(&self) -> [KeyValue; 2] {
         [
             KeyValue::new("run_id", Arc::<str>::from(&*self.run_id)),
             KeyValue::new("testplan", Arc::<str>::from(&*self.testplan)),

@@ -140,7 +140,14 @@ impl Runs {
         let testplan = [&start.testplan, &self.settings.testplan, &start.locustfile].into_iter().flatten().next();
         let testplan = testplan.cloned().unwrap_or_else(|| "locustfile".to_owned());
         let started = (start.time > 0.0).then_some(start.time);
-        let info = Arc::new(RunInfo { run_id, testplan, begun: now, started, coordinated });
+        let info = Arc::new(RunInfo {
+            run_id,
+            testplan,
+            begun: now,
+            started,
+            coordinated,
+            labels: Arc::clone(&self.settings.labels),
+        });
         let run = RunIndex(self.all.insert(Run::new(Arc::clone(&info), asked_id, limits.sources)));
         self.active.push(run);
         self.places_changed = true;

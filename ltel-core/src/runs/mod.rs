@@ -26,6 +26,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use slab::Slab;
 
 pub use account::{DropReason, NoRunAccount, RunAccount, SourceAccount, SourceStatus};
@@ -81,6 +82,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The name of the test plan, if Locust does not send one.
     pub testplan: Option<String>,
+    /// `[labels]`: constants on everything that is emitted.
+    pub labels: Arc<[KeyValue]>,
     /// Limits.
     pub limits: Limits,
 }

@@ -112,6 +112,8 @@ impl Recorder for Failures {
         needs: Needs::NONE,
     };
 
+    const MERGES_EVENTS: bool = true;
+
     fn build(options: &Options, _: &mut Instruments<'_>) -> Self {
         Self { requests: Tally::new(options.limit.get()), users: Tally::new(options.limit.get()) }
     }

@@ -209,6 +209,8 @@ impl Recorder for Stats {
 
     const HAS_FIGURES: bool = true;
 
+    const MERGES_EVENTS: bool = true;
+
     fn keeps_names(options: &Options) -> bool {
         !options.names
     }

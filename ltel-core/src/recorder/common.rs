@@ -1,0 +1,291 @@
+//! The keys `when` and `labels`, which the tables of all recorders can have: which events a recorder sees, and what labels it adds
+//! to everything that it emits. A recorder knows nothing of them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use opentelemetry::{Key, KeyValue};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use toml::Spanned;
+
+use crate::backend::ConfigError;
+use crate::event::{Event, EventKind};
+use crate::expression::{Entries, Expression, Fault, Purpose, Value, Written};
+use crate::label::{Label, OwnedLabel};
+
+use super::label_names::{LabelNames, taken_by};
+use super::{Needs, OptionsCheck, Spec};
+
+/// The keys as they are written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct CommonKeys {
+    /// The condition for an event to be seen, in CEL.
+    #[schemars(with = "Option<String>")]
+    pub when: Option<Spanned<String>>,
+    /// More labels: each is an expression in CEL, or a constant as `{ value = "blue" }`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Written>")]
+    pub labels: Entries<Written>,
+}
+
+/// The keys, checked and compiled.
+#[derive(Debug, Default)]
+pub struct Common {
+    when: Option<When>,
+    computed: Vec<Computed>,
+    constants: Vec<KeyValue>,
+    // Shown in records, where they are about many events.
+    tells_when: bool,
+    needs: Needs,
+}
+
+/// An expression for each kind of event that has its fields.
+type OfEvents = Vec<(EventKind, Expression)>;
+
+#[derive(Debug)]
+struct When {
+    text: String,
+    of: OfEvents,
+}
+
+#[derive(Debug)]
+struct Computed {
+    name: Key,
+    of: OfEvents,
+}
+
+/// What a recorder is, as far as the keys are concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// What its type emits, whatever its options are.
+    pub type_spec: &'static Spec,
+    /// What it emits with its options.
+    pub spec: &'static Spec,
+    /// [`super::Recorder::MERGES_EVENTS`].
+    pub merges_events: bool,
+}
+
+impl Common {
+    /// Checks and compiles the keys of a recorder's table; reports what is wrong.
+    pub fn new(keys: &CommonKeys, subject: Subject, check: &mut OptionsCheck<'_>) -> Self {
+        let mut common = Self { tells_when: subject.merges_events, ..Self::default() };
+        if let Some(when) = &keys.when {
+            let of = of_events(when, subject.spec, Purpose::Condition, check);
+            common.when = Some(When { text: when.get_ref().clone(), of });
+        }
+        let mut labels: Vec<_> = keys.labels.iter().collect();
+        labels.sort_by_key(|(name, _)| name.span().start);
+        let mut names = LabelNames::default();
+        for (name, value) in labels {
+            if let Some(error) = names.add(name) {
+                check.error(error);
+            } else if let Some(taken) = taken_by(name.get_ref(), subject) {
+                let message = format!("the label `{}` is taken: {taken}", name.get_ref());
+                check.error(ConfigError::new(message, name.span()).help("give it another name"));
+            }
+            common.label(name.get_ref(), value, subject, check);
+        }
+        let expressions = common.when.iter().flat_map(|when| &when.of);
+        let expressions = expressions.chain(common.computed.iter().flat_map(|computed| &computed.of));
+        common.needs = expressions.fold(Needs::NONE, |needs, (_, expression)| needs.and(expression.needs()));
+        common
+    }
+
+    fn label(&mut self, name: &str, value: &Spanned<Written>, subject: Subject, check: &mut OptionsCheck<'_>) {
+        let text = match value.get_ref() {
+            Written::Constant(constant) => return self.constant(name, constant, value.span(), check),
+            Written::Expression(text) => Spanned::new(value.span(), text.clone()),
+        };
+        let of = of_events(&text, subject.spec, Purpose::Label, check);
+        let Some((_, first)) = of.first() else { return };
+        if let Some(constant) = first.constant() {
+            return self.constant(name, &constant.to_json(), value.span(), check);
+        }
+        if subject.merges_events {
+            let recorder = subject.spec.name;
+            let message = format!(
+                "`{recorder}` sums events up, so a label that is computed from one event cannot be on what it emits"
+            );
+            check.error(ConfigError::new(message, value.span()).help(format!(
+                "use `{{ value = ... }}` for a constant, `when` with a table for each value, or a recorder with a series for \
+                 each label: `requests`, or `type = \"declared\"`"
+            )));
+        }
+        self.computed.push(Computed { name: Key::from(Arc::<str>::from(name)), of });
+    }
+
+    fn constant(&mut self, name: &str, constant: &Json, place: Range<usize>, check: &mut OptionsCheck<'_>) {
+        match constant_label(name, constant) {
+            Ok(label) => self.constants.push(label),
+            Err(message) => check.error(ConfigError::new(message, place)),
+        }
+    }
+
+    /// What makes Locust send the fields that they read.
+    #[must_use]
+    pub const fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// Whether the recorder may see less than all events.
+    #[must_use]
+    pub const fn filters(&self) -> bool {
+        self.when.is_some()
+    }
+
+    /// Whether each event is as if there were no keys.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.when.is_none()
+    }
+
+    /// The condition, where records are about many events and have to say that these are not all.
+    pub(super) fn told_condition(&self) -> Option<&str> {
+        self.when.as_ref().filter(|_| self.tells_when).map(|when| &*when.text)
+    }
+
+    pub(crate) fn constants(&self) -> &[KeyValue] {
+        &self.constants
+    }
+
+    pub(super) const fn has_computed(&self) -> bool {
+        !self.computed.is_empty()
+    }
+
+    /// The names of the labels that are computed.
+    pub(crate) fn computed_names(&self) -> impl Iterator<Item = &Key> {
+        self.computed.iter().map(|computed| &computed.name)
+    }
+
+    /// Whether the recorder sees the event. It does not if the condition has no value.
+    #[inline]
+    pub(super) fn sees(&self, event: &Event<'_>, mut fault: impl FnMut(&Expression, &Fault)) -> bool {
+        let Some(when) = self.when.as_ref().and_then(|when| of(&when.of, event)) else { return true };
+        when.holds(event).unwrap_or_else(|why| {
+            fault(when, &why);
+            false
+        })
+    }
+
+    /// The values of the labels that are computed, for an event: absent without one, and where they have no value.
+    pub(super) fn values<'a>(
+        &'a self,
+        event: Option<Event<'a>>,
+        mut fault: impl FnMut(&Expression, &Fault),
+    ) -> Vec<Value<'a>> {
+        let value = |computed: &'a Computed| {
+            let event = event.as_ref()?;
+            let expression = of(&computed.of, event)?;
+            match expression.evaluate(event) {
+                Ok(value) if value.as_label().is_some() => Some(value),
+                Ok(value) => {
+                    let why =
+                        format!("it is of the type {}; a label is a text, a whole number or a bool", value.type_name());
+                    fault(expression, &Fault(why));
+                    None
+                }
+                Err(why) => {
+                    fault(expression, &why);
+                    None
+                }
+            }
+        };
+        self.computed.iter().map(value).map(Option::unwrap_or_default).collect()
+    }
+}
+
+/// The expression for an event of this kind.
+#[inline]
+fn of<'a>(expressions: &'a OfEvents, event: &Event<'_>) -> Option<&'a Expression> {
+    let kind = event.kind();
+    expressions.iter().find(|(of, _)| *of == kind).map(|(_, expression)| expression)
+}
+
+/// Compiles an expression for each of the recorder's events that has all fields that it names. That there is none is an error.
+fn of_events(text: &Spanned<String>, spec: &Spec, purpose: Purpose, check: &mut OptionsCheck<'_>) -> OfEvents {
+    let Some(first) = spec.events.first() else {
+        let message = format!("the events of `{}` have no fields to compute with", spec.name);
+        check.error(
+            ConfigError::new(message, text.span()).help("labels of this recorder are constants: `{ value = ... }`"),
+        );
+        return Vec::new();
+    };
+    // Without its names it does not parse, which any event shows.
+    let names = Expression::names(text.get_ref()).unwrap_or_default();
+    let has = |event: &EventKind, name: &String| event.field(name).is_some();
+    // What no event has is a mistake that the expression itself reports.
+    let known: Vec<_> = names.iter().filter(|name| spec.events.iter().any(|event| has(event, name))).collect();
+    let fitting: Vec<_> =
+        spec.events.iter().copied().filter(|event| known.iter().all(|name| has(event, name))).collect();
+    if fitting.is_empty() {
+        let of = |name: &&String| {
+            let events = spec.events.iter().filter(|event| has(event, name)).map(|event| event.name());
+            format!("`{name}` is of {}", events.collect::<Vec<_>>().join(" and "))
+        };
+        let message = format!("no event of `{}` has all the fields of this expression", spec.name);
+        let help = known.iter().map(of).collect::<Vec<_>>().join("; ");
+        check.error(ConfigError::new(message, text.span()).help(help));
+        return Vec::new();
+    }
+    let mut compiled = Vec::new();
+    for event in fitting {
+        match Expression::compile(text.get_ref(), event, purpose) {
+            Ok(expression) => compiled.push((event, expression)),
+            // Those of the other events are the same, or hidden by these.
+            Err(errors) => {
+                for error in errors {
+                    let span = check.place_in(text, error.span);
+                    check.error(ConfigError {
+                        message: error.message,
+                        span,
+                        help: error.help.or_else(|| help(text.get_ref(), *first, purpose)),
+                    });
+                }
+                return Vec::new();
+            }
+        }
+    }
+    compiled
+}
+
+/// A label that is one word is likely meant as a constant.
+fn help(text: &str, event: EventKind, purpose: Purpose) -> Option<String> {
+    let is_word = text.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c));
+    (purpose == Purpose::Label && is_word && event.field(text).is_none())
+        .then(|| format!("to write a constant: `{{ value = {text:?} }}`"))
+}
+
+/// A constant as an attribute, or what is wrong with it.
+pub fn constant_label(name: &str, constant: &Json) -> Result<KeyValue, String> {
+    let owned = match constant {
+        Json::String(text) if text.trim().is_empty() => {
+            return Err(format!("the label `{name}` is empty: give it a value, or leave it out"));
+        }
+        Json::String(text) => OwnedLabel::from(Label::Str(text)),
+        Json::Bool(bool) => OwnedLabel::Bool(*bool),
+        Json::Number(number) => match number.as_i64() {
+            Some(int) => OwnedLabel::Int(int),
+            None => {
+                return Err(format!(
+                    "the label `{name}` is a number with a fraction, whose digits may change: write it in quotes, as \
+                     `\"{number}\"`"
+                ));
+            }
+        },
+        _ => return Err(format!("the label `{name}` must be a text, a whole number, `true` or `false`")),
+    };
+    let value = owned.value().ok_or_else(|| format!("the label `{name}` has no value"))?;
+    Ok(KeyValue::new(Arc::<str>::from(name), value))
+}
+
+/// A label as a field of a record.
+pub(super) fn field_of(label: &opentelemetry::Value) -> Json {
+    match label {
+        opentelemetry::Value::Bool(bool) => (*bool).into(),
+        opentelemetry::Value::I64(int) => (*int).into(),
+        opentelemetry::Value::F64(double) => (*double).into(),
+        other => other.as_str().into(),
+    }
+}
