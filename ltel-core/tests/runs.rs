@@ -173,7 +173,7 @@ impl World {
             taken: (0, 0),
         });
         Self {
-            runs: Runs::new(Settings { grace: GRACE, testplan: None, limits }),
+            runs: Runs::new(Settings { grace: GRACE, limits, ..Settings::default() }),
             witness: Witness::default(),
             processes: processes.collect(),
             connections: 0,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::terminal::ProgressMode;
+use crate::config::LabelArg;
 
 /// Telemetry for Locust load tests: JSON lines and OpenTelemetry, exact to the last request.
 ///
@@ -168,6 +169,10 @@ pub(crate) struct ConfigArg {
     /// `run` is at a terminal, in a file that it names.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// A label on everything that is emitted, such as `region=eu`. It adds to `[labels]` of the configuration, or replaces one of
+    /// them; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) label: Vec<LabelArg>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 
 use super::backends::Backends;
 use super::error::ConfigErrors;
+use super::labels::{self, LabelArg};
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
@@ -35,6 +36,17 @@ pub(super) struct RawTop {
 
 /// Reads a configuration: `text` is the file's content, `file` its name for messages. Returns all errors at once.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
+    load_with_labels(file, text, registry, env, &[])
+}
+
+/// Like [`load`], with labels that add to `[labels]` of the file or replace them.
+pub fn load_with_labels(
+    file: &str,
+    text: &str,
+    registry: &Registry,
+    env: &Environment,
+    labels: &[LabelArg],
+) -> Result<Config, ConfigErrors> {
     let fail = |mut errors: Vec<ConfigError>| {
         errors.sort_by_key(|error| error.span.start);
         ConfigErrors { file: file.to_owned(), text: text.to_owned(), errors }
@@ -51,7 +63,7 @@ pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> R
     let (env, unsupported) = unsupported::part(env, registry);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let file = Section::new("", 0..0, table.into_inner());
-    match read(file, text, registry, &env, &mut errors, &mut warnings) {
+    match read(file, text, registry, (&env, labels), &mut errors, &mut warnings) {
         Some(mut config) if errors.is_empty() => {
             let concern = unsupported.into_iter().filter(|unsupported| unsupported.concerns(&config));
             config.warnings = concern.map(|unsupported| unsupported.warning).chain(warnings).collect();
@@ -65,7 +77,7 @@ fn read(
     mut file: Section<'_>,
     text: &str,
     registry: &Registry,
-    env: &Environment,
+    (env, stated): (&Environment, &[LabelArg]),
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
 ) -> Option<Config> {
@@ -73,6 +85,8 @@ fn read(
     let listen_is_stated = listen.is_some();
     let limits = file.take_section("limits", errors);
     let recorders = file.take_section("recorders", errors);
+    let labels = file.take_section("labels", errors);
+    let labels = labels::read(labels, stated, env, errors);
     let backends = file.take_section("backends", errors);
     let thresholds = file.take_section("thresholds", errors);
     let names = file.take("names").map(|rules| name_rules::read(rules, text, errors)).unwrap_or_default();
@@ -81,7 +95,8 @@ fn read(
     if backends.is_none() && !judges {
         errors.push(nothing_selected("backends", "backends.console"));
     }
-    let top = file.read::<RawTop>(&["listen", "limits", "recorders", "backends", "thresholds", "names"], errors);
+    let top =
+        file.read::<RawTop>(&["labels", "listen", "limits", "recorders", "backends", "thresholds", "names"], errors);
     let listen = match listen {
         Some(section) => listen::read(section, env, errors),
         None => Some(listen::default(env)),
@@ -105,14 +120,15 @@ fn read(
     if recorders.is_none() && !takes_figures && backends_are_right {
         errors.push(nothing_selected("recorders", "recorders.stats"));
     }
-    let recorders = recorders.map(|section| Recorders { text, registry, env, errors }.read(section, &backend_names));
+    let recorders = recorders
+        .map(|section| Recorders { text, registry, env, labels: &labels, errors }.read(section, &backend_names));
     let right = (backends_are_right && backends_are_stated).then_some(&*backends);
     let recorders = agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
     warnings.extend(name_rules::warning(&names, &recorders));
     let top = top?;
     Some(Config {
         testplan: top.testplan,
-        labels: Arc::default(),
+        labels: labels.into_iter().map(|label| label.label).collect(),
         grace: top.grace.map_or(Duration::from_secs(10), |grace| grace.0),
         exit_after_run: top.exit_after_run,
         start_timeout: top.start_timeout.map_or(Duration::from_mins(5), |timeout| timeout.0),

@@ -8,13 +8,14 @@ use ltel_core::backend::{ConfigError, Environment};
 use ltel_core::expression::{Entries, Written};
 use ltel_core::name::begins_metric_names;
 use ltel_core::options::Keys;
-use ltel_core::recorder::{Common, CommonKeys, OptionsCheck, RecorderFactory, Spec};
+use ltel_core::recorder::{Common, CommonKeys, OptionsCheck, RecorderFactory, Spec, taken_by};
 use ltel_core::registry::Registry;
 use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::environment;
+use super::labels::PlacedLabel;
 use super::names::{did_you_mean, list};
 use super::section::Section;
 use super::values::Interval;
@@ -69,6 +70,8 @@ pub(super) struct Recorders<'a> {
     pub(super) text: &'a str,
     pub(super) registry: &'a Registry,
     pub(super) env: &'a Environment,
+    /// `[labels]`.
+    pub(super) labels: &'a [PlacedLabel],
     pub(super) errors: &'a mut Vec<ConfigError>,
 }
 
@@ -157,6 +160,16 @@ impl Recorders<'_> {
         let keys = CommonKeys { when: common.when, labels: common.labels };
         factory.set_common(Common::new(&keys, factory.subject(), &mut check));
         self.errors.append(&mut check.into_errors());
+        for PlacedLabel { label, place, shown } in self.labels {
+            if let Some(taken) = taken_by(label.key.as_str(), factory.subject()) {
+                let message = format!("{shown} is taken: {taken}");
+                self.errors.push(ConfigError::new(message, place.clone()).help("give it another name"));
+            }
+            if let Some((own, _)) = keys.labels.iter().find(|(own, _)| own.get_ref() == label.key.as_str()) {
+                let message = format!("the label `{}` is on all recorders already: {shown}", own.get_ref());
+                self.errors.push(ConfigError::new(message, own.span()).help("give it another name"));
+            }
+        }
         Some(RecorderConfig {
             name,
             spec,

@@ -12,6 +12,7 @@ use ltel_core::schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::backends::RawBackend;
+use super::labels::RawLabel;
 use super::limits::RawLimits;
 use super::listen::RawListen;
 use super::load::RawTop;
@@ -50,10 +51,14 @@ pub fn schema(registry: &Registry) -> Value {
     ];
     let check = generator.subschema_for::<RawCheck>().to_value();
     let (listen, limits) = (generator.subschema_for::<RawListen>(), generator.subschema_for::<RawLimits>());
+    let label = generator.subschema_for::<RawLabel>().to_value();
     let mut definitions = generator.take_definitions(true);
     let properties = entry(&mut file, "properties");
     properties.insert("listen".to_owned(), listen.to_value());
     properties.insert("limits".to_owned(), limits.to_value());
+    let labels = "Constants on everything that is emitted: points, records, spans, the reports of runs.";
+    let labels = json!({ "description": labels, "type": "object", "additionalProperties": label });
+    properties.insert("labels".to_owned(), labels);
     for (kind, description, types, common) in kinds {
         properties.insert(format!("{kind}s"), tables(kind, description, &types));
         definitions.insert(kind.to_owned(), any_type(kind, &types, &common));

@@ -26,6 +26,9 @@ pub(crate) fn junit(document: &Document) -> String {
     ] {
         suite.add_property(Property::new(name, value));
     }
+    for (name, value) in document.run.labels() {
+        suite.add_property(Property::new(shown(name), shown(&value)));
+    }
     for threshold in &document.thresholds {
         suite.add_test_case(case(threshold));
     }

@@ -236,6 +236,7 @@ fn foot(document: &Document, out: &mut String) {
     facts.push(format!("begun {}", document.run.begun));
     facts.extend(test.host.iter().map(|host| format!("host {}", code(host))));
     facts.extend(test.locust_version.iter().map(|version| format!("Locust {}", code(version))));
+    facts.extend(document.run.labels().map(|(name, value)| format!("{} {}", code(name), code(&value))));
     facts.push(format!("ltel {}", code(&document.ltel)));
     let _ = writeln!(out, "\n{}", facts.join(", "));
 }

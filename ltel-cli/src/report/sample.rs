@@ -33,7 +33,7 @@ pub(crate) fn run() -> RunInfo {
         testplan: "shop".to_owned(),
         begun: Now { wall: at(0.0), steady: Duration::from_secs(3) },
         started: Some(BEGUN + 0.5),
-        coordinated: true,
+        ..RunInfo::default()
     }
 }
 

@@ -27,12 +27,21 @@ pub(super) struct ActiveRecorder {
     next_tick: Duration,
 }
 
+/// What a recorder could not record as it should.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Events that found its series limit reached.
+    pub(super) overflowed: u64,
+    /// Values that an expression of the configuration did not have.
+    pub(super) values_left_out: u64,
+}
+
 /// A panic leaves a recorder in an unknown state, so it is not called again.
 #[derive(Debug)]
 enum State {
     Working(Box<dyn AnyRecorder>),
-    Panicked { message: String, overflowed: u64 },
-    Ended { overflowed: u64 },
+    Panicked { message: String, counts: Counts },
+    Ended { counts: Counts },
 }
 
 impl ActiveRecorder {
@@ -80,7 +89,7 @@ impl ActiveRecorder {
             (0..sources).for_each(|source| recorder.source_gone(source));
             let message = told(&self.name, run, &*payload);
             self.end(run);
-            self.state = State::Panicked { message, overflowed: self.overflowed() };
+            self.state = State::Panicked { message, counts: self.counts() };
         }
     }
 
@@ -89,10 +98,10 @@ impl ActiveRecorder {
         if !matches!(self.state, State::Working(_)) {
             return;
         }
-        let overflowed = self.overflowed();
-        let recorder = std::mem::replace(&mut self.state, State::Ended { overflowed });
+        let counts = self.counts();
+        let recorder = std::mem::replace(&mut self.state, State::Ended { counts });
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(recorder))) {
-            self.state = State::Panicked { message: told(&self.name, run, &*payload), overflowed };
+            self.state = State::Panicked { message: told(&self.name, run, &*payload), counts };
         }
     }
 
@@ -138,11 +147,13 @@ impl ActiveRecorder {
         &self.name
     }
 
-    /// How many events found its series limit reached.
-    pub(super) fn overflowed(&self) -> u64 {
+    /// What it could not record as it should.
+    pub(super) fn counts(&self) -> Counts {
         match &self.state {
-            State::Working(recorder) => recorder.overflowed(),
-            State::Panicked { overflowed, .. } | State::Ended { overflowed } => *overflowed,
+            State::Working(recorder) => {
+                Counts { overflowed: recorder.overflowed(), values_left_out: recorder.faults() }
+            }
+            State::Panicked { counts, .. } | State::Ended { counts } => *counts,
         }
     }
 
@@ -192,7 +203,7 @@ fn build(
     let build = || config.factory.build(&config.name, Arc::clone(run), meters, limits);
     match catch_unwind(AssertUnwindSafe(build)) {
         Ok(recorder) => State::Working(recorder),
-        Err(payload) => State::Panicked { message: told(&config.name, run, &*payload), overflowed: 0 },
+        Err(payload) => State::Panicked { message: told(&config.name, run, &*payload), counts: Counts::default() },
     }
 }
 

@@ -284,7 +284,7 @@ impl ActiveRun {
         let report = Report {
             account: &account,
             complete,
-            overflowed: self.recorders.iter().map(|active| (active.name(), active.overflowed())).collect(),
+            counts: self.recorders.iter().map(|active| (active.name(), active.counts())).collect(),
             panicked,
         };
         report.log(&self.info);

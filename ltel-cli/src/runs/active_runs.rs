@@ -103,8 +103,7 @@ impl Effects for ActiveRuns {
 
     fn corrected(&mut self, state: &Run, now: Now) {
         let account = state.account();
-        let report =
-            Report { account: &account, complete: state.is_whole(), overflowed: Vec::new(), panicked: Vec::new() };
+        let report = Report { account: &account, complete: state.is_whole(), counts: Vec::new(), panicked: Vec::new() };
         report.log_correction(state.info());
         let record = Arc::new(report.record(report::CORRECTION, state, now));
         for backend in &*self.backends {

@@ -206,7 +206,7 @@ pub(super) fn record(judgement: &Judgement, run: &Run, now: Now) -> Record {
     }
     record = record.field("aborted", judgement.aborted);
     record.source = run.coordinator().cloned();
-    record
+    report::labelled(record, run.info())
 }
 
 #[cfg(test)]

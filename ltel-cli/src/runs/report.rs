@@ -2,10 +2,12 @@
 
 use ltel_core::Now;
 use ltel_core::record::{Record, RecordKind, Severity};
+use ltel_core::recorder::field_of;
 use ltel_core::runs::{Run, RunAccount, RunInfo, SourceStatus};
 use ltel_core::text::{Printable, shortened};
 use serde_json::{Map, Value, json};
 
+use super::active_recorder::Counts;
 use crate::plural::counted;
 
 /// The name of the report: the last record of its run.
@@ -23,8 +25,8 @@ pub(super) struct Report<'a> {
     pub(super) account: &'a RunAccount,
     /// Whether nothing is missing: no request, and no recorder's output.
     pub(super) complete: bool,
-    /// By recorder, how many events found its series limit reached.
-    pub(super) overflowed: Vec<(&'a str, u64)>,
+    /// By recorder, what it could not record as it should.
+    pub(super) counts: Vec<(&'a str, Counts)>,
     /// The recorders that panicked, and their messages.
     pub(super) panicked: Vec<(&'a str, &'a str)>,
 }
@@ -54,8 +56,8 @@ impl Report<'_> {
         let dropped = account.dropped();
         let by_reason: Map<_, _> =
             dropped.iter().map(|(why, count)| (why.as_str().to_owned(), (*count).into())).collect();
-        let overflowed = self.overflowed.iter().filter(|(_, count)| *count > 0);
-        let overflowed: Map<_, _> = overflowed.map(|&(name, count)| (name.to_owned(), count.into())).collect();
+        let overflowed = self.by_recorder(|counts| counts.overflowed);
+        let left_out = self.by_recorder(|counts| counts.values_left_out);
         let panicked: Map<_, _> = self.panicked.iter().map(|&(name, why)| (name.to_owned(), why.into())).collect();
         let severity = if self.complete { Severity::Info } else { Severity::Warning };
         let mut record = Record::new(RecordKind::Event, name, now.wall)
@@ -82,11 +84,19 @@ impl Report<'_> {
         if !overflowed.is_empty() {
             record = record.field("series_limit_reached", overflowed);
         }
+        if !left_out.is_empty() {
+            record = record.field("values_left_out", left_out);
+        }
         if !panicked.is_empty() {
             record = record.field("recorders_panicked", panicked);
         }
         record.source = run.coordinator().cloned();
-        record
+        labelled(record, run.info())
+    }
+
+    fn by_recorder(&self, count: impl Fn(&Counts) -> u64) -> Map<String, Value> {
+        let counts = self.counts.iter().map(|(name, counts)| (*name, count(counts)));
+        counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count.into())).collect()
     }
 
     /// Logs that a run is over, and what is missing from it.
@@ -147,6 +157,12 @@ impl Report<'_> {
         why.extend(self.panicked.iter().map(|(name, _)| format!("recorder `{name}` panicked")));
         why.join("; ")
     }
+}
+
+/// Adds the labels of `[labels]` to a record about a run.
+pub(super) fn labelled(mut record: Record, run: &RunInfo) -> Record {
+    record.fields.extend(run.labels.iter().map(|label| (label.key.to_string().into(), field_of(&label.value))));
+    record
 }
 
 /// A run, for messages.

@@ -109,10 +109,10 @@ impl Common {
             let message = format!(
                 "`{recorder}` sums events up, so a label that is computed from one event cannot be on what it emits"
             );
-            check.error(ConfigError::new(message, value.span()).help(format!(
-                "use `{{ value = ... }}` for a constant, `when` with a table for each value, or a recorder with a series for \
-                 each label: `requests`, or `type = \"declared\"`"
-            )));
+            check.error(ConfigError::new(message, value.span()).help(
+                "use `{ value = ... }` for a constant, `when` with a table for each value, or a recorder with a series for each \
+                 label: `requests`, or `type = \"declared\"`",
+            ));
         }
         self.computed.push(Computed { name: Key::from(Arc::<str>::from(name)), of });
     }
@@ -134,6 +134,11 @@ impl Common {
     #[must_use]
     pub const fn filters(&self) -> bool {
         self.when.is_some()
+    }
+
+    /// The names of the labels.
+    pub fn label_names(&self) -> impl Iterator<Item = &str> {
+        self.constants.iter().map(|label| label.key.as_str()).chain(self.computed_names().map(Key::as_str))
     }
 
     /// Whether each event is as if there were no keys.
@@ -281,7 +286,8 @@ pub fn constant_label(name: &str, constant: &Json) -> Result<KeyValue, String> {
 }
 
 /// A label as a field of a record.
-pub(super) fn field_of(label: &opentelemetry::Value) -> Json {
+#[must_use]
+pub fn field_of(label: &opentelemetry::Value) -> Json {
     match label {
         opentelemetry::Value::Bool(bool) => (*bool).into(),
         opentelemetry::Value::I64(int) => (*int).into(),

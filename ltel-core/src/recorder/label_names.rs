@@ -43,12 +43,12 @@ pub fn valid(name: &str) -> Result<(), (String, String)> {
     if !is_key(name) || !begins || name.contains('/') || name.len() > MOST {
         return Err((format!("`{name}` is not a valid name of a label"), RULE.to_owned()));
     }
-    let is = |reserved: &&str| in_prometheus(reserved) == in_prometheus(name);
+    let is = |reserved: &str| in_prometheus(reserved) == in_prometheus(name);
     let help = format!("give the label another name, such as `its_{name}`");
-    if RESERVED_LABELS.iter().any(|reserved| is(&reserved)) {
+    if RESERVED_LABELS.iter().any(|reserved| is(reserved)) {
         return Err((format!("`{name}` is reserved, because all telemetry has it"), help));
     }
-    if OF_PROMETHEUS.iter().any(|reserved| is(&reserved)) || in_prometheus(name).starts_with("otel_") {
+    if OF_PROMETHEUS.iter().any(|reserved| is(reserved)) || in_prometheus(name).starts_with("otel_") {
         return Err((
             format!("`{name}` is reserved: Prometheus and OpenTelemetry give it a meaning of their own"),
             help,

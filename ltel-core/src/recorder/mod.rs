@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::figures::{RunFigures, Stage};
 use crate::instrument::Instruments;
 
-pub use self::common::{Common, CommonKeys, Subject, constant_label};
+pub use self::common::{Common, CommonKeys, Subject, constant_label, field_of};
 pub use self::context::{Context, NoState};
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
 pub use self::label_names::{LabelNames, taken_by, valid as valid_label};

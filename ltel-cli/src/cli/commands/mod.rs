@@ -23,7 +23,7 @@ use std::path::Path;
 use ltel_core::registry::Registry;
 
 use crate::cli::args::ConfigArg;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, LabelArg};
 
 /// Why a command failed: a message and an exit code.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Failure {
 /// Reads the configuration file of the command line, or the embedded configuration.
 pub(crate) fn load_config(arg: &ConfigArg, registry: &Registry) -> Result<Config, Failure> {
     let (file, text) = read_config(arg)?;
-    parse_config(&file, &text, registry)
+    parse_config(&file, &text, registry, &arg.label)
 }
 
 /// The name and the text of the configuration file of the command line, or of the embedded configuration.
@@ -67,8 +67,13 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
 }
 
 /// Reads a configuration from its text.
-pub(crate) fn parse_config(file: &str, text: &str, registry: &Registry) -> Result<Config, Failure> {
-    config::load(file, text, registry, &Environment::of_process()).map_err(|errors| {
+pub(crate) fn parse_config(
+    file: &str,
+    text: &str,
+    registry: &Registry,
+    labels: &[LabelArg],
+) -> Result<Config, Failure> {
+    config::load_with_labels(file, text, registry, &Environment::of_process(), labels).map_err(|errors| {
         let count = errors.errors().len();
         let plural = if count == 1 { "" } else { "s" };
         let color = std::io::stderr().is_terminal();

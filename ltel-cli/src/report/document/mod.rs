@@ -12,9 +12,11 @@ mod account;
 mod tests;
 
 use ltel_core::figures::{self, RunFigures, Stage};
+use ltel_core::recorder::field_of;
 use ltel_core::runs::RunInfo;
 use ltel_core::thresholds::{self, Unit};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 pub(crate) use account::{Account, Generator, SourceAccount};
@@ -88,6 +90,9 @@ pub(crate) struct Run {
     pub(crate) begun: Time,
     /// When its test started, by the clock of the process that said so.
     pub(crate) started: Option<Time>,
+    /// `[labels]` of the configuration.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) labels: Map<String, Value>,
 }
 
 /// What Locust said of a test at its start.
@@ -317,12 +322,19 @@ impl Document {
 }
 
 impl Run {
+    /// Its labels as texts.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, String)> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.labels.iter().map(move |(name, value)| (name.as_str(), text(value)))
+    }
+
     fn of(run: &RunInfo) -> Self {
         Self {
             run_id: run.run_id.clone(),
             testplan: run.testplan.clone(),
             begun: run.begun.wall.into(),
             started: run.started.map(|seconds| ltel_core::Timestamp::from_secs(seconds).into()),
+            labels: run.labels.iter().map(|label| (label.key.to_string(), field_of(&label.value))).collect(),
         }
     }
 }

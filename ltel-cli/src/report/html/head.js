@@ -79,6 +79,7 @@ function showFacts(doc) {
     ["locust_version", "Locust", test.locust_version],
     ["begun", "Started", moment(run.started ?? run.begun)],
     ["run_id", "Run", run.run_id],
+    ["labels", "Labels", Object.entries(run.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ")],
   ];
   const known = facts.filter(([, , value]) => value !== null && value !== undefined && value !== "");
   byId("facts").replaceChildren(...known.map(([key, title, value]) =>

@@ -21,7 +21,7 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
             Ok(read) => read,
             Err(failure) => return told(&json::unread(&args.config, &failure), failure.code),
         };
-        let checked = config::load(&file, &text, registry, &Environment::of_process());
+        let checked = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &args.config.label);
         let code = if checked.is_ok() { 0 } else { 2 };
         return told(&json::document(&file, checked.as_ref()), code);
     }

@@ -31,7 +31,7 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     };
 
     let telemetry = TelemetryFile::create("demo").map_err(Failure::failed)?;
-    let config = parse_config("the demo's configuration", &configuration(args, telemetry.path()), registry)?;
+    let config = parse_config("the demo's configuration", &configuration(args, telemetry.path()), registry, &[])?;
     let grace = config.grace;
 
     let socket = PrivateSocket::create()?;
