@@ -185,10 +185,8 @@ impl Common {
             let expression = of(&computed.of, event)?;
             match expression.evaluate(event) {
                 Ok(value) if value.as_label().is_some() => Some(value),
-                Ok(value) => {
-                    let why =
-                        format!("it is of the type {}; a label is a text, a whole number or a bool", value.type_name());
-                    fault(expression, &Fault(why));
+                Ok(_) => {
+                    fault(expression, &Fault::of("a label is a text, a whole number or a bool, and it is neither"));
                     None
                 }
                 Err(why) => {
