@@ -14,7 +14,7 @@ use crate::config::RecorderConfig;
 
 pub(crate) fn recorders(args: &RecordersArgs, registry: &Registry) -> Result<(), Failure> {
     let config = match &args.config {
-        Some(_) => Some(load_config(&ConfigArg { config: args.config.clone() }, registry)?),
+        Some(_) => Some(load_config(&ConfigArg { config: args.config.clone(), label: Vec::new() }, registry)?),
         None => None,
     };
     let listed: Vec<Listed<'_>> = match &config {
