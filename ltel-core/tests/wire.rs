@@ -133,9 +133,14 @@ fn measurements() -> impl Strategy<Value = Measurements<'static>> {
 
 fn log() -> impl Strategy<Value = Log> {
     let ids = (of(text()), of(text()), any::<bool>());
-    (number(), text(), any::<u64>(), text(), text(), of(text()), of(text()), ids, any::<u64>()).prop_map(
-        |(time, level, level_number, logger, message, traceback, user_class, (trace_id, span_id, sampled), dropped)| {
+    let code = (of(text()), of(any::<u64>()), of(text()));
+    (number(), text(), any::<u64>(), text(), text(), of(text()), code, of(text()), ids, any::<u64>()).prop_map(
+        |(time, level, level_number, logger, message, traceback, code, user_class, ids, dropped)| {
+            let ((file, line, function), (trace_id, span_id, sampled)) = (code, ids);
             Log {
+                file,
+                line,
+                function,
                 time,
                 level,
                 level_number,
@@ -797,7 +802,7 @@ fn a_wrong_value_of_a_workers_or_a_log_costs_that_value() {
         ),
         (
             json!({"type": "log", "time": 5.5, "level": "INFO", "level_number": 20, "logger": "l", "message": "m",
-                "traceback": "t", "user_class": "A", "trace_id": "1", "span_id": "2", "sampled": true, "dropped": 5}),
+                "file": "f", "line": 7, "function": "g", "traceback": "t", "user_class": "A", "trace_id": "1", "span_id": "2", "sampled": true, "dropped": 5}),
             &[
                 ("time", Number),
                 ("level", Text),
@@ -805,6 +810,9 @@ fn a_wrong_value_of_a_workers_or_a_log_costs_that_value() {
                 ("logger", Text),
                 ("message", Text),
                 ("traceback", Text),
+                ("file", Text),
+                ("line", Count),
+                ("function", Text),
                 ("user_class", Text),
                 ("trace_id", Text),
                 ("span_id", Text),

@@ -12,8 +12,8 @@ pub const LOG: &str = "locust.tl.event.log";
 
 /// What Locust and the locustfile write to Python's logging.
 ///
-/// A record has the message's severity and, if traces are on, the ids of the task or request that was running. An exception is
-/// under the names of OpenTelemetry's semantic conventions.
+/// A record has the message's severity and, if traces are on, the ids of the task or request that was running. The code
+/// that logged it and an exception are under the names of OpenTelemetry's semantic conventions.
 #[derive(Debug)]
 pub struct Logs;
 
@@ -76,6 +76,9 @@ impl Recorder for Logs {
                 "logger",
                 "message",
                 "level_name",
+                "code.file.path",
+                "code.line.number",
+                "code.function.name",
                 "user_class",
                 "exception.type",
                 "exception.message",
@@ -111,6 +114,15 @@ fn record(log: &Log) -> Record {
     // A level of the locustfile's own, or of a library.
     if log.level != severity.as_str() && !log.level.is_empty() {
         record = record.field("level_name", &*log.level);
+    }
+    if let Some(file) = &log.file {
+        record = record.field("code.file.path", &**file);
+    }
+    if let Some(line) = log.line {
+        record = record.field("code.line.number", line);
+    }
+    if let Some(function) = &log.function {
+        record = record.field("code.function.name", &**function);
     }
     if let Some(user_class) = &log.user_class {
         record = record.field("user_class", &**user_class);

@@ -184,6 +184,9 @@ fields! {
         logger: String = |e| &*e.logger;
         message: String = |e| &*e.message;
         traceback: String? = |e| e.traceback.as_deref();
+        file: String? = |e| e.file.as_deref();
+        line: Int? = |e| e.line;
+        function: String? = |e| e.function.as_deref();
         user_class: String? = |e| e.user_class.as_deref();
     }
 }

@@ -211,6 +211,15 @@ pub struct Log {
     /// Python's traceback, if an exception was logged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
+    /// The path of the source file that logged it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The function that logged it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// The class of the user that logged it, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_class: Option<String>,

@@ -91,7 +91,7 @@ pub struct RunAccount {
     /// Task executions, measurements, user errors, custom events and log messages that arrived after the run was over. They are
     /// not requests: no source reports how many it has sent.
     pub late_events: u64,
-    /// Measurements that arrived but could not be decoded.
+    /// Measurements that arrived but are none, such as without a finite value. The run is whole without them.
     pub invalid_events: u64,
     /// Events that sources report as dropped, because a buffer was full.
     pub dropped_events: u64,
@@ -123,9 +123,9 @@ impl RunAccount {
         all
     }
 
-    /// Events that did not reach the recorders.
+    /// Events that did not reach the recorders, but should have. What is invalid could not: such as a value that is not a number.
     pub const fn lost_events(&self) -> u64 {
-        self.late_events.saturating_add(self.invalid_events).saturating_add(self.dropped_events)
+        self.late_events.saturating_add(self.dropped_events)
     }
 
     /// Whether nothing is missing: every source is done, and everything was recorded.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ltel_core::Recorder as _;
 use ltel_core::declared::Declared;
+use ltel_recorders::Custom;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;
@@ -33,14 +34,17 @@ const LATE: Duration = Duration::from_secs(10);
 const PLUGIN_MISSED: &str = "the command does not run Locust; or Python runs with -E or -I, or something replaces \
     PYTHONPATH (then add `import ltel_locust` to the locustfile, and install the plugin with pip)";
 
-/// Adds the table at the end to a configuration. It gets the points of declared recorders and of those that do not come with ltel,
-/// which it shows.
+/// Adds the table at the end to a configuration. It gets the points of declared recorders, of the locustfile's own metrics, and of
+/// recorders that do not come with ltel, which it shows.
 fn add_summary(config: &mut Config) -> Arc<Summary> {
     let summary = Arc::<Summary>::default();
     let built_in = ltel_recorders::registry();
+    let is_ltels = |name: &str| {
+        ![Custom::SPEC.name, Declared::SPEC.name].contains(&name)
+            && built_in.types().any(|known| known.spec.name == name)
+    };
     for recorder in &mut config.recorders {
-        let is_built_in = built_in.types().any(|known| known.spec.name == recorder.spec.name);
-        if !is_built_in || recorder.spec.name == Declared::SPEC.name {
+        if !is_ltels(recorder.spec.name) {
             recorder.backends.push(config.backends.len());
         }
     }
