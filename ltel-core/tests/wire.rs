@@ -622,7 +622,7 @@ fn with(encoding: Encoding, value: &Value, path: &[&str], bytes: &[u8]) -> Vec<u
         let Some((first, rest)) = path.split_first() else { return out.extend(bytes) };
         match value {
             Value::Object(map) => {
-                out.push(0x80 | u8::try_from(map.len()).unwrap());
+                out.extend([0xde, 0, u8::try_from(map.len()).unwrap()]);
                 for (key, value) in map {
                     out.extend(rmp_serde::to_vec(key).unwrap());
                     if key == first {
