@@ -131,6 +131,8 @@ fn expression(kind: Kind, depth: u32) -> BoxedStrategy<String> {
             1 => (select(&["all", "exists"][..]), leaf(Kind::Map)).prop_map(|(f, a)| format!("({a}).{f}(k, k.size() > 4)")),
             1 => (select(&["all", "exists"][..]), leaf(Kind::List)).prop_map(|(f, a)| format!("({a}).{f}(i, i > 1)")),
             1 => of(Kind::String).prop_map(|a| format!("bool({a})")),
+            1 => (leaf(Kind::List), select(&["^/", "a$", "."][..]))
+                .prop_map(|(a, p)| format!("({a}.filter(i, i.matches(\"{p}\")).size() > 0)")),
             1 => of(Kind::Int).prop_map(|a| format!("(type({a}) == int)")),
             1 => of(Kind::List).prop_map(|a| format!("(({a}).filter(i, i != 1).size() > 1)")),
         ]

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use ltel_core::event::EventKind::{self, Log, Request, TestStart, Users};
+use ltel_core::event::{Event, TestStop};
 use ltel_core::expression::{Expression, Purpose};
 
 /// The mistakes, as a compiler shows them.
@@ -268,6 +269,30 @@ fn hostile_texts() {
         let errors = Expression::compile(&text, Request, Purpose::Condition).expect_err("a mistake");
         for error in errors {
             assert!(error.span.end <= text.len() && text.is_char_boundary(error.span.start), "{error:?}");
+        }
+    }
+}
+
+/// Scenario: expressions as long and as deep as they may be. Guarantees: both forms compile and evaluate them.
+#[test]
+fn at_the_limits() {
+    let event = Event::TestStop(&TestStop { time: 1.0 });
+    let names = |n: usize| (0..n).map(|n| format!("\"n{n:04}\"")).collect::<Vec<_>>().join(", ");
+    let texts = [
+        format!("{}time{}", "(".repeat(39), ")".repeat(39)),
+        format!("time{}", " + 1.0".repeat(39)),
+        format!("{}time{}", "size([".repeat(19), "])".repeat(19)),
+        format!("{}1.0", "time > 5.0 ? 1.0 : ".repeat(37)),
+        format!("string(time) in [{}]", names(850)),
+        format!("[{}].filter(n, n == string(time))", names(850)),
+        format!("true{}", " && time < 5.0".repeat(580)),
+        format!("{}true{}", "!(".repeat(19), ")".repeat(19)),
+        format!("string(time){}", ".matches(\"1\") && string(time)".repeat(30) + ".matches(\"1\")"),
+    ];
+    for text in texts {
+        for make in [Expression::compile, Expression::interpret] {
+            let expression = make(&text, EventKind::TestStop, Purpose::Field).expect(&text);
+            assert!(expression.evaluate(&event).is_ok(), "{text}");
         }
     }
 }

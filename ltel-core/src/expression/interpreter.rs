@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+use cel::extractors::This;
 use cel::objects::Key;
 use cel::{Context, Env, ExecutionError, Program};
+use regex::Regex;
 use serde_json::Value as Json;
 
+use super::syntax::{Literal, Node, NodeKind};
 use super::{ExpressionError, Fault, Value};
 use crate::event::{Event, Field};
 use crate::text::shortened;
@@ -15,11 +18,18 @@ use crate::text::shortened;
 // Its functions are looked up by name, and never change.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
+// The crate's own `matches` compiles its regex with each call. This one has those of the expression.
+const MATCHES: &str = "ltel_matches";
+
+// In bytes. The system gives what is used.
+const PARSER_STACK: usize = 32 << 20;
+
 /// An expression that the crate `cel` interprets.
 #[derive(Debug)]
 pub(super) struct Interpreter {
     program: Program,
     fields: Vec<&'static Field>,
+    patterns: Arc<HashMap<String, Regex>>,
 }
 
 /// The names that an expression reads; `None` if it does not parse.
@@ -30,12 +40,23 @@ pub(super) fn names(text: &str) -> Option<Vec<String>> {
 
 impl Interpreter {
     /// Compiles a text that was checked.
-    pub(super) fn compile(text: &str, fields: &[&'static Field]) -> Result<Self, Vec<ExpressionError>> {
-        let program = ENVIRONMENT.compile(text).map_err(|errors| {
-            let errors = errors.errors.into_iter();
-            errors.map(|error| ExpressionError::new(0..text.len(), error.msg)).collect::<Vec<_>>()
-        })?;
-        Ok(Self { program, fields: fields.to_vec() })
+    pub(super) fn compile(text: &str, node: &Node, fields: &[&'static Field]) -> Result<Self, Vec<ExpressionError>> {
+        let (mut patterns, mut names) = (HashMap::new(), Vec::new());
+        node.walk(&mut |node| {
+            if let NodeKind::Call(call) = &node.kind
+                && call.name.text == "matches"
+                && let Some(Node { kind: NodeKind::Literal(Literal::String(pattern)), .. }) = call.arguments.last()
+                && let Ok(regex) = Regex::new(pattern)
+            {
+                patterns.insert(pattern.clone(), regex);
+                names.push(call.name.span.clone());
+            }
+        });
+        names.sort_by_key(|name| name.start);
+        let mut source = text.to_owned();
+        names.iter().rev().for_each(|name| source.replace_range(name.clone(), MATCHES));
+        let program = parse(&source).map_err(|message| vec![ExpressionError::new(0..text.len(), message)])?;
+        Ok(Self { program, fields: fields.to_vec(), patterns: Arc::new(patterns) })
     }
 
     pub(super) fn evaluate<'a>(&self, event: &Event<'a>) -> Result<Value<'a>, Fault> {
@@ -43,9 +64,34 @@ impl Interpreter {
         for field in &self.fields {
             context.add_variable_from_value(field.name, to_cel(&field.read(event)));
         }
+        if !self.patterns.is_empty() {
+            let patterns = Arc::clone(&self.patterns);
+            let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| {
+                patterns.get(pattern.as_str()).is_some_and(|regex| regex.is_match(&text))
+            };
+            context.add_function(MATCHES, matches).map_err(|_| Fault::of("`matches` has no place"))?;
+        }
         let value = self.program.execute(&context).map_err(|error| fault(&error))?;
         Ok(of_cel(value))
     }
+}
+
+/// Parses a text with a stack of its own: the parser of the crate needs a lot of it for each bracket.
+fn parse(source: &str) -> Result<Program, String> {
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
+        let parser = parser.spawn_scoped(scope, || {
+            ENVIRONMENT.compile(source).map_err(|errors| {
+                let messages: Vec<_> = errors.errors.into_iter().map(|error| error.msg).collect();
+                messages.join("; ")
+            })
+        });
+        match parser.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(parsed)) => parsed,
+            Ok(Err(_)) => Err("the parser of the crate `cel` panicked".to_owned()),
+            Err(error) => Err(format!("no thread for the parser: {error}")),
+        }
+    })
 }
 
 /// It may show values, which a client sent.

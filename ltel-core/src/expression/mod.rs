@@ -98,7 +98,7 @@ impl Expression {
         let part = if compiled { compiled::build(text, &node, on) } else { None };
         let form = match part {
             Some(part) => Form::Compiled(part),
-            None => Form::Interpreted(Box::new(Interpreter::compile(text, &fields)?)),
+            None => Form::Interpreted(Box::new(Interpreter::compile(text, &node, &fields)?)),
         };
         let needs = fields.iter().fold(Needs::NONE, |needs, field: &&Field| needs.and(field.needs));
         let is_whole = matches!(value_type, Type::Int | Type::UInt);

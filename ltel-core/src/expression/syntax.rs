@@ -20,6 +20,26 @@ pub(super) struct Node {
     depth: u16,
 }
 
+impl Node {
+    /// Visits it and all of its parts.
+    pub(super) fn walk<'n>(&'n self, visit: &mut impl FnMut(&'n Self)) {
+        visit(self);
+        match &self.kind {
+            NodeKind::Literal(_) | NodeKind::Name(_) => {}
+            NodeKind::List(nodes) | NodeKind::Logic(_, nodes) => nodes.iter().for_each(|node| node.walk(visit)),
+            NodeKind::Map(entries) => entries.iter().for_each(|(key, value)| {
+                key.walk(visit);
+                value.walk(visit);
+            }),
+            NodeKind::Select(node, _) | NodeKind::Not(node) | NodeKind::Negate(node) => node.walk(visit),
+            NodeKind::Index(left, right) => [left, right].into_iter().for_each(|node| node.walk(visit)),
+            NodeKind::Binary(_, nodes) => [&nodes.0, &nodes.1].into_iter().for_each(|node| node.walk(visit)),
+            NodeKind::Ternary(nodes) => [&nodes.0, &nodes.1, &nodes.2].into_iter().for_each(|node| node.walk(visit)),
+            NodeKind::Call(call) => call.target.iter().chain(&call.arguments).for_each(|node| node.walk(visit)),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum NodeKind {
     Literal(Literal),
