@@ -158,6 +158,13 @@ def worker_ids(runner: Any, ready: bool) -> list[Any]:
     return [client.id for client in taking_part]
 
 
+def worker_counts(runner: Any) -> tuple[int, int]:
+    """How many workers a master has, and how many it has not heard of for a while."""
+    clients = runner.clients
+    connected = len(clients.ready) + len(clients.spawning) + len(clients.running)
+    return connected, len(clients.missing)
+
+
 def user_counts(runner: Any) -> Any:
     """Running users by the name of their class; a master's are those of all its workers."""
     if is_master(runner):

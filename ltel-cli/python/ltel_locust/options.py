@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+#: Locust's own default of --expect-workers
+_DEFAULT_EXPECTED = 1
+
 
 def add_options(parser: Any, **_kwargs: Any) -> None:
     """Add the options to Locust's parser; an option that already exists is left alone."""
@@ -37,6 +40,18 @@ def _add(parser: Any, flag: str, **settings: Any) -> None:
 def address(options: Any) -> str | None:
     """The value of `--ltel-address`, or nothing."""
     return getattr(options, "ltel_address", None) or None
+
+
+def expected_workers(options: Any) -> int | None:
+    """How many workers a master waits for before its test; None if it does not wait.
+
+    With the web UI it waits for none, but a number that the user has given is what they expect.
+    """
+    expected = getattr(options, "expect_workers", None)
+    if not isinstance(expected, int) or expected < 1:
+        return None
+    waits = getattr(options, "headless", False) or getattr(options, "autostart", False)
+    return expected if waits or expected != _DEFAULT_EXPECTED else None
 
 
 def testplan(options: Any) -> str | None:

@@ -35,6 +35,7 @@ from . import (
     tasks,
 )
 from .frames import Piece
+from .logs import Messages
 from .measurements import Values
 from .once import logger
 from .outbox import Outbox, encode
@@ -42,6 +43,7 @@ from .run import Run
 from .sender import Sender
 from .trace import Tracer
 from .values import kind, name, number, text
+from .workers import Workers
 
 # The originals: gevent's replacements distinguish greenlets, and switch them.
 _thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
@@ -108,6 +110,8 @@ class Session:
         self._task_rows: list[tasks.Row] = []
         self.tracer = Tracer(self._on_task)
         self._values = Values(BATCH, self._values_are_full)
+        self._messages = Messages(self.tracer)
+        self._workers = Workers(environment)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         self._since = clock.now()
@@ -157,6 +161,7 @@ class Session:
         self._flush()
         # Those that the receiver may have wanted, but never said so.
         unclaimed = self._values.end()
+        self._messages.end()
         self._report_runs()
         self._sender.drain(_setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
         self._sender.stop()
@@ -217,13 +222,18 @@ class Session:
         self._users_interval = number(features.get("users_interval")) or 1.0
         usage = number(features.get("usage_interval"))
         self._usage_interval = usage if usage and usage > 0 else None
+        self._workers.forget()
         # Even if something fails here, the figures must be sent.
+        try:
+            self._messages.want(number(features.get("logs")))
+        except Exception as error:
+            logger.error("ltel: no log messages: %s: %s", type(error).__name__, error)
         try:
             self._process.cpu_percent()  # measures from here on
         except Exception as error:
             self._no_usage(error)
         try:
-            self._trace(features.get("trace"))
+            self._trace(features.get("trace"), bool(features.get("tasks")))
         except Exception as error:
             self._trace(None)
             logger.error("ltel: no traces: %s: %s", type(error).__name__, error)
@@ -248,22 +258,25 @@ class Session:
         except Exception as error:
             once.failed("cannot stop the test", error)
 
-    def _trace(self, features: Any) -> None:
-        """Begin or end trace context; Locust is patched only if tracing is on."""
+    def _trace(self, features: Any, every_task: bool = False) -> None:
+        """Begin or end trace context, and the timing of tasks; Locust is patched only for these."""
         self.tracer.configure(features)
+        self.tracer.every_task = every_task
         hook = self._environment.events.request
-        if not self.tracer.on:
-            self._wanted.discard("trace")
+        self._wanted.discard("trace")
+        if not (self.tracer.on or every_task):
             vars(hook).pop("ltel_tracer", None)
             return
-        self._wanted.add("trace")
         # The clients and tasks of this environment find it here.
         hook.ltel_tracer = self.tracer
+        if self.tracer.tasks or every_task:
+            tasks.install()
+        if not self.tracer.on:
+            return
+        self._wanted.add("trace")
         current.install()  # a span has its user's class
         if self.tracer.propagates:
             propagate.install()
-        if self.tracer.tasks:
-            tasks.install()
 
     def _put(self, kind: str, fields: dict[str, Any]) -> None:
         """Queue a lifecycle frame, after the rows that came before it."""
@@ -284,6 +297,7 @@ class Session:
         rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
         # Those of the import and of before the first run belong to it: nothing clears them.
         values = self._values.rows.copy() if now is not None and self._values.wanted else []
+        messages = self._messages.rows.copy() if now is not None else []
         account = now.account if now else (0, 0, 0)
         since, until = self._since, clock.now()
         try:
@@ -291,17 +305,21 @@ class Session:
             del self._rows[: len(rows)]
             del self._task_rows[: len(task_rows)]
             del self._values.rows[: len(values)]
+            del self._messages.rows[: len(messages)]
             self._since = until
             self._values.bound()
             if now is None:
+                self._messages.bound()
                 return  # Locust clears its own statistics of what came before the first run
             # Counted first: if a frame cannot be made, its rows count as lost.
             now.sent += len(rows)
-            now.dropped_events += self._values.take_dropped()
+            now.dropped_events += self._values.take_dropped() + self._messages.take_dropped()
             if task_rows:
                 self._outbox.put_tasks(task_rows)
             for first in range(0, len(values), BATCH):
                 self._outbox.put_measurements(values[first : first + BATCH], until)
+            for fields in messages:
+                self._outbox.put_log({**fields, "dropped": self._messages.tell_dropped()})
             for first in range(0, len(rows), BATCH):
                 self._outbox.put_rows(rows[first : first + BATCH], now, since, until)
         except Exception:
@@ -314,6 +332,7 @@ class Session:
             _put_back(self._rows, rows)
             _put_back(self._task_rows, task_rows)
             _put_back(self._values.rows, values)
+            _put_back(self._messages.rows, messages)
             raise
 
     def _hold_up(self) -> None:
@@ -352,6 +371,11 @@ class Session:
         self._report_runs()
         otel.look()
         now = time.monotonic()
+        if self._runs and not self._runs[-1].ended:
+            try:
+                self._put_workers()
+            except Exception as error:
+                once.failed("cannot count the workers", error)
         if self._runs and not self._runs[-1].ended and now >= self._next_users:
             self._next_users = now + self._users_interval
             try:
@@ -405,6 +429,12 @@ class Session:
                 fields["sources"] = sorted(self._runs[-1].sources)
             self._outbox.put_event("users", fields)
         self._had_users = has_users
+
+    def _put_workers(self) -> None:
+        """Report how many workers this master has, if that has changed."""
+        counts = self._workers.news()
+        if counts is not None:
+            self._outbox.put_event("workers", {"time": clock.now(), **counts})
 
     def _put_usage(self) -> None:
         network = psutil.net_io_counters()
@@ -496,6 +526,11 @@ class Session:
             fields["spawn_rate"] = Piece(lambda: _spawn_rate(environment))
             fields["run_time"] = getattr(parsed, "run_time", None)
         self._put("test_start", fields)
+        self._workers.forget()
+        try:
+            self._put_workers()
+        except Exception as error:
+            once.failed("cannot count the workers", error)
 
     @_listener
     def _on_test_stop(self, **_kwargs: Any) -> None:
@@ -594,6 +629,7 @@ class Session:
         self._runs.clear()  # without a run, rows are discarded
         self._trace(None)
         self._values.end()
+        self._messages.end()
         self._sender.abandon()
 
 

@@ -1,4 +1,4 @@
-"""Task spans: the requests of one task execution share a trace, below a span of the task.
+"""Executions of tasks, and their spans: the requests of one share a trace, below its span.
 
 A task is a function or method, or a test function of a `PytestUser`. A nested TaskSet is not a task
 (it runs until it is interrupted), but its tasks are.
@@ -18,8 +18,8 @@ from .trace import Task, Tracer, tracer_of
 from .values import kind, name, text
 
 #: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, trace_id, span_id,
-#: sampled, error
-Row = tuple[float, float, str, str, str, str, bool, "tuple[str, str] | None"]
+#: sampled, error; without ids if it has no span that is reported
+Row = tuple[float, float, str, str, "str | None", "str | None", bool, "tuple[str, str] | None"]
 
 
 def install() -> None:
@@ -37,13 +37,13 @@ def _wrap_tasks() -> None:
         return
 
     def execute_next_task(self: Any) -> Any:
-        execution = None
+        execution: Execution | Untraced | None = None
         try:
             task = internals.next_task(self)
             if task is not None and not _is_set(task):
-                execution = Execution.begin(self.user, lambda: _name(self, task))
+                execution = _begin(self.user, lambda: _name(self, task))
         except Exception as error:
-            once.failed("cannot trace a task", error)
+            once.failed("cannot time a task", error)
         if execution is None:
             return original(self)
         return execution.run(lambda: original(self))
@@ -63,7 +63,7 @@ def _wrap_pytest_users() -> None:
             # For this user only: the class shares its functions.
             self.functions = [_Function(self, function) for function in self.functions]
         except Exception as error:
-            once.failed("cannot trace test functions", error)
+            once.failed("cannot time test functions", error)
         return original(self)
 
     run.ltel_original = original  # type: ignore[attr-defined]
@@ -81,11 +81,11 @@ class _Function:
         return getattr(self._function, attribute)
 
     def obj(self, *arguments: Any, **keywords: Any) -> Any:
-        execution = None
+        execution: Execution | Untraced | None = None
         try:
-            execution = Execution.begin(self._user, lambda: str(self._function.name))
+            execution = _begin(self._user, lambda: str(self._function.name))
         except Exception as error:
-            once.failed("cannot trace a test function", error)
+            once.failed("cannot time a test function", error)
         call = self._function.obj
         if execution is None:
             return call(*arguments, **keywords)
@@ -93,21 +93,13 @@ class _Function:
 
 
 class Execution:
-    """One execution of a task."""
+    """One execution of a task that is traced."""
 
     def __init__(self, tracer: Tracer, user: Any, label: str) -> None:
         self._tracer = tracer
         self._user = kind(user)
         self._label = name(label)
         self._span = tracer.begin_task()
-
-    @classmethod
-    def begin(cls, user: Any, label: Callable[[], str]) -> Execution | None:
-        """An execution of this user, if tasks are traced."""
-        tracer = tracer_of(user.environment.events.request)
-        if tracer is None or not tracer.tasks:
-            return None
-        return cls(tracer, user, label())
 
     def run(self, call: Callable[[], Any]) -> Any:
         """Run the task, within its span."""
@@ -135,12 +127,52 @@ class Execution:
 
     def _tell(self, began: float, duration: float, error: tuple[str, str] | None) -> None:
         span, tracer = self._span, self._tracer
-        # Of an unsampled task, only if one of its requests is kept.
-        if not (span.sampled or span.kept or (error is not None and tracer.keep_failures)):
-            return
-        span.told = True
-        ids = (w3c.trace_text(span.trace), w3c.span_text(span.id))
-        tracer.tell_task((began, duration, self._user, self._label, *ids, span.sampled, error))
+        # The span of an unsampled task only if one of its requests is kept.
+        if span.sampled or span.kept or (error is not None and tracer.keep_failures):
+            span.told = True
+            ids = (w3c.trace_text(span.trace), w3c.span_text(span.id))
+            tracer.tell_task((began, duration, self._user, self._label, *ids, span.sampled, error))
+        elif tracer.every_task:
+            tracer.tell_task((began, duration, self._user, self._label, None, None, False, error))
+
+
+class Untraced:
+    """One execution of a task without a span: only its duration and its failure are told."""
+
+    __slots__ = ("_label", "_tracer", "_user")
+
+    def __init__(self, tracer: Tracer, user: Any, label: str) -> None:
+        self._tracer = tracer
+        self._user = kind(user)
+        self._label = name(label)
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Run the task."""
+        error = None
+        began, counter = time(), perf_counter()
+        try:
+            return call()
+        except BaseException as raised:
+            if not isinstance(raised, internals.FLOW):
+                error = _failure(raised)
+            raise
+        finally:
+            duration = (perf_counter() - counter) * 1000
+            row = (began, duration, self._user, self._label, None, None, False, error)
+            try:
+                self._tracer.tell_task(row)
+            except Exception as failed:
+                once.failed("cannot report a task", failed)
+
+
+def _begin(user: Any, label: Callable[[], str]) -> Execution | Untraced | None:
+    """An execution of this user, if tasks are traced or told."""
+    tracer = tracer_of(user.environment.events.request)
+    if tracer is None:
+        return None
+    if tracer.tasks:
+        return Execution(tracer, user, label())
+    return Untraced(tracer, user, label()) if tracer.every_task else None
 
 
 def ended_by(raised: Any) -> Task | None:

@@ -87,6 +87,8 @@ class Tracer:
         self.on = False
         self.propagates = False
         self.tasks = False
+        #: whether each execution of a task is to be told, traced or not
+        self.every_task = False
         self.keep_failures = False
         self._keep_slower: float | None = None
         self._bound = 0

@@ -17,7 +17,7 @@ from ltel_locust.run import Run
 
 from .receiver import Client, Receiver
 from .test_rows import Endless, Refuses, Unprintable, dead, taken
-from .test_runs import HERE, RunTest
+from .test_runs import HERE, RunTest, processes
 
 WANTED = {"users_interval": 0.3, "measurements": True}
 
@@ -231,7 +231,7 @@ class Runs(RunTest):
         with Receiver(features=WANTED) as receiver:
             file = str(HERE / "locustfile_metrics.py")
             arguments = ("-f", file, "--headless", "-u", "4", "-r", "4", "-t", "3s")
-            locust = self.locust(*arguments, "--processes", "2", address=receiver.address)
+            locust = self.locust(*arguments, *processes(2), address=receiver.address)
             log = locust.end()
         self.assertEqual(locust.process.returncode, 0, log)
         workers = receiver.of_kind("worker")

@@ -475,6 +475,12 @@ def post(port: str, path: str, method: str = "POST", **form: Any) -> bytes:
             time.sleep(0.05)
 
 
+def processes(number: int) -> tuple[str, ...]:
+    """The options for a master with so many forked workers, on a port of their own."""
+    port = str(free_port())
+    return "--processes", str(number), "--master-bind-port", port, "--master-port", port
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
