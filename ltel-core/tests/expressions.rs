@@ -31,3 +31,16 @@ fn values() {
         assert_eq!(expression.evaluate(&event), Ok(expected), "{text}");
     }
 }
+
+/// Guarantees: every field of every event is a name in both forms, also one that CEL reserves.
+#[test]
+fn every_field() {
+    for kind in EventKind::ALL {
+        for field in kind.fields() {
+            let text = format!("({0}) == null || [{0}].filter(x, x == {0}).size() == 1", field.name);
+            for make in [Expression::compile, Expression::interpret] {
+                make(&text, *kind, Purpose::Condition).unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::backend::ConfigError;
-use crate::event::{EventKind, FieldType};
+use crate::event::EventKind;
 use crate::expression::{Entries, Expression, Purpose, Written};
 use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, ends_metric_names, is_key, is_metric_name};
 use crate::record::{RecordKind, Severity};
@@ -222,7 +222,7 @@ impl Checker<'_, '_> {
         let Some(text) = value.into_inner() else { return Some((kind, None, true)) };
         let text = Spanned::new(span, text);
         let expression = self.expression(&text, Purpose::Number)?;
-        let whole = self.on.field(text.get_ref().trim()).is_some_and(|field| field.field_type == FieldType::Int);
+        let whole = expression.is_whole();
         Some((kind, Some(expression), whole))
     }
 

@@ -10,7 +10,7 @@ use cel::{Context, Env, ExecutionError, Program};
 use regex::Regex;
 use serde_json::Value as Json;
 
-use super::syntax::{Literal, Node, NodeKind};
+use super::syntax::{FUNCTION, Literal, Node, NodeKind};
 use super::{ExpressionError, Fault, Value};
 use crate::event::{Event, Field};
 use crate::text::shortened;
@@ -20,6 +20,9 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()
 
 // The crate's own `matches` compiles its regex with each call. This one has those of the expression.
 const MATCHES: &str = "ltel_matches";
+
+// The crate's parser takes no name that is reserved.
+const FUNCTION_FIELD: &str = "ltel_function";
 
 // In bytes. The system gives what is used.
 const PARSER_STACK: usize = 32 << 20;
@@ -43,18 +46,21 @@ impl Interpreter {
     pub(super) fn compile(text: &str, node: &Node, fields: &[&'static Field]) -> Result<Self, Vec<ExpressionError>> {
         let (mut patterns, mut names) = (HashMap::new(), Vec::new());
         node.walk(&mut |node| {
+            if matches!(&node.kind, NodeKind::Name(name) if name == FUNCTION) {
+                names.push((node.span.clone(), FUNCTION_FIELD));
+            }
             if let NodeKind::Call(call) = &node.kind
                 && call.name.text == "matches"
                 && let Some(Node { kind: NodeKind::Literal(Literal::String(pattern)), .. }) = call.arguments.last()
                 && let Ok(regex) = Regex::new(pattern)
             {
                 patterns.insert(pattern.clone(), regex);
-                names.push(call.name.span.clone());
+                names.push((call.name.span.clone(), MATCHES));
             }
         });
-        names.sort_by_key(|name| name.start);
+        names.sort_by_key(|(name, _)| name.start);
         let mut source = text.to_owned();
-        names.iter().rev().for_each(|name| source.replace_range(name.clone(), MATCHES));
+        names.iter().rev().for_each(|(name, other)| source.replace_range(name.clone(), other));
         let program = parse(&source).map_err(|message| vec![ExpressionError::new(0..text.len(), message)])?;
         Ok(Self { program, fields: fields.to_vec(), patterns: Arc::new(patterns) })
     }
@@ -62,7 +68,8 @@ impl Interpreter {
     pub(super) fn evaluate<'a>(&self, event: &Event<'a>) -> Result<Value<'a>, Fault> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         for field in &self.fields {
-            context.add_variable_from_value(field.name, to_cel(&field.read(event)));
+            let name = if field.name == FUNCTION { FUNCTION_FIELD } else { field.name };
+            context.add_variable_from_value(name, to_cel(&field.read(event)));
         }
         if !self.patterns.is_empty() {
             let patterns = Arc::clone(&self.patterns);

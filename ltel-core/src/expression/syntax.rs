@@ -164,7 +164,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<ExpressionError>> {
     }
 }
 
-/// Reserved by CEL.
+/// Reserved by CEL; but see [`FUNCTION`].
 const RESERVED: &[&str] = &[
     "as",
     "break",
@@ -172,7 +172,6 @@ const RESERVED: &[&str] = &[
     "continue",
     "else",
     "for",
-    "function",
     "if",
     "import",
     "let",
@@ -185,6 +184,9 @@ const RESERVED: &[&str] = &[
     "while",
     "in",
 ];
+
+/// A field of logs that CEL reserves without a meaning.
+pub(super) const FUNCTION: &str = "function";
 
 type Parsed = Result<Node, ExpressionError>;
 
