@@ -121,22 +121,34 @@ def counter(name: str, unit: str = "", description: str = "") -> Counter:
 
     The unit is one of UCUM, such as `ms`, `By`, `1` or `{item}`.
     """
-    return _instrument(Counter, name, unit, description)
+    try:
+        return _known[name, Counter, unit]
+    except Exception:
+        return _instrument(Counter, name, unit, description)
 
 
 def up_down_counter(name: str, unit: str = "", description: str = "") -> UpDownCounter:
     """The up-down counter of this name: `up_down_counter("carts.open").add(-1)`."""
-    return _instrument(UpDownCounter, name, unit, description)
+    try:
+        return _known[name, UpDownCounter, unit]
+    except Exception:
+        return _instrument(UpDownCounter, name, unit, description)
 
 
 def gauge(name: str, unit: str = "", description: str = "") -> Gauge:
     """The gauge of this name: `gauge("queue.depth", unit="{message}").set(7)`."""
-    return _instrument(Gauge, name, unit, description)
+    try:
+        return _known[name, Gauge, unit]
+    except Exception:
+        return _instrument(Gauge, name, unit, description)
 
 
 def histogram(name: str, unit: str = "", description: str = "") -> Histogram:
     """The histogram of this name: `histogram("cart.value", unit="EUR").record(42.5)`."""
-    return _instrument(Histogram, name, unit, description)
+    try:
+        return _known[name, Histogram, unit]
+    except Exception:
+        return _instrument(Histogram, name, unit, description)
 
 
 Kind = TypeVar("Kind", bound=Instrument)
@@ -159,6 +171,7 @@ def _find(kind: type[Kind], name: str, unit: str, description: str) -> Kind:
     """The instrument that has been made before, perhaps elsewhere with more or less said of it."""
     same = [known for known in _made.get(name, ()) if type(known) is kind]
     if same and not unit:
+        _known[name, kind, ""] = same[0]
         return same[0]
     for known in same:
         if not known.unit and not known.sent:
@@ -166,7 +179,7 @@ def _find(kind: type[Kind], name: str, unit: str, description: str) -> Kind:
             known.description = known.description or description
             _known[name, kind, unit] = known
             return known
-    if len(_known) >= LIMIT:
+    if len(_made) >= LIMIT or len(_known) >= 2 * LIMIT:
         once.warn(
             "too many metrics",
             f"the locustfile makes more than {LIMIT} metrics: the values of the others are left "

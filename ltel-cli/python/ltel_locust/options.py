@@ -1,9 +1,11 @@
-"""The command line options `--ltel-address` and `--testplan`."""
+"""Options of the command line, and settings that are numbers in the environment."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
+
+from .once import logger
 
 #: Locust's own default of --expect-workers
 _DEFAULT_EXPECTED = 1
@@ -58,3 +60,18 @@ def testplan(options: Any) -> str | None:
     """LTEL_TESTPLAN, else `--testplan`, else nothing."""
     given = os.environ.get("LTEL_TESTPLAN") or getattr(options, "testplan", None)
     return str(given) if given else None
+
+
+def setting(key: str, default: float) -> float:
+    """The number in an environment variable, else a default."""
+    given = os.environ.get(key)
+    if not given:
+        return default
+    try:
+        setting = float(given)
+    except ValueError:
+        setting = -1.0
+    if not 0 <= setting < float("inf"):
+        logger.warning("ltel: %s is `%s`, not a number; using %g", key, given, default)
+        return default
+    return setting

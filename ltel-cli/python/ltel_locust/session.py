@@ -15,7 +15,6 @@ from typing import Any
 
 import gevent
 import locust
-import psutil
 from gevent import monkey
 from locust.env import Environment
 
@@ -29,19 +28,20 @@ from . import (
     once,
     options,
     otel,
+    plan,
     propagate,
     rows,
     run,
     tasks,
 )
 from .frames import Piece
-from .logs import Messages
-from .measurements import Values
 from .once import logger
 from .outbox import Outbox, encode
+from .pending import Pending
 from .run import Run
 from .sender import Sender
 from .trace import Tracer
+from .usage import Usage
 from .values import kind, name, number, text
 from .workers import Workers
 
@@ -105,16 +105,14 @@ class Session:
         self._foreign: deque[Callable[[], None]] = deque()
         self._client_id = uuid.uuid4().hex
         self._closed = False
-        self._rows: list[rows.Row] = []
         self._wanted: set[str] = set()
-        self._task_rows: list[tasks.Row] = []
         self.tracer = Tracer(self._on_task)
-        self._values = Values(BATCH, self._values_are_full)
-        self._messages = Messages(self.tracer)
+        self._pending = Pending(self.tracer, BATCH, self._values_are_full)
+        self._rows, self._task_rows = self._pending.requests, self._pending.tasks
+        self._values, self._messages = self._pending.values, self._pending.messages
         self._workers = Workers(environment)
         self._runs: list[Run] = []
-        self._outbox = Outbox(int(_setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
-        self._since = clock.now()
+        self._outbox = Outbox(int(options.setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         # How often each worker has reported to this master in the run, and this worker to its own.
         self._reports: dict[str, int] = {}
         self._own_reports = 0
@@ -126,7 +124,7 @@ class Session:
         self._overflow_said = False
         # The last run that the receiver has ordered to stop.
         self._stopped: Run | None = None
-        self._process = psutil.Process()
+        self._usage = Usage()
         self._sender = Sender(
             where, self._outbox, self._hello, self._welcomed, self._tick, self._stop
         )
@@ -163,7 +161,7 @@ class Session:
         unclaimed = self._values.end()
         self._messages.end()
         self._report_runs()
-        self._sender.drain(_setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
+        self._sender.drain(options.setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
         self._sender.stop()
         dropped = sum(run.dropped for run in self._runs)
         waiting = self._outbox.rows
@@ -229,7 +227,7 @@ class Session:
         except Exception as error:
             logger.error("ltel: no log messages: %s: %s", type(error).__name__, error)
         try:
-            self._process.cpu_percent()  # measures from here on
+            self._usage.begin()
         except Exception as error:
             self._no_usage(error)
         try:
@@ -284,56 +282,11 @@ class Session:
         self._outbox.put(kind, {"time": clock.now(), **fields})
 
     def _flush(self) -> None:
-        """Turn the collected rows into frames.
-
-        Ctrl-C is an exception that can come between any two lines. Rows that had left their list
-        but not reached the outbox would be lost: so everything is undone, and the next flush has
-        them all. OS threads only append to the lists, and may do so at any time.
-        """
+        """Turn what was collected into frames."""
         if _thread_id() != self._thread:
             self._hold_up()
             return
-        now = self._runs[-1] if self._runs else None
-        rows, task_rows, last = self._rows.copy(), self._task_rows.copy(), self._outbox.last
-        # Those of the import and of before the first run belong to it: nothing clears them.
-        values = self._values.rows.copy() if now is not None and self._values.wanted else []
-        messages = self._messages.rows.copy() if now is not None else []
-        account = now.account if now else (0, 0, 0)
-        since, until = self._since, clock.now()
-        try:
-            # Emptied in place: the listeners hold these lists.
-            del self._rows[: len(rows)]
-            del self._task_rows[: len(task_rows)]
-            del self._values.rows[: len(values)]
-            del self._messages.rows[: len(messages)]
-            self._since = until
-            self._values.bound()
-            if now is None:
-                self._messages.bound()
-                return  # Locust clears its own statistics of what came before the first run
-            # Counted first: if a frame cannot be made, its rows count as lost.
-            now.sent += len(rows)
-            now.dropped_events += self._values.take_dropped() + self._messages.take_dropped()
-            if task_rows:
-                self._outbox.put_tasks(task_rows)
-            for first in range(0, len(values), BATCH):
-                self._outbox.put_measurements(values[first : first + BATCH], until)
-            for fields in messages:
-                self._outbox.put_log({**fields, "dropped": self._messages.tell_dropped()})
-            for first in range(0, len(rows), BATCH):
-                self._outbox.put_rows(rows[first : first + BATCH], now, since, until)
-        except Exception:
-            raise
-        except BaseException:
-            self._outbox.roll_back(last)
-            self._since = since
-            if now is not None:
-                now.sent = account[0]
-            _put_back(self._rows, rows)
-            _put_back(self._task_rows, task_rows)
-            _put_back(self._values.rows, values)
-            _put_back(self._messages.rows, messages)
-            raise
+        self._pending.pack(self._runs[-1] if self._runs else None, self._outbox, BATCH)
 
     def _hold_up(self) -> None:
         """Keep an OS thread from running ahead of the one that sends."""
@@ -437,18 +390,7 @@ class Session:
             self._outbox.put_event("workers", {"time": clock.now(), **counts})
 
     def _put_usage(self) -> None:
-        network = psutil.net_io_counters()
-        self._outbox.put_event(
-            "usage",
-            {
-                "time": clock.now(),
-                "cpu_percent": self._process.cpu_percent(),
-                "memory_bytes": self._process.memory_info().rss,
-                # The host's, all interfaces: a process has no counters of its own.
-                "net_sent_bytes": network.bytes_sent if network else 0,
-                "net_recv_bytes": network.bytes_recv if network else 0,
-            },
-        )
+        self._outbox.put_event("usage", {"time": clock.now(), **self._usage.measure()})
 
     def _no_usage(self, error: Exception) -> None:
         self._usage_interval = None
@@ -515,15 +457,15 @@ class Session:
             "run_id": now.run_id,
             "coordinator": now.coordinator,
             "testplan": now.testplan,
-            "host": Piece(lambda: _host(environment)),
+            "host": Piece(lambda: plan.host(environment)),
             "user_classes": Piece(lambda: [known.__name__ for known in environment.user_classes]),
             "locustfile": now.locustfile,
             "locust_version": locust.__version__,
         }
         if not worker:
             # A worker knows only its share.
-            fields["users"] = Piece(lambda: _users(environment))
-            fields["spawn_rate"] = Piece(lambda: _spawn_rate(environment))
+            fields["users"] = Piece(lambda: plan.users(environment))
+            fields["spawn_rate"] = Piece(lambda: plan.spawn_rate(environment))
             fields["run_time"] = getattr(parsed, "run_time", None)
         self._put("test_start", fields)
         self._workers.forget()
@@ -586,7 +528,7 @@ class Session:
     ) -> None:
         fields = {
             "time": clock.now(),
-            "user": Piece(lambda: _user(user_instance)),
+            "user": Piece(lambda: plan.user_of(user_instance)),
             "error": Piece(lambda: f"{kind(exception)}: {text(exception)}"),
             "traceback": Piece(lambda: "".join(traceback.format_tb(tb))),
         }
@@ -616,7 +558,7 @@ class Session:
         return options.testplan(self._environment.parsed_options)
 
     def _locustfile(self) -> str | None:
-        return _stem(self._environment.locustfile)
+        return plan.stem(self._environment.locustfile)
 
     def _note_workers(self, now: Run, ready: bool = False) -> None:
         """Remember which workers take part: those ready at the start, and late ones that work."""
@@ -631,61 +573,3 @@ class Session:
         self._values.end()
         self._messages.end()
         self._sender.abandon()
-
-
-def _put_back(collected: list[Any], taken: list[Any]) -> None:
-    """Give a list the first rows that it had, if they were taken from it already."""
-    if taken and not (collected and collected[0] is taken[0]):
-        collected[:0] = taken
-
-
-def _host(environment: Environment) -> str | None:
-    """The host under test: Locust's --host, else the host of all user classes."""
-    if isinstance(environment.host, str) and environment.host:
-        return environment.host
-    hosts = [user_class.host for user_class in environment.user_classes]
-    same = bool(hosts) and all(host == hosts[0] for host in hosts)
-    return hosts[0] if same and isinstance(hosts[0], str) else None
-
-
-def _user(instance: Any) -> str:
-    """The user class of an error; tasks report their task set, which knows it."""
-    if not issubclass(type(instance), locust.User):
-        try:
-            instance = getattr(instance, "user", instance)
-        except Exception:
-            pass  # anything else that a program reports
-    return kind(instance)
-
-
-def _users(environment: Environment) -> Any:
-    """Users to spawn; none if a shape decides: what it begins with is not what the test has."""
-    if environment.shape_class:
-        return None
-    return getattr(environment.runner, "target_user_count", None)
-
-
-def _spawn_rate(environment: Environment) -> Any:
-    """Users to spawn per second; none if a shape decides."""
-    if environment.shape_class:
-        return None
-    of_options = getattr(environment.parsed_options, "spawn_rate", None)
-    return getattr(environment.runner, "spawn_rate", of_options)
-
-
-def _stem(locustfile: str | None) -> str | None:
-    return os.path.splitext(os.path.basename(locustfile))[0] if locustfile else None
-
-
-def _setting(key: str, default: float) -> float:
-    given = os.environ.get(key)
-    if not given:
-        return default
-    try:
-        setting = float(given)
-    except ValueError:
-        setting = -1.0
-    if not 0 <= setting < float("inf"):
-        logger.warning("ltel: %s is `%s`, not a number; using %g", key, given, default)
-        return default
-    return setting

@@ -22,6 +22,11 @@ from .values import kind, name, text
 Row = tuple[float, float, str, str, "str | None", "str | None", bool, "tuple[str, str] | None"]
 
 
+#: names of tasks that are kept
+LABELS = 1_000
+_labels: dict[tuple[type, Any], str] = {}
+
+
 def install() -> None:
     """Wrap the execution of tasks; a second call changes nothing."""
     _wrap_tasks()
@@ -39,9 +44,11 @@ def _wrap_tasks() -> None:
     def execute_next_task(self: Any) -> Any:
         execution: Execution | Untraced | None = None
         try:
-            task = internals.next_task(self)
-            if task is not None and not _is_set(task):
-                execution = _begin(self.user, lambda: _name(self, task))
+            tracer = _wanted_by(self.user)
+            if tracer is not None:
+                task = internals.next_task(self)
+                if task is not None and not _is_set(task):
+                    execution = _begin(tracer, self.user, _label(self, task))
         except Exception as error:
             once.failed("cannot time a task", error)
         if execution is None:
@@ -83,7 +90,8 @@ class _Function:
     def obj(self, *arguments: Any, **keywords: Any) -> Any:
         execution: Execution | Untraced | None = None
         try:
-            execution = _begin(self._user, lambda: str(self._function.name))
+            if (tracer := _wanted_by(self._user)) is not None:
+                execution = _begin(tracer, self._user, str(self._function.name))
         except Exception as error:
             once.failed("cannot time a test function", error)
         call = self._function.obj
@@ -165,14 +173,30 @@ class Untraced:
                 once.failed("cannot report a task", failed)
 
 
-def _begin(user: Any, label: Callable[[], str]) -> Execution | Untraced | None:
-    """An execution of this user, if tasks are traced or told."""
+def _wanted_by(user: Any) -> Tracer | None:
+    """The tracer of this user's environment, if tasks are traced or told."""
     tracer = tracer_of(user.environment.events.request)
-    if tracer is None:
-        return None
-    if tracer.tasks:
-        return Execution(tracer, user, label())
-    return Untraced(tracer, user, label()) if tracer.every_task else None
+    return tracer if tracer is not None and (tracer.tasks or tracer.every_task) else None
+
+
+def _begin(tracer: Tracer, user: Any, label: str) -> Execution | Untraced:
+    return Execution(tracer, user, label) if tracer.tasks else Untraced(tracer, user, label)
+
+
+def _label(task_set: Any, task: Any) -> str:
+    """The name of a task; kept, as nearly all executions are of few tasks."""
+    key = (type(task_set), task)
+    try:
+        return _labels[key]
+    except (KeyError, TypeError):
+        pass
+    label = _name(task_set, task)
+    if len(_labels) < LABELS:
+        try:
+            _labels[key] = label
+        except TypeError:
+            pass  # a task that cannot be a key
+    return label
 
 
 def ended_by(raised: Any) -> Task | None:

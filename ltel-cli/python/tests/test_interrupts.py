@@ -15,6 +15,7 @@ from greenlet import greenlet
 from locust.env import Environment
 
 import ltel_locust
+from ltel_locust import metrics
 from ltel_locust import session as session_module
 from ltel_locust.address import Address
 from ltel_locust.session import Session
@@ -63,10 +64,15 @@ class Interrupts(unittest.TestCase):
         task = (1.0, 2.0, "User", "task", "0" * 32, "0" * 16, True, None)
         # Plain ones, one that is not what the protocol wants, one that msgpack does not take.
         names = ["a", "b", 3, "c\ud800", "d"]
+        session._values.want(True)
+        counter = metrics.Counter("a", "", "")
+        message = {"time": 1.0, "message": "m\ud800"}
         with unittest.mock.patch.object(session_module, "BATCH", 2):
             for at in range(100_000):
                 session._rows += [(1.0, "GET", name, 2.0, 3, 200, None, None) for name in names]
                 session._task_rows.append(task)
+                session._values.rows += [(counter, value, {"x": "y"}) for value in (1, 2.5, "3")]
+                session._messages.rows.append(message)
                 sent, last = run.sent, session._outbox.last
                 # In a greenlet of its own: what is raised by a tracer in mid-handler leaves that
                 # handler's exception behind.
@@ -76,9 +82,16 @@ class Interrupts(unittest.TestCase):
                 got = [row[2] for f in frames if f["type"] == "requests" for row in f["rows"]]
                 self.assertEqual(got, ["a", "b", "3", "c\\ud800", "d"], at)
                 self.assertEqual([f["type"] for f in frames].count("tasks"), 1, at)
-                self.assertEqual([f["seq"] for f in frames], [last + n for n in (1, 2, 3, 4)], at)
+                values = [
+                    row[1] for f in frames if f["type"] == "measurements" for row in f["rows"]
+                ]
+                self.assertEqual(values, [1, 2.5, None], at)
+                self.assertEqual([f["type"] for f in frames].count("log"), 1, at)
+                self.assertEqual([f["seq"] for f in frames], [last + n for n in range(1, 8)], at)
                 self.assertEqual(run.sent, sent + len(names), at)
+                self.assertEqual(run.dropped_events, 0, at)
                 self.assertEqual((session._rows, session._task_rows), ([], []), at)
+                self.assertEqual((session._values.rows, session._messages.rows), ([], []), at)
                 # All that was queued is acknowledged, so nothing else may be left.
                 session._outbox.acknowledge(session._outbox.last)
                 self.assertEqual((len(session._outbox), session._outbox._size), (0, 0), at)

@@ -152,7 +152,7 @@ class Instruments(unittest.TestCase):
             made.record(1, **{"http.method": "GET", "self": 1, "value": 2})
 
     def test_names_without_an_end_are_bounded(self) -> None:
-        with unittest.mock.patch.object(metrics, "LIMIT", len(metrics._known) + 5):
+        with unittest.mock.patch.object(metrics, "LIMIT", len(metrics._made) + 5):
             made = [ltel_locust.counter(f"endless.{number}") for number in range(7)]
         # The receiver counts values without a name as invalid.
         self.assertEqual([len(instrument.name) for instrument in made], [9] * 5 + [0] * 2)
