@@ -167,6 +167,11 @@ impl SeriesTable {
         self.wrong_labels.take().map(|given| SpecMismatch::Labels { given, listed })
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.index.len()
+    }
+
     /// How many events went to the overflow series because a limit was reached.
     pub(crate) const fn overflowed(&self) -> u64 {
         self.overflowed

@@ -15,7 +15,7 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 10] = [
+const LOCUSTFILES: [(&str, &str); 11] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("patient.py", include_str!("../locustfiles/patient.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
@@ -25,6 +25,7 @@ const LOCUSTFILES: [(&str, &str); 10] = [
     ("lingering.py", include_str!("../locustfiles/lingering.py")),
     ("quantiles.py", include_str!("../locustfiles/quantiles.py")),
     ("paced.py", include_str!("../locustfiles/paced.py")),
+    ("naming.py", include_str!("../locustfiles/naming.py")),
     ("both_clients.py", include_str!("../locustfiles/both_clients.py")),
 ];
 

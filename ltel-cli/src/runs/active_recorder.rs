@@ -147,6 +147,14 @@ impl ActiveRecorder {
         &self.name
     }
 
+    /// How many series it has, if it works.
+    pub(super) fn series(&self) -> usize {
+        match &self.state {
+            State::Working(recorder) => recorder.series(),
+            State::Panicked { .. } | State::Ended { .. } => 0,
+        }
+    }
+
     /// What it could not record as it should.
     pub(super) fn counts(&self) -> Counts {
         match &self.state {

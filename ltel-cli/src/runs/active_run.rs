@@ -14,6 +14,7 @@ use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
 use super::active_recorder::ActiveRecorder;
 use super::figure_source::FigureSource;
 use super::judge::{self, Judge, Order};
+use super::name_watch::NameWatch;
 use super::report::{self, Report};
 use super::verdict::Verdict;
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(super) struct ActiveRun {
     recorders: Vec<ActiveRecorder>,
     // If there are rules for names, and recorders that they are for.
     names: Option<Renamer>,
+    watch: NameWatch,
     backends: Arc<[BackendHandle]>,
     // If a backend shows them, or thresholds judge them.
     figures: Option<FigureSource>,
@@ -60,6 +62,7 @@ impl ActiveRun {
         Self {
             info: Arc::clone(info),
             recorders,
+            watch: NameWatch::default(),
             names: renames.then(|| Renamer::new(Arc::clone(&config.names))),
             backends: Arc::clone(backends),
             figures,
@@ -100,14 +103,24 @@ impl ActiveRun {
     /// Returns how many of them a rule drops.
     fn requests(&mut self, rows: Vec<Request<'_>>, origin: Origin<'_>) -> u64 {
         let Some(mut names) = self.names.take() else {
+            self.watch(&rows, false);
             self.each(origin, |_| true, |recorder, out| recorder.record_requests(&rows, origin, out));
             return 0;
         };
         self.each(origin, ActiveRecorder::keeps_names, |recorder, out| recorder.record_requests(&rows, origin, out));
         let (rows, dropped) = names.apply(rows);
+        self.watch(&rows, true);
         self.each(origin, |active| !active.keeps_names(), |recorder, out| recorder.record_requests(&rows, origin, out));
         self.names = Some(names);
         dropped
+    }
+
+    #[inline]
+    fn watch(&mut self, rows: &[Request<'_>], has_rules: bool) {
+        let keeps = || self.recorders.iter().all(ActiveRecorder::keeps_names);
+        if let Some(message) = self.watch.look(rows, has_rules, keeps) {
+            tracing::warn!("{}: {message}", report::name(&self.info));
+        }
     }
 
     /// Lets some recorders see something, and passes on what they emit.
@@ -158,6 +171,7 @@ impl ActiveRun {
     /// Lets those recorders act whose interval has ended, and takes figures if they are due.
     pub(super) fn tick(&mut self, run: &Run, now: Now) {
         let (origin, sources) = (Origin { source: run.coordinator(), now }, self.source_count());
+        self.watch.series(self.recorders.iter().map(ActiveRecorder::series).max().unwrap_or(0));
         for active in self.recorders.iter_mut().filter_map(|active| active.is_due(now).then_some(active)) {
             active.act(&self.info, sources, &mut self.out, |recorder, out| recorder.tick(origin, out));
             active.send(&self.info, &self.backends, origin, &mut self.out);
@@ -331,6 +345,7 @@ mod tests {
             info,
             recorders: Vec::new(),
             names: None,
+            watch: NameWatch::default(),
             backends: Arc::default(),
             shown: None,
             judge: None,

@@ -4,6 +4,7 @@
 mod active_runs;
 mod active_run;
 mod active_recorder;
+mod name_watch;
 mod figure_source;
 mod judge;
 mod verdict;

@@ -9,14 +9,21 @@ mod template;
 mod rule;
 mod check;
 mod renamer;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 
+use serde::Deserialize;
+use toml::Spanned;
+
 pub use self::check::{RuleOptions, RuleTable, check};
 pub use self::renamer::Renamer;
 use self::rule::{Effect, Rule};
+pub use self::suggestion::suggestion;
+use crate::backend::ConfigError;
+use crate::recorder::OptionsCheck;
 use crate::wire::cut_name;
 
 /// The rules of a configuration, in order.
@@ -26,6 +33,34 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Reads rules from a text that has nothing else. Returns all that is wrong with them.
+    pub fn read(toml: &str) -> Result<Self, Vec<ConfigError>> {
+        let (rules, errors) = Self::read_all(toml);
+        if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    }
+
+    /// The rules that are right, and all that is wrong with the others.
+    fn read_all(toml: &str) -> (Self, Vec<ConfigError>) {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            names: Vec<Spanned<RuleOptions>>,
+        }
+        let file: File = match toml::from_str(toml) {
+            Ok(file) => file,
+            Err(error) => {
+                let error = ConfigError::new(error.message(), error.span().unwrap_or(0..0));
+                return (Self::default(), vec![error]);
+            }
+        };
+        let tables = file.names.into_iter();
+        let tables =
+            tables.map(|table| RuleTable { header: table.span(), options: table.into_inner(), is_whole: true });
+        let mut errors = OptionsCheck::new(toml);
+        let rules = check(tables, &mut errors);
+        (rules, errors.into_errors())
+    }
+
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -3,35 +3,18 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde::Deserialize;
-use toml::Spanned;
 
 use super::*;
 use crate::event::Request;
-use crate::recorder::OptionsCheck;
 
-#[derive(Deserialize)]
-struct File {
-    names: Vec<Spanned<RuleOptions>>,
-}
-
-fn tables(tables: Vec<Spanned<RuleOptions>>) -> impl Iterator<Item = RuleTable> {
-    tables.into_iter().map(|table| RuleTable { header: table.span(), options: table.into_inner(), is_whole: true })
-}
-
-/// The rules, and each error as `the text: the message`.
+/// The rules that are right, and each error as `the text: the message`.
 fn read(toml: &str) -> (Rules, Vec<String>) {
-    let file: File = toml::from_str(toml).expect("tables of rules");
-    let mut errors = OptionsCheck::new(toml);
-    let rules = check(tables(file.names), &mut errors);
-    let errors = errors.into_errors();
+    let (rules, errors) = Rules::read_all(toml);
     (rules, errors.into_iter().map(|error| format!("{}: {}", &toml[error.span], error.message)).collect())
 }
 
 fn rules(toml: &str) -> Rules {
-    let (rules, errors) = read(toml);
-    assert_eq!(errors, [""; 0], "{toml}");
-    rules
+    Rules::read(toml).unwrap_or_else(|errors| panic!("{toml}: {errors:?}"))
 }
 
 fn apply(rules: &Rules, method: &str, name: &str) -> String {
@@ -270,11 +253,9 @@ proptest! {
     #[test]
     fn rules_are_what_regex_says(written in prop::collection::vec(written(), 0..6), requests in prop::collection::vec(request(), 0..40)) {
         let toml: String = written.iter().map(Written::toml).collect();
-        let Ok(file) = toml::from_str::<File>(if toml.is_empty() { "names = []" } else { &toml }) else { panic!("{toml}") };
-        let mut errors = OptionsCheck::new(&toml);
-        let rules = check(tables(file.names), &mut errors);
+        let (rules, errors) = Rules::read_all(if toml.is_empty() { "names = []" } else { &toml });
         // A rule that is never used changes nothing: the others are compared all the same.
-        for error in errors.into_errors() {
+        for error in errors {
             prop_assert!(error.message.starts_with("this rule is never used"), "{}", error.message);
         }
         let expected: Vec<_> = requests.iter().filter_map(|(method, name)| {
@@ -327,4 +308,38 @@ fn rules_without_a_match_are_known() {
     let rows = ["/product/1?a", "/health"].map(|name| Request { name: name.into(), ..Request::default() });
     renamer.apply(rows.into());
     assert_eq!(renamer.unused().collect::<Vec<_>>(), [10, 14, 17]);
+}
+
+/// Guarantees: names that differ in their ids get rules, which are valid and leave one name of each form; other names get none. What
+/// cannot be pasted is left out.
+#[test]
+fn rules_are_suggested() {
+    let many = |form: &str| (1..=20).map(|n| form.replace("{n}", &n.to_string())).collect::<Vec<_>>();
+    let words = ["ann", "bob", "cid", "dan", "eve", "fay", "gus", "hal", "ida", "jim", "kai", "lou"];
+    let users: Vec<_> = words.iter().map(|word| format!("/users/{word}/cart")).collect();
+    for (names, rules, left) in [
+        (many("/product/{n}"), "[[names]]\nmatch   = '^/product/\\d+$'\nreplace = \"/product/{id}\"\n", 1),
+        (
+            many("/api/v1/{n}/b{n}.html"),
+            "[[names]]\nmatch   = '^/api/v1/\\d+/[^/]+$'\nreplace = \"/api/v1/{id}/{id2}\"\n",
+            1,
+        ),
+        (many("/o/a{n}-0f"), "[[names]]\nmatch   = '^/o/[0-9a-fA-F-]+$'\nreplace = \"/o/{id}\"\n", 1),
+        (many("/search?q={n}"), "[[names]]\ncut_query = true\n", 1),
+        (
+            many("/a.b/{n}?q={n}"),
+            "[[names]]\ncut_query = true\n[[names]]\nmatch   = '^/a\\.b/\\d+$'\nreplace = \"/a.b/{id}\"\n",
+            1,
+        ),
+        (users, "[[names]]\nmatch   = '^/users/[^/]+/cart$'\nreplace = \"/users/{id}/cart\"\n", 1),
+        (many("/$x/{n}"), "[[names]]\nmatch   = '^/\\$x/\\d+$'\nreplace = \"/$$x/{id}\"\n", 1),
+        (many("/'\u{1b}[31m/{n}"), "", 20),
+        (vec!["/".to_owned(), "/a".to_owned(), "/b".to_owned()], "", 3),
+    ] {
+        let found = suggestion(names.iter().map(String::as_str)).unwrap_or_default();
+        assert_eq!(found, rules);
+        let rules = if found.is_empty() { Rules::default() } else { self::rules(&found) };
+        let names: std::collections::BTreeSet<_> = names.iter().map(|name| apply(&rules, "GET", name)).collect();
+        assert_eq!(names.len(), left, "{names:?}");
+    }
 }

@@ -63,6 +63,8 @@ pub trait AnyRecorder: Send + fmt::Debug {
     fn figures(&mut self, stage: Stage, origin: Origin<'_>) -> Option<RunFigures>;
     /// The source with this index has disconnected: its gauges end.
     fn source_gone(&mut self, source: u32);
+    /// How many series it has.
+    fn series(&self) -> usize;
     /// How many events went to the overflow series.
     fn overflowed(&self) -> u64;
     /// How many values were left out because an expression of the options had none.
@@ -267,6 +269,10 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         for gauge in &self.gauges {
             gauge.forget_source(source);
         }
+    }
+
+    fn series(&self) -> usize {
+        self.series.count()
     }
 
     fn overflowed(&self) -> u64 {

@@ -51,6 +51,7 @@ use crate::declared::Declared;
 use crate::figures::RunFigures;
 use crate::meter::{MeterSettings, meter};
 use crate::name::begins_metric_names;
+use crate::names::Rules;
 use crate::options::Keys;
 use crate::recorder::{
     Common, CommonKeys, Emitted, Factory, Needs, OptionsCheck, Recorder, RecorderFactory, SeriesLimits,
@@ -108,6 +109,7 @@ pub struct Replay {
     every: Option<Duration>,
     name: String,
     options: String,
+    rules: Rules,
     run: RunInfo,
     series_limit: usize,
     also_needed: Needs,
@@ -153,6 +155,7 @@ impl Replay {
             every: R::EVERY,
             name: R::SPEC.name.to_owned(),
             options: String::new(),
+            rules: Rules::default(),
             run: RunInfo {
                 run_id: "replay".to_owned(),
                 testplan: "replay".to_owned(),
@@ -186,6 +189,45 @@ impl Replay {
     #[must_use]
     pub fn options(mut self, toml: &str) -> Self {
         toml.clone_into(&mut self.options);
+        self
+    }
+
+    /// Sets rules for the names of requests, as they are written in the configuration. A recorder that keeps Locust's own names
+    /// ([`Recorder::keeps_names`]) does not see them.
+    ///
+    /// ```
+    /// # use ltel_core::prelude::*;
+    /// use ltel_core::replay::{Replay, request};
+    ///
+    /// # /// Traffic.
+    /// # #[derive(Recorder)]
+    /// # #[recorder(on = Request, labels(endpoint = name))]
+    /// # struct Traffic {
+    /// #     /// Requests.
+    /// #     #[counter]
+    /// #     requests: Counter,
+    /// # }
+    /// let out = Replay::of::<Traffic>()
+    ///     .names(r#"
+    ///         [[names]]
+    ///         match   = '^/product/\d+$'
+    ///         replace = "/product/{id}"
+    ///     "#)
+    ///     .event(request("GET", "/product/1"))
+    ///     .event(request("GET", "/product/2"))
+    ///     .finish();
+    /// assert_eq!(out.value("traffic.requests", &[("endpoint", "/product/{id}")]), 2.0);
+    /// ```
+    ///
+    /// # Panics
+    /// If a rule is wrong.
+    #[must_use]
+    #[track_caller]
+    pub fn names(mut self, toml: &str) -> Self {
+        self.rules = match Rules::read(toml) {
+            Ok(rules) => rules,
+            Err(errors) => panic!("invalid rules for names: {}", shown(&errors, toml)),
+        };
         self
     }
 
@@ -336,7 +378,7 @@ impl Replay {
     /// # Panics
     /// If the recorder builds or emits what its spec does not list ([`crate::recorder::SpecMismatch`]).
     #[track_caller]
-    pub fn try_finish(self) -> Result<ReplayOutput, toml::de::Error> {
+    pub fn try_finish(mut self) -> Result<ReplayOutput, toml::de::Error> {
         let factory = (self.configure)(&self.options)?;
         let settings = MeterSettings {
             resource: Resource::builder_empty().build(),
@@ -358,7 +400,7 @@ impl Replay {
     /// If the recorder has no figures, rejects its options, or emits what its spec does not list.
     #[must_use]
     #[track_caller]
-    pub fn figures(self) -> RunFigures {
+    pub fn figures(mut self) -> RunFigures {
         let factory = match (self.configure)(&self.options) {
             Ok(factory) => factory,
             Err(error) => panic!("invalid options of `{}`: {error}", self.name),
@@ -374,7 +416,7 @@ impl Replay {
         }
     }
 
-    fn stage(&self, factory: &dyn RecorderFactory, meters: &[Meter], also_needed: Needs) -> Stage {
+    fn stage(&mut self, factory: &dyn RecorderFactory, meters: &[Meter], also_needed: Needs) -> Stage {
         let limits = SeriesLimits::of_count(self.series_limit);
         Stage {
             recorder: factory.build(&self.name, Arc::new(self.run.clone()), meters, limits),
@@ -382,6 +424,7 @@ impl Replay {
             every: self.every,
             sources: Vec::new(),
             withheld: Withheld::new([factory.needs(), also_needed]),
+            rules: if factory.keeps_names() { Rules::default() } else { std::mem::take(&mut self.rules) },
             out: Emitted::default(),
         }
     }

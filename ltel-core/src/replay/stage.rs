@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::OwnedEvent;
 use super::output::ReplayOutput;
 use super::withheld::Withheld;
 use super::{BEGIN, Step};
 use crate::clock::{Now, Timestamp};
 use crate::figures::{self, RunFigures};
 use crate::meter::Collector;
+use crate::names::Rules;
 use crate::recorder::{AnyRecorder, Emitted, Origin, Spec};
 use crate::runs::SourceInfo;
 use crate::source::Source;
@@ -20,6 +22,7 @@ pub(super) struct Stage {
     pub(super) every: Option<Duration>,
     pub(super) sources: Vec<Arc<SourceInfo>>,
     pub(super) withheld: Withheld,
+    pub(super) rules: Rules,
     pub(super) out: Emitted,
 }
 
@@ -31,7 +34,8 @@ impl Stage {
                 Step::Event(event, source) => {
                     let source = self.meet(source);
                     let origin = Origin { source: Some(&source), now: at(self.now) };
-                    if let Some(event) = self.withheld.apply(event.event) {
+                    if let Some(event) = self.withheld.apply(event.event).and_then(|event| renamed(&self.rules, event))
+                    {
                         event.at(self.now, |event| self.recorder.record(event, origin, &mut self.out));
                     }
                 }
@@ -97,6 +101,14 @@ impl Stage {
         }
         self.now = until;
     }
+}
+
+/// The event with its name by the rules; `None` if they drop it.
+fn renamed(rules: &Rules, mut event: OwnedEvent) -> Option<OwnedEvent> {
+    if let OwnedEvent::Request(request) = &mut event {
+        request.name = rules.apply(&request.method, &request.name, |_| ())?.into_owned().into();
+    }
+    Some(event)
 }
 
 // In a replay both clocks go on alike.

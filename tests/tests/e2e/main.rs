@@ -29,6 +29,7 @@ mod listen_tls;
 mod locustfiles;
 mod membership;
 mod memory;
+mod names;
 mod new;
 mod otlp;
 mod own_backend;
