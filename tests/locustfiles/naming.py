@@ -5,6 +5,7 @@ that is not HTTP's. Then it ends by itself.
 import itertools
 import os
 
+import gevent
 import witness  # noqa: F401
 from locust import FastHttpUser, constant, task
 
@@ -20,8 +21,9 @@ class Shopper(FastHttpUser):
     def shop(self):
         n = next(_numbers)
         if n >= COUNT:
-            self.environment.runner.quit()
-            return
+            # Not in this greenlet, which it ends.
+            gevent.spawn(self.environment.runner.quit)
+            gevent.sleep(60)
         # Nobody has it: a failure.
         self.client.get(f"/product/{n}")
         self.client.get(f"/ok?q={n}")

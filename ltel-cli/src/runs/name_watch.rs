@@ -87,9 +87,11 @@ fn message(names: &BTreeSet<Box<str>>, has_rules: bool, keeps: bool) -> String {
     let examples: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", shortened(name, 60))).collect();
     let stats = if keeps { " ([recorders.stats] follows it with `names = true`)" } else { "" };
     match suggestion(names.iter().map(|name| &**name)) {
+        Some(rules) if has_rules => format!("{many}; more rules would be{stats}: {rules}"),
         Some(rules) => {
-            let rules = rules.trim_end().replace('\n', "\n    ");
-            format!("{many}; give those that are alike one name in the configuration{stats}:\n\n    {rules}\n")
+            format!(
+                "{many}; give those that are alike one name, by a line at the top of the configuration{stats}: {rules}"
+            )
         }
         None => format!(
             "{many}, such as {}; give those that are alike one name: by `name=` in the locustfile, or by a rule `[[names]]` in the \
@@ -122,7 +124,7 @@ mod tests {
         assert_eq!(watch.look(&rows(0..1_000), false, || false), None);
         watch.series(2 * NAMES + 3);
         let said = watch.look(&rows(0..1_000), false, || true).unwrap();
-        assert!(said.contains("\n    match   = '^/product/\\d+$'\n") && said.contains("`names = true`"), "{said}");
+        assert!(said.contains("names = [{ match = '^/product/\\d+$'") && said.contains("`names = true`"), "{said}");
         watch.series(100 * NAMES);
         assert_eq!(watch.look(&rows(0..1_000), false, || false), None);
     }

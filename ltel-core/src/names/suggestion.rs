@@ -1,7 +1,6 @@
 //! Rules for names that differ only in their ids, made from such names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 // More would not be read.
 const RULES: usize = 3;
@@ -9,9 +8,9 @@ const RULES: usize = 3;
 // Names in a group that deserves a rule.
 const FEW: usize = 10;
 
-/// Rules, as text of a configuration, that give one name to many of these; `None` if they have too little in common.
+/// Rules, as a line of a configuration, that give one name to many of these; `None` if they have too little in common.
 ///
-/// Names may be anything that a client sent: only those that are plain text are looked at, so the text can be shown and pasted.
+/// Names may be anything that a client sent: only those that are plain text are looked at, so the line can be shown and pasted.
 #[must_use]
 pub fn suggestion<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let plain = |name: &&str| {
@@ -19,17 +18,15 @@ pub fn suggestion<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String
     };
     let names: BTreeSet<&str> = names.into_iter().filter(plain).collect();
     let cut: BTreeSet<&str> = names.iter().map(|name| name.split(['?', '#']).next().unwrap_or_default()).collect();
-    let mut rules = String::new();
+    let mut rules = Vec::new();
     if names.iter().filter(|name| name.contains(['?', '#'])).count() >= FEW {
-        rules.push_str("[[names]]\ncut_query = true\n");
+        rules.push("{ cut_query = true }".to_owned());
     }
-    let by_ids = groups(&cut, |_, segment| is_id(segment));
+    let by_ids = groups(&cut, |_, segment| Some(segment).filter(|segment| is_id(segment)).map(form_of_id));
     let mut groups = if by_ids.is_empty() { by_any_segment(&cut) } else { by_ids };
     groups.sort_by_key(|group| std::cmp::Reverse(group.names));
-    for group in groups.iter().take(RULES) {
-        group.write(&mut rules);
-    }
-    (!rules.is_empty()).then_some(rules)
+    rules.extend(groups.iter().filter_map(Group::rule).take(RULES));
+    (!rules.is_empty()).then(|| format!("names = [{}]", rules.join(", ")))
 }
 
 /// Names of one form.
@@ -39,15 +36,17 @@ struct Group<'a> {
     names: usize,
 }
 
-/// Names that are the same but for the segments that vary, by their position and text.
-fn groups<'a>(names: &BTreeSet<&'a str>, varies: impl Fn(usize, &str) -> bool) -> Vec<Group<'a>> {
-    let mut groups: BTreeMap<Vec<Option<&str>>, Group<'a>> = BTreeMap::new();
+/// Names that are the same but for the segments that vary: `form` gives these a form by their position and text.
+fn groups<'a>(
+    names: &BTreeSet<&'a str>,
+    form: impl Fn(usize, &'a str) -> Option<(&'a str, &'a str)>,
+) -> Vec<Group<'a>> {
+    let mut groups = BTreeMap::new();
     for name in names {
         let segments: Vec<_> = name.split('/').collect();
-        let form =
-            segments.iter().enumerate().map(|(at, &segment)| (!varies(at, segment)).then_some(segment)).collect();
+        let forms = segments.iter().enumerate().map(|(at, segment)| form(at, segment).ok_or(*segment));
         let new = || Group { segments: vec![BTreeSet::new(); segments.len()], names: 0 };
-        let group = groups.entry(form).or_insert_with(new);
+        let group = groups.entry(forms.collect::<Vec<_>>()).or_insert_with(new);
         group.names += 1;
         for (have, segment) in group.segments.iter_mut().zip(segments) {
             have.insert(segment);
@@ -60,27 +59,36 @@ fn groups<'a>(names: &BTreeSet<&'a str>, varies: impl Fn(usize, &str) -> bool) -
 fn by_any_segment<'a>(names: &BTreeSet<&'a str>) -> Vec<Group<'a>> {
     let most = names.iter().map(|name| name.split('/').count()).max().unwrap_or(0);
     // Not the first one after the `/`: those are the parts of a site.
-    let all = (2..most).map(|position| groups(names, |at, segment| at == position && !segment.is_empty()));
+    let all = (2..most)
+        .map(|position| groups(names, |at, segment| (at == position && !segment.is_empty()).then_some(("", ""))));
     all.max_by_key(|groups| groups.iter().map(|group| group.names - 1).sum::<usize>()).unwrap_or_default()
 }
 
 impl Group<'_> {
-    fn write(&self, out: &mut String) {
-        let (mut pattern, mut name, mut ids) = (Vec::new(), Vec::new(), 0);
+    /// A rule for these names; `None` if it would be for all others too.
+    fn rule(&self) -> Option<String> {
+        let (mut pattern, mut name, mut ids, mut is_special) = (Vec::new(), Vec::new(), 0, false);
         for values in &self.segments {
-            match values.first() {
-                Some(&only) if values.len() == 1 => {
-                    pattern.push(regex::escape(only));
-                    name.push(only.replace('$', "$$"));
-                }
-                _ => {
-                    ids += 1;
-                    pattern.push(class(values).to_owned());
-                    name.push(if ids == 1 { "{id}".to_owned() } else { format!("{{id{ids}}}") });
-                }
+            let text = values.first().copied().unwrap_or_default();
+            if values.len() == 1 {
+                is_special |= !text.is_empty();
+                pattern.push(regex::escape(text));
+                name.push(text.replace('$', "$$"));
+                continue;
             }
+            ids += 1;
+            let (before, after) = values
+                .iter()
+                .map(|value| form_of_id(value))
+                .reduce(|all, one| if all == one { all } else { ("", "") })
+                .unwrap_or_default();
+            is_special |= !before.is_empty() || !after.is_empty();
+            let class = class(values.iter().map(|value| &value[before.len()..value.len() - after.len()]));
+            pattern.push(format!("{}{class}{}", regex::escape(before), regex::escape(after)));
+            let id = if ids == 1 { "{id}".to_owned() } else { format!("{{id{ids}}}") };
+            name.push(format!("{}{id}{}", before.replace('$', "$$"), after.replace('$', "$$")));
         }
-        let _ = write!(out, "[[names]]\nmatch   = '^{}$'\nreplace = \"{}\"\n", pattern.join("/"), name.join("/"));
+        is_special.then(|| format!("{{ match = '^{}$', replace = \"{}\" }}", pattern.join("/"), name.join("/")))
     }
 }
 
@@ -89,9 +97,18 @@ fn is_id(segment: &str) -> bool {
     segment.bytes().any(|byte| byte.is_ascii_digit())
 }
 
+/// What is before and after the digits of an id with one number in it, such as `room-17.html`; nothing of others.
+fn form_of_id(segment: &str) -> (&str, &str) {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let from = segment.find(is_digit).unwrap_or(0);
+    let until = segment.rfind(is_digit).map_or(0, |at| at + 1);
+    if segment[from..until].chars().all(is_digit) { (&segment[..from], &segment[until..]) } else { ("", "") }
+}
+
 /// What all values are.
-fn class(values: &BTreeSet<&str>) -> &'static str {
-    let all = |is: fn(&u8) -> bool| values.iter().all(|value| !value.is_empty() && value.bytes().all(|byte| is(&byte)));
+fn class<'a>(values: impl Iterator<Item = &'a str> + Clone) -> &'static str {
+    let all =
+        |is: fn(&u8) -> bool| values.clone().all(|value| !value.is_empty() && value.bytes().all(|byte| is(&byte)));
     if all(u8::is_ascii_digit) {
         r"\d+"
     } else if all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') {

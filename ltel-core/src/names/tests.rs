@@ -318,21 +318,23 @@ fn rules_are_suggested() {
     let words = ["ann", "bob", "cid", "dan", "eve", "fay", "gus", "hal", "ida", "jim", "kai", "lou"];
     let users: Vec<_> = words.iter().map(|word| format!("/users/{word}/cart")).collect();
     for (names, rules, left) in [
-        (many("/product/{n}"), "[[names]]\nmatch   = '^/product/\\d+$'\nreplace = \"/product/{id}\"\n", 1),
+        (many("/product/{n}"), r#"names = [{ match = '^/product/\d+$', replace = "/product/{id}" }]"#, 1),
         (
             many("/api/v1/{n}/b{n}.html"),
-            "[[names]]\nmatch   = '^/api/v1/\\d+/[^/]+$'\nreplace = \"/api/v1/{id}/{id2}\"\n",
+            r#"names = [{ match = '^/api/v1/\d+/b\d+\.html$', replace = "/api/v1/{id}/b{id2}.html" }]"#,
             1,
         ),
-        (many("/o/a{n}-0f"), "[[names]]\nmatch   = '^/o/[0-9a-fA-F-]+$'\nreplace = \"/o/{id}\"\n", 1),
-        (many("/search?q={n}"), "[[names]]\ncut_query = true\n", 1),
+        (many("/o/a{n}-0f"), r#"names = [{ match = '^/o/[0-9a-fA-F-]+$', replace = "/o/{id}" }]"#, 1),
+        (many("room-{n}"), r#"names = [{ match = '^room\-\d+$', replace = "room-{id}" }]"#, 1),
+        (many("/search?q={n}"), "names = [{ cut_query = true }]", 1),
         (
             many("/a.b/{n}?q={n}"),
-            "[[names]]\ncut_query = true\n[[names]]\nmatch   = '^/a\\.b/\\d+$'\nreplace = \"/a.b/{id}\"\n",
+            r#"names = [{ cut_query = true }, { match = '^/a\.b/\d+$', replace = "/a.b/{id}" }]"#,
             1,
         ),
-        (users, "[[names]]\nmatch   = '^/users/[^/]+/cart$'\nreplace = \"/users/{id}/cart\"\n", 1),
-        (many("/$x/{n}"), "[[names]]\nmatch   = '^/\\$x/\\d+$'\nreplace = \"/$$x/{id}\"\n", 1),
+        (users, r#"names = [{ match = '^/users/[^/]+/cart$', replace = "/users/{id}/cart" }]"#, 1),
+        (many("/$x/{n}"), r#"names = [{ match = '^/\$x/\d+$', replace = "/$$x/{id}" }]"#, 1),
+        (many("{n}"), "", 20),
         (many("/'\u{1b}[31m/{n}"), "", 20),
         (vec!["/".to_owned(), "/a".to_owned(), "/b".to_owned()], "", 3),
     ] {
