@@ -5,6 +5,7 @@
 //! say that to validators, and each mistake has its own message. Editors such as those with taplo complete by `anyOf` only, so what
 //! can be written is listed there too, beside `true`, which allows everything.
 
+use ltel_core::names::RuleOptions;
 use ltel_core::options::Keys;
 use ltel_core::registry::Registry;
 use ltel_core::schemars::generate::SchemaSettings;
@@ -52,6 +53,7 @@ pub fn schema(registry: &Registry) -> Value {
     let check = generator.subschema_for::<RawCheck>().to_value();
     let (listen, limits) = (generator.subschema_for::<RawListen>(), generator.subschema_for::<RawLimits>());
     let label = generator.subschema_for::<RawLabel>().to_value();
+    let rule = generator.subschema_for::<RuleOptions>().to_value();
     let mut definitions = generator.take_definitions(true);
     let properties = entry(&mut file, "properties");
     properties.insert("listen".to_owned(), listen.to_value());
@@ -59,6 +61,8 @@ pub fn schema(registry: &Registry) -> Value {
     let labels = "Constants on everything that is emitted: points, records, spans, the reports of runs.";
     let labels = json!({ "description": labels, "type": "object", "additionalProperties": label });
     properties.insert("labels".to_owned(), labels);
+    let names = "Rules for the names of requests, in order: the first that matches wins.";
+    properties.insert("names".to_owned(), json!({ "description": names, "type": "array", "items": rule }));
     for (kind, description, types, common) in kinds {
         properties.insert(format!("{kind}s"), tables(kind, description, &types));
         definitions.insert(kind.to_owned(), any_type(kind, &types, &common));

@@ -99,7 +99,7 @@ fn thousands_of_urls_become_few_names() {
     let witness = scene.witnessed();
     assert!(witness.0.len() > 3_000, "{}", witness.0.len());
     let expected = expected(&witness);
-    assert_eq!(expected.len(), 2 + 5, "{expected:?}");
+    assert_eq!(expected.len(), 2 + 10, "{expected:?}");
 
     until("the last scrape", SOON, || {
         let all = prometheus.query("sum(last_over_time(locust_tl_request_metric_requests_total[5m]))");
