@@ -1,5 +1,6 @@
-"""One request for each of COUNT products and each of COUNT searches, a look at the health now and then, and messages of a client
-that is not HTTP's. Then it ends by itself.
+"""One request for each of COUNT products and searches, and now and then a look at the health.
+
+Beside them, messages of a client that is not HTTP's. It ends by itself.
 """
 
 import itertools

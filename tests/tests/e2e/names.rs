@@ -64,7 +64,7 @@ fn counts(of: impl Fn(&str) -> Vec<(Endpoint, u64)>) -> Counts {
 fn config(scene: &Scene, rules: &str, more: &str) -> String {
     format!(
         "{rules}\n[listen]\nunix = '{}'\n[recorders.requests]\n[recorders.failures]\n[recorders.spans]\nbackends = [\"file\"]\n\
-         [recorders.stats]\nbackends = [\"file\"]\nseries_limit = 5000\n\
+         [recorders.stats]\nbackends = [\"file\"]\nseries_limit = 5000\nerror_limit = 5000\n\
          [recorders.named]\ntype = \"stats\"\nnames = true\nbackends = [\"named\"]\n\
          [backends.file]\ntype = \"json\"\nspans = true\noutput = '{}'\n\
          [backends.named]\ntype = \"json\"\noutput = '{}'\n{more}",
