@@ -57,7 +57,7 @@ pub mod prelude {
     pub use crate::label::{AsLabel, Label};
     pub use crate::record::{Record, RecordKind, Records, Severity};
     pub use crate::recorder::{
-        Context, InstrumentKind, InstrumentSpec, Needs, NoOptions, Per, RecordSpec, Recorder, SpanSpec, Spec,
+        Context, InstrumentKind, InstrumentSpec, Moment, Needs, NoOptions, Per, RecordSpec, Recorder, SpanSpec, Spec,
     };
     pub use crate::registry::Registry;
     pub use crate::trace::{SpanData, TraceContext};

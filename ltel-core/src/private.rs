@@ -14,6 +14,7 @@ pub use crate::recorder::{
 use crate::field::AsField;
 use crate::instrument::{Counter, Gauge, Histogram, Number, Signed, UpDownCounter};
 use crate::label::AsLabel;
+use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, is_key, is_metric_name};
 use crate::number::AsNumber;
 use crate::record::{Record, Records};
 use crate::series::Series;
@@ -29,6 +30,88 @@ pub const TRACE_WITH_TASKS: Option<TraceFeatures> = match TRACE {
     Some(trace) => Some(TraceFeatures { tasks: true, ..trace }),
     None => None,
 };
+
+/// The need of `needs(logs)`: from `WARNING` on.
+pub const LOGS: Option<u32> = Some(30);
+
+// Names that are constants. The macro cannot read them, so they are checked when the recorder is compiled.
+
+pub const fn check_label(name: &str) {
+    check_key(name);
+    assert!(
+        !is_one_of(name, RESERVED_LABELS),
+        "this name is reserved, because all telemetry has it: give the label another one"
+    );
+}
+
+pub const fn check_field(name: &str) {
+    check_key(name);
+    assert!(
+        !is_one_of(name, RESERVED_FIELDS),
+        "this name is reserved, because all telemetry has it: give the field another one"
+    );
+}
+
+pub const fn check_record(name: &str) {
+    check_key(name);
+}
+
+const fn check_key(name: &str) {
+    assert!(is_key(name), "invalid name: use ASCII letters, digits, `_`, `.`, `-` and `/`");
+}
+
+pub const fn check_metric(name: &str) {
+    assert!(
+        is_metric_name(name),
+        "invalid metric name: use ASCII letters, digits, `_`, `.`, `-` and `/`, starting with a letter"
+    );
+}
+
+/// The names of a spec, with the values of constants.
+pub const fn check_names(spec: &Spec) {
+    let mut a = 0;
+    while a < spec.labels.len() {
+        let (first, rest) = spec.labels.split_at(a + 1);
+        assert!(!is_one_of(first[a], rest), "two labels have the same name: one of them is a constant of this value");
+        a += 1;
+    }
+    let mut a = 0;
+    while a < spec.instruments.len() {
+        let mut b = a + 1;
+        while b < spec.instruments.len() {
+            let (one, other) = (&spec.instruments[a], &spec.instruments[b]);
+            if let (Some(name), Some(same)) = (one.name, other.name)
+                && name.eq_ignore_ascii_case(same)
+            {
+                assert!(
+                    one.attributes.len() == other.attributes.len() && !one.attributes.is_empty(),
+                    "two fields have the same metric name: one of the names is a constant of this value"
+                );
+            }
+            b += 1;
+        }
+        a += 1;
+    }
+}
+
+const fn is_one_of(name: &str, names: &[&str]) -> bool {
+    let mut n = 0;
+    while n < names.len() {
+        if equal(name.as_bytes(), names[n].as_bytes()) {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut n = 0;
+    while n < a.len() && n < b.len() && a[n] == b[n] {
+        n += 1;
+    }
+    a.len() == b.len() && n == a.len()
+}
 
 // Closures are called through these functions. An argument before the closure fixes the closure's signature, with the
 // lifetimes of this event: so its result may borrow from the event.
@@ -61,6 +144,15 @@ pub fn label<T: AsLabel + ?Sized>(value: &T) -> Label<'_> {
 #[inline]
 pub fn field<T: AsField + ?Sized>(value: &T) -> Option<serde_json::Value> {
     value.as_field()
+}
+
+/// The body of a record.
+#[inline]
+pub fn text<T: AsField + ?Sized>(value: &T) -> Option<String> {
+    value.as_field().map(|value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    })
 }
 
 /// The bounds from a closure, made valid for the SDK, which would silently drop the instrument otherwise.

@@ -4,9 +4,11 @@ use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, LitStr, Meta, Token, Type, token};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, LitStr, Meta, Path, Token, Type, token};
 
 use crate::errors::{Errors, all_of, did_you_mean, one_of};
+use crate::model::Name;
 
 /// The input, parsed but not yet checked.
 pub(crate) struct Raw<'a> {
@@ -42,11 +44,13 @@ pub(crate) enum Value {
     Expr(Expr),
     Type(Type),
     List(Vec<Pair>),
+    /// `on(Request, ...)`: the events, and the keys that are theirs.
+    On(Expr, Vec<Item>),
 }
 
-/// `name`, `name = source` or `"na.me" = source`.
+/// `name`, `name = source`, `"na.me" = source` or `path::NAME = source`.
 pub(crate) struct Pair {
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) span: Span,
     /// Absent for a bare identifier, which is also the name of a field of the event.
     pub(crate) source: Option<Expr>,
@@ -56,15 +60,18 @@ pub(crate) struct Pair {
 
 /// The attributes of a field, and their keys.
 const ROLES: &[(&str, &[&str])] = &[
-    ("counter", &["on", "when", "value", "name", "unit", "labels"]),
-    ("up_down_counter", &["on", "when", "value", "name", "unit", "labels"]),
-    ("gauge", &["on", "when", "value", "name", "unit", "labels"]),
-    ("histogram", &["on", "when", "value", "name", "unit", "labels", "buckets"]),
-    ("record", &["on", "when", "name", "severity", "kind", "fields"]),
+    ("counter", &["on", "when", "each", "value", "name", "unit", "labels"]),
+    ("up_down_counter", &["on", "when", "each", "value", "name", "unit", "labels"]),
+    ("gauge", &["on", "when", "each", "value", "name", "unit", "labels"]),
+    ("histogram", &["on", "when", "each", "value", "name", "unit", "labels", "buckets"]),
+    ("record", &["on", "when", "each", "name", "severity", "kind", "body", "fields"]),
     ("state", &["init"]),
 ];
 const STRUCT_KEYS: &[&str] =
-    &["on", "when", "each", "labels", "options", "name", "per", "every", "scope", "needs", "crate"];
+    &["on", "when", "each", "observe", "labels", "options", "name", "per", "every", "scope", "needs", "crate"];
+/// The keys of `on(...)` on the struct, and on a field.
+const STRUCT_ON_KEYS: &[&str] = &["when", "each", "observe", "labels"];
+const FIELD_ON_KEYS: &[&str] = &["when", "each"];
 
 pub(crate) fn parse<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Raw<'a> {
     let mut raw = Raw {
@@ -177,20 +184,29 @@ fn items_of(attr: &Attribute, name: &str, keys: &[&str], items: &mut Vec<Item>, 
         }
     }
     let parser = |input: ParseStream<'_>| {
-        each_between_commas(input, errors, |input, errors| {
-            if let Some(item) = item(input, name, keys, errors)? {
-                if items.iter().any(|have| have.key == item.key) {
-                    errors.here(item.key.span(), format!("duplicate key `{}`", item.key));
-                } else {
-                    items.push(item);
-                }
-            }
-            Ok(())
-        });
+        parse_items(input, name, keys, items, errors);
         Ok(())
     };
     // It takes all tokens and reports its own errors.
     let _: syn::Result<()> = attr.parse_args_with(parser);
+}
+
+fn parse_items(input: ParseStream<'_>, attr: &str, keys: &[&str], items: &mut Vec<Item>, errors: &mut Errors) {
+    each_between_commas(input, errors, |input, errors| {
+        if let Some(item) = item(input, attr, keys, errors)? {
+            // `on(...)` can be there several times, `on = ...` once and alone.
+            let both = |have: &Item| !matches!((&have.value, &item.value), (Value::On(..), Value::On(..)));
+            match items.iter().find(|have| have.key == item.key && both(have)) {
+                Some(_) if item.key == "on" => errors.here(
+                    item.key.span(),
+                    "`on = ...` is for all that the attribute does: write one `on(...)` for each event instead",
+                ),
+                Some(_) => errors.here(item.key.span(), format!("duplicate key `{}`", item.key)),
+                None => items.push(item),
+            }
+        }
+        Ok(())
+    });
 }
 
 /// One item; `None` if it has an error, which has been reported.
@@ -208,6 +224,16 @@ fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) 
         if !known {
             content.parse::<proc_macro2::TokenStream>()?;
             return Ok(None);
+        }
+        if name == "on" {
+            let events = content.parse()?;
+            let mut items = Vec::new();
+            if !content.is_empty() {
+                content.parse::<Token![,]>()?;
+            }
+            let keys = if attr == "recorder" { STRUCT_ON_KEYS } else { FIELD_ON_KEYS };
+            parse_items(&content, "on", keys, &mut items, errors);
+            return Ok(Some(Item { key, value: Value::On(events, items) }));
         }
         if !is_list {
             content.parse::<proc_macro2::TokenStream>()?;
@@ -239,12 +265,15 @@ fn item(input: ParseStream<'_>, attr: &str, keys: &[&str], errors: &mut Errors) 
 }
 
 fn unknown_key(name: &str, attr: &str, keys: &[&str]) -> String {
+    if attr == "on" {
+        return format!("`on(...)` has no key `{name}` here: it has {}", all_of(keys.iter().copied()));
+    }
     let elsewhere = match name {
         "buckets" => Some("only `#[histogram]` has it"),
-        "severity" | "kind" | "fields" => Some("only `#[record]` has it"),
+        "severity" | "kind" | "body" | "fields" => Some("only `#[record]` has it"),
         "init" => Some("only `#[state]` has it"),
         "value" | "unit" => Some("only instruments have it"),
-        "each" | "options" | "per" | "every" | "scope" | "needs" | "crate" => {
+        "observe" | "options" | "per" | "every" | "scope" | "needs" | "crate" => {
             Some("put it in the struct's `#[recorder(...)]`")
         }
         _ => None,
@@ -262,14 +291,17 @@ fn unknown_key(name: &str, attr: &str, keys: &[&str]) -> String {
 fn pair(input: ParseStream<'_>) -> syn::Result<Pair> {
     let (name, span, ident) = if input.peek(LitStr) {
         let name: LitStr = input.parse()?;
-        (name.value(), name.span(), None)
+        (Name::Text(name.value()), name.span(), None)
+    } else if input.peek(Token![::]) || input.peek2(Token![::]) {
+        let path: Path = input.parse()?;
+        (Name::Constant(path.clone()), path.span(), None)
     } else {
         // `http.route` needs no quotes.
         let path: Punctuated<Ident, Token![.]> = Punctuated::parse_separated_nonempty_with(input, Ident::parse_any)?;
         let name: Vec<_> = path.iter().map(|ident| ident.unraw().to_string()).collect();
         let first = path.into_iter().next().ok_or_else(|| input.error("expected a name"))?;
         let span = first.span();
-        (name.join("."), span, (name.len() == 1).then_some(first))
+        (Name::Text(name.join(".")), span, (name.len() == 1).then_some(first))
     };
     let source = if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;

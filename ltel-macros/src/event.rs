@@ -131,8 +131,10 @@ pub(crate) const EVENTS: &[EventKind] = &[
             field("line"),
             field("function"),
             field("user_class"),
+            field("dropped"),
         ],
-    ),
+    )
+    .needing("logs"),
 ];
 
 /// The kind with this name.

@@ -119,6 +119,42 @@ fn an_item_in_the_events_place() {
 }
 
 #[test]
+fn several_events_each_in_its_own_way() {
+    let expansion = expanded(quote! {
+        /// Traffic.
+        #[recorder(
+            options = Options,
+            scope = crate::SCOPE,
+            needs(url = |o| o.urls, logs = 40, trace = |o| o.traces),
+            labels(team = "shop"),
+            on(Request, each = |r, _, cx| cx.state.see(r), labels(names::METHOD = |seen| seen.method, endpoint = |seen| seen.name)),
+            on([TestStart, TestStop], observe = Traffic::host),
+            on(Users),
+            on(Tick, observe = |now, cx| cx.state.tick(now)),
+        )]
+        struct Traffic {
+            /// Time.
+            #[histogram(on = Request, name = names::TIME, unit = "s", value = |seen| seen.seconds, buckets = (BOUNDS, |o| &o.bounds))]
+            time: Histogram,
+            /// Users.
+            #[gauge(
+                on(Users, each = |users| &users.counts),
+                on(Finish, each = |_, _, cx| cx.state.rest(), when = |(_, n)| *n > 0),
+                labels(class = |(class, _)| *class),
+                value = |(_, n)| *n,
+            )]
+            users: Gauge<u64>,
+            /// What was slow.
+            #[record(on = Tick, name = names::SLOW, each = |_, _, cx| cx.state.slow(), severity = |seen| seen.severity, body = |seen| seen.text(), fields(names::METHOD = |seen| seen.method))]
+            slow: Records,
+            #[state]
+            seen: Seen,
+        }
+    });
+    insta::assert_snapshot!(expansion);
+}
+
+#[test]
 fn an_error_leaves_a_stub() {
     let expansion = expanded(quote! {
         #[recorder(on = Requst, options = Mine)]
@@ -195,7 +231,7 @@ fn names_become_snake_case() {
 /// Words and punctuation of the DSL, so that random input gets past the first check.
 fn token() -> impl Strategy<Value = TokenTree> {
     let word = prop::sample::select(
-        "struct enum union recorder counter gauge histogram record state doc on when each labels options name per every scope \
+        "struct enum union recorder counter gauge histogram record state doc on when each observe body labels options name per every scope \
          needs crate value unit buckets fields severity kind init Request Users Tick Finish source run usage a b r o m self fn \
          where impl for as async move static const r#type _x Counter u64 method"
             .split_whitespace()
@@ -257,7 +293,7 @@ proptest! {
 
     #[test]
     fn never_panics_in_values(value in soup(), key in prop::sample::select(
-        "on when each labels options name per every scope needs crate value unit buckets fields severity kind init"
+        "on when each observe labels options name per every scope needs crate value unit buckets fields severity kind body init"
             .split_whitespace().collect::<Vec<_>>()
     ), list in any::<bool>()) {
         let key = Ident::new(key, Span::call_site());

@@ -3,12 +3,12 @@
 #![allow(missing_docs, unused_variables)]
 
 use ltel_core::event::{
-    CpuWarning, Custom, Extra, Measurement, MeasurementKind, ReportToMaster, ResetStats, SpawningComplete, Task,
+    CpuWarning, Custom, Extra, Log, Measurement, MeasurementKind, ReportToMaster, ResetStats, SpawningComplete, Task,
     TestStart, TestStop, Usage, UserError, Users, Workers,
 };
 use ltel_core::prelude::*;
 use ltel_core::replay::{
-    Replay, cpu_warning, custom, measurement, report_to_master, request, reset_stats, spawning_complete, task,
+    Replay, cpu_warning, custom, log, measurement, report_to_master, request, reset_stats, spawning_complete, task,
     test_start, test_stop, usage, user_error, users, workers,
 };
 
@@ -60,6 +60,9 @@ struct Everything {
     /// `workers`.
     #[record(on = Workers, fields(at = time, connected, missing, expected))]
     workers: Records,
+    /// `log`.
+    #[record(on = Log, fields(at = time, level, level_number, logger, message, traceback, user_class, dropped))]
+    log: Records,
 }
 
 #[test]
@@ -97,6 +100,7 @@ fn every_field_of_every_event() {
         .event(custom("sold").value(1.5).attribute("article", "book"))
         .event(measurement(MeasurementKind::Counter, "cart.items", 3.0).unit("{item}"))
         .event(workers(2, 1).expected(3))
+        .event(log("WARNING", "shop", "slow"))
         .finish();
     insta::assert_snapshot!(out);
 }
@@ -150,6 +154,19 @@ fn no_field_is_forgotten(event: Event<'_>) {
         Event::Custom(Custom { time, name, attributes, value }) => {}
         Event::Measurement(Measurement { time, name, kind, unit, description, value, labels }) => {}
         Event::Workers(Workers { time, connected, missing, expected }) => {}
+        Event::Log(Log {
+            time,
+            level,
+            level_number,
+            logger,
+            message,
+            traceback,
+            user_class,
+            trace_id,
+            span_id,
+            sampled,
+            dropped,
+        }) => {}
         _ => {}
     }
 }

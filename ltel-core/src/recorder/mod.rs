@@ -6,6 +6,7 @@
 mod spec;
 mod common;
 mod label_names;
+mod moment;
 mod context;
 mod faults;
 mod instance;
@@ -25,11 +26,12 @@ use crate::figures::{RunFigures, Stage};
 use crate::instrument::Instruments;
 
 pub use self::common::{Common, CommonKeys, Subject, constant_label, field_of};
-pub use self::context::{Context, NoState};
+pub use self::context::Context;
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};
 pub use self::label_names::{LabelNames, taken_by, valid as valid_label};
 pub use self::memory::{RecorderMemory, RunMemory, SeriesLimits};
 pub use self::mismatch::SpecMismatch;
+pub use self::moment::{Moment, NoState};
 pub use self::options_check::OptionsCheck;
 pub use self::spec::{InstrumentKind, InstrumentSpec, Needs, Per, RecordSpec, SpanSpec, Spec};
 

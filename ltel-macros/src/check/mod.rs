@@ -1,61 +1,69 @@
 //! Turns the parsed attributes into a model. Reports every error at its token; one error does not hide others.
 
 mod value;
+mod group;
 mod field;
 
-use syn::{Expr, ExprPath, Lit};
+use syn::{Expr, ExprLit, ExprPath, Lit};
 
-use self::field::Owner;
 use crate::attr::{Item, Pair, Raw, Value};
 use crate::errors::{Errors, did_you_mean};
-use crate::event::EventKind;
-use crate::model::{Model, On, ValueSource};
+use crate::model::{Closure, Group, Label, Model, Name, On, ValueSource};
 use crate::name;
 
 /// The model. Use it only if there were no errors.
 pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     let items = Items(&raw.items);
     let name = recorder_name(raw, items, errors);
-    let on = items.expr("on").and_then(|expr| value::on(expr, false, errors));
-    let events = struct_events(raw, items, on.as_ref(), errors);
-    let each = items.expr("each").and_then(|expr| value::closure(expr, 3, errors));
-    let on = On::Events(events.clone());
-    let Labels { series, constant } = labels(items, &on, each.is_some(), errors);
-    let owner = Owner {
-        name: &name,
-        events: &events,
-        each: each.is_some(),
-        series: &series.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        constant: &constant,
-    };
-    let fields = field::fields(raw, &owner, errors);
-    let mut needs = needs(items, errors);
-    let sources = series.iter().map(|(_, source)| source).chain(fields.sources());
-    for field in
-        sources.filter_map(|source| if let ValueSource::Field(_, fields) = source { Some(fields) } else { None })
-    {
-        needs.extend(field.iter().filter_map(|(_, field)| field.needs));
-    }
-    needs.extend(fields.events(&events).filter_map(|kind| kind.needs));
-    needs.sort_unstable();
-    needs.dedup();
+    let mut owner = Owner { name: &name, groups: Vec::new(), labels: Vec::new(), constant: Vec::new() };
+    group::groups(raw, items, &mut owner, errors);
+    let fields = field::fields(raw, &mut owner, errors);
+    let needs = needs(items, &owner.groups, &fields, errors);
     Model {
         ident: raw.ident,
         krate: krate(items, errors),
         description: raw.description.clone().unwrap_or_default(),
-        scope: items.text("scope", "the name of the scope", errors),
+        scope: items.name("scope", "the name of the scope", errors),
         per_run: items.expr("per").and_then(|e| value::word(e, &["source", "run"], errors)) == Some("run"),
         every: items.expr("every").and_then(|expr| every(expr, errors)),
         options: items.options(),
-        when: items.expr("when").and_then(|expr| value::closure(expr, 3, errors)),
-        each,
-        labels: series,
+        groups: owner.groups,
+        labels: owner.labels,
         needs,
-        events,
         instruments: fields.instruments,
         records: fields.records,
         state: fields.state,
         name,
+    }
+}
+
+/// What is known of the struct while its fields are checked.
+struct Owner<'a> {
+    name: &'a str,
+    groups: Vec<Group>,
+    /// The labels that distinguish series.
+    labels: Vec<Name>,
+    constant: Vec<(Name, String)>,
+}
+
+impl Owner<'_> {
+    /// A label of some series. Labels of the same name have one column.
+    fn label(&mut self, name: &Name, source: ValueSource) -> Label {
+        let column = self.labels.iter().position(|have| have == name).unwrap_or_else(|| {
+            self.labels.push(name.clone());
+            self.labels.len() - 1
+        });
+        Label { column, source }
+    }
+}
+
+impl Pair {
+    /// The text, if the source is one.
+    fn constant(&self) -> Option<String> {
+        match self.source.as_ref().map(value::plain) {
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => Some(text.value()),
+            _ => None,
+        }
     }
 }
 
@@ -82,8 +90,20 @@ impl<'a> Items<'a> {
         }
     }
 
-    fn text(self, key: &str, what: &str, errors: &mut Errors) -> Option<String> {
-        self.expr(key).and_then(|expr| value::text(expr, what, errors)).map(|text| text.value())
+    fn name(self, key: &str, what: &str, errors: &mut Errors) -> Option<Name> {
+        self.expr(key).and_then(|expr| value::name(expr, what, errors))
+    }
+
+    fn closure(self, key: &str, errors: &mut Errors) -> Option<Closure> {
+        self.expr(key).and_then(|expr| value::closure(expr, errors))
+    }
+
+    /// The `on(...)`s: the events, and the keys of each.
+    fn ons(self) -> impl Iterator<Item = (&'a Expr, Items<'a>)> {
+        self.0.iter().filter_map(|item| match &item.value {
+            Value::On(events, items) => Some((events, Items(items))),
+            _ => None,
+        })
     }
 
     fn options(self) -> Option<syn::Type> {
@@ -115,70 +135,18 @@ fn recorder_name(raw: &Raw<'_>, items: Items<'_>, errors: &mut Errors) -> String
     text.value()
 }
 
-/// The struct's `on`, or all events of its fields.
-fn struct_events(raw: &Raw<'_>, items: Items<'_>, on: Option<&On>, errors: &mut Errors) -> Vec<&'static EventKind> {
-    if let Some(On::Events(events)) = on {
-        return events.clone();
-    }
-    if items.get("on").is_some() {
-        return Vec::new();
-    }
-    let mut events: Vec<&'static EventKind> = Vec::new();
-    for role in raw.fields.iter().filter_map(|field| field.role.as_ref()).filter(|role| role.attr != "state") {
-        match Items(&role.items).expr("on") {
-            // Errors here are reported with the field.
-            Some(expr) => {
-                if let Some(On::Events(of_field)) = value::on(expr, true, &mut Errors::default()) {
-                    for kind in of_field {
-                        if !events.contains(&kind) {
-                            events.push(kind);
-                        }
-                    }
-                }
-            }
-            None => {
-                errors.here(
-                    raw.ident.span(),
-                    "missing event: add one to the struct, such as `#[recorder(on = Request)]`",
-                );
-                return Vec::new();
-            }
-        }
-    }
-    events
-}
-
-struct Labels {
-    series: Vec<(String, ValueSource)>,
-    constant: Vec<(String, String)>,
-}
-
-fn labels(items: Items<'_>, on: &On, each: bool, errors: &mut Errors) -> Labels {
-    let mut labels = Labels { series: Vec::new(), constant: Vec::new() };
-    let no_events = *on == On::Events(Vec::new());
-    let mut seen = Vec::new();
-    for pair in items.list("labels") {
-        if !check_key(pair, "label", name::RESERVED_LABELS, &mut seen, errors) || no_events {
-            continue;
-        }
-        match pair_source(pair, on, each, errors) {
-            Some(ValueSource::Literal(Lit::Str(text))) => labels.constant.push((pair.name.clone(), text.value())),
-            Some(ValueSource::Literal(lit)) => errors.at(lit, "a constant label must be a string: `\"...\"`"),
-            Some(source) => labels.series.push((pair.name.clone(), source)),
-            None => {}
-        }
-    }
-    labels
-}
-
 /// Whether a label or a field of a record can have this name.
-fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<String>, errors: &mut Errors) -> bool {
+fn check_key(pair: &Pair, what: &str, reserved: &[&str], seen: &mut Vec<Name>, errors: &mut Errors) -> bool {
     let first = !seen.contains(&pair.name);
     seen.push(pair.name.clone());
-    if let Some(message) = name::key_error(&pair.name) {
+    let name = match &pair.name {
+        Name::Text(name) => name.as_str(),
+        // The compiler checks the rest.
+        Name::Constant(_) => "constant",
+    };
+    if let Some(message) = name::key_error(name) {
         errors.here(pair.span, message);
-    } else if reserved.contains(&pair.name.as_str()) {
-        let name = &pair.name;
+    } else if reserved.contains(&name) {
         let source = if pair.ident.is_some() && pair.source.is_none() { name } else { "..." };
         let message = format!(
             "`{name}` is reserved, because all telemetry has it: give the {what} another name, such as `its_{name} = {source}`"
@@ -203,21 +171,54 @@ fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<
     }
 }
 
-/// The needs in `needs(...)`. Those of bare identifiers are added later.
-fn needs(items: Items<'_>, errors: &mut Errors) -> Vec<&'static str> {
+/// The needs in `needs(...)`, of bare identifiers and of events.
+fn needs(
+    items: Items<'_>,
+    groups: &[Group],
+    fields: &field::CheckedFields<'_>,
+    errors: &mut Errors,
+) -> Vec<(&'static str, Option<ValueSource>)> {
     const KNOWN: &[&str] =
-        &["url", "user_class", "context", "request_length", "usage", "trace", "tasks", "measurements"];
-    let mut needs = Vec::new();
+        &["url", "user_class", "context", "request_length", "usage", "trace", "tasks", "measurements", "logs"];
+    let mut needs: Vec<(&'static str, Option<ValueSource>)> = Vec::new();
     for pair in items.list("needs") {
-        match KNOWN.iter().find(|known| **known == pair.name) {
-            Some(need) if pair.source.is_none() => needs.push(*need),
-            _ => {
-                let near = did_you_mean(&pair.name, KNOWN.iter().copied());
-                let message = format!("expected {}{near}", crate::errors::one_of(KNOWN.iter().copied()));
-                errors.here(pair.span, message);
+        let Some(need) = KNOWN.iter().find(|known| pair.name == Name::Text((**known).to_owned())) else {
+            let near = did_you_mean(&pair.name.to_string(), KNOWN.iter().copied());
+            let message = format!("expected {}{near}", crate::errors::one_of(KNOWN.iter().copied()));
+            errors.here(pair.span, message);
+            continue;
+        };
+        let source = match pair.source.as_ref().map(value::plain) {
+            None => None,
+            Some(Expr::Lit(ExprLit { lit: lit @ Lit::Int(_), .. })) if *need == "logs" => {
+                Some(ValueSource::Literal(lit.clone()))
             }
+            Some(expr @ Expr::Closure(_)) => value::of_options(expr, errors).map(ValueSource::Closure),
+            Some(expr) => {
+                let what = match *need {
+                    "logs" => "the lowest level, by its number in Python: `logs = 30` or `logs = |o| ...`",
+                    _ => "a closure over the options that returns a bool",
+                };
+                errors.at(expr, format!("expected {what}"));
+                None
+            }
+        };
+        needs.push((need, source));
+    }
+    let labels = groups.iter().flat_map(|group| &group.labels).map(|label| &label.source);
+    let mut more: Vec<&'static str> = Vec::new();
+    for source in labels.chain(fields.sources()) {
+        if let ValueSource::Field(_, fields) = source {
+            more.extend(fields.iter().filter_map(|(_, field)| field.needs));
         }
     }
+    more.extend(groups.iter().flat_map(|group| group.on.events()).filter_map(|kind| kind.needs));
+    for need in more {
+        if !needs.iter().any(|(have, _)| *have == need) {
+            needs.push((need, None));
+        }
+    }
+    needs.sort_by_key(|(need, _)| *need);
     needs
 }
 

@@ -1,10 +1,10 @@
 //! The values of keys: a field of the event, a closure, a text, an event.
 
-use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr};
 
 use crate::errors::{Errors, all_of, did_you_mean, one_of};
 use crate::event::{self, EventKind};
-use crate::model::{Closure, On, ValueSource};
+use crate::model::{Closure, Name, On, Takes, ValueSource};
 
 /// Names of fields in Locust or other telemetry tools, and their names in ltel.
 const SYNONYMS: &[(&str, &str)] = &[
@@ -39,6 +39,18 @@ pub(crate) fn ident(expr: &Expr) -> Option<&Ident> {
     }
 }
 
+/// A text, or the path of a constant that is one.
+pub(crate) fn name(expr: &Expr, what: &str, errors: &mut Errors) -> Option<Name> {
+    match plain(expr) {
+        Expr::Path(path) => Some(Name::Constant(path.path.clone())),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(Name::Text(text.value())),
+        other => {
+            errors.at(other, format!("{what} must be a string or the path of a constant"));
+            None
+        }
+    }
+}
+
 pub(crate) fn text(expr: &Expr, what: &str, errors: &mut Errors) -> Option<LitStr> {
     if let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = plain(expr) {
         return Some(text.clone());
@@ -58,39 +70,52 @@ pub(crate) fn word(expr: &Expr, words: &[&'static str], errors: &mut Errors) -> 
     None
 }
 
-/// A closure of the event, the options and the context; or, if `most` is 1, of the options alone.
-pub(crate) fn closure(expr: &Expr, most: usize, errors: &mut Errors) -> Option<Closure> {
-    let Expr::Closure(closure) = plain(expr) else {
-        let example = if most == 1 { "|o| ..." } else { "|event| ..." };
-        errors.at(expr, format!("expected a closure: `{example}`"));
-        return None;
-    };
-    checked_closure(closure, most, errors)
+/// A closure of the event, the options and the moment.
+pub(crate) fn closure(expr: &Expr, errors: &mut Errors) -> Option<Closure> {
+    let takes = [Takes::Event, Takes::EventOptions, Takes::EventOptionsMoment];
+    closure_that(expr, &takes, "`|event|`, `|event, o|` or `|event, o, cx|` (options, moment)", errors)
 }
 
-fn checked_closure(closure: &ExprClosure, most: usize, errors: &mut Errors) -> Option<Closure> {
-    let arity = closure.inputs.len();
-    if arity == 0 || arity > most {
-        let takes = if most == 1 {
-            "expected a closure that takes the options: `|o|`"
-        } else {
-            "expected a closure that takes `|event|`, `|event, o|` or `|event, o, cx|` (options, context)"
-        };
-        let shown = Expr::Closure(closure.clone());
-        errors.at(shown, takes);
-        return None;
+/// A closure of the options alone.
+pub(crate) fn of_options(expr: &Expr, errors: &mut Errors) -> Option<Closure> {
+    closure_that(expr, &[Takes::Options], "the options: `|o|`", errors)
+}
+
+/// A closure of the event and the moment, or a function.
+pub(crate) fn observer(expr: &Expr, errors: &mut Errors) -> Option<Closure> {
+    match plain(expr) {
+        Expr::Path(path) => Some(Closure { expr: Expr::Path(path.clone()), takes: Takes::EventMoment }),
+        Expr::Closure(closure) if closure.inputs.len() == 2 => {
+            closure_that(expr, &[Takes::Event, Takes::EventMoment], "", errors)
+        }
+        other => {
+            errors.at(other, "expected a closure that takes `|event, cx|` (moment), or the path of such a function");
+            None
+        }
     }
+}
+
+/// `takes` are the arguments by their number, from 1.
+fn closure_that(expr: &Expr, takes: &[Takes], what: &str, errors: &mut Errors) -> Option<Closure> {
+    let Expr::Closure(closure) = plain(expr) else {
+        errors.at(expr, format!("expected a closure that takes {what}"));
+        return None;
+    };
+    let Some(takes) = closure.inputs.len().checked_sub(1).and_then(|n| takes.get(n)) else {
+        errors.at(closure, format!("expected a closure that takes {what}"));
+        return None;
+    };
     if let Some(asyncness) = &closure.asyncness {
         errors.at(asyncness, "the closure cannot be async");
         return None;
     }
-    Some(Closure { expr: closure.clone(), arity })
+    Some(Closure { expr: Expr::Closure(closure.clone()), takes: *takes })
 }
 
 /// A value: a field of the event, a closure over it, or a constant.
 pub(crate) fn source(expr: &Expr, on: &On, each: bool, errors: &mut Errors) -> Option<ValueSource> {
     match plain(expr) {
-        Expr::Closure(closure) => checked_closure(closure, 3, errors).map(ValueSource::Closure),
+        Expr::Closure(_) => closure(expr, errors).map(ValueSource::Closure),
         Expr::Lit(ExprLit { lit, .. }) => Some(ValueSource::Literal(lit.clone())),
         Expr::Path(path) if path.path.get_ident().is_some() => {
             path.path.get_ident().and_then(|ident| field(ident, on, each, errors))
@@ -140,8 +165,8 @@ fn no_field(name: &str, kind: &EventKind) -> String {
     format!("`{}` has no field `{name}`{near}", kind.name)
 }
 
-/// `Request`, or `[TestStart, TestStop]`; on a field `Tick` and `Finish` as well.
-pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On> {
+/// `Request`, `[TestStart, TestStop]`, `Tick` or `Finish`.
+pub(crate) fn on(expr: &Expr, errors: &mut Errors) -> Option<On> {
     let list: Vec<&Expr> = match plain(expr) {
         Expr::Array(array) => array.elems.iter().collect(),
         one => vec![one],
@@ -155,16 +180,10 @@ pub(crate) fn on(expr: &Expr, of_field: bool, errors: &mut Errors) -> Option<On>
     for expr in &list {
         let name = ident(expr).map(ToString::to_string);
         match name.as_deref() {
-            Some("Tick" | "Finish") if of_field && list.len() == 1 => {
-                return Some(if name.as_deref() == Some("Tick") { On::Tick } else { On::Finish });
-            }
+            Some("Tick") if list.len() == 1 => return Some(On::Tick),
+            Some("Finish") if list.len() == 1 => return Some(On::Finish),
             Some(name @ ("Tick" | "Finish")) => {
-                let message = if of_field {
-                    format!("`{name}` cannot be combined with events")
-                } else {
-                    format!("`{name}` is not an event of Locust: only a field can have `on = {name}`")
-                };
-                errors.at(expr, message);
+                errors.at(expr, format!("`{name}` cannot be in a list: write an `on({name}, ...)` of its own"));
                 ok = false;
             }
             Some(name) if event::kind(name).is_some() => {

@@ -11,7 +11,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
-use crate::model::{Buckets, Instrument, Kind, Model, On, RecordField};
+use crate::model::{Group, Instrument, Kind, Model, Occasion, On, RecordField, Severity};
 
 pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let expansion = Expansion::new(model);
@@ -28,22 +28,26 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
                 ::core::option::Option::Some(::core::time::Duration::from_millis(#ms));
         }
     });
+    let needs = expansion.needs();
     let build = expansion.build();
     let record = expansion.record();
     let tick = expansion.at(&On::Tick);
     let finish = expansion.at(&On::Finish);
+    let checks = expansion.checks();
     quote! {
         #[automatically_derived]
-        #[allow(unused_mut, unused_variables, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        #[allow(unused_mut, unused_variables, for_loops_over_fallibles, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
         impl #private::Recorder for #ident {
             type Options = #options;
             #spec
             #every
+            #needs
             #build
             #record
             #tick
             #finish
         }
+        #checks
     }
 }
 
@@ -54,6 +58,7 @@ struct Expansion<'a> {
     this: Ident,
     whole: Ident,
     event: Ident,
+    item: Ident,
     options: Ident,
     cx: Ident,
     series: Ident,
@@ -71,6 +76,7 @@ impl<'a> Expansion<'a> {
             this: local("self"),
             whole: local("whole"),
             event: local("event"),
+            item: local("item"),
             options: local("options"),
             cx: local("cx"),
             series: local("series"),
@@ -86,13 +92,13 @@ impl<'a> Expansion<'a> {
         for (index, instrument) in model.instruments.iter().enumerate() {
             let Instrument { ident, .. } = instrument;
             let build = self.slot(instrument, "build");
-            let bounds = match &instrument.buckets {
-                Buckets::Computed(closure) => {
+            let bounds = match &instrument.buckets.computed {
+                Some(closure) => {
                     let bounds = self.call(closure, options, None, false);
                     quote!(, ::core::option::Option::Some(#private::bounds(#bounds)))
                 }
-                Buckets::Fixed(_) if instrument.kind == Kind::Histogram => quote!(, ::core::option::Option::None),
-                Buckets::Fixed(_) => TokenStream::new(),
+                None if instrument.kind == Kind::Histogram => quote!(, ::core::option::Option::None),
+                None => TokenStream::new(),
             };
             fields.push(quote! {
                 #ident: #build(#instruments, &<Self as #private::Recorder>::SPEC.instruments[#index] #bounds)
@@ -102,7 +108,7 @@ impl<'a> Expansion<'a> {
             let RecordField { ident, .. } = record;
             let build = self.slot_of(record.ty, "Records", "build");
             let name = field_name(record.ident);
-            let name = match record.name {
+            let name = match &record.name {
                 Some(_) => quote!(::core::option::Option::None),
                 None => quote!(::core::option::Option::Some(#name)),
             };
@@ -128,133 +134,167 @@ impl<'a> Expansion<'a> {
     }
 
     fn record(&self) -> TokenStream {
-        let Self { model, private, this, whole, cx, event, .. } = self;
-        let of_event = |on: &On| matches!(on, On::Events(_));
-        let mut body = self.fields(of_event);
-        if let Some(when) = &model.when {
-            let when = self.call(when, event, Some(&quote!(bool)), true);
-            body = quote!(if #when { #body });
-        }
-        if let Some(each) = &model.each {
-            let items = self.call(each, event, None, true);
-            body = quote!(for #event in #items { let #event = &#event; #body });
-        }
-        let kinds = model.events.iter().map(|kind| Ident::new(kind.name, Span::call_site()));
-        let select = match model.events.as_slice() {
-            [] => {
-                return quote!(fn record(&mut #this, _: &#private::Event<'_>, _: &mut #private::Context<'_, Self::Options>) {});
-            }
-            [_] => quote! {
-                let #private::Event::#(#kinds)*(#event) = *#whole else {
-                    return;
-                };
-            },
-            _ => quote! {
-                if !::core::matches!(#whole, #(#private::Event::#kinds(_))|*) {
-                    return;
-                }
-                let #event = #whole;
-            },
-        };
-        let around = self.around();
+        let Self { model, private, this, whole, cx, event, options, .. } = self;
+        let arms = model.groups.iter().enumerate().filter_map(|(index, group)| {
+            let kinds = group.on.events().iter().map(|kind| Ident::new(kind.name, Span::call_site()));
+            let body = self.group(index, group);
+            Some(match group.on.events() {
+                [] => return None,
+                [_] => quote!(#private::Event::#(#kinds)*(#event) => { #body }),
+                _ => quote!(#(#private::Event::#kinds(_))|* => { let #event = #whole; #body }),
+            })
+        });
         quote! {
             #[inline]
             fn record(&mut #this, #whole: &#private::Event<'_>, #cx: &mut #private::Context<'_, Self::Options>) {
-                #select
-                #around
-                #body
+                let #options = #cx.options();
+                match *#whole {
+                    #(#arms)*
+                    _ => {}
+                }
             }
         }
     }
 
-    /// `tick` or `finish`, if a field records there.
+    /// `tick` or `finish`, if something happens there.
     fn at(&self, at: &On) -> Option<TokenStream> {
-        let Self { model, private, this, event, cx, .. } = self;
-        let mut ons = model.instruments.iter().map(|i| &i.on).chain(model.records.iter().map(|r| &r.on));
-        if !ons.any(|on| on == at) {
-            return None;
-        }
+        let Self { model, private, this, event, cx, options, .. } = self;
+        let (index, group) = model.groups.iter().enumerate().find(|(_, group)| group.on == *at)?;
         let name = Ident::new(if *at == On::Tick { "tick" } else { "finish" }, Span::call_site());
-        let around = self.around();
-        let body = self.fields(|on| on == at);
+        let body = self.group(index, group);
         Some(quote! {
             fn #name(&mut #this, #cx: &mut #private::Context<'_, Self::Options>) {
+                let #options = #cx.options();
                 let #event = &#cx.now();
-                #around
                 #body
             }
         })
     }
 
-    /// The options, where there is a closure that takes them.
-    fn around(&self) -> TokenStream {
-        let Self { model, cx, options, .. } = self;
-        (model.most_arguments() >= 2).then(|| quote!(let #options = #cx.options();)).into_token_stream()
+    /// For each item: `when`, then `observe`, then the fields.
+    fn group(&self, index: usize, group: &Group) -> TokenStream {
+        let event = &self.event;
+        let mut body = self.fields(index, group);
+        if let Some(observe) = &group.observe {
+            let observe = self.call(observe, event, Some(&quote!(())), true);
+            body = quote!(#observe; #body);
+        }
+        if let Some(when) = &group.when {
+            let when = self.call(when, event, Some(&quote!(bool)), true);
+            body = quote!(if #when { #body });
+        }
+        match &group.each {
+            Some(each) => self.for_each(each, event, &body),
+            None => body,
+        }
     }
 
     /// All fields that record then: first the values, which are `None` if there is nothing to record, then one
-    /// look-up of the series if any value is present, then the records.
-    fn fields(&self, at_work: impl Fn(&On) -> bool) -> TokenStream {
-        let Self { model, private, this, cx, series, .. } = self;
-        let instruments: Vec<_> = model.instruments.iter().filter(|instrument| at_work(&instrument.on)).collect();
-        let values: Vec<_> = instruments
-            .iter()
-            .map(|i| Ident::new(&format!("value_{}", field_name(i.ident)), locally(i.ty.span())))
-            .collect();
-        let lets = instruments.iter().zip(&values).map(|(instrument, value)| {
-            let expr = self.value(instrument);
-            quote!(let #value = #expr;)
-        });
-        let writes = instruments.iter().zip(&values).map(|(instrument, value)| {
-            let ident = instrument.ident;
-            let write = self.slot(instrument, "write");
-            let at = locally(instrument.ty.span());
-            let mut this = this.clone();
-            this.set_span(at);
-            let mut series = series.clone();
-            series.set_span(at);
-            quote_spanned! {at=>
-                if let ::core::option::Option::Some(value) = #value {
-                    #write(&mut #this.#ident, #series, value);
-                }
+    /// look-up of the series if any value is present, then the fields with series of their own, then the records.
+    fn fields(&self, index: usize, group: &Group) -> TokenStream {
+        let Self { model, cx, series, event, value: bound, .. } = self;
+        let (mut lets, mut values, mut writes, mut own) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (instrument, occasion) in occasions(&model.instruments, index, |i| &i.occasions) {
+            if instrument.labels.is_empty() && occasion.each.is_none() {
+                let name = field_name(instrument.ident);
+                let value = Ident::new(&format!("value_{name}"), locally(instrument.ty.span()));
+                let some = self.value(instrument, event);
+                let expr = self.guarded(group, occasion, &some, &quote!(::core::option::Option::None));
+                writes.push(self.write(instrument, &value));
+                lets.push(quote!(let #value = #expr;));
+                values.push(value);
+            } else {
+                let some = self.value(instrument, self.subject(occasion));
+                let labels = self.labels(group, Some((instrument, occasion)));
+                let value = Ident::new(&bound.to_string(), locally(instrument.ty.span()));
+                let write = self.write(instrument, &value);
+                let body = quote! {{
+                    let #value = #some;
+                    if #value.is_some() {
+                        let #series = #cx.series(#labels);
+                        #write
+                    }
+                }};
+                own.push(self.guarded(group, occasion, &body, &TokenStream::new()));
             }
-        });
-        let look_up = (!instruments.is_empty()).then(|| {
-            let has_event = instruments.iter().any(|instrument| matches!(instrument.on, On::Events(_)));
-            let labels = model.labels.iter().map(|(_, source)| {
-                if has_event {
-                    self.label(source)
-                } else {
-                    // No event, no labels: a total.
-                    quote!(#private::Label::Absent)
-                }
-            });
+        }
+        let look_up = (!values.is_empty()).then(|| {
+            let labels = self.labels(group, None);
             quote! {
                 if #(#values.is_some())||* {
-                    let #series = #cx.series([#(#labels),*]);
+                    let #series = #cx.series(#labels);
                     #(#writes)*
                 }
             }
         });
-        let records = model.records.iter().filter(|record| at_work(&record.on)).map(|record| self.emit(record));
-        quote!(#(#lets)* #look_up #(#records)*)
+        let records = occasions(&model.records, index, |record| &record.occasions);
+        let records = records.map(|(record, occasion)| self.emit(record, group, occasion));
+        quote!(#(#lets)* #look_up #(#own)* #(#records)*)
     }
 
-    fn emit(&self, of: &RecordField<'_>) -> TokenStream {
+    /// Writes a value that may be absent.
+    fn write(&self, instrument: &Instrument<'_>, value: &Ident) -> TokenStream {
+        let ident = instrument.ident;
+        let write = self.slot(instrument, "write");
+        let at = locally(instrument.ty.span());
+        let (mut this, mut series) = (self.this.clone(), self.series.clone());
+        this.set_span(at);
+        series.set_span(at);
+        quote_spanned! {at=>
+            if let ::core::option::Option::Some(value) = #value {
+                #write(&mut #this.#ident, #series, value);
+            }
+        }
+    }
+
+    /// The values of all labels of a series, in the order of the spec.
+    fn labels(&self, group: &Group, of: Option<(&Instrument<'_>, &Occasion)>) -> TokenStream {
+        let private = &self.private;
+        let labels = (0..self.model.labels.len()).map(|column| {
+            let of_group = group.labels.iter().map(|label| (label, &self.event));
+            let of_field = of.into_iter().flat_map(|(instrument, occasion)| {
+                instrument.labels.iter().map(|label| (label, self.subject(occasion)))
+            });
+            match of_group.chain(of_field).find(|(label, _)| label.column == column) {
+                Some((label, subject)) => self.converted(&label.source, subject, &quote!(#private::label), false),
+                None => quote!(#private::Label::Absent),
+            }
+        });
+        quote!([#(#labels),*])
+    }
+
+    /// What the closures of a field take.
+    fn subject(&self, occasion: &Occasion) -> &Ident {
+        if occasion.each.is_some() { &self.item } else { &self.event }
+    }
+
+    fn emit(&self, of: &RecordField<'_>, group: &Group, occasion: &Occasion) -> TokenStream {
         let Self { private, this, whole, cx, record, value: bound, .. } = self;
         let (ident, build) = (of.ident, self.slot_of(of.ty, "Records", "record"));
+        let subject = self.subject(occasion);
         let variant = |name: &str| {
             let mut name = name.to_owned();
             name[..1].make_ascii_uppercase();
             Ident::new(&name, Span::call_site())
         };
-        let (kind, severity) = (variant(of.kind), variant(of.severity));
-        let time = match of.on {
+        let kind = variant(of.kind);
+        let severity = match &of.severity {
+            Severity::Fixed(word) => {
+                let word = variant(word);
+                quote!(#private::Severity::#word)
+            }
+            Severity::Computed(closure) => self.call(closure, subject, Some(&quote!(#private::Severity)), true),
+        };
+        let time = match occasion.on {
             On::Events(_) => quote!(#private::Timestamp::from_secs(#whole.time())),
             On::Tick | On::Finish => quote!(#cx.now()),
         };
+        let body = of.body.as_ref().map(|body| {
+            let body = self.converted(body, subject, &quote!(#private::text), true);
+            quote!(#record.body = #body;)
+        });
         let fields = of.fields.iter().map(|(name, source)| {
-            let value = self.converted(source, &quote!(#private::field), true);
+            let value = self.converted(source, subject, &quote!(#private::field), true);
             quote! {
                 if let ::core::option::Option::Some(#bound) = #value {
                     #record = #record.field(#name, #bound);
@@ -262,13 +302,12 @@ impl<'a> Expansion<'a> {
             }
         });
         let body = quote! {{
-            let mut #record = #build(
-                &#this.#ident, #private::RecordKind::#kind, #time
-            ).severity(#private::Severity::#severity);
+            let mut #record = #build(&#this.#ident, #private::RecordKind::#kind, #time).severity(#severity);
+            #body
             #(#fields)*
             #cx.emit(#record);
         }};
-        self.guarded(&of.on, of.when.as_ref(), &body, &quote!({}))
+        self.guarded(group, occasion, &body, &TokenStream::new())
     }
 
     /// An item of the field's type, through the trait that its attribute requires. It has the span of the type: if the
@@ -293,6 +332,17 @@ impl<'a> Expansion<'a> {
         };
         self.private.clone().into_iter().map(located).collect()
     }
+}
+
+/// Those of the fields that record in a group, each with its occasion.
+fn occasions<'a, T>(
+    fields: &'a [T],
+    group: usize,
+    of: impl Fn(&'a T) -> &'a [Occasion],
+) -> impl Iterator<Item = (&'a T, &'a Occasion)> {
+    fields.iter().flat_map(move |field| {
+        of(field).iter().filter(move |occasion| occasion.group == group).map(move |occasion| (field, occasion))
+    })
 }
 
 impl Kind {

@@ -1,7 +1,5 @@
 //! `failures`: what fails in a test, as structured events: each distinct failure when it is first seen, then how often it
 //! occurs.
-//!
-//! Hand-written rather than derived: at each interval and at the end it emits a table of everything that it has seen.
 
 mod tally;
 
@@ -13,7 +11,7 @@ use ltel_core::prelude::*;
 use serde::Deserialize;
 
 use crate::semconv;
-use tally::{Counted, Tally};
+use tally::{Counted, Report, Tally};
 
 /// The name of the records of failed requests.
 pub const REQUEST: &str = "locust.tl.event.failure";
@@ -30,7 +28,7 @@ const TRACEBACK: usize = 8_192;
 /// The error text that stands for all failures beyond the limit.
 const OTHER: &str = "other failures";
 
-/// The distinct failures of requests, and the exceptions of users.
+/// Each distinct failure of requests and each exception of users when it is first seen, then its counts.
 ///
 /// A failure of requests is identified by method, name, class and text of the error; an exception of users by their
 /// class, the error and the traceback. The same failure in several processes is one. For each there is
@@ -45,10 +43,56 @@ const OTHER: &str = "other failures";
 /// nothing here: this is a log of what happened, and not Locust's table.
 ///
 /// Error texts may contain ids or times, so that each is distinct: beyond [`Options::limit`], failures are counted as one.
-#[derive(Debug)]
+#[derive(Debug, Recorder)]
+#[recorder(per = run, options = Options, scope = crate::SCOPE)]
 pub struct Failures {
-    requests: Tally<4>,
-    users: Tally<3>,
+    /// A failure of requests; `report` is first, interval or final.
+    #[record(
+        name = REQUEST,
+        on(Request, each = |request, _, cx| cx.state.request(request)),
+        on(Tick, each = |_, _, cx| cx.state.requests.changed()),
+        on(Finish, each = |_, _, cx| cx.state.requests.all()),
+        severity = |failure| failure.severity(),
+        body = |failure| body(&failure.texts[..2], failure.texts[3]),
+        fields(
+            report = |failure| failure.report,
+            method = |failure| failure.texts[0],
+            name = |failure| failure.texts[1],
+            error_type = |failure| failure.texts[2],
+            error = |failure| failure.texts[3],
+            status_code = |failure| failure.status_code,
+            occurrences = |failure| failure.occurrences,
+            new = |failure| failure.new,
+            first_seen = |failure| failure.first_seen,
+            last_seen = |failure| failure.last_seen,
+        ),
+    )]
+    requests: Records,
+
+    /// An exception in user code, outside any request; `report` is first, interval or final.
+    #[record(
+        name = USER,
+        on(UserError, each = |error, _, cx| cx.state.user_error(error)),
+        on(Tick, each = |_, _, cx| cx.state.users.changed()),
+        on(Finish, each = |_, _, cx| cx.state.users.all()),
+        severity = |failure| failure.severity(),
+        body = |failure| body(&failure.texts[..1], failure.texts[1]),
+        fields(
+            report = |failure| failure.report,
+            user = |failure| failure.texts[0],
+            error = |failure| failure.texts[1],
+            // At an interval without: the first record has it, and it is long.
+            traceback = |failure| (failure.report != Report::Interval).then_some(failure.texts[2]),
+            occurrences = |failure| failure.occurrences,
+            new = |failure| failure.new,
+            first_seen = |failure| failure.first_seen,
+            last_seen = |failure| failure.last_seen,
+        ),
+    )]
+    users: Records,
+
+    #[state(init = |options| Seen::new(options.limit.get()))]
+    seen: Seen,
 }
 
 /// Options of [`Failures`].
@@ -74,129 +118,35 @@ const fn default_limit() -> NonZeroUsize {
     }
 }
 
-impl Recorder for Failures {
-    type Options = Options;
+/// What has failed.
+#[derive(Debug)]
+struct Seen {
+    requests: Tally<4>,
+    users: Tally<3>,
+}
 
-    const SPEC: &'static Spec = &Spec {
-        name: "failures",
-        description: "Each distinct failure of requests and each exception of users when it is first seen, then its counts.",
-        scope: crate::SCOPE,
-        events: &[EventKind::Request, EventKind::UserError],
-        per: Per::Run,
-        labels: &[],
-        instruments: &[],
-        records: &[
-            RecordSpec {
-                name: REQUEST,
-                description: "A failure of requests; `report` is first, interval or final.",
-                fields: &[
-                    "report",
-                    "method",
-                    "name",
-                    "error_type",
-                    "error",
-                    "status_code",
-                    "occurrences",
-                    "new",
-                    "first_seen",
-                    "last_seen",
-                ],
-            },
-            RecordSpec {
-                name: USER,
-                description: "An exception in user code, outside any request; `report` is first, interval or final.",
-                fields: &["report", "user", "error", "traceback", "occurrences", "new", "first_seen", "last_seen"],
-            },
-        ],
-        spans: &[],
-        needs: Needs::NONE,
-    };
-
-    const MERGES_EVENTS: bool = true;
-
-    fn build(options: &Options, _: &mut Instruments<'_>) -> Self {
-        Self { requests: Tally::new(options.limit.get()), users: Tally::new(options.limit.get()) }
+impl Seen {
+    fn new(limit: usize) -> Self {
+        Self { requests: Tally::new(limit, ["", "", "", OTHER]), users: Tally::new(limit, ["", OTHER, ""]) }
     }
 
     #[inline]
-    fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
-        match event {
-            Event::Request(request) if request.error.is_some() => self.request(request, cx),
-            Event::UserError(error) => self.user_error(error, cx),
-            _ => {}
-        }
-    }
-
-    fn tick(&mut self, cx: &mut Context<'_, Options>) {
-        for failure in self.requests.changed() {
-            cx.emit(of_requests(&failure, figures(REQUEST, "interval", cx)));
-        }
-        for failure in self.users.changed() {
-            // Without the traceback: the first record has it, and it is long.
-            cx.emit(of_users(&failure, figures(USER, "interval", cx)));
-        }
-    }
-
-    fn finish(&mut self, cx: &mut Context<'_, Options>) {
-        for failure in self.requests.all() {
-            cx.emit(of_requests(&failure, figures(REQUEST, "final", cx)));
-        }
-        for failure in self.users.all() {
-            cx.emit(with_traceback(&failure, of_users(&failure, figures(USER, "final", cx))));
-        }
-    }
-}
-
-impl Failures {
-    fn request(&mut self, request: &Request<'_>, cx: &mut Context<'_, Options>) {
-        let Some(error) = &request.error else { return };
+    fn request(&mut self, request: &Request<'_>) -> Option<Counted<'_, 4>> {
+        let error = request.error.as_ref()?;
         let texts = [&*request.method, &*request.name, &*error.class, &*error.text].map(|text| head(text, TEXT));
-        let at = Timestamp::from_secs(request.reported_at);
-        if let Some(first) = self.requests.add(texts, at, semconv::status_code(request)) {
-            cx.emit(of_requests(&first, news(REQUEST, at)));
-        }
+        self.requests.add(texts, Timestamp::from_secs(request.reported_at), semconv::status_code(request))
     }
 
-    fn user_error(&mut self, error: &UserError, cx: &mut Context<'_, Options>) {
+    fn user_error(&mut self, error: &UserError) -> Option<Counted<'_, 3>> {
         // The frame that raised is the last one of a traceback.
         let texts = [head(&error.user, TEXT), head(&error.error, TEXT), tail(&error.traceback, TRACEBACK)];
-        let at = Timestamp::from_secs(error.time);
-        if let Some(first) = self.users.add(texts, at, None) {
-            cx.emit(with_traceback(&first, of_users(&first, news(USER, at))));
-        }
+        self.users.add(texts, Timestamp::from_secs(error.time), None)
     }
 }
 
-fn news(name: &'static str, at: Timestamp) -> Record {
-    Record::new(RecordKind::Event, name, at).severity(Severity::Error).field("report", "first")
-}
-
-fn figures(name: &'static str, report: &'static str, cx: &Context<'_, Options>) -> Record {
-    Record::new(RecordKind::Event, name, cx.now()).field("report", report)
-}
-
-fn of_requests(failure: &Counted<'_, 4>, record: Record) -> Record {
-    let [method, name, error_type, error] = failure.texts.unwrap_or(["", "", "", OTHER]);
-    let record =
-        record.field("method", method).field("name", name).field("error_type", error_type).field("error", error);
-    let record = match failure.status_code {
-        Some(code) => record.field("status_code", code),
-        None => record,
-    };
-    let body = format!("{method} {name}: {error}");
-    // The entry beyond the limit has neither.
-    failure.describe(record.body(body.trim_start_matches([' ', ':'])))
-}
-
-fn of_users(failure: &Counted<'_, 3>, record: Record) -> Record {
-    let [user, error, _] = failure.texts.unwrap_or(["", OTHER, ""]);
-    let body = format!("{user}: {error}");
-    failure.describe(record.body(body.trim_start_matches([' ', ':'])).field("user", user).field("error", error))
-}
-
-fn with_traceback(failure: &Counted<'_, 3>, record: Record) -> Record {
-    let [_, _, traceback] = failure.texts.unwrap_or_default();
-    record.field("traceback", traceback)
+/// `GET /cart: 503`. What stands for all beyond the limit has only an error.
+fn body(what: &[&str], error: &str) -> String {
+    format!("{}: {error}", what.join(" ")).trim_start_matches([' ', ':']).to_owned()
 }
 
 /// The beginning of a text, with a maximum of bytes.

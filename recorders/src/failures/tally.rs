@@ -4,7 +4,9 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use ltel_core::Timestamp;
+use ltel_core::field::AsField;
 use ltel_core::prelude::*;
+use serde_json::Value;
 
 /// Distinct failures, each identified by `N` texts.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Tally<const N: usize> {
     // In the order in which they were first seen.
     entries: Vec<Entry<N>>,
     other: Option<Entry<N>>,
+    // The texts of that one.
+    of_other: [&'static str; N],
 }
 
 #[derive(Debug)]
@@ -34,20 +38,50 @@ struct Entry<const N: usize> {
 /// A failure as a record reports it.
 #[derive(Debug)]
 pub(super) struct Counted<'a, const N: usize> {
-    /// The texts that identify it; absent for all beyond the limit.
-    pub(super) texts: Option<[&'a str; N]>,
+    /// Why it is reported.
+    pub(super) report: Report,
+    /// The texts that identify it.
+    pub(super) texts: [&'a str; N],
     /// The status of its first occurrence, if there was a response.
     pub(super) status_code: Option<u16>,
-    occurrences: u64,
-    new: u64,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
+    /// How often it has occurred.
+    pub(super) occurrences: u64,
+    /// How often since its last record.
+    pub(super) new: u64,
+    /// When it first occurred.
+    pub(super) first_seen: Timestamp,
+    /// When it last occurred.
+    pub(super) last_seen: Timestamp,
+}
+
+/// Why a failure is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// It is new.
+    First,
+    /// It has occurred again.
+    Interval,
+    /// The run is over.
+    Final,
+}
+
+impl AsField for Report {
+    fn as_field(&self) -> Option<Value> {
+        let text = match self {
+            Self::First => "first",
+            Self::Interval => "interval",
+            Self::Final => "final",
+        };
+        Some(text.into())
+    }
 }
 
 impl<const N: usize> Tally<N> {
     /// An empty tally for at most this many distinct failures.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, hasher: DefaultHashBuilder::default(), index: HashTable::new(), entries: Vec::new(), other: None }
+    /// `of_other` are the texts of the one that stands for all beyond it.
+    pub(super) fn new(limit: usize, of_other: [&'static str; N]) -> Self {
+        let (hasher, index) = (DefaultHashBuilder::default(), HashTable::new());
+        Self { limit, hasher, index, entries: Vec::new(), other: None, of_other }
     }
 
     /// Counts an occurrence. Returns the failure if this is its first occurrence. One look-up, and no allocation for a
@@ -70,17 +104,19 @@ impl<const N: usize> Tally<N> {
         } else {
             Some(self.other.insert(Entry::first(None, at, None)))
         };
-        entry.map(Entry::tell)
+        entry.map(|entry| entry.tell(Report::First, self.of_other))
     }
 
     /// Failures that have occurred since the last record.
     pub(super) fn changed(&mut self) -> impl Iterator<Item = Counted<'_, N>> {
-        self.entries.iter_mut().chain(&mut self.other).filter(|entry| entry.occurrences > entry.told).map(Entry::tell)
+        let entries = self.entries.iter_mut().chain(&mut self.other);
+        entries.filter(|entry| entry.occurrences > entry.told).map(|entry| entry.tell(Report::Interval, self.of_other))
     }
 
     /// All failures.
     pub(super) fn all(&mut self) -> impl Iterator<Item = Counted<'_, N>> {
-        self.entries.iter_mut().chain(&mut self.other).map(Entry::tell)
+        let entries = self.entries.iter_mut().chain(&mut self.other);
+        entries.map(|entry| entry.tell(Report::Final, self.of_other))
     }
 }
 
@@ -100,11 +136,12 @@ impl<const N: usize> Entry<N> {
         self.texts.as_ref().map(|texts| texts.each_ref().map(|text| &**text))
     }
 
-    fn tell(&mut self) -> Counted<'_, N> {
+    fn tell(&mut self, report: Report, of_other: [&'static str; N]) -> Counted<'_, N> {
         let new = self.occurrences - self.told;
         self.told = self.occurrences;
         Counted {
-            texts: self.texts(),
+            report,
+            texts: self.texts().unwrap_or(of_other),
             status_code: self.status_code,
             occurrences: self.occurrences,
             new,
@@ -115,12 +152,8 @@ impl<const N: usize> Entry<N> {
 }
 
 impl<const N: usize> Counted<'_, N> {
-    /// Adds its figures to a record.
-    pub(super) fn describe(&self, record: Record) -> Record {
-        record
-            .field("occurrences", self.occurrences)
-            .field("new", self.new)
-            .field("first_seen", self.first_seen.to_string())
-            .field("last_seen", self.last_seen.to_string())
+    /// That of its record.
+    pub(super) fn severity(&self) -> Severity {
+        if self.report == Report::First { Severity::Error } else { Severity::Info }
     }
 }
