@@ -1,4 +1,4 @@
-//! The context of closures: what they can do with it beside the state.
+//! The moment of closures: what it has beside the state.
 #![allow(missing_docs)]
 
 use ltel_core::prelude::*;
@@ -8,6 +8,7 @@ use ltel_core::replay::{Replay, request, test_start, worker};
 #[derive(Recorder)]
 #[recorder(
     on = [TestStart, Request],
+    observe = State::observe,
     labels(
         host = |_, _, cx| &cx.state.host,
         locust = |_, _, cx| cx.source().map(|source| &source.source.host),
@@ -16,17 +17,10 @@ use ltel_core::replay::{Replay, request, test_start, worker};
 )]
 struct Traffic {
     /// Requests.
-    #[counter(on = Request, when = |_, _, cx| {
-        cx.state.seen += 1;
-        true
-    })]
+    #[counter(on = Request)]
     requests: Counter,
     /// Starts.
-    #[record(on = TestStart, when = |start, _, cx| {
-        cx.state.host = start.host.clone();
-        cx.emit(Record::new(RecordKind::Event, "traffic.host", cx.now()));
-        false
-    })]
+    #[record(on = TestStart)]
     host: Records,
     /// In the end.
     #[record(on = Finish, fields(seen = |_, _, cx| cx.state.seen))]
@@ -41,10 +35,19 @@ struct State {
     seen: u64,
 }
 
-/// Scenario: labels that borrow from the state, the source and the run, and a closure that emits. Guarantees: a closure of
-/// a derived recorder has the context that a hand-written recorder has.
+impl State {
+    fn observe(event: &Event<'_>, cx: &mut Moment<'_, NoOptions, &mut Self>) {
+        match event {
+            Event::TestStart(start) => cx.state.host.clone_from(&start.host),
+            _ => cx.state.seen += 1,
+        }
+    }
+}
+
+/// Scenario: labels that borrow from the state, the source and the run; a method that observes. Guarantees: a closure of
+/// a derived recorder knows what a hand-written recorder knows, and labels see the state after `observe`.
 #[test]
-fn closures_have_the_whole_context() {
+fn closures_have_the_whole_moment() {
     let out = Replay::of::<Traffic>()
         .event(test_start().host("http://shop"))
         .event(request("GET", "/"))

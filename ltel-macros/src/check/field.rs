@@ -160,9 +160,8 @@ fn occasions(field: &RawField<'_>, items: Items<'_>, owner: &mut Owner<'_>, erro
     if let Some(expr) = items.expr("on") {
         let on = value::on(expr, errors);
         occasions.extend(on.and_then(|on| occasion(expr, on, items, owner, errors)));
-    } else if let [group] = owner.groups.as_slice() {
-        let on = group.on.clone();
-        occasions.push(of_group(0, on, items, errors));
+    } else if let Some((group, on)) = only_events(owner) {
+        occasions.push(of_group(group, on, items, errors));
     } else if !items.0.iter().any(|item| item.key == "on") {
         let names: Vec<_> = owner.groups.iter().flat_map(|group| group.on.events()).map(|kind| kind.name).collect();
         errors.here(
@@ -175,6 +174,13 @@ fn occasions(field: &RawField<'_>, items: Items<'_>, owner: &mut Owner<'_>, erro
         );
     }
     occasions
+}
+
+/// The group of events, if there is no other.
+fn only_events(owner: &Owner<'_>) -> Option<(usize, On)> {
+    let mut groups = owner.groups.iter().enumerate().filter(|(_, group)| matches!(group.on, On::Events(_)));
+    let (index, group) = groups.next()?;
+    groups.next().is_none().then(|| (index, group.on.clone()))
 }
 
 fn occasion(expr: &Expr, on: On, items: Items<'_>, owner: &mut Owner<'_>, errors: &mut Errors) -> Option<Occasion> {

@@ -3,6 +3,7 @@
 mod value;
 mod group;
 mod field;
+mod state;
 
 use syn::{Expr, ExprLit, ExprPath, Lit};
 
@@ -18,6 +19,7 @@ pub(crate) fn check<'a>(raw: &Raw<'a>, errors: &mut Errors) -> Model<'a> {
     let mut owner = Owner { name: &name, groups: Vec::new(), labels: Vec::new(), constant: Vec::new() };
     group::groups(raw, items, &mut owner, errors);
     let fields = field::fields(raw, &mut owner, errors);
+    state::check(raw, errors);
     let needs = needs(items, &owner.groups, &fields, errors);
     Model {
         ident: raw.ident,
@@ -165,7 +167,11 @@ fn pair_source(pair: &Pair, on: &On, each: bool, errors: &mut Errors) -> Option<
         (Some(expr), _) => value::source(expr, on, each, errors),
         (None, Some(ident)) => value::field(ident, on, each, errors),
         (None, None) => {
-            errors.here(pair.span, format!("expected `\"{}\" = ...`", pair.name));
+            let name = match &pair.name {
+                Name::Text(name) => format!("\"{name}\""),
+                Name::Constant(_) => pair.name.to_string(),
+            };
+            errors.here(pair.span, format!("expected `{name} = ...`"));
             None
         }
     }
