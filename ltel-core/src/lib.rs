@@ -45,6 +45,8 @@ pub use recorder::Recorder;
 /// Options derive [`schemars::JsonSchema`]. Import the crate from here (the prelude has it), and the derive needs no dependency of its own.
 pub use schemars;
 pub use series::Series;
+/// Crates whose types the API shows: attributes of spans, values of records, places in the configuration.
+pub use {opentelemetry, serde_json, toml};
 
 /// Everything that a recorder needs.
 pub mod prelude {

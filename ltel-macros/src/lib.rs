@@ -24,7 +24,7 @@ use syn::DeriveInput;
 ///
 /// `#[recorder(...)]` on the struct says which events it sees and how its series are labelled. An attribute gives each field its
 /// role: `#[counter]`, `#[up_down_counter]`, `#[gauge]`, `#[histogram]`, `#[record]` or `#[state]`. Doc comments
-/// are the descriptions, and required. The reference of all attributes is the book in `recorders/README.md`.
+/// are the descriptions, and required. The reference of all attributes is below.
 ///
 /// ```
 /// use ltel_core::prelude::*;
@@ -48,7 +48,7 @@ use syn::DeriveInput;
 /// assert!(out.points.iter().all(|point| point.name != "checkout.failures"));
 /// ```
 ///
-/// A closure takes the event, then the options, then the [context](https://docs.rs/ltel-core), as many of these as it needs.
+/// A closure takes the event, then the options, then the moment (`ltel_core::recorder::Moment`), as many of these as it needs.
 /// All errors are reported at once, each at its token. A struct with errors is still a recorder, so it causes no
 /// errors elsewhere.
 ///
@@ -64,6 +64,7 @@ use syn::DeriveInput;
 ///     duration: Histogram,
 /// }
 /// ```
+#[doc = include_str!("../REFERENCE.md")]
 #[proc_macro_derive(Recorder, attributes(recorder, counter, up_down_counter, gauge, histogram, record, state))]
 pub fn derive_recorder(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     derive(input.into()).into()

@@ -61,7 +61,7 @@ struct Everything {
     #[record(on = Workers, fields(at = time, connected, missing, expected))]
     workers: Records,
     /// `log`.
-    #[record(on = Log, fields(at = time, level, level_number, logger, message, traceback, user_class, dropped))]
+    #[record(on = Log, fields(at = time, level, level_number, logger, message, traceback, file, line, function, user_class, dropped))]
     log: Records,
 }
 
@@ -161,6 +161,9 @@ fn no_field_is_forgotten(event: Event<'_>) {
             logger,
             message,
             traceback,
+            file,
+            line,
+            function,
             user_class,
             trace_id,
             span_id,

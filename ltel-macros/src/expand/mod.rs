@@ -28,6 +28,13 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
                 ::core::option::Option::Some(::core::time::Duration::from_millis(#ms));
         }
     });
+    let ons = model.instruments.iter().map(|i| &i.occasions).chain(model.records.iter().map(|r| &r.occasions));
+    let merges = ons.flatten().any(|occasion| !matches!(occasion.on, On::Events(_)));
+    let merges = merges.then(|| {
+        quote!(
+            const MERGES_EVENTS: bool = true;
+        )
+    });
     let needs = expansion.needs();
     let build = expansion.build();
     let record = expansion.record();
@@ -41,6 +48,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
             type Options = #options;
             #spec
             #every
+            #merges
             #needs
             #build
             #record
