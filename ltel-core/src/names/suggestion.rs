@@ -83,7 +83,7 @@ impl Group<'_> {
                 .reduce(|all, one| if all == one { all } else { ("", "") })
                 .unwrap_or_default();
             is_special |= !before.is_empty() || !after.is_empty();
-            let class = class(values.iter().map(|value| &value[before.len()..value.len() - after.len()]));
+            let class = class(&values.iter().map(|value| &value[before.len()..value.len() - after.len()]));
             pattern.push(format!("{}{class}{}", regex::escape(before), regex::escape(after)));
             let id = if ids == 1 { "{id}".to_owned() } else { format!("{{id{ids}}}") };
             name.push(format!("{}{id}{}", before.replace('$', "$$"), after.replace('$', "$$")));
@@ -106,7 +106,7 @@ fn form_of_id(segment: &str) -> (&str, &str) {
 }
 
 /// What all values are.
-fn class<'a>(values: impl Iterator<Item = &'a str> + Clone) -> &'static str {
+fn class<'a>(values: &(impl Iterator<Item = &'a str> + Clone)) -> &'static str {
     let all =
         |is: fn(&u8) -> bool| values.clone().all(|value| !value.is_empty() && value.bytes().all(|byte| is(&byte)));
     if all(u8::is_ascii_digit) {
