@@ -1,8 +1,17 @@
 //! The keys `when` and `labels` on each built-in recorder, and `[labels]`.
 
-use ltel_core::replay::{Replay, ReplayOutput, request};
-use ltel_recorders::Requests;
+use ltel_core::prelude::*;
+use ltel_core::replay::{
+    Replay, ReplayOutput, cpu_warning, request, test_start, test_stop, usage, user_error, users, worker,
+};
+use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, UsersRecorder};
 
+/// The error of these options.
+fn error_of<R: Recorder>(options: &str) -> String {
+    Replay::of::<R>().options(options).try_finish().expect_err(options).to_string()
+}
+
+/// Requests of two tenants, one of which fails.
 fn shop(options: &str, of: Replay) -> ReplayOutput {
     of.options(options)
         .label("region", "eu")
@@ -15,10 +24,61 @@ fn shop(options: &str, of: Replay) -> ReplayOutput {
         .finish()
 }
 
+const KEYS: &str =
+    "when = 'name == \"/checkout\"'\nlabels = { tenant = 'context.tenant', color = { value = 'green' } }";
+const CONSTANT: &str = "when = 'name == \"/checkout\"'\nlabels = { color = { value = 'green' } }";
+
 #[test]
 fn requests() {
-    let keys = "when = 'name == \"/checkout\"'\nlabels = { tenant = 'context.tenant', color = { value = 'green' } }";
-    insta::assert_snapshot!(shop(keys, Replay::of::<Requests>()));
+    insta::assert_snapshot!(shop(KEYS, Replay::of::<Requests>()));
+}
+
+#[test]
+fn http() {
+    insta::assert_snapshot!(shop(KEYS, Replay::of::<Http>()));
+}
+
+#[test]
+fn spans() {
+    insta::assert_snapshot!(shop(KEYS, Replay::of::<Spans>()));
+}
+
+/// Guarantees: records of a part say so; a label of one event is an error, a constant is not.
+#[test]
+fn recorders_that_merge_events() {
+    insta::assert_snapshot!("stats", shop(CONSTANT, Replay::of::<Stats>()));
+    // The other events of the recorder have no name: it sees them all.
+    let failures = Replay::of::<Failures>().event(user_error("Buyer", "KeyError"));
+    insta::assert_snapshot!("failures", shop(CONSTANT, failures));
+    for error in [error_of::<Stats>(KEYS), error_of::<Failures>(KEYS)] {
+        assert!(error.contains("sums events up"), "{error}");
+    }
+}
+
+/// Guarantees: gauges of each event have its labels.
+#[test]
+fn gauges() {
+    let out = Replay::of::<UsersRecorder>()
+        .options("when = 'total > 1'\nlabels = { many = 'total > 5' }")
+        .label("region", "eu")
+        .event(users(&[("Buyer", 1)]).from(worker(0)))
+        .event(users(&[("Buyer", 3)]))
+        .finish();
+    insta::assert_snapshot!("users", out);
+    let out = Replay::of::<System>().options("labels = { busy = 'cpu_percent > 90.0' }").event(usage()).finish();
+    insta::assert_snapshot!("system", out);
+}
+
+/// Guarantees: an event without the fields of the condition is seen.
+#[test]
+fn several_events() {
+    let out = Replay::of::<Lifecycle>()
+        .options("when = 'testplan != null'\nlabels = { file = 'locustfile', color = { value = 'green' } }")
+        .event(test_start())
+        .event(cpu_warning(95.0))
+        .event(test_stop())
+        .finish();
+    insta::assert_snapshot!(out);
 }
 
 /// Guarantees: an event without a value for the condition is not recorded, a label without a value is absent; both are counted and
@@ -34,4 +94,13 @@ fn values_that_are_missing() {
         .event(request("GET", "/").context("weight", 2.5).context("tenant", serde_json::Value::Null))
         .finish();
     insta::assert_snapshot!(out);
+}
+
+/// Guarantees: labels that are computed count to the series limit.
+#[test]
+fn computed_labels_are_limited() {
+    let requests = (0..5).map(|n| request("GET", "/").context("tenant", n));
+    let out =
+        Replay::of::<Requests>().series_limit(3).options("labels.tenant = 'context.tenant'").events(requests).finish();
+    assert_eq!(out.overflowed, 2);
 }

@@ -15,9 +15,10 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 11] = [
+const LOCUSTFILES: [(&str, &str); 12] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("patient.py", include_str!("../locustfiles/patient.py")),
+    ("declared.py", include_str!("../locustfiles/declared.py")),
     ("everything.py", include_str!("../locustfiles/everything.py")),
     ("ticking.py", include_str!("../locustfiles/ticking.py")),
     ("counting.py", include_str!("../locustfiles/counting.py")),

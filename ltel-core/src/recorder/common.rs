@@ -186,7 +186,10 @@ impl Common {
             match expression.evaluate(event) {
                 Ok(value) if value.as_label().is_some() => Some(value),
                 Ok(_) => {
-                    fault(expression, &Fault::of("a label is a text, a whole number or a bool, and it is neither"));
+                    fault(
+                        expression,
+                        &Fault::of("a label is a text, a whole number or a bool, and it is none of these"),
+                    );
                     None
                 }
                 Err(why) => {
@@ -240,11 +243,10 @@ fn of_events(text: &Spanned<String>, spec: &Spec, purpose: Purpose, check: &mut 
             Err(errors) => {
                 for error in errors {
                     let span = check.place_in(text, error.span);
-                    check.error(ConfigError {
-                        message: error.message,
-                        span,
-                        help: error.help.or_else(|| help(text.get_ref(), *first, purpose)),
-                    });
+                    let helps = [error.help, help(text.get_ref(), *first, purpose)];
+                    let helps: Vec<_> = helps.into_iter().flatten().collect();
+                    let help = (!helps.is_empty()).then(|| helps.join("; "));
+                    check.error(ConfigError { message: error.message, span, help });
                 }
                 return Vec::new();
             }
@@ -255,7 +257,7 @@ fn of_events(text: &Spanned<String>, spec: &Spec, purpose: Purpose, check: &mut 
 
 /// A label that is one word is likely meant as a constant.
 fn help(text: &str, event: EventKind, purpose: Purpose) -> Option<String> {
-    let is_word = text.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c));
+    let is_word = text.chars().all(|c| c.is_alphanumeric() || "_- ".contains(c));
     (purpose == Purpose::Label && is_word && event.field(text).is_none())
         .then(|| format!("to write a constant: `{{ value = {text:?} }}`"))
 }
