@@ -27,6 +27,7 @@ mod internal;
 mod intervals;
 mod listen_tls;
 mod locustfiles;
+mod measuring;
 mod membership;
 mod memory;
 mod names;
