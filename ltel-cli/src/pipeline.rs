@@ -7,11 +7,13 @@
 //! Each arrow is a bounded queue; the queues to the backends drop and count when full. Connections wait for the runs: then
 //! the socket's buffers fill, then the plugin's. The runs never wait.
 
+mod fleet;
 mod own_metrics;
+mod reload;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -26,11 +28,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{BackendConfig, Config, RecorderConfig};
 use crate::deliver::summary::Summary;
-use crate::deliver::{self, DRAIN, Delivered, Feed, RunningBackend};
+use crate::deliver::{self, DRAIN, Delivered};
 
 use crate::ingest::{Faults, Listeners};
-use crate::runs::{Outcome, RunsTask, Status, Verdict};
+use crate::runs::{Equipment, Outcome, RunsTask, Status, Verdict};
+use fleet::Fleet;
 use own_metrics::OwnMetrics;
+use reload::Reloader;
 
 // Frames between the connections and the runs, so that neither waits for the other at each frame.
 const DELIVERIES: usize = 64;
@@ -51,7 +55,10 @@ pub(crate) struct Pipeline {
     listening: JoinHandle<Option<()>>,
     answers: TaskTracker,
     runs: JoinHandle<Option<(Outcome, Verdict)>>,
-    backends: Vec<RunningBackend>,
+    backends: Fleet,
+    reloader: Option<Reloader>,
+    // The task that answers SIGHUP.
+    reloading: Option<JoinHandle<()>>,
     failures: StageFailures,
 }
 
@@ -115,32 +122,29 @@ impl Pipeline {
         let faults = Arc::new(Faults::default());
         add_figures(&mut config);
 
-        let mut at_work = Vec::new();
+        let backends = Fleet::default();
         let mut handles = Vec::new();
         for backend in &config.backends {
             let (handle, running) = deliver::start(backend)?;
-            at_work.push(running);
-            handles.push(handle);
+            backends.add(running);
+            handles.push(Arc::new(handle));
         }
 
         let (stop, stopped) = watch::channel(false);
         let (status_sender, status) = watch::channel(Status::default());
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
-        let watches = handles.iter().zip(&config.backends).filter(|(_, config)| config.delivers());
-        let observed = Arc::new(OwnMetrics {
-            backends: watches.map(|(backend, _)| backend.watch()).collect(),
-            faults: Arc::clone(&faults),
-            status: status.clone(),
-        });
-        for (backend, _) in handles.iter().zip(&config.backends).filter(|(_, config)| config.internal_metrics) {
-            if let Some(settings) = &backend.meter {
-                let collector = own_metrics::metrics(settings, &observed);
-                backend.begin(Feed { run: None, collector, interval: None });
-            }
+        let observed =
+            Arc::new(OwnMetrics { backends: Mutex::default(), faults: Arc::clone(&faults), status: status.clone() });
+        let equipment = Arc::new(Equipment::new(config, handles));
+        observed.observe(&equipment);
+        for (backend, config) in equipment.backends.iter().zip(&equipment.config.backends) {
+            observed.feed(backend, config);
         }
-        let runs = RunsTask::new(Arc::new(config), handles.into(), Arc::clone(&faults), status_sender);
+        let (equip, equipments) = mpsc::channel(1);
+        let reloader = Reloader::new(&equipment, backends.clone(), equip, observed);
+        let runs = RunsTask::new(equipment, Arc::clone(&faults), status_sender);
         let failures = StageFailures(Arc::new(watch::channel(Vec::new()).0));
-        let runs = failures.watch("the task of the runs", runs.work(deliveries, stopped));
+        let runs = failures.watch("the task of the runs", runs.work(deliveries, stopped, equipments));
 
         for address in listeners.addresses() {
             tracing::info!("listening on {address} (protocol {PROTOCOL})");
@@ -148,20 +152,40 @@ impl Pipeline {
         let answers = TaskTracker::new();
         let listening = listeners.serve(deliver, Arc::clone(&faults), answers.clone());
         let listening = failures.watch("the task of the listeners", listening);
-        Ok(Self { status, summary, stop, faults, listening, answers, runs, backends: at_work, failures })
+        Ok(Self {
+            status,
+            summary,
+            stop,
+            faults,
+            listening,
+            answers,
+            runs,
+            backends,
+            reloader: Some(reloader),
+            reloading: None,
+            failures,
+        })
     }
 
-    /// Reopens the backends' files at each request, until the pipeline ends.
-    pub(crate) fn reopen_at(&self, mut requests: watch::Receiver<u64>) {
-        let reopen: Vec<_> = self.backends.iter().map(RunningBackend::reopen).collect();
-        tokio::spawn(async move {
+    /// At each request, until the pipeline ends: reopens the backends' files, and reads the configuration again, with which runs begin from
+    /// then on, if it is of a file. `read` is silent about a configuration that is right, and says what is wrong with another.
+    pub(crate) fn reload_at(
+        &mut self,
+        mut requests: watch::Receiver<u64>,
+        read: Option<impl Fn() -> Option<Config> + Send + 'static>,
+    ) {
+        let Some(mut reloader) = self.reloader.take() else { return };
+        let backends = self.backends.clone();
+        self.reloading = Some(tokio::spawn(async move {
+            // Requests that come meanwhile are one.
             while requests.changed().await.is_ok() {
                 tracing::info!("SIGHUP: reopening files");
-                for reopen in &reopen {
-                    reopen();
+                backends.reopen();
+                if let Some(read) = &read {
+                    reloader.reload(read()).await;
                 }
             }
-        });
+        }));
     }
 
     /// Stops accepting connections. Open ones stay.
@@ -189,6 +213,12 @@ impl Pipeline {
     /// [`DRAIN`], and ends early when `interrupted`: items that backends still hold then are given up, and counted.
     pub(crate) async fn end(mut self, interrupted: impl Future<Output = ()>) -> Ended {
         self.close();
+        // From here on no backend starts any more.
+        self.reloader = None;
+        if let Some(reloading) = self.reloading.take() {
+            reloading.abort();
+            let _ = reloading.await;
+        }
         self.stop.send_replace(true);
         let mut interrupted = pin!(interrupted);
         let mut patience = Patience::begin();
@@ -202,8 +232,8 @@ impl Pipeline {
                 None
             }
         };
-        let mut accounts = Vec::new();
-        for mut backend in self.backends {
+        let mut accounts = self.backends.ended();
+        for mut backend in self.backends.take() {
             let what = format!("backend `{}` to deliver what it holds", backend.config.name);
             match patience.wait(&mut backend.task, &what, interrupted.as_mut()).await {
                 Some(_) => {}
@@ -212,7 +242,7 @@ impl Pipeline {
                     backend.give_up().await;
                 }
             }
-            accounts.push((backend.config, backend.account.snapshot()));
+            fleet::book(&mut accounts, backend.config, backend.account.snapshot());
         }
         // The task of the runs has released its clients too. Without its last acknowledgement, Locust would wait and report
         // lost frames.

@@ -163,7 +163,7 @@ pub(crate) struct ServeArgs {
     pub(crate) once: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArg {
     /// The configuration file (TOML). Default: the built-in recorders that cost Locust nothing, as JSON lines on stdout; where
     /// `run` is at a terminal, in a file that it names.

@@ -33,6 +33,11 @@ pub struct BackendConfig {
     pub internal_metrics: bool,
     /// Its type and options.
     pub backend: Arc<dyn AnyBackend>,
+    /// What its table says, with the files of certificates and secrets that it names; absent if it is of no file. Two that are equal are one
+    /// and the same backend.
+    pub table: Option<String>,
+    /// The addresses and files that it uses.
+    pub claims: Claims,
 }
 
 impl BackendConfig {
@@ -46,6 +51,8 @@ impl BackendConfig {
             queue: QueueLimits::default(),
             internal_metrics: defaults.own_metrics,
             backend: Arc::new(backend),
+            table: None,
+            claims: Claims::default(),
         }
     }
 
@@ -133,6 +140,7 @@ impl Backends<'_> {
 
     fn backend(&mut self, name: String, mut section: Section<'_>, only_one: bool) -> Option<BackendConfig> {
         let place = section.place();
+        let (table, before) = (format!("{only_one} {}", section.fingerprint()), self.claims.clone());
         let common = section.take_common::<RawBackend>(self.errors)?;
         let (type_name, span) = match &common.kind {
             Some(kind) => (kind.get_ref().as_str(), kind.span()),
@@ -181,6 +189,8 @@ impl Backends<'_> {
             },
             internal_metrics: common.internal_metrics.unwrap_or(defaults.own_metrics),
             backend,
+            table: Some(table),
+            claims: self.claims.since(&before),
         })
     }
 }

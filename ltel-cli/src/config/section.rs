@@ -1,6 +1,8 @@
 //! Reads one table of a configuration file and finds all of its errors. serde stops at the first error; here the key with
 //! the error is reported and removed, and the rest is read again.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use ltel_core::backend::TablePlace;
@@ -61,6 +63,13 @@ impl<'a> Section<'a> {
         let mut entries: Vec<_> = entries.map(|(key, value)| (key.get_ref().to_string(), key.span(), value)).collect();
         entries.sort_by_key(|(_, key, _)| key.start);
         entries
+    }
+
+    /// What it says, without its places, and the content of the files of certificates and secrets that it names.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut out = String::new();
+        fingerprint(&self.table, &mut out);
+        out
     }
 
     /// Removes a key, and returns its value.
@@ -210,6 +219,42 @@ impl WrongKey {
                 .help(format!("write `[{parent}.{}]` on a line of its own, and its keys below", self.key));
         }
         ConfigError::new(format!("{named}: {message}"), span)
+    }
+}
+
+fn fingerprint(table: &DeTable<'_>, out: &mut String) {
+    // By name: the order of keys says nothing.
+    let entries: BTreeMap<_, _> = table.iter().map(|(key, value)| (key.get_ref(), value.get_ref())).collect();
+    for (key, value) in entries {
+        let _ = write!(out, "{key:?}=");
+        match value {
+            DeValue::Table(inner) => {
+                out.push('{');
+                fingerprint(inner, out);
+                out.push('}');
+            }
+            DeValue::String(text) => {
+                let _ = write!(out, "{text:?}");
+                if key == "file" || key.ends_with("_file") {
+                    let _ = write!(out, "{:?}", std::fs::read(&**text).ok());
+                }
+            }
+            DeValue::Array(items) => items.iter().for_each(|item| plain(item.get_ref(), out)),
+            other => plain(other, out),
+        }
+        out.push(';');
+    }
+}
+
+fn plain(value: &DeValue<'_>, out: &mut String) {
+    match value {
+        DeValue::Table(inner) => fingerprint(inner, out),
+        DeValue::Array(items) => items.iter().for_each(|item| plain(item.get_ref(), out)),
+        DeValue::String(text) => drop(write!(out, "{text:?},")),
+        DeValue::Boolean(yes) => drop(write!(out, "{yes},")),
+        DeValue::Integer(number) => drop(write!(out, "{number},")),
+        DeValue::Float(number) => drop(write!(out, "{number},")),
+        DeValue::Datetime(time) => drop(write!(out, "{time},")),
     }
 }
 

@@ -96,8 +96,13 @@ pub(super) async fn serve<R, W>(
     };
     input.limit(settings.max_frame_bytes);
     let Client { connection, answers, _place: place } = client;
+    let leaving = answers.clone();
     let mut answering = settings.answers.spawn(answer(write, encoding, answers));
-    let end = frames(&mut input, connection, &settings).await;
+    let end = tokio::select! {
+        end = frames(&mut input, connection, &settings) => end,
+        // What is not acknowledged comes again on the next connection.
+        () = told_to_leave(leaving) => End::Quiet,
+    };
     let _answer = settings.answers.token();
     let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
     // The last acknowledgement is sent when the runs release this connection.
@@ -193,6 +198,14 @@ async fn welcome<W: AsyncWrite + Unpin>(
     }
 }
 
+/// Waits until the client has to come again.
+async fn told_to_leave(mut answers: watch::Receiver<Answers>) {
+    if answers.wait_for(|answers| answers.leave).await.is_err() {
+        // The runs have released the connection, which ends in its own time.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Passes on frames until the connection ends.
 async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, settings: &Settings) -> End {
     loop {
@@ -218,7 +231,7 @@ async fn answer<W: AsyncWrite + Unpin>(
     let mut told: Option<Arc<Stop>> = None;
     loop {
         let closed = answers.changed().await.is_err();
-        let Answers { acknowledged: seq, stop } = answers.borrow_and_update().clone();
+        let Answers { acknowledged: seq, stop, .. } = answers.borrow_and_update().clone();
         if let Some(stop) = stop.filter(|stop| told.as_ref() != Some(stop)) {
             let reply = Reply::Stop { run_id: stop.run_id.clone(), reason: stop.reason.clone() };
             send(&mut write, encoding, &reply).await.ok()?;

@@ -39,6 +39,8 @@ pub(crate) struct Answers {
     pub(crate) acknowledged: u64,
     /// The order to stop a test.
     pub(crate) stop: Option<Arc<Stop>>,
+    /// Its connection is closed, so that it comes back and hears in `welcome` what is wanted of it now.
+    pub(crate) leave: bool,
 }
 
 /// The order to stop a test.

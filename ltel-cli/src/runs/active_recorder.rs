@@ -49,7 +49,7 @@ impl ActiveRecorder {
     pub(super) fn begin(
         config: &RecorderConfig,
         run: &Arc<RunInfo>,
-        backends: &[BackendHandle],
+        backends: &[Arc<BackendHandle>],
         memory: &Arc<RunMemory>,
     ) -> Self {
         let limits = SeriesLimits { count: config.series_limit, memory: Arc::clone(memory) };
@@ -174,7 +174,13 @@ impl ActiveRecorder {
     }
 
     /// Passes what it has emitted to its backends.
-    pub(super) fn send(&self, run: &Arc<RunInfo>, backends: &[BackendHandle], origin: Origin<'_>, out: &mut Emitted) {
+    pub(super) fn send(
+        &self,
+        run: &Arc<RunInfo>,
+        backends: &[Arc<BackendHandle>],
+        origin: Origin<'_>,
+        out: &mut Emitted,
+    ) {
         for mismatch in out.mismatches.drain(..) {
             tracing::error!("recorder `{}` does not match its spec: {mismatch}", self.name);
         }

@@ -31,7 +31,7 @@ pub(super) struct ActiveRun {
     // If there are rules for names, and recorders that they are for.
     names: Option<Renamer>,
     watch: NameWatch,
-    backends: Arc<[BackendHandle]>,
+    backends: Arc<[Arc<BackendHandle>]>,
     // If a backend shows them, or thresholds judge them.
     figures: Option<FigureSource>,
     // Those that were shown last.
@@ -49,7 +49,7 @@ impl ActiveRun {
     pub(super) fn begin(
         info: &Arc<RunInfo>,
         config: &Config,
-        backends: &Arc<[BackendHandle]>,
+        backends: &Arc<[Arc<BackendHandle>]>,
         memory: &Arc<RunMemory>,
     ) -> Self {
         tracing::info!("{} of testplan `{}` begins", report::name(info), report::testplan(info));

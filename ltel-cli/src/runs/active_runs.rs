@@ -11,30 +11,47 @@ use ltel_core::source::Source;
 use ltel_core::wire::WrongFields;
 
 use super::active_run::ActiveRun;
+use super::equipment::Equipment;
 use super::report::{self, Report};
 use super::verdict::Verdict;
-use crate::config::Config;
-use crate::deliver::{BackendHandle, RunRecord};
+use crate::deliver::RunRecord;
 use crate::ingest::Faults;
 
 /// The active runs, and what they need.
 #[derive(Debug)]
 pub(super) struct ActiveRuns {
-    config: Arc<Config>,
-    backends: Arc<[BackendHandle]>,
+    // Of runs that begin.
+    equipment: Arc<Equipment>,
     faults: Arc<Faults>,
     memory: Arc<RecorderMemory>,
-    // By the slot of their index.
-    active: Vec<Option<(RunIndex, ActiveRun)>>,
+    // By the slot of their index. A run ends on the equipment that it began with.
+    active: Vec<Option<(RunIndex, Arc<Equipment>, ActiveRun)>>,
     // When the next recorder's interval ends.
     next_tick: Option<Duration>,
     pub(super) verdict: Verdict,
 }
 
 impl ActiveRuns {
-    pub(super) fn new(config: Arc<Config>, backends: Arc<[BackendHandle]>, faults: Arc<Faults>) -> Self {
-        let memory = Arc::new(RecorderMemory::new(config.limits.recorder_bytes, config.limits.runs));
-        Self { config, backends, faults, memory, active: Vec::new(), next_tick: None, verdict: Verdict::default() }
+    pub(super) fn new(equipment: Arc<Equipment>, faults: Arc<Faults>) -> Self {
+        let limits = equipment.config.limits;
+        let memory = Arc::new(RecorderMemory::new(limits.recorder_bytes, limits.runs));
+        Self { equipment, faults, memory, active: Vec::new(), next_tick: None, verdict: Verdict::default() }
+    }
+
+    /// Runs that begin from now on have this equipment.
+    pub(super) fn equip(&mut self, equipment: Arc<Equipment>) {
+        self.equipment = equipment;
+    }
+
+    /// The equipment of a run; without one, of runs that begin.
+    pub(super) fn equipment(&self, run: Option<RunIndex>) -> &Arc<Equipment> {
+        let of = run.and_then(|run| self.active.get(run.slot())?.as_ref());
+        of.map_or(&self.equipment, |(_, equipment, _)| equipment)
+    }
+
+    /// All equipment that is in use.
+    pub(super) fn all_equipment(&self) -> impl Iterator<Item = &Arc<Equipment>> {
+        self.active.iter().flatten().map(|(_, equipment, _)| equipment).chain([&self.equipment])
     }
 
     /// When the next recorder's interval ends.
@@ -44,7 +61,7 @@ impl ActiveRuns {
 
     /// Lets those recorders act whose interval has ended.
     pub(super) fn tick(&mut self, runs: &ltel_core::runs::Runs, now: Now) {
-        for (index, active) in self.active.iter_mut().flatten() {
+        for (index, _, active) in self.active.iter_mut().flatten() {
             if active.next_tick().is_some_and(|due| due <= now.steady) {
                 let Some(run) = runs.run(*index) else { unreachable!("a run is active from its begin to its end") };
                 active.tick(run, now);
@@ -55,16 +72,16 @@ impl ActiveRuns {
 
     /// The runs whose test has to stop, and why.
     pub(super) fn stops(&self) -> impl Iterator<Item = (RunIndex, &Arc<str>)> {
-        self.active.iter().flatten().filter_map(|(index, active)| Some((*index, active.stop()?)))
+        self.active.iter().flatten().filter_map(|(index, _, active)| Some((*index, active.stop()?)))
     }
 
     fn find_next_tick(&mut self) {
-        self.next_tick = self.active.iter().flatten().filter_map(|(_, active)| active.next_tick()).min();
+        self.next_tick = self.active.iter().flatten().filter_map(|(.., active)| active.next_tick()).min();
     }
 
     fn active(&mut self, run: RunIndex) -> &mut ActiveRun {
         match self.active.get_mut(run.slot()) {
-            Some(Some((_, active))) => active,
+            Some(Some((.., active))) => active,
             _ => unreachable!("a run is active from its begin to its end"),
         }
     }
@@ -79,9 +96,9 @@ impl Effects for ActiveRuns {
         if self.active.len() <= run.slot() {
             self.active.resize_with(run.slot() + 1, || None);
         }
-        let active = ActiveRun::begin(info, &self.config, &self.backends, &self.memory.begin_run());
+        let active = ActiveRun::begin(info, &self.equipment.config, &self.equipment.backends, &self.memory.begin_run());
         self.next_tick = self.next_tick.into_iter().chain(active.next_tick()).min();
-        self.active[run.slot()] = Some((run, active));
+        self.active[run.slot()] = Some((run, Arc::clone(&self.equipment), active));
     }
 
     fn see(&mut self, run: RunIndex, source: &Arc<SourceInfo>, seen: Seen<'_>, now: Now) -> u64 {
@@ -93,7 +110,7 @@ impl Effects for ActiveRuns {
     }
 
     fn end(&mut self, run: RunIndex, state: &Run, now: Now) -> bool {
-        let Some((_, active)) = self.active.get_mut(run.slot()).and_then(Option::take) else {
+        let Some((_, _equipment, active)) = self.active.get_mut(run.slot()).and_then(Option::take) else {
             unreachable!("a run is active from its begin to its end")
         };
         let is_whole = active.finish(state, &mut self.verdict, now);
@@ -106,7 +123,8 @@ impl Effects for ActiveRuns {
         let report = Report { account: &account, complete: state.is_whole(), counts: Vec::new(), panicked: Vec::new() };
         report.log_correction(state.info());
         let record = Arc::new(report.record(report::CORRECTION, state, now));
-        for backend in &*self.backends {
+        // The backends of the run itself may have ended.
+        for backend in &*self.equipment.backends {
             backend.record(RunRecord { run: Arc::clone(state.info()), record: Arc::clone(&record) });
         }
     }

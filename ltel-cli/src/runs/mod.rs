@@ -1,6 +1,7 @@
 //! The task of the runs: it takes what the connections deliver, in order, and is the only one that changes a run. The state
 //! machine is in [`ltel_core::runs`].
 
+mod equipment;
 mod active_runs;
 mod active_run;
 mod active_recorder;
@@ -28,10 +29,9 @@ use tokio::time::sleep_until;
 pub(crate) use ltel_core::runs::{EndedRun, Outcome};
 
 use crate::clock::Clocks;
-use crate::config::Config;
-use crate::deliver::BackendHandle;
 use crate::ingest::{Answers, Delivery, Faults, Stop, Welcome};
 use active_runs::ActiveRuns;
+pub(crate) use equipment::Equipment;
 use sampler::Sampler;
 pub(crate) use verdict::Verdict;
 
@@ -58,16 +58,19 @@ pub(crate) struct Status {
 #[derive(Debug)]
 pub(crate) struct RunsTask {
     clocks: Clocks,
-    features: Features,
     faults: Arc<Faults>,
     status: watch::Sender<Status>,
     sampler: Option<Sampler>,
+    // How often it is wanted, even if this host cannot.
+    usage_interval: Option<Duration>,
     // Without connections that their client has replaced by a newer one.
     connections: HashMap<u64, Connection>,
     state: runs::Runs,
     active: ActiveRuns,
     // When orders to stop a test are given again, if there are any.
     stop_again: Option<Duration>,
+    // How many runs had ended when clients were last looked at that know another equipment; absent if there are none.
+    renewed_at: Option<u64>,
 }
 
 /// A client's connection.
@@ -78,18 +81,13 @@ struct Connection {
     answers: watch::Sender<Answers>,
     // Its pid, if it is a process of this host.
     pid: Option<u32>,
+    // What it has heard that is wanted of it.
+    features: Arc<Features>,
 }
 
 impl RunsTask {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        backends: Arc<[BackendHandle]>,
-        faults: Arc<Faults>,
-        status: watch::Sender<Status>,
-    ) -> Self {
-        let usage_interval = config.usage_interval();
-        let mut features = config.features();
-        features.usage_interval = usage_interval.map(|every| every.as_secs_f64());
+    pub(crate) fn new(equipment: Arc<Equipment>, faults: Arc<Faults>, status: watch::Sender<Status>) -> Self {
+        let (config, usage_interval) = (&equipment.config, equipment.usage_interval);
         let settings = Settings {
             grace: config.grace,
             testplan: config.testplan.clone(),
@@ -98,15 +96,16 @@ impl RunsTask {
         };
         Self {
             clocks: Clocks::start(),
-            features,
             faults: Arc::clone(&faults),
             status,
             // If this host cannot measure its processes, they report their usage themselves.
             sampler: usage_interval.and_then(|every| Sampler::new(every).ok()),
+            usage_interval,
             connections: HashMap::new(),
             state: runs::Runs::new(settings),
-            active: ActiveRuns::new(config, backends, faults),
+            active: ActiveRuns::new(equipment, faults),
             stop_again: None,
+            renewed_at: None,
         }
     }
 
@@ -115,6 +114,7 @@ impl RunsTask {
         mut self,
         mut deliveries: Receiver<Delivery>,
         mut stop: watch::Receiver<bool>,
+        mut equipment: Receiver<Arc<Equipment>>,
     ) -> (Outcome, Verdict) {
         let mut alarm = pin!(sleep_until(self.clocks.instant(Duration::ZERO)));
         let mut alarm_at = None;
@@ -127,6 +127,7 @@ impl RunsTask {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
+                Some(equipment) = equipment.recv() => self.equip(equipment, self.clocks.now()),
                 delivery = deliveries.recv() => match delivery {
                     Some(delivery) => self.deliver(delivery, self.clocks.now()),
                     None => break,
@@ -136,6 +137,9 @@ impl RunsTask {
             let now = self.clocks.now();
             if self.due().is_some_and(|due| due <= now.steady) {
                 self.tick(now);
+            }
+            if self.renewed_at.is_some_and(|ended| ended != self.state.counts().ended) {
+                self.renew(now);
             }
             self.tell_status(deliveries.is_empty());
         }
@@ -149,6 +153,37 @@ impl RunsTask {
             *status = Status { active: 0, recorded: 0, finished: outcome.ended, ..status.clone() };
         });
         (outcome, self.active.verdict)
+    }
+
+    /// Runs that begin from now on have this equipment.
+    fn equip(&mut self, equipment: Arc<Equipment>, now: Now) {
+        self.state.set_testplan(equipment.config.testplan.clone());
+        self.active.equip(equipment);
+        self.renew(now);
+    }
+
+    #[allow(clippy::iter_over_hash_type)] // each client is told by itself
+    /// Lets clients that are in no run come again, if they were told what another equipment wants of them; measures usage as often as the
+    /// equipment in use wants it.
+    fn renew(&mut self, now: Now) {
+        let usage_interval = self.active.all_equipment().filter_map(|equipment| equipment.usage_interval).min();
+        if self.usage_interval != usage_interval {
+            self.usage_interval = usage_interval;
+            self.sampler = usage_interval.and_then(|every| Sampler::new(every).ok());
+            if let Some(sampler) = &mut self.sampler {
+                self.connections.values().filter_map(|of| of.pid).for_each(|pid| sampler.watch(pid, now));
+            }
+        }
+        let wanted = &self.active.equipment(None).features;
+        let mut left = false;
+        for connection in self.connections.values().filter(|of| of.features != *wanted) {
+            if self.state.is_idle(connection.client) {
+                connection.answers.send_modify(|answers| answers.leave = true);
+            } else {
+                left = true;
+            }
+        }
+        self.renewed_at = left.then(|| self.state.counts().ended);
     }
 
     /// Tells those who can stop a test to do so.
@@ -217,8 +252,16 @@ impl RunsTask {
         if let Some(left) = welcomed.left {
             self.connections.remove(&left);
         }
-        self.connections.insert(connection, Connection { client: welcomed.client, encoding, answers, pid });
-        let mut features = self.features.clone();
+        // A client that comes back into its run goes on as it did.
+        let told = Arc::clone(&self.active.equipment(self.state.run_of(welcomed.client)).features);
+        if told != self.active.equipment(None).features {
+            self.renewed_at = Some(self.state.counts().ended);
+        }
+        self.connections.insert(
+            connection,
+            Connection { client: welcomed.client, encoding, answers, pid, features: Arc::clone(&told) },
+        );
+        let mut features = Features::clone(&told);
         if let (Some(sampler), Some(pid)) = (&mut self.sampler, pid) {
             sampler.watch(pid, now);
             features.usage_interval = None;

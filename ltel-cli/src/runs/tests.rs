@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::{RunsTask, Status, Verdict};
+use super::{Equipment, RunsTask, Status, Verdict};
 use crate::clock::Clocks;
 use crate::config::{self, Environment};
 use crate::deliver;
@@ -28,6 +28,7 @@ struct Task {
     deliver: mpsc::Sender<Delivery>,
     stop: watch::Sender<bool>,
     status: watch::Receiver<Status>,
+    _equip: mpsc::Sender<Arc<Equipment>>,
     work: JoinHandle<(Outcome, Verdict)>,
 }
 
@@ -45,13 +46,15 @@ impl Task {
         let text = format!("{top}\n[recorders.ticks]\n[backends.json]\noutput = \"/dev/null\"\ninterval = \"1s\"\n");
         let config = config::load("test", &text, &registry, &Environment::default()).expect("a configuration");
         let handles: Vec<_> =
-            config.backends.iter().map(|backend| deliver::start(backend).expect("a backend").0).collect();
+            config.backends.iter().map(|backend| Arc::new(deliver::start(backend).expect("a backend").0)).collect();
         let (deliver, deliveries) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
         let (sender, status) = watch::channel(Status::default());
-        let mut runs = RunsTask::new(Arc::new(config), handles.into(), Arc::<Faults>::default(), sender);
+        let (equip, equipments) = mpsc::channel(1);
+        let equipment = Arc::new(Equipment::new(config, handles));
+        let mut runs = RunsTask::new(equipment, Arc::<Faults>::default(), sender);
         runs.clocks = clocks;
-        Self { deliver, stop, status, work: tokio::spawn(runs.work(deliveries, stopped)) }
+        Self { deliver, stop, status, _equip: equip, work: tokio::spawn(runs.work(deliveries, stopped, equipments)) }
     }
 
     async fn connect(&self, number: u64, kind: SourceKind, id: &str) -> Connection<'_> {

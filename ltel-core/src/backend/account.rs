@@ -83,6 +83,25 @@ impl Delivered {
         &mut self.signals[signal as usize]
     }
 
+    /// Adds the account of a backend that has ended.
+    pub fn add(&mut self, ended: Self) {
+        for (have, of) in self.signals.iter_mut().zip(ended.signals) {
+            have.admitted += of.admitted;
+            have.delivered += of.delivered;
+            have.dropped += of.dropped;
+            have.failed += of.failed;
+            have.repeated += of.repeated;
+            have.rejected += of.rejected;
+            have.failed_exports += of.failed_exports;
+        }
+        self.lost_final_points += ended.lost_final_points;
+        self.lost_reports += ended.lost_reports;
+        if self.ended == BackendEnd::Well {
+            self.ended = ended.ended;
+        }
+        self.last_error = self.last_error.take().or(ended.last_error);
+    }
+
     /// Whether every delivery succeeded.
     #[must_use]
     pub fn is_whole(&self) -> bool {

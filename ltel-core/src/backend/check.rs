@@ -76,6 +76,24 @@ impl Claims {
         Ok(())
     }
 
+    /// Those that were added after `earlier`, a copy of these claims.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            addresses: self.addresses.get(earlier.addresses.len()..).unwrap_or_default().to_vec(),
+            files: self.files.get(earlier.files.len()..).unwrap_or_default().to_vec(),
+            inputs: Vec::new(),
+        }
+    }
+
+    /// An address or a file that both claim, for messages.
+    #[must_use]
+    pub fn clash(&self, other: &Self) -> Option<String> {
+        let address = self.addresses.iter().find_map(|(address, _)| other.listener(*address));
+        let file = || self.files.iter().find(|file| other.files.contains(file));
+        address.map(|(address, _)| address.to_string()).or_else(|| file().map(|file| file.display().to_string()))
+    }
+
     /// Registers a file that is read, so that nothing writes to it. `what` it is, such as `the baseline of [thresholds]`.
     pub fn input(&mut self, path: &Path, what: impl Into<String>) {
         self.inputs.push((whole(path), what.into()));

@@ -360,6 +360,22 @@ impl Runs {
         self.all.get(run.0)
     }
 
+    /// The active run that a client is in.
+    pub fn run_of(&self, client: ClientIndex) -> Option<RunIndex> {
+        let run = self.clients.get(client.0)?.membership()?.run;
+        self.all.get(run.0).is_some_and(|state| !state.is_over()).then_some(run)
+    }
+
+    /// Whether a client is in no active run, and waits for none.
+    pub fn is_idle(&self, client: ClientIndex) -> bool {
+        self.run_of(client).is_none() && self.clients.get(client.0).is_none_or(|client| !client.waits())
+    }
+
+    /// Sets the name of the test plan of runs that begin from now on, unless Locust's side sets it.
+    pub fn set_testplan(&mut self, testplan: Option<String>) {
+        self.settings.testplan = testplan;
+    }
+
     /// All runs that are active or remembered.
     pub fn all(&self) -> impl Iterator<Item = &Run> {
         self.all.iter().map(|(_, run)| run)

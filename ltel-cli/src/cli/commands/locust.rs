@@ -38,17 +38,8 @@ const PLUGIN_MISSED: &str = "the command does not run Locust; or Python runs wit
 /// recorders that do not come with ltel, which it shows.
 fn add_summary(config: &mut Config) -> Arc<Summary> {
     let summary = Arc::<Summary>::default();
-    let built_in = ltel_recorders::registry();
-    let is_ltels = |name: &str| {
-        ![Custom::SPEC.name, Declared::SPEC.name].contains(&name)
-            && built_in.types().any(|known| known.spec.name == name)
-    };
-    for recorder in &mut config.recorders {
-        if !is_ltels(recorder.spec.name) {
-            recorder.backends.push(config.backends.len());
-        }
-    }
     config.backends.push(BackendConfig::new("summary", SummaryBackend(Arc::clone(&summary))));
+    SummaryBackend::route(config);
     summary
 }
 

@@ -23,6 +23,7 @@ use std::path::Path;
 use ltel_core::registry::Registry;
 
 use crate::cli::args::ConfigArg;
+use crate::cli::print;
 use crate::config::{self, Config, Environment, LabelArg};
 
 /// Why a command failed: a message and an exit code.
@@ -64,6 +65,13 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
             Err(error) => Err(Failure::usage(format!("cannot read the configuration `{}`: {error}", path.display()))),
         },
     }
+}
+
+/// Reads the configuration file again while ltel runs; says what is wrong with it.
+pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config> {
+    load_config(arg, registry)
+        .map_err(|Failure { message, .. }| print::stderr(&format!("ltel-cli: {}\n", message.trim_end())))
+        .ok()
 }
 
 /// Reads a configuration from its text.

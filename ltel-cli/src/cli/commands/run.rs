@@ -7,7 +7,7 @@ use ltel_core::registry::Registry;
 use ltel_core::text::printable;
 
 use super::private_socket::PrivateSocket;
-use super::{Failure, load_config, locust};
+use super::{Failure, load_again, load_config, locust};
 use crate::cli::args::{PageAddress, RunArgs, SummaryFormat};
 use crate::cli::signals::Signals;
 use crate::cli::table::Look;
@@ -40,8 +40,8 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         locust::LocustOutput::Through
     };
     print::stderr(&file.as_ref().map(TelemetryFile::place).unwrap_or_default());
-    let (mut locust, pipeline) = locust::start(config, &socket, &args.command, output, summary_to_stdout).await?;
-    pipeline.reopen_at(signals.reopens());
+    let (mut locust, mut pipeline) = locust::start(config, &socket, &args.command, output, summary_to_stdout).await?;
+    pipeline.reload_at(signals.reopens(), reader(args, summary_to_stdout, registry));
     if let Some(url) = page.get() {
         print::stderr(&format!("ltel: the test is shown at {url}\n"));
     }
@@ -91,6 +91,26 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         (Some(broken), None) => Err(Failure::broken(broken)),
         (Some(broken), Some(lost)) => Err(Failure::broken(format!("{broken}; {lost}"))),
     }
+}
+
+/// Reads the configuration file again, if there is one.
+fn reader(
+    args: &RunArgs,
+    summary_to_stdout: bool,
+    registry: &Registry,
+) -> Option<impl Fn() -> Option<Config> + Send + 'static> {
+    args.config.config.as_ref()?;
+    let (arg, registry) = (args.config.clone(), registry.clone());
+    Some(move || {
+        let config = load_again(&arg, &registry)?;
+        match not_both_to_stdout(&config, summary_to_stdout) {
+            Ok(()) => Some(config),
+            Err(Failure { message, .. }) => {
+                print::stderr(&format!("ltel-cli: {message}\n"));
+                None
+            }
+        }
+    })
 }
 
 /// Adds the page that the command line asks for. Returns where it is, once it has started.
@@ -169,12 +189,18 @@ fn configuration(
         config.backends = vec![file.backend()];
         return Ok((config, Some(file)));
     }
+    not_both_to_stdout(&config, summary_to_stdout)?;
+    Ok((config, None))
+}
+
+/// The summary and a backend cannot share stdout.
+fn not_both_to_stdout(config: &Config, summary_to_stdout: bool) -> Result<(), Failure> {
     match config.backends.iter().find(|backend| backend.backend.writes_to_stdout()) {
         Some(backend) if summary_to_stdout => Err(Failure::usage(format!(
             "the summary and the backend `{}` would both go to stdout: give the backend a file, such as `output = \
              \"telemetry.jsonl\"`",
             backend.name
         ))),
-        _ => Ok((config, None)),
+        _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use humantime::format_duration;
 use ltel_core::registry::Registry;
 use tokio::time::timeout;
 
-use super::{Failure, arrival, load_config};
+use super::{Failure, arrival, load_again, load_config};
 use crate::cli::args::ServeArgs;
 use crate::cli::signals::{EndRequest, Signals};
 use crate::cli::{losses, table};
@@ -29,8 +29,9 @@ pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), F
     let (grace, start_timeout) = (config.grace, config.start_timeout);
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
-    let pipeline = Pipeline::start(config, listeners, Arc::default()).map_err(Failure::failed)?;
-    pipeline.reopen_at(signals.reopens());
+    let mut pipeline = Pipeline::start(config, listeners, Arc::default()).map_err(Failure::failed)?;
+    let (again, types) = (args.config.clone(), registry.clone());
+    pipeline.reload_at(signals.reopens(), Some(move || load_again(&again, &types)));
     let (mut no_run, mut reader_gone) = (None, false);
     tokio::select! {
         request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,

@@ -12,6 +12,7 @@ use ltel_core::figures::RunFigures;
 use ltel_core::recorder::NoOptions;
 use ltel_core::runs::RunInfo;
 
+use crate::config::{Config, RecorderConfig};
 use crate::deliver::defaults_for_figures;
 pub(crate) use own_metrics::{OwnMetric, OwnValue};
 
@@ -80,6 +81,22 @@ impl Summary {
 /// The backend that keeps figures in a [`Summary`]. Configurations cannot select it: `run` and `demo` add it.
 #[derive(Clone, Debug)]
 pub(crate) struct SummaryBackend(pub(crate) Arc<Summary>);
+
+impl SummaryBackend {
+    /// Gives it the points of declared recorders, of the locustfile's own metrics, and of recorders that do not come with ltel, which it shows.
+    pub(crate) fn route(config: &mut Config) {
+        let Some(index) = config.backends.iter().position(|of| of.backend.spec().name == Self::SPEC.name) else {
+            return;
+        };
+        let built_in = ltel_recorders::registry();
+        let is_ltels = |name: &str| {
+            ![Custom::SPEC.name, Declared::SPEC.name].contains(&name)
+                && built_in.types().any(|known| known.spec.name == name)
+        };
+        let own = |of: &&mut RecorderConfig| !is_ltels(of.spec.name);
+        config.recorders.iter_mut().filter(own).for_each(|recorder| recorder.backends.push(index));
+    }
+}
 
 impl Backend for SummaryBackend {
     type Options = NoOptions;

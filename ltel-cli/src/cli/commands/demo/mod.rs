@@ -49,11 +49,11 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
         .collect();
     print::stderr(&telemetry.place());
-    let (mut locust, pipeline) =
+    let (mut locust, mut pipeline) =
         locust::start(config, &socket, &command, locust::LocustOutput::File(output), false).await?;
     let (summary, status) = (Arc::clone(&pipeline.summary), pipeline.status.clone());
     let progress = Progress::begin(ProgressMode::Auto, summary, status, Some(Duration::from_secs(SECONDS)));
-    pipeline.reopen_at(signals.reopens());
+    pipeline.reload_at(signals.reopens(), None::<fn() -> Option<crate::config::Config>>);
     let exit = locust.wait(&pipeline, &mut signals).await?;
     progress.wait_for_data(grace);
     locust.drain(exit, &pipeline, &mut signals, grace).await;

@@ -1,0 +1,191 @@
+//! Reads the configuration again while ltel runs. Runs that begin from then on have the new recorders and backends; a run in progress keeps
+//! what it has, and a backend that is no longer in the configuration ends after the last run that has it.
+//!
+//! A backend whose table is as it was goes on, with its connections and its queue.
+
+use std::sync::{Arc, Weak};
+
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+
+use super::fleet::Fleet;
+use super::own_metrics::OwnMetrics;
+use crate::config::{BackendConfig, Config, Listen};
+use crate::deliver::summary::SummaryBackend;
+use crate::deliver::{self, BackendHandle};
+use crate::runs::Equipment;
+
+/// How many backends of earlier configurations may still be at work.
+const MOST_FORMER: usize = 16;
+
+/// Makes a new equipment of the configuration.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    // Weak: a backend ends when no run has it any more.
+    now: Weak<Equipment>,
+    backends: Fleet,
+    equip: mpsc::Sender<Arc<Equipment>>,
+    observed: Arc<OwnMetrics>,
+}
+
+/// What has become of the backends.
+#[derive(Debug, Default)]
+struct Changes {
+    started: Vec<String>,
+    kept: Vec<String>,
+    former: Vec<String>,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        now: &Arc<Equipment>,
+        backends: Fleet,
+        equip: mpsc::Sender<Arc<Equipment>>,
+        observed: Arc<OwnMetrics>,
+    ) -> Self {
+        Self { now: Arc::downgrade(now), backends, equip, observed }
+    }
+
+    /// The configuration was read again: says what comes of it. `None` if it is wrong, which has been said.
+    pub(super) async fn reload(&mut self, config: Option<Config>) {
+        let Some(old) = self.now.upgrade() else { return };
+        let Some(mut config) = config else {
+            tracing::error!("SIGHUP: the configuration stays as it was");
+            return;
+        };
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        keep_what_cannot_change(&mut config, &old.config);
+        keep_what_no_file_has(&mut config, &old.config);
+        super::add_figures(&mut config);
+        let (new, changes) = match self.equipment(config, &old) {
+            Ok(made) => made,
+            Err(why) => {
+                tracing::error!("SIGHUP: {why}; the configuration stays as it was");
+                return;
+            }
+        };
+        self.observed.observe(&new);
+        self.now = Arc::downgrade(&new);
+        if self.equip.send(new).await.is_ok() {
+            changes.tell();
+        }
+    }
+
+    /// Starts the backends that are new. If one does not start, none has.
+    fn equipment(&self, mut config: Config, old: &Equipment) -> Result<(Arc<Equipment>, Changes), String> {
+        let former = self.backends.count().saturating_sub(old.backends.len());
+        if former > MOST_FORMER {
+            return Err(format!(
+                "{former} backends of earlier configurations still deliver what they hold, or wait for the end of their runs: try \
+                 again later"
+            ));
+        }
+        let mut changes = Changes::default();
+        let mut handles = Vec::<Arc<BackendHandle>>::new();
+        let mut starting = Vec::new();
+        for backend in &mut config.backends {
+            let is_same = |have: &&BackendConfig| have.name == backend.name && have.table == backend.table;
+            let clashing = old.config.backends.iter().find_map(|have| Some((have, clash(have, backend)?)));
+            let have = old.config.backends.iter().find(is_same).map(|have| (have, None));
+            match have.or(clashing.map(|(have, place)| (have, Some(place)))) {
+                Some((have, place)) if have.name == backend.name => {
+                    if let Some(place) = place {
+                        tracing::warn!(
+                            "SIGHUP: [backends.{}] has changed, but {place} is the running one's: it stays as it was until ltel-cli is \
+                             started again",
+                            backend.name
+                        );
+                        *backend = have.clone();
+                    }
+                    let index = old.config.backends.iter().position(|of| of.name == have.name);
+                    let handle = index.and_then(|index| old.backends.get(index)).ok_or("a backend is missing")?;
+                    handles.push(Arc::clone(handle));
+                    changes.kept.push(backend.name.clone());
+                }
+                Some((have, place)) => {
+                    let (new, have) = (&backend.name, &have.name);
+                    let place = place.unwrap_or_default();
+                    return Err(format!("[backends.{new}] uses {place}, which [backends.{have}] still has"));
+                }
+                None => {
+                    let (handle, running) = deliver::start(backend).map_err(String::from)?;
+                    let handle = Arc::new(handle);
+                    starting.push((Arc::clone(&handle), running));
+                    handles.push(handle);
+                    changes.started.push(backend.name.clone());
+                }
+            }
+        }
+        for ((handle, running), name) in starting.into_iter().zip(&changes.started) {
+            if let Some(config) = config.backends.iter().find(|of| of.name == *name) {
+                self.observed.feed(&handle, config);
+            }
+            self.backends.add(running);
+        }
+        let goes = |have: &&BackendConfig| !changes.kept.contains(&have.name);
+        changes.former = old.config.backends.iter().filter(goes).map(|have| have.name.clone()).collect();
+        Ok((Arc::new(Equipment::new(config, handles)), changes))
+    }
+}
+
+impl Changes {
+    fn tell(&self) {
+        let listed = |what: &str, names: &[String]| match names {
+            [] => String::new(),
+            names => format!("; backends {what}: {}", names.join(", ")),
+        };
+        tracing::info!(
+            "SIGHUP: the next run begins with the configuration as it is now{}{}{}",
+            listed("started", &self.started),
+            listed("that end after their last run", &self.former),
+            listed("that go on as they were", &self.kept)
+        );
+    }
+}
+
+/// What two backends cannot both have, if they would.
+fn clash(have: &BackendConfig, new: &BackendConfig) -> Option<String> {
+    let stdout = || have.backend.writes_to_stdout() && new.backend.writes_to_stdout();
+    have.claims.clash(&new.claims).or_else(|| stdout().then(|| "standard output".to_owned()))
+}
+
+/// What is decided at the start: says so, if the file has changed it.
+fn keep_what_cannot_change(new: &mut Config, old: &Config) {
+    let changed = [
+        ("[listen]", listens_elsewhere(&new.listen, &old.listen) || new.listen_is_stated != old.listen_is_stated),
+        ("[limits]", new.limits != old.limits),
+        ("`grace`", new.grace != old.grace),
+        ("`exit_after_run`", new.exit_after_run != old.exit_after_run),
+        ("`start_timeout`", new.start_timeout != old.start_timeout),
+    ];
+    for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+        tracing::warn!("SIGHUP: {what} has changed, which takes effect when ltel-cli is started again");
+    }
+    new.listen = old.listen.clone();
+    new.listen_is_stated = old.listen_is_stated;
+    (new.limits, new.grace) = (old.limits, old.grace);
+    (new.exit_after_run, new.start_timeout) = (old.exit_after_run, old.start_timeout);
+}
+
+fn listens_elsewhere(new: &Listen, old: &Listen) -> bool {
+    let unix = |of: &Listen| of.unix.as_ref().map(|socket| socket.path.clone());
+    let token = |of: &Listen| of.token.as_ref().map(|token| token.expose_secret().to_owned());
+    let most = |of: &Listen| (of.max_connections, of.max_frame_bytes, of.max_buffered_bytes);
+    unix(new) != unix(old)
+        || new.tcp != old.tcp
+        || new.tls.is_some() != old.tls.is_some()
+        || token(new) != token(old)
+        || most(new) != most(old)
+}
+
+/// Backends that the program added itself, such as those of the command line.
+fn keep_what_no_file_has(new: &mut Config, old: &Config) {
+    for added in old.backends.iter().filter(|have| have.table.is_none()) {
+        if !new.backends.iter().any(|have| have.name == added.name) {
+            new.backends.push(added.clone());
+        }
+    }
+    SummaryBackend::route(new);
+}
