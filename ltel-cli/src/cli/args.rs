@@ -14,7 +14,8 @@ use crate::config::LabelArg;
 ///
 /// Without a command, ltel-cli serves: it listens for Locust processes that have the `ltel_locust` plugin, records run after
 /// run, and ends at SIGTERM or Ctrl-C. If a run is active then, ltel-cli takes no new connections and waits for the run to
-/// complete, for at most `grace` (10s); another signal ends the wait. SIGHUP reopens its output files.
+/// complete, for at most `grace` (10s); another signal ends the wait. SIGHUP reopens its output files and reads the configuration
+/// again: the next run begins with it, or, if it has errors, everything stays as it was.
 #[derive(Debug, Parser)]
 #[command(name = "ltel-cli", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(after_help = "\

@@ -24,9 +24,10 @@ impl Fleet {
     /// How many run, without those that have ended meanwhile.
     pub(super) fn count(&self) -> usize {
         let mut state = self.lock();
-        let (ended, running) = std::mem::take(&mut state.running).into_iter().partition(|of| of.task.is_finished());
+        let all = std::mem::take(&mut state.running).into_iter();
+        let (ended, running): (Vec<_>, Vec<_>) = all.partition(|of| of.task.is_finished());
         state.running = running;
-        for RunningBackend { config, account, .. } in Vec::<RunningBackend>::from(ended) {
+        for RunningBackend { config, account, .. } in ended {
             book(&mut state.ended, config, account.snapshot());
         }
         state.running.len()

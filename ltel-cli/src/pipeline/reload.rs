@@ -87,7 +87,8 @@ impl Reloader {
         let mut starting = Vec::new();
         for backend in &mut config.backends {
             let is_same = |have: &&BackendConfig| have.name == backend.name && have.table == backend.table;
-            let clashing = old.config.backends.iter().find_map(|have| Some((have, clash(have, backend)?)));
+            let clashing =
+                old.config.backends.iter().find_map(|have| Some((have, have.claims.clash(&backend.claims)?)));
             let have = old.config.backends.iter().find(is_same).map(|have| (have, None));
             match have.or(clashing.map(|(have, place)| (have, Some(place)))) {
                 Some((have, place)) if have.name == backend.name => {
@@ -143,12 +144,6 @@ impl Changes {
             listed("that go on as they were", &self.kept)
         );
     }
-}
-
-/// What two backends cannot both have, if they would.
-fn clash(have: &BackendConfig, new: &BackendConfig) -> Option<String> {
-    let stdout = || have.backend.writes_to_stdout() && new.backend.writes_to_stdout();
-    have.claims.clash(&new.claims).or_else(|| stdout().then(|| "standard output".to_owned()))
 }
 
 /// What is decided at the start: says so, if the file has changed it.

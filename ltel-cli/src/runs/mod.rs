@@ -157,7 +157,7 @@ impl RunsTask {
 
     /// Runs that begin from now on have this equipment.
     fn equip(&mut self, equipment: Arc<Equipment>, now: Now) {
-        self.state.set_testplan(equipment.config.testplan.clone());
+        self.state.rename(equipment.config.testplan.clone(), Arc::clone(&equipment.config.labels));
         self.active.equip(equipment);
         self.renew(now);
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use opentelemetry_sdk::metrics::Temporality;
@@ -86,12 +87,14 @@ impl Claims {
         }
     }
 
-    /// An address or a file that both claim, for messages.
+    /// An address or a named pipe that both claim, for messages. Two can append to a file, a line at a time, while one takes over from the
+    /// other.
     #[must_use]
     pub fn clash(&self, other: &Self) -> Option<String> {
         let address = self.addresses.iter().find_map(|(address, _)| other.listener(*address));
-        let file = || self.files.iter().find(|file| other.files.contains(file));
-        address.map(|(address, _)| address.to_string()).or_else(|| file().map(|file| file.display().to_string()))
+        let is_pipe = |file: &&PathBuf| file.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
+        let pipe = || self.files.iter().filter(is_pipe).find(|file| other.files.contains(file));
+        address.map(|(address, _)| address.to_string()).or_else(|| pipe().map(|pipe| pipe.display().to_string()))
     }
 
     /// Registers a file that is read, so that nothing writes to it. `what` it is, such as `the baseline of [thresholds]`.

@@ -371,9 +371,10 @@ impl Runs {
         self.run_of(client).is_none() && self.clients.get(client.0).is_none_or(|client| !client.waits())
     }
 
-    /// Sets the name of the test plan of runs that begin from now on, unless Locust's side sets it.
-    pub fn set_testplan(&mut self, testplan: Option<String>) {
+    /// Runs that begin from now on have these names and labels: the test plan's unless Locust's side sets it, and constants on everything.
+    pub fn rename(&mut self, testplan: Option<String>, labels: Arc<[KeyValue]>) {
         self.settings.testplan = testplan;
+        self.settings.labels = labels;
     }
 
     /// All runs that are active or remembered.

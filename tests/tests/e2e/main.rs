@@ -42,6 +42,7 @@ mod protocol;
 mod python;
 mod rate;
 mod receivers;
+mod reload;
 mod report;
 mod restart;
 mod runs;

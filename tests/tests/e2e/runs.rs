@@ -198,7 +198,7 @@ fn a_reset_of_the_statistics() {
 }
 
 /// Requests by endpoint, from the web UI: its JSON is cached for seconds, its table is not.
-fn counts(port: u16, run: usize) -> Vec<u64> {
+pub(super) fn counts(port: u16, run: usize) -> Vec<u64> {
     let table = get(port, "/stats/requests/csv").unwrap().body;
     let count = |name: &str| {
         let row = table.lines().find(|line| line.split(',').nth(1) == Some(name));
@@ -207,6 +207,6 @@ fn counts(port: u16, run: usize) -> Vec<u64> {
     [format!("/run{run}"), format!("/run{run}/reported-late")].iter().map(|name| count(name)).collect()
 }
 
-fn endpoint_counts(lines: &Lines) -> Vec<u64> {
+pub(super) fn endpoint_counts(lines: &Lines) -> Vec<u64> {
     lines.stats("endpoint").filter(|line| line.is("status", "success")).map(|line| line.count("num_requests")).collect()
 }

@@ -7,9 +7,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::Recorder as _;
-use ltel_core::declared::Declared;
-use ltel_recorders::Custom;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use secrecy::ExposeSecret;

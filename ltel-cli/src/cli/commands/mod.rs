@@ -24,7 +24,7 @@ use ltel_core::registry::Registry;
 
 use crate::cli::args::ConfigArg;
 use crate::cli::print;
-use crate::config::{self, Config, Environment, LabelArg};
+use crate::config::{self, Config, ConfigErrors, Environment, LabelArg};
 
 /// Why a command failed: a message and an exit code.
 #[derive(Debug)]
@@ -69,9 +69,10 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
 
 /// Reads the configuration file again while ltel runs; says what is wrong with it.
 pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config> {
-    load_config(arg, registry)
-        .map_err(|Failure { message, .. }| print::stderr(&format!("ltel-cli: {}\n", message.trim_end())))
-        .ok()
+    let said = |message: &str| print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));
+    let (file, text) = read_config(arg).map_err(|failure| said(&failure.message)).ok()?;
+    let loaded = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &arg.label);
+    loaded.map_err(|errors| said(&rendered(&errors, ""))).ok()
 }
 
 /// Reads a configuration from its text.
@@ -81,12 +82,16 @@ pub(crate) fn parse_config(
     registry: &Registry,
     labels: &[LabelArg],
 ) -> Result<Config, Failure> {
-    config::load_with_labels(file, text, registry, &Environment::of_process(), labels).map_err(|errors| {
-        let count = errors.errors().len();
-        let plural = if count == 1 { "" } else { "s" };
-        let color = std::io::stderr().is_terminal();
-        Failure::usage(format!("{count} error{plural} in {file}; nothing was started\n\n{}", errors.render(color)))
-    })
+    let loaded = config::load_with_labels(file, text, registry, &Environment::of_process(), labels);
+    loaded.map_err(|errors| Failure::usage(rendered(&errors, "; nothing was started")))
+}
+
+/// All errors, for people. `then` says what comes of them.
+fn rendered(errors: &ConfigErrors, then: &str) -> String {
+    let (count, file) = (errors.errors().len(), errors.file());
+    let plural = if count == 1 { "" } else { "s" };
+    let color = std::io::stderr().is_terminal();
+    format!("{count} error{plural} in {file}{then}\n\n{}", errors.render(color))
 }
 
 fn file_name(path: &Path) -> String {

@@ -9,12 +9,16 @@ use ltel_core::backend::{Ending, Start, StartError};
 use nix::errno::Errno;
 use tokio::io::{AsyncWriteExt, Stdout};
 use tokio::net::unix::pipe;
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::config::Destination;
 use super::file::LogFile;
 use super::stdout;
 use super::written::{Written, whole_lines};
+
+/// Who writes to stdout writes whole lines.
+static STDOUT: Mutex<()> = Mutex::const_new(());
 
 /// How often a named pipe without a reader is tried again: the system does not tell when a reader comes.
 const ASK: Duration = Duration::from_millis(100);
@@ -53,6 +57,8 @@ impl LineWriter {
     pub(super) async fn write(&mut self, lines: &[u8]) -> Written {
         match self {
             Self::Stdout(stdout) => {
+                // While one configuration takes over from another, two backends may write here.
+                let _turn = STDOUT.lock().await;
                 let result = async { stdout.write_all(lines).await.and(stdout.flush().await) }.await;
                 if result.as_ref().is_err_and(is_closed) {
                     *self = Self::Closed;

@@ -4,13 +4,16 @@ mod own_metrics;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ltel_core::Recorder as _;
 use ltel_core::backend::{
     Backend, BackendSpec, Check, CollectedPoints, Defaults, DeliveryAccount, Pipe, Signal, Sink, Start, StartError,
     Takes,
 };
+use ltel_core::declared::Declared;
 use ltel_core::figures::RunFigures;
 use ltel_core::recorder::NoOptions;
 use ltel_core::runs::RunInfo;
+use ltel_recorders::Custom;
 
 use crate::config::{Config, RecorderConfig};
 use crate::deliver::defaults_for_figures;

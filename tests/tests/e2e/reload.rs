@@ -1,0 +1,181 @@
+//! SIGHUP reads the configuration again.
+
+use std::fs;
+use std::path::Path;
+
+use ltel_core::wire::Encoding;
+use ltel_tests::{
+    Client, Exit, Lines, SLOW, SOON, Scene, Turn, check_account, config, free_port, get, post, row, until,
+};
+use rustix::process::Signal;
+
+use super::runs::{counts, endpoint_counts};
+
+/// A file of JSON lines beside the scene's own.
+fn second(scene: &Scene, keys: &str) -> String {
+    format!("[backends.second]\ntype = 'json'\noutput = '{}'\n{keys}\n", scene.path("second.ndjson").display())
+}
+
+fn so_far(path: &Path) -> Lines {
+    if path.exists() { Lines::so_far(path) } else { Lines::parse("") }
+}
+
+/// Scenario: Locust with its web UI under `ltel-cli run`. In mid-run the file gets a backend and a recorder more, loses a recorder, and
+/// its backend another interval; SIGHUP. In
+/// the second run the file is broken; SIGHUP. Then a third run.
+/// Guarantees: the first run goes on with what it began with and is exact; the second and the third have the new recorders and backends, all
+/// requests, and what the new recorder wants of the same Locust process; the mistakes are said, and change nothing.
+#[test]
+fn the_next_run_has_what_the_file_says_by_then() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let (port, file) = (free_port(), "telemetry.toml");
+    let locust = ["-f", "counting.py", "--web-host=127.0.0.1", &format!("--web-port={port}")];
+    let mut run = scene.start("run", scene.run(&config(&scene, "", ""), locust));
+    until("the web UI", SLOW, || get(port, "/stats/requests/csv").ok().filter(|answer| answer.status == 200));
+    let mut locust = Vec::new();
+    for n in 1..=3 {
+        assert_eq!(post(port, "/swarm", "user_count=4&spawn_rate=4").unwrap().status, 200);
+        let requests = |least: u64| {
+            until("requests", SLOW, || (counts(port, n).iter().sum::<u64>() >= least).then_some(()));
+        };
+        requests(50);
+        if n == 1 {
+            let more = second(&scene, "spans = true") + "[recorders.spans]\nbackends = ['second']\n";
+            let text = config(&scene, "", &more).replace("[recorders.requests]\n", "");
+            scene.write(file, &text.replace("interval = \"1s\"", "interval = \"2s\""));
+            run.signal(Signal::HUP);
+            run.says(
+                "SIGHUP: the next run begins with the configuration as it is now; backends started: file, second",
+                SOON,
+            );
+        } else if n == 2 {
+            scene.write(file, "[recorders.stats]\nintervall = 3\n[backends.json]\noutptu = 3\n");
+            run.signal(Signal::HUP);
+            run.says("SIGHUP: the configuration stays as it was", SOON);
+            let said = run.stderr();
+            assert!(said.contains("unknown key `intervall`") && said.contains("unknown key `outptu`"), "{said}");
+        }
+        requests(150);
+        assert_eq!(post(port, "/stop", "").unwrap().status, 200);
+        let run_id = scene.reported(n).reports()[n - 1].text("run_id").to_owned();
+        let ours = endpoint_counts(&scene.lines_so_far().of_run(&run_id));
+        until("Locust's figures to be ltel's", SOON, || (counts(port, n) == ours).then_some(()));
+        locust.push((run_id, counts(port, n).iter().sum::<u64>()));
+    }
+    run.signal(Signal::TERM);
+    assert_eq!(run.wait(SLOW), Exit::Code(0));
+
+    let (first, second) = (scene.lines(), Lines::read(&scene.path("second.ndjson")));
+    assert_eq!(first.reports().len(), 3);
+    for (n, (run_id, requests)) in (1..=3).zip(&locust) {
+        let (here, there) = (first.of_run(run_id), second.of_run(run_id));
+        check_account(here.report());
+        assert_eq!(here.report().telemetry["complete"], true, "{:?}", here.report());
+        assert_eq!(here.report().count("recorded"), *requests, "run {n}");
+        assert_eq!(here.named("locust.tl.request.metric.requests").next().is_some(), n == 1, "`requests` in run {n}");
+        let spans = there.0.iter().filter(|line| line.is("telemetry_type", "span"));
+        let traced = spans.clone().filter(|line| !line.text("trace_id").is_empty()).count() as u64;
+        let expected = if n == 1 { 0 } else { *requests };
+        assert_eq!((spans.count() as u64, traced), (expected, expected), "spans of run {n}");
+        assert_eq!(there.reports().len(), usize::from(n != 1), "reports of run {n} in the new backend");
+    }
+}
+
+/// Scenario: in mid-run the file loses a Prometheus backend and gets another path for its JSON lines; SIGHUP, then SIGHUP again.
+/// Guarantees: the run's figures stay scrapable and its lines go where they went, until it is over; then the old backends end: nothing listens
+/// there any more. The next run is in the new file alone. ltel ends with 0.
+#[test]
+fn a_backend_that_goes_serves_its_last_run() {
+    let scene = Scene::new();
+    let port = free_port();
+    let prometheus = format!("[backends.prometheus]\nlisten = '127.0.0.1:{port}'\n");
+    let mut ltel = scene.serve(&config(&scene, "", &prometheus), &[]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "first");
+    client.start("one");
+    client.requests(vec![row("/", 1.0, false)]);
+    client.acknowledged();
+    scene.write("telemetry.toml", &config(&scene, "", "").replace("telemetry.ndjson", "next.ndjson"));
+    for _ in 0..2 {
+        ltel.signal(Signal::HUP);
+        ltel.says("backends that end after their last run: ", SOON);
+    }
+    client.requests(vec![row("/", 1.0, false); 2]);
+    client.acknowledged();
+    let scraped = || get(port, "/metrics").ok().map(|page| page.body);
+    assert!(scraped().is_some_and(|page| page.contains("locust_tl_request_metric_requests")));
+    client.finish();
+    until("the end of the old backend", SLOW, || scraped().is_none().then_some(()));
+    let lines = Lines::read(&scene.path("telemetry.ndjson"));
+    assert_eq!(lines.report().count("recorded"), 3);
+    assert_eq!(lines.final_record().count("num_requests"), 3);
+
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "second");
+    client.start("two");
+    client.requests(vec![row("/", 1.0, false)]);
+    client.finish();
+    let next = scene.path("next.ndjson");
+    until("the next run's report", SOON, || (!so_far(&next).reports().is_empty()).then_some(()));
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    assert_eq!(Lines::read(&next).report().text("run_id"), "two");
+    assert_eq!(Lines::read(&scene.path("telemetry.ndjson")).reports().len(), 1);
+}
+
+/// Scenario: forty times in mid-run the file gets another new backend, each time with SIGHUP; then SIGTERM, while the run is at work.
+/// Guarantees: what earlier files left behind is bounded, which is said; the run is whole and in its own backend; ltel ends with 0.
+#[test]
+fn many_in_a_row_and_an_end() {
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    let threads = || fs::read_dir(format!("/proc/{}/fd", ltel.pid())).unwrap().count();
+    let before = threads();
+    let answers = |ltel: &ltel_tests::Process| {
+        let said = ltel.stderr();
+        said.matches("SIGHUP: the next run begins").count() + said.matches("configuration stays as it was").count()
+    };
+    for n in 0..40 {
+        let output = scene.path(&format!("file{n}.ndjson"));
+        let more = format!("[backends.file{n}]\ntype = 'json'\noutput = '{}'\nmax_bytes = 1000000\n", output.display());
+        scene.write("telemetry.toml", &config(&scene, "", &more));
+        ltel.signal(Signal::HUP);
+        until("an answer", SOON, || (answers(&ltel) > n).then_some(()));
+        client.requests(vec![row("/", 1.0, false); 5]);
+    }
+    client.acknowledged();
+    assert!(threads() <= before + 40, "{} files are open, of {before}", threads());
+    ltel.signal(Signal::TERM);
+    ltel.says("SIGTERM: waiting", SOON);
+    client.requests(vec![row("/", 1.0, false)]);
+    client.finish();
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+    assert_eq!(scene.lines().report().count("recorded"), 201);
+    assert_eq!(scene.lines().report().telemetry["complete"], true);
+}
+
+/// Scenario: the file changes what cannot change while ltel runs: where it listens, its limits, and a backend's option whose address the
+/// running one has. Guarantees: each is said, the rest of the file holds, and the running backend goes on.
+#[test]
+fn what_cannot_change_is_said() {
+    let scene = Scene::new();
+    let port = free_port();
+    let with = |keys: &str| format!("[backends.prometheus]\nlisten = '127.0.0.1:{port}'\n{keys}\n");
+    let mut ltel = scene.serve(&config(&scene, "", &with("")), &[]);
+    let text = config(&scene, "grace = '3s'", &with("keep = '1s'\n[limits]\nmax_runs = 3"));
+    scene.write("telemetry.toml", &text.replace("[listen]\n", "[listen]\nmax_connections = 3\n"));
+    ltel.signal(Signal::HUP);
+    for said in [
+        "[listen] has changed, which takes effect when ltel-cli is started again",
+        "[limits] has changed",
+        "`grace` has changed",
+        "[backends.prometheus] has changed, but 127.0.0.1:",
+        "backends that go on as they were: file, prometheus",
+    ] {
+        ltel.says(said, SOON);
+    }
+    assert_eq!(get(port, "/metrics").unwrap().status, 200);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+}
