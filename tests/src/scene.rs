@@ -15,7 +15,7 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 13] = [
+const LOCUSTFILES: [(&str, &str); 14] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("patient.py", include_str!("../locustfiles/patient.py")),
     ("declared.py", include_str!("../locustfiles/declared.py")),
@@ -29,6 +29,7 @@ const LOCUSTFILES: [(&str, &str); 13] = [
     ("naming.py", include_str!("../locustfiles/naming.py")),
     ("both_clients.py", include_str!("../locustfiles/both_clients.py")),
     ("measuring.py", include_str!("../locustfiles/measuring.py")),
+    ("catalog.py", include_str!("../locustfiles/catalog.py")),
 ];
 
 /// A folder that is gone after the test, with the files of one test: locustfile, configuration, output.

@@ -8,6 +8,7 @@ mod backend_walls;
 mod backends;
 mod browser;
 mod check;
+mod catalog;
 mod cli;
 mod collectors;
 mod completions;
