@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use ltel_tests::{
-    Exit, Lines, Point, Prometheus, SLOW, Scene, TestAgent, Turn, Value, check_account, config, free_port, latest,
+    Lines, Point, Prometheus, SLOW, Scene, TestAgent, Turn, Value, check_account, config, free_port, latest,
     prometheus_backend,
 };
 use rustix::process::Signal;
@@ -107,7 +107,8 @@ fn what_the_locustfile_counts() {
         *slow.entry(joined(ENDPOINT, |label| Some(record.attribute(label)))).or_default() += 1.0;
     }
     same("slow, OTLP", &slow, &counted["slow"]);
-    assert_eq!(prometheus.query("last_over_time(queue_depth[1m])")[0].value(), 7.0);
+    assert_eq!(prometheus.query("last_over_time(queue_depth[1m]) != 7"), []);
+    assert!(!prometheus.query("last_over_time(queue_depth[1m])").is_empty());
 
     for line in &lines.0 {
         assert!(line.is("region", "eu") && line.is("build", "1.2-rc1"), "{line:?}");
@@ -131,7 +132,9 @@ fn counted(scene: &Scene) -> BTreeMap<String, Series> {
             let counted: BTreeMap<String, Series> = serde_json::from_str(&text).expect("JSON");
             for (metric, series) in counted {
                 let sum = all.entry(metric).or_default();
-                series.into_iter().for_each(|(labels, value)| *sum.entry(labels).or_default() += value);
+                for (labels, value) in series {
+                    *sum.entry(labels).or_default() += value;
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 
 // A test fails by panicking, in its helpers too.
 #![allow(clippy::unwrap_used)]
+// Counts that come as floats are whole and small.
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 mod attack;
 mod backend_walls;
@@ -26,6 +28,7 @@ mod foreign;
 mod hostile;
 mod internal;
 mod intervals;
+mod labels;
 mod listen_tls;
 mod locustfiles;
 mod measuring;

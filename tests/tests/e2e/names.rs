@@ -103,7 +103,7 @@ fn thousands_of_urls_become_few_names() {
 
     until("the last scrape", SOON, || {
         let all = prometheus.query("sum(last_over_time(locust_tl_request_metric_requests_total[5m]))");
-        let all = all.first().map_or(0.0, |sample| sample.value());
+        let all = all.first().map_or(0.0, ltel_tests::Sample::value);
         (all >= expected.values().map(|count| count.0 as f64).sum()).then_some(())
     });
     let scraped = |metric: &str| {
