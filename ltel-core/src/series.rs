@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use opentelemetry::{Key, KeyValue};
+use smallvec::SmallVec;
 
 use crate::label::{Label, OwnedLabel};
 use crate::recorder::{Common, SeriesLimits, Spec, SpecMismatch};
 use crate::runs::{RunInfo, SourceInfo};
 
-// How many labels an open instrument has mostly, at most.
+// More labels of an open instrument cost an allocation for each look-up.
 const FEW: usize = 8;
 
 // For events without a source, and for the overflow series.
@@ -190,22 +191,11 @@ impl SeriesTable {
         (instrument, cost): (usize, usize),
         labels: &[(&str, Label<'_>)],
     ) -> Series<'_> {
-        // The key: the instrument, and then names and values in turn. Most have few, and need no allocation.
-        let mut few = [Label::Absent; 1 + 2 * FEW];
-        let mut many = Vec::new();
-        let length = 1 + 2 * labels.len();
-        let key = match few.get_mut(..length) {
-            Some(few) => few,
-            None => {
-                many.resize(length, Label::Absent);
-                &mut many[..]
-            }
-        };
-        key[0] = Label::Int(i64::try_from(instrument).unwrap_or(i64::MAX));
-        for (pair, (name, value)) in key[1..].chunks_exact_mut(2).zip(labels) {
-            (pair[0], pair[1]) = (Label::Str(name), *value);
-        }
-        self.find(source, key, Labels::Open(cost))
+        // The key: the instrument, and then names and values in turn.
+        let mut key: SmallVec<[Label<'_>; 1 + 2 * FEW]> = SmallVec::new();
+        key.push(Label::Int(i64::try_from(instrument).unwrap_or(i64::MAX)));
+        key.extend(labels.iter().flat_map(|(name, value)| [Label::Str(name), *value]));
+        self.find(source, &key, Labels::Open(cost))
     }
 
     #[inline]

@@ -9,6 +9,7 @@ use opentelemetry::{Key, KeyValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
+use smallvec::SmallVec;
 use toml::Spanned;
 
 use crate::backend::ConfigError;
@@ -18,6 +19,9 @@ use crate::label::{Label, OwnedLabel};
 
 use super::label_names::{LabelNames, taken_by};
 use super::{Needs, OptionsCheck, Spec};
+
+// More labels than these cost an allocation for each event.
+pub(super) const FEW: usize = 8;
 
 /// The keys as they are written.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -179,7 +183,7 @@ impl Common {
         &'a self,
         event: Option<Event<'a>>,
         mut fault: impl FnMut(&Expression, &Fault),
-    ) -> Vec<Value<'a>> {
+    ) -> SmallVec<[Value<'a>; FEW]> {
         let value = |computed: &'a Computed| {
             let event = event.as_ref()?;
             let expression = of(&computed.of, event)?;

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use opentelemetry::KeyValue;
+use smallvec::SmallVec;
 
 use crate::clock::Now;
 use crate::event::Event;
@@ -15,7 +16,7 @@ use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
 use crate::trace::SpanData;
 
-use super::common::field_of;
+use super::common::{FEW, field_of};
 use super::faults::Faults;
 use super::moment::Moment;
 use super::{Common, Emitted, Per};
@@ -95,7 +96,7 @@ impl<'a, O> Context<'a, O> {
         }
         let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
         let computed = computed.iter().map(|value| value.as_label().unwrap_or_default());
-        let all: Vec<_> = computed.chain(labels.iter().copied()).collect();
+        let all: SmallVec<[_; 2 * FEW]> = computed.chain(labels.iter().copied()).collect();
         series.get(source, &all)
     }
 
@@ -123,7 +124,8 @@ impl<'a, O> Context<'a, O> {
         let computed = computed.map(|(name, value)| (name.as_str(), value.as_label().unwrap_or_default()));
         // What the locustfile calls the same is about this series.
         let own = |name: &str| labels.iter().any(|(own, _)| *own == name);
-        let all: Vec<_> = computed.filter(|(name, _)| !own(name)).chain(labels.iter().copied()).collect();
+        let all: SmallVec<[_; 2 * FEW]> =
+            computed.filter(|(name, _)| !own(name)).chain(labels.iter().copied()).collect();
         series.get_open(source, (instrument, cost), &all)
     }
 
