@@ -44,3 +44,13 @@ fn every_field() {
         }
     }
 }
+
+/// Guarantees: the names that an expression reads are in the order of its text, whatever it does with them; a variable is none.
+#[test]
+fn names() {
+    let names =
+        Expression::names(r#"url != null && context.all(key, key != name) ? {"a": method}["a"] : url + size(error).x"#);
+    assert_eq!(names.unwrap(), ["url", "context", "name", "method", "error"]);
+    assert_eq!(Expression::names(&"(".repeat(5_000)), None);
+    assert_eq!(Expression::names("1 +"), None);
+}

@@ -35,12 +35,6 @@ pub(super) struct Interpreter {
     patterns: Arc<HashMap<String, Regex>>,
 }
 
-/// The names that an expression reads; `None` if it does not parse.
-pub(super) fn names(text: &str) -> Option<Vec<String>> {
-    let program = ENVIRONMENT.compile(text).ok()?;
-    Some(program.references().variables().into_iter().map(ToString::to_string).collect())
-}
-
 impl Interpreter {
     /// Compiles a text that was checked.
     pub(super) fn compile(text: &str, node: &Node, fields: &[&'static Field]) -> Result<Self, Vec<ExpressionError>> {

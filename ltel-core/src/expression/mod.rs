@@ -114,10 +114,10 @@ impl Expression {
         Ok(expression)
     }
 
-    /// The names that it reads; `None` if it does not parse.
+    /// The names that an expression reads, in the order of its text; `None` if it does not parse.
     #[must_use]
     pub fn names(text: &str) -> Option<Vec<String>> {
-        interpreter::names(text)
+        Some(syntax::parse(text).ok()?.names())
     }
 
     /// Its text.

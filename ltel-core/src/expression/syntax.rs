@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::check::MACROS;
 use super::token::{Token, TokenKind, tokens};
 use super::{ExpressionError, habits};
 
@@ -21,6 +22,22 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The names that it reads, each once, without the variables of macros such as `all`.
+    pub(super) fn names(&self) -> Vec<String> {
+        let (mut names, mut variables) = (Vec::new(), Vec::new());
+        self.walk(&mut |node| match &node.kind {
+            NodeKind::Name(name) if !names.contains(name) => names.push(name.clone()),
+            NodeKind::Call(call) if call.target.is_some() && MACROS.contains(&&*call.name.text) => {
+                if let Some(NodeKind::Name(variable)) = call.arguments.first().map(|first| &first.kind) {
+                    variables.push(variable.clone());
+                }
+            }
+            _ => {}
+        });
+        names.retain(|name| !variables.contains(name));
+        names
+    }
+
     /// Visits it and all of its parts.
     pub(super) fn walk<'n>(&'n self, visit: &mut impl FnMut(&'n Self)) {
         visit(self);

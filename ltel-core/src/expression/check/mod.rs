@@ -23,7 +23,7 @@ const CONVERSIONS: &[&str] = &["int", "uint", "double", "string", "bool", "bytes
 const TYPES: &[&str] = &["int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type"];
 
 /// Called as `list.name(item, ..)`; `has(map.key)` is one too.
-const MACROS: &[&str] = &["all", "exists", "exists_one", "existsOne", "filter", "map"];
+pub(super) const MACROS: &[&str] = &["all", "exists", "exists_one", "existsOne", "filter", "map"];
 
 /// What is known of an expression without mistakes.
 pub(super) struct Checked {
