@@ -255,16 +255,22 @@ impl Pipeline {
     }
 }
 
-/// Adds a source of figures, if they are wanted and no recorder of the file has them.
+/// Adds a source of figures, if they are wanted and no recorder of the file has them. One that has them without its `when` lends its
+/// options.
 fn add_figures(config: &mut Config) {
     if config.wants_figures() && !config.recorders.iter().any(|recorder| recorder.factory.has_figures()) {
+        let lent = config.recorders.iter().find_map(|of| Some((of.spec, of.factory.for_figures()?, of.series_limit)));
+        let (spec, factory, series_limit) = lent.unwrap_or_else(|| {
+            let options = ltel_recorders::stats::Options::for_figures();
+            (<Stats as Recorder>::SPEC, Box::new(Factory::<Stats>::new(options)), 2_000)
+        });
         config.recorders.push(RecorderConfig {
             name: "figures".to_owned(),
-            spec: <Stats as Recorder>::SPEC,
-            factory: Box::new(Factory::<Stats>::new(ltel_recorders::stats::Options::for_figures())),
+            spec,
+            factory,
             backends: Vec::new(),
             interval: None,
-            series_limit: 2_000,
+            series_limit,
         });
     }
 }

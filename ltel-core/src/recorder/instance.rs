@@ -85,6 +85,8 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
     fn needs(&self) -> Needs;
     /// Whether it has the figures of runs: those of all events, so not with `when`.
     fn has_figures(&self) -> bool;
+    /// One that has the same figures, of all events, and emits nothing ([`Recorder::for_figures`]).
+    fn for_figures(&self) -> Option<Box<dyn RecorderFactory>>;
     /// Whether it has points, with its options.
     fn has_points(&self) -> bool;
     /// Whether it sees all requests by Locust's own names ([`Recorder::keeps_names`]).
@@ -139,6 +141,10 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
 
     fn has_figures(&self) -> bool {
         R::HAS_FIGURES && !self.common.filters()
+    }
+
+    fn for_figures(&self) -> Option<Box<dyn RecorderFactory>> {
+        Some(Box::new(Self::new(R::for_figures(&self.options)?)))
     }
 
     fn has_points(&self) -> bool {

@@ -83,6 +83,12 @@ pub trait Recorder: Sized + Send + 'static {
         false
     }
 
+    /// The options of a recorder that has the same figures and emits nothing. ltel adds such a one without `when` where the configured
+    /// ones do not see all events, so keep what changes figures. Without it, the figures are those of a `stats` without options.
+    fn for_figures(_options: &Self::Options) -> Option<Self::Options> {
+        None
+    }
+
     /// Builds the recorder for one run. Its instruments come from [`Spec::instruments`].
     fn build(options: &Self::Options, instruments: &mut Instruments<'_>) -> Self;
 

@@ -215,6 +215,15 @@ impl Recorder for Stats {
         !options.names
     }
 
+    fn for_figures(options: &Options) -> Option<Options> {
+        Some(Options {
+            percentiles: options.percentiles.clone(),
+            error_limit: options.error_limit,
+            names: options.names,
+            ..Options::for_figures()
+        })
+    }
+
     fn has_points(options: &Options) -> bool {
         !options.quantiles.is_empty()
     }

@@ -131,14 +131,16 @@ fn witnessed(scene: &Scene) -> BTreeMap<String, u64> {
     by_tenant
 }
 
-/// Scenario: the only `stats` has a `when` that none of the requests fits; there are thresholds and a report in JSON.
-/// Guarantees: figures, thresholds and the exit code are about all requests all the same; the report has the labels.
+/// Scenario: the only `stats` has `names = true` and a `when` that none of the requests fits; there are rules for names, thresholds
+/// and a report in JSON. Guarantees: figures, thresholds and the exit code are about all requests all the same, by the names of the
+/// rules and without what these drop; the report has the labels.
 #[test]
 fn figures_are_of_all_requests() {
     let scene = Scene::new();
     let report = scene.path("report.json");
     let file = format!(
-        "[labels]\nregion = \"eu\"\n[listen]\nunix = '{}'\n[recorders.stats]\nwhen = 'name == \"other\"'\n\
+        "[labels]\nregion = \"eu\"\n[[names]]\ncut_query = true\n[[names]]\nmatch = '^/health$'\ndrop = true\n\
+         [listen]\nunix = '{}'\n[recorders.stats]\nnames = true\nwhen = 'name == \"other\"'\n\
          [backends.file]\ntype = \"json\"\noutput = '{}'\n[backends.report]\ntype = \"report\"\nfiles = ['{}']\n\
          [thresholds]\nsome = 'p95 < 5ms'\n",
         scene.socket().display(),
@@ -148,11 +150,14 @@ fn figures_are_of_all_requests() {
     let mut ltel = scene.serve(&file, &["--once", "--label", "shard=3"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
-    client.requests(vec![row("some", 10.0, false); 20]);
+    client.requests(vec![row("some?page=1", 10.0, false); 20]);
+    client.requests(vec![row("/health", 10.0, false); 3]);
     client.finish();
     assert_eq!(ltel.wait(SOON), Exit::Code(99), "{}", ltel.stderr());
     let document: Json = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     assert_eq!(document["total"]["requests"], 20);
+    assert_eq!((&document["endpoints"][0]["name"], &document["endpoints"][1]), (&"some".into(), &Json::Null));
+    assert_eq!(document["account"]["filtered"], 3);
     assert_eq!(document["run"]["labels"], serde_json::json!({ "region": "eu", "shard": "3" }));
     let lines = scene.lines();
     let last = lines.final_record();
