@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import locust
 from locust.env import Environment
 
-from . import internals, metrics, once
+from . import internals, logs, metrics, once
 from .early import Early
 from .metrics import (
     Counter,
@@ -59,6 +59,7 @@ def attach(environment: Environment) -> None:
     session = _sessions[environment] = start(environment)
     if session is None:
         metrics.early.hand_over()
+        logs.early.end()
     early = _early()
     if environment.events is early.events:
         requests = early.hand_over()

@@ -8,11 +8,14 @@ logging. The levels of the loggers apply, such as that of Locust's option --logl
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+
+from locust.env import Environment
 
 from . import clock, current, once
 from .trace import Tracer
@@ -20,6 +23,8 @@ from .values import kind, name, text
 
 #: messages that wait to be queued, which happens several times a second
 LIMIT = 1_000
+#: the level from which on messages are kept until the receiver says what it wants
+EARLY = logging.WARNING
 #: characters of a message
 MESSAGE_LIMIT = 4_096
 #: characters of a traceback; its end says what happened
@@ -34,29 +39,60 @@ _listeners: list[Messages] = []
 
 
 class Messages:
-    """The messages that one session has not queued yet."""
+    """The messages that one session has not queued yet.
 
-    def __init__(self, tracer: Tracer) -> None:
+    Which ones the receiver wants is known only from its first answer on: warnings and worse are
+    kept until then, the newest of them.
+    """
+
+    def __init__(self, tracer: Tracer | None) -> None:
         self.rows: list[dict[str, Any]] = []
         #: the level from which on messages are wanted; None if none are
         self.level: float | None = None
+        #: whether the receiver has said that
+        self.known = False
         self._tracer = tracer
         self._dropped = 0
         # Those of them that no run has in its account yet.
         self._unaccounted = 0
+
+    def keep(self) -> None:
+        """Keep warnings and worse until the receiver says what it wants."""
+        self.level = EARLY
+        self._listen()
+
+    def take_over(self, before: Messages) -> None:
+        """Keep those too that another one has kept, which ends."""
+        self.rows[:0] = before.rows
+        before.end()
+        self.keep()
 
     def want(self, level: float | None) -> None:
         """What the receiver has said: take messages from this level on, by its number."""
         self.level = level
         if level is None:
             self.end()
-        elif not any(known is self for known in _listeners):
-            current.install()  # a message has its user's class
+            self.known = True
+            return
+        if not self.known:
+            self.known = True
+            self.rows[:] = [row for row in self.rows if row["level_number"] >= level]
+        current.install()  # a message has its user's class
+        self._listen()
+
+    def go(self, ending: bool) -> bool:
+        """Whether those that wait go into frames: also at the end of a run, if nothing is known."""
+        return self.known or ending
+
+    def _listen(self) -> None:
+        if not any(known is self for known in _listeners):
             _listeners.append(self)
-            _install()
+        _install()
 
     def end(self) -> None:
-        """Take no more messages."""
+        """Take no more messages, and forget those that the receiver has not asked for."""
+        if not self.known:
+            self.forget()
         for at, known in enumerate(_listeners):
             if known is self:
                 del _listeners[at]
@@ -64,16 +100,23 @@ class Messages:
         if not _listeners:
             _uninstall()
 
+    def forget(self) -> None:
+        """Forget those that wait; in a forked child, its parent reports them."""
+        self.rows.clear()
+        self._dropped = 0
+
     def take(self, record: logging.LogRecord) -> None:
         """Keep a message, if it is wanted and not too many wait."""
         if self.level is None or record.levelno < self.level:
             return
         if len(self.rows) >= LIMIT:
             self._dropped += 1
-            self._unaccounted += 1
-            return
+            if self.known:
+                self._unaccounted += 1
+                return
+            del self.rows[0]
         fields = _fields(record)
-        if self._tracer.on and (span := self._tracer.current()) is not None:
+        if self._tracer and self._tracer.on and (span := self._tracer.current()) is not None:
             fields.update(span.ids())
         self.rows.append(fields)
 
@@ -176,3 +219,13 @@ def _uninstall() -> None:
     if _ours is not None and logging.Logger.callHandlers is _ours:
         logging.Logger.callHandlers = _original  # type: ignore[method-assign, assignment]
         _original = _ours = None
+
+
+# Kept on Locust's class: a test that empties `sys.modules` imports this module twice.
+if not hasattr(Environment, "ltel_early_messages"):
+    Environment.ltel_early_messages = Messages(None)  # type: ignore[attr-defined]
+    Environment.ltel_early_messages.keep()  # type: ignore[attr-defined]
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=Environment.ltel_early_messages.forget)  # type: ignore[attr-defined]
+#: messages from the import on, until the first session begins
+early: Messages = Environment.ltel_early_messages  # type: ignore[attr-defined]

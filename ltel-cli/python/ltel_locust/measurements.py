@@ -37,6 +37,10 @@ class Values:
         else:
             self.end()
 
+    def go(self, ending: bool) -> bool:
+        """Whether those that wait go into frames: also at the end of a run, if nothing is known."""
+        return self.wanted is True or (ending and self.wanted is None)
+
     def end(self) -> int:
         """Take no more values, and forget those that wait; how many were forgotten or dropped."""
         metrics.ignore(self._buffer)
@@ -108,6 +112,7 @@ def _number(metric: metrics.Instrument, value: Any) -> float | None:
     result = number(value)
     if result is None:
         what = f"{value}" if type(value) is float else f"of type `{kind(value)}`"
+        what = "missing" if value is None else what
         once.warn(
             f"value of {metric.name}",
             f"a value of the metric `{metric.name}` is {what}, not a finite number: such values "

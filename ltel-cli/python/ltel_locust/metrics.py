@@ -6,8 +6,8 @@
     items.add(3, tenant="blue")
 
 An instrument can be made and used anywhere: at import, before or during a test and after it, in any
-greenlet or thread. It never raises, whatever the value. A value is only appended to a buffer; it is
-checked when a batch is packed (`measurements`).
+greenlet or thread. It never raises, whatever it is called with. A value is only appended to a
+buffer; it is checked when a batch is packed (`measurements`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ DESCRIPTION_LIMIT = 1_024
 Row = tuple["Instrument", Any, dict[str, Any]]
 #: rows, how many may wait, and what to call then
 Buffer = tuple[list[Row], int, Callable[[], None]]
+
+
+#: in the place of a value that is missing: what is sent for it counts as invalid
+_NOTHING: Any = None
 
 
 class Instrument:
@@ -59,12 +63,14 @@ class Counter(Instrument):
     __slots__ = ()
     kind = "counter"
 
-    def add(self, value: float, /, **labels: Any) -> None:
+    def add(self, value: float = _NOTHING, /, *more: Any, **labels: Any) -> None:
         """Add a value, in the counter's unit; a negative one is left out and counted.
 
         Each distinct set of labels is a series. A label is a text, a number or a bool; one that is
         None is left out.
         """
+        if more:
+            value = _too_many(self)
         for rows, limit, full in _buffers:
             rows.append((self, value, labels))
             if len(rows) >= limit:
@@ -77,11 +83,13 @@ class UpDownCounter(Instrument):
     __slots__ = ()
     kind = "up_down_counter"
 
-    def add(self, value: float, /, **labels: Any) -> None:
+    def add(self, value: float = _NOTHING, /, *more: Any, **labels: Any) -> None:
         """Add a value, in the counter's unit; a negative one lowers the sum.
 
         Labels: see `Counter.add`.
         """
+        if more:
+            value = _too_many(self)
         for rows, limit, full in _buffers:
             rows.append((self, value, labels))
             if len(rows) >= limit:
@@ -94,8 +102,10 @@ class Gauge(Instrument):
     __slots__ = ()
     kind = "gauge"
 
-    def set(self, value: float, /, **labels: Any) -> None:
+    def set(self, value: float = _NOTHING, /, *more: Any, **labels: Any) -> None:
         """Set the value, in the gauge's unit. Labels: see `Counter.add`."""
+        if more:
+            value = _too_many(self)
         for rows, limit, full in _buffers:
             rows.append((self, value, labels))
             if len(rows) >= limit:
@@ -108,43 +118,78 @@ class Histogram(Instrument):
     __slots__ = ()
     kind = "histogram"
 
-    def record(self, value: float, /, **labels: Any) -> None:
+    def record(self, value: float = _NOTHING, /, *more: Any, **labels: Any) -> None:
         """Record one value, in the histogram's unit. Labels: see `Counter.add`."""
+        if more:
+            value = _too_many(self)
         for rows, limit, full in _buffers:
             rows.append((self, value, labels))
             if len(rows) >= limit:
                 full()
 
 
-def counter(name: str, unit: str = "", description: str = "") -> Counter:
+def _unknown_arguments(name: Any) -> None:
+    once.warn(
+        "arguments of a metric",
+        f"a metric has a name, a unit and a description: other arguments of `{short(name)}` are "
+        "ignored. Labels belong to its values",
+    )
+
+
+def _too_many(metric: Instrument) -> Any:
+    once.warn(
+        f"value of {metric.name}",
+        f"the metric `{metric.name}` takes one value, and labels by name, such as "
+        '`add(3, tenant="blue")`: a call with more is left out and counted',
+    )
+    return _NOTHING
+
+
+def counter(
+    name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
+) -> Counter:
     """The counter of this name: `counter("cart.items").add(3, tenant="blue")`.
 
     The unit is one of UCUM, such as `ms`, `By`, `1` or `{item}`.
     """
+    if more or others:
+        _unknown_arguments(name)
     try:
         return _known[name, Counter, unit]
     except Exception:
         return _instrument(Counter, name, unit, description)
 
 
-def up_down_counter(name: str, unit: str = "", description: str = "") -> UpDownCounter:
+def up_down_counter(
+    name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
+) -> UpDownCounter:
     """The up-down counter of this name: `up_down_counter("carts.open").add(-1)`."""
+    if more or others:
+        _unknown_arguments(name)
     try:
         return _known[name, UpDownCounter, unit]
     except Exception:
         return _instrument(UpDownCounter, name, unit, description)
 
 
-def gauge(name: str, unit: str = "", description: str = "") -> Gauge:
+def gauge(
+    name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
+) -> Gauge:
     """The gauge of this name: `gauge("queue.depth", unit="{message}").set(7)`."""
+    if more or others:
+        _unknown_arguments(name)
     try:
         return _known[name, Gauge, unit]
     except Exception:
         return _instrument(Gauge, name, unit, description)
 
 
-def histogram(name: str, unit: str = "", description: str = "") -> Histogram:
+def histogram(
+    name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
+) -> Histogram:
     """The histogram of this name: `histogram("cart.value", unit="EUR").record(42.5)`."""
+    if more or others:
+        _unknown_arguments(name)
     try:
         return _known[name, Histogram, unit]
     except Exception:

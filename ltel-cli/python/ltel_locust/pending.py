@@ -36,8 +36,10 @@ class Pending:
         last, since, until = outbox.last, self._since, clock.now()
         requests, executions = self.requests.copy(), self.tasks.copy()
         # Values and messages of before the first run belong to it: nothing of Locust clears them.
-        values = self.values.rows.copy() if now is not None and self.values.wanted else []
-        messages = self.messages.rows.copy() if now is not None else []
+        # If the receiver has not said yet whether it wants them, they wait until the run ends.
+        ending = now is not None and now.is_ending
+        values = self.values.rows.copy() if now is not None and self.values.go(ending) else []
+        messages = self.messages.rows.copy() if now is not None and self.messages.go(ending) else []
         account = (now.sent, now.dropped_events) if now is not None else (0, 0)
         try:
             del self.requests[: len(requests)]

@@ -41,6 +41,11 @@ class Run:
         """Rows that were reported, those of them that were dropped, and other dropped events."""
         return self.sent, self.dropped, self.dropped_events
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the receiver is about to hear that it is over: what belongs to it goes before."""
+        return self.ended and self.reported is None
+
 
 def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | None) -> Run:
     """A new run, on the master or the local runner with this `client_id`.

@@ -25,6 +25,7 @@ from . import (
     frames,
     internals,
     link,
+    logs,
     once,
     options,
     otel,
@@ -129,6 +130,7 @@ class Session:
             where, self._outbox, self._hello, self._welcomed, self._tick, self._stop
         )
         self._listen()
+        self._messages.take_over(logs.early)
         self._sender.start()
         # For programs that use Locust as a library, and for exits that fire no `quit`.
         atexit.register(self.close)
@@ -356,6 +358,7 @@ class Session:
                 self._put_done(ended)
 
     def _put_done(self, ended: Run) -> None:
+        self._flush()  # what still waits may belong to it, and change its account
         ended.reported = ended.account
         fields: dict[str, Any] = {
             "run_id": ended.run_id,
@@ -550,7 +553,6 @@ class Session:
     # Helpers
 
     def _finish(self, now: Run) -> None:
-        self._flush()
         now.ended = True
         self._put_done(now)
 

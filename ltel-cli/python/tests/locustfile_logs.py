@@ -19,6 +19,8 @@ log = logging.getLogger("shop")
 silent = logging.getLogger("alone")
 silent.propagate = False
 witness: Counter[str] = Counter()
+logging.getLogger("early").warning("at the import")
+logging.getLogger("early").info("below what is kept")
 
 
 class Talkative:

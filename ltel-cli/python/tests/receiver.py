@@ -40,7 +40,10 @@ class Client:
 
 
 class Receiver:
-    """Listens, answers and keeps what comes; with `reads=False` it accepts and does nothing."""
+    """Listens, answers and keeps what comes; with `reads=False` it accepts and does nothing.
+
+    It answers once `answers` is set, if that is given.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Receiver:
         acknowledges: bool = True,
         hang_up_after: int = 0,
         refuse: str | None = None,
+        answers: threading.Event | None = None,
     ) -> None:
         self.clients: dict[str, Client] = {}
         self.connections = 0
@@ -60,6 +64,7 @@ class Receiver:
         self._acknowledges = acknowledges
         self._hang_up_after = hang_up_after
         self._refuse = refuse
+        self._answers = answers
         self._changed = threading.Condition()
         self._sockets: list[socket.socket] = []
         if path:
@@ -139,6 +144,8 @@ class Receiver:
             client = self.clients.setdefault(hello["client_id"], Client())
             client.hellos.append(hello)
             self._changed.notify_all()
+        if self._answers is not None:
+            self._answers.wait()
         _send(sock, {"type": "welcome", "last_seq": client.last_seq, "features": self._features})
         taken = 0
         while (frame := _receive(reader)) is not None:

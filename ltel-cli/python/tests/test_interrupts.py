@@ -65,6 +65,7 @@ class Interrupts(unittest.TestCase):
         # Plain ones, one that is not what the protocol wants, one that msgpack does not take.
         names = ["a", "b", 3, "c\ud800", "d"]
         session._values.want(True)
+        session._messages.want(None)
         counter = metrics.Counter("a", "", "")
         message = {"time": 1.0, "message": "m\ud800"}
         with unittest.mock.patch.object(session_module, "BATCH", 2):

@@ -24,6 +24,8 @@ class Unformatted(Exception):
 
 class Taking(unittest.TestCase):
     def setUp(self) -> None:
+        for other in logs._listeners.copy():
+            other.end()  # it has listened since the import, or is of another test
         self.before = logging.Logger.callHandlers
         self.messages = Messages(Tracer(lambda _row: None))
         self.addCleanup(self.messages.end)
@@ -41,6 +43,32 @@ class Taking(unittest.TestCase):
         self.messages.want(None)
         self.log.critical("off")
         self.assertEqual([row["message"] for row in self.messages.rows], ["at 30", "at 50"])
+
+    def test_until_the_receiver_answers_warnings_are_kept(self) -> None:
+        before = Messages(None)
+        before.keep()
+        self.log.info("not kept")
+        self.log.warning("before the session")
+        self.messages.take_over(before)
+        self.log.warning("before the answer")
+        self.log.error("bad")
+        self.assertEqual((before.rows, len(self.messages.rows)), ([], 3))
+        self.assertFalse(self.messages.go(ending=False))
+        self.messages.want(40)
+        self.assertTrue(self.messages.go(ending=False))
+        self.log.error("worse")
+        self.assertEqual([row["message"] for row in self.messages.rows], ["bad", "worse"])
+
+    def test_what_came_before_the_answer_is_bounded_and_forgotten_if_unwanted(self) -> None:
+        self.messages.keep()
+        for number in range(logs.LIMIT + 7):
+            self.log.warning("%d", number)
+        self.assertEqual(len(self.messages.rows), logs.LIMIT)
+        self.assertEqual(self.messages.rows[-1]["message"], str(logs.LIMIT + 6))
+        self.messages.want(None)
+        self.log.critical("off")
+        self.assertEqual((self.messages.rows, self.messages.tell_dropped()), ([], None))
+        self.assertIs(logging.Logger.callHandlers, self.before)
 
     def test_logging_is_left_as_it_was(self) -> None:
         self.messages.want(30)
@@ -151,6 +179,8 @@ class Runs(RunTest):
         ]
         keys = ("level", "level_number", "logger", "message")
         self.assertEqual([tuple(frame[key] for key in keys) for frame in shop], expected, log)
+        early = [frame["message"] for frame in frames if frame["logger"] == "early"]
+        self.assertEqual(early, ["at the import"])
         first, fault = shop[0], shop[2]
         self.assertEqual((first["file"], first["function"]), (FILE, "talk"))
         self.assertEqual({frame["user_class"] for frame in shop}, {"Talker"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import unittest
 import unittest.mock
 from collections import Counter
@@ -151,6 +153,29 @@ class Instruments(unittest.TestCase):
             made.record(odd, label=odd)  # type: ignore[arg-type]
             made.record(1, **{"http.method": "GET", "self": 1, "value": 2})
 
+    def test_a_wrong_call_does_not_raise_and_is_a_value_that_is_none(self) -> None:
+        kept = measurements.Values(1_000, lambda: None)
+        self.addCleanup(kept.end)
+        counter: Any = ltel_locust.counter("called.wrongly")
+        gauge: Any = ltel_locust.gauge("set.wrongly", "1", "said", "more", labels=["tenant"])
+        histogram: Any = ltel_locust.histogram("recorded.wrongly")
+        nameless: Any = ltel_locust.up_down_counter
+        with self.assertLogs("ltel_locust") as logged:
+            for _ in range(3):
+                counter.add()
+                counter.add(value=1)
+                gauge.set(1, {"a": 1})
+                histogram.record(1, 2, tenant="blue")
+                nameless().add()
+            described, rows = packed(kept.rows)
+        self.assertEqual(len(rows), 15)
+        self.assertEqual([row[1] for row in rows], [None] * 15)
+        self.assertEqual(described[2]["name"], "recorded.wrongly")
+        self.assertEqual(rows[3][2], {"tenant": "blue"})
+        for name in ("called", "set", "recorded"):
+            said = [line for line in logged.output if f"{name}.wrongly` " in line]
+            self.assertEqual(len(said), 1, logged.output)
+
     def test_names_without_an_end_are_bounded(self) -> None:
         with unittest.mock.patch.object(metrics, "LIMIT", len(metrics._made) + 5):
             made = [ltel_locust.counter(f"endless.{number}") for number in range(7)]
@@ -249,6 +274,25 @@ class Runs(RunTest):
             log = self.locust(*arguments, address=receiver.address).end()
         self.assertEqual(receiver.only("local").of("measurements"), [], log)
         self.assertNotIn("not delivered", log)
+
+    def test_values_of_a_run_come_before_its_end(self) -> None:
+        answers = threading.Event()
+        with Receiver(features=WANTED, answers=answers) as receiver:
+            file = str(HERE / "locustfile_metrics.py")
+            arguments = ("-f", file, "--headless", "-u", "1", "-t", "1s")
+            locust = self.locust(*arguments, "--only-summary", address=receiver.address)
+            # The run is over before the receiver says what it wants.
+            receiver.wait(lambda: receiver.of_kind("local"))
+            while not self.witness() and locust.process.poll() is None:
+                time.sleep(0.05)
+            answers.set()
+            log = locust.end()
+        client = receiver.only("local")
+        self.assertEqual(sums([client]), self.witness(), log)
+        kinds = client.kinds
+        last = len(kinds) - 1 - kinds[::-1].index("measurements")
+        self.assertLess(last, kinds.index("done"), kinds)
+        self.check_account(client)
 
     def test_a_receiver_that_asks_later_gets_them(self) -> None:
         with Receiver() as before:
