@@ -11,27 +11,8 @@ use opentelemetry_semantic_conventions::{attribute, metric};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use crate::buckets;
+use crate::buckets::{self, BYTES, SECONDS};
 use crate::semconv::{self, Server, Servers};
-
-/// The bounds in s that the conventions advise for the duration of HTTP requests.
-const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-
-/// Bounds in bytes, for which the conventions advise none: from a short answer to a download, 128 B to 128 MiB, each four
-/// times the one before.
-const BYTES: &[f64] = &[
-    128.0,
-    512.0,
-    2_048.0,
-    8_192.0,
-    32_768.0,
-    131_072.0,
-    524_288.0,
-    2_097_152.0,
-    8_388_608.0,
-    33_554_432.0,
-    134_217_728.0,
-];
 
 /// HTTP requests, users and processes by the names of OpenTelemetry's semantic conventions.
 ///

@@ -642,6 +642,11 @@ fn what_cannot_be_a_metric_is_left_out() {
             .event(value(Gauge, "ltel.clients", 7.0))
             .event(value(Gauge, "http/client.request_duration", 7.0))
             .event(value(Gauge, "units", 7.0).unit("\u{20ac}").label("source", "mine"))
+            .event(
+                value(Counter, "long", 7.0)
+                    .unit("a unit that is much longer than any unit of UCUM that a person would use"),
+            )
+            .event(value(Counter, "long", 7.0).unit("s"))
             .event(value(Gauge, "nothing", f64::NAN));
     }
     insta::assert_snapshot!(replay.finish());

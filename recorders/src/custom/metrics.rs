@@ -7,12 +7,16 @@ use ltel_core::event::{Measurement, MeasurementKind};
 use ltel_core::name::is_metric_name;
 use ltel_core::open_instruments::{OpenInstrument, OpenInstruments};
 use ltel_core::prelude::*;
+use ltel_core::text::shortened;
 
 use super::{Options, PerSeries};
 use crate::buckets;
 
 // Bounded: names that are kept, of metrics and of those that are none.
 const NAMES: usize = 2_000;
+
+// The longest unit that OpenTelemetry allows.
+const UNIT: usize = 63;
 
 // Bounded: what is said about the metrics of a run.
 const SAID: usize = 100;
@@ -37,8 +41,8 @@ enum Metric {
 /// What becomes of a value.
 #[derive(Debug)]
 pub(super) enum Known {
-    /// It is one of the instrument with this number.
-    Metric(usize),
+    /// It is one of the instrument with this number; and what to say about it, if that was not said before.
+    Metric(usize, Option<String>),
     /// It is left out, for this reason if that was not said before.
     LeftOut(Option<String>),
 }
@@ -48,6 +52,7 @@ pub(super) enum Known {
 enum Problem {
     Kind(&'static str),
     Unit,
+    NoUnit,
     Negative,
     Name,
     Label,
@@ -94,7 +99,7 @@ impl Metrics {
                 )
             });
         }
-        Known::Metric(number)
+        Known::Metric(number, None)
     }
 
     #[cold]
@@ -107,7 +112,11 @@ impl Metrics {
                 let (kind, unit) = (measurement.kind, measurement.unit.as_ref().into());
                 self.by_name.insert(name.into(), Metric::Open { number, kind, unit });
                 // It may be a negative value of a counter.
-                return self.find(measurement, options);
+                return match (self.find(measurement, options), self.without_unit(measurement)) {
+                    (Known::Metric(number, _), said) => Known::Metric(number, said),
+                    (Known::LeftOut(Some(why)), Some(said)) => Known::LeftOut(Some(format!("{why}; {said}"))),
+                    (Known::LeftOut(why), said) => Known::LeftOut(why.or(said)),
+                };
             }
             None => "there are too many metrics, or they take too much memory".to_owned(),
         };
@@ -115,6 +124,18 @@ impl Metrics {
             self.by_name.insert(name.into(), Metric::LeftOut);
         }
         self.left_out(Problem::Name, name, || format!("metric `{name}` is left out and counted: {why}"))
+    }
+
+    /// What to say about a unit that a metric cannot have.
+    fn without_unit(&mut self, measurement: &Measurement<'_>) -> Option<String> {
+        let (name, unit) = (&*measurement.name, &*measurement.unit);
+        if is_unit(unit) {
+            return None;
+        }
+        self.say(Problem::NoUnit, name, || {
+            let unit = shortened(unit, UNIT);
+            format!("metric `{name}` has no unit instead of `{unit}`: units have at most {UNIT} characters, all of ASCII, such as `ms`, `By` or `{{item}}`")
+        })
     }
 
     /// Why a name that is new cannot be a metric.
@@ -170,6 +191,11 @@ fn is_of_a_recorder(name: &str) -> bool {
     instruments.any(|instrument| instrument.name.is_some_and(|of| plain(of) == name))
 }
 
+/// Whether OpenTelemetry allows a unit.
+fn is_unit(unit: &str) -> bool {
+    unit.is_ascii() && unit.len() <= UNIT
+}
+
 /// The instrument of a metric.
 fn instrument<'a>(measurement: &'a Measurement<'_>, options: &'a Options) -> OpenInstrument<'a> {
     let kind = match measurement.kind {
@@ -182,8 +208,8 @@ fn instrument<'a>(measurement: &'a Measurement<'_>, options: &'a Options) -> Ope
         (InstrumentKind::Gauge, _) | (_, PerSeries::Source) => Per::Source,
         (_, PerSeries::Run) => Per::Run,
     };
-    // OpenTelemetry allows no other units; a metric without its unit is better than none.
-    let unit = if measurement.unit.is_ascii() && measurement.unit.len() <= 63 { &*measurement.unit } else { "" };
+    // A metric without its unit is better than none.
+    let unit = if is_unit(&measurement.unit) { &*measurement.unit } else { "" };
     let buckets = options.buckets.get(&*measurement.name).map_or_else(|| buckets::of_unit(unit), Vec::as_slice);
     OpenInstrument { name: &measurement.name, kind, unit, description: &measurement.description, buckets, per }
 }

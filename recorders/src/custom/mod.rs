@@ -92,7 +92,11 @@ impl Recorder for Custom {
     fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
         let Event::Measurement(measurement) = event else { return };
         let number = match self.metrics.find(measurement, cx.options()) {
-            Known::Metric(number) => number,
+            Known::Metric(number, None) => number,
+            Known::Metric(number, Some(said)) => {
+                cx.notice(said);
+                number
+            }
             Known::LeftOut(why) => return cx.leave_out(why),
         };
         let metrics = &mut self.metrics;
