@@ -104,3 +104,12 @@ fn computed_labels_are_limited() {
         Replay::of::<Requests>().series_limit(3).options("labels.tenant = 'context.tenant'").events(requests).finish();
     assert_eq!(out.overflowed, 2);
 }
+
+/// Guarantees: a label without a value is left out once for an event, however much that event emits.
+#[test]
+fn a_value_is_missing_once_per_event() {
+    let declared = "on = 'request'\nlabels.tenant = 'context.tenant'\n[metrics]\nall = { counter = true }\n\
+                    [records]\nfirst = { fields = { of = 'name' } }\nsecond = { fields = { of = 'method' } }";
+    let out = Replay::declared(declared).events((0..10).map(|_| request("GET", "/"))).finish();
+    assert_eq!((out.records.len(), out.faults, out.notices.len()), (20, 10, 1), "{out}");
+}

@@ -17,7 +17,7 @@ use toml::de::ValueDeserializer;
 use super::section::Section;
 
 /// The fields of the records about a run, such as the run report, which carry the labels too.
-const FIELDS_OF_RUN: &[&str] = &[
+pub(crate) const FIELDS_OF_RUN: &[&str] = &[
     "complete",
     "duration_seconds",
     "sent",
@@ -26,8 +26,11 @@ const FIELDS_OF_RUN: &[&str] = &[
     "dropped_by_reason",
     "sources",
     "missing",
+    "filtered",
     "unlisted_sources",
     "late_events",
+    "invalid_events",
+    "dropped_events",
     "series_limit_reached",
     "recorders_panicked",
     "values_left_out",
@@ -38,6 +41,7 @@ const FIELDS_OF_RUN: &[&str] = &[
     "operator",
     "limit",
     "actual",
+    "unit",
     "endpoint",
     "reason",
     "aborted",

@@ -31,6 +31,7 @@ use opentelemetry::KeyValue;
 pub use backends::{BackendConfig, QueueLimits};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Position};
+pub(crate) use labels::FIELDS_OF_RUN;
 pub use labels::LabelArg;
 pub use listen::{Listen, ServerTls, UnixSocket};
 pub use load::{load, load_with_labels};

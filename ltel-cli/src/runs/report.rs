@@ -8,6 +8,7 @@ use ltel_core::text::{Printable, shortened};
 use serde_json::{Map, Value, json};
 
 use super::active_recorder::Counts;
+use crate::config::FIELDS_OF_RUN;
 use crate::plural::counted;
 
 /// The name of the report: the last record of its run.
@@ -161,6 +162,9 @@ impl Report<'_> {
 
 /// Adds the labels of `[labels]` to a record about a run.
 pub(super) fn labelled(mut record: Record, run: &RunInfo) -> Record {
+    for (field, _) in &record.fields {
+        debug_assert!(FIELDS_OF_RUN.contains(&&**field), "a label may be called `{field}`");
+    }
     record.fields.extend(run.labels.iter().map(|label| (label.key.to_string().into(), field_of(&label.value))));
     record
 }

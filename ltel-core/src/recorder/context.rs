@@ -33,7 +33,11 @@ pub struct Context<'a, O> {
 struct Writer<'a> {
     kept: Kept<'a>,
     out: &'a mut Emitted,
+    computed: Computed<'a>,
 }
+
+/// The values of the labels that are computed, once they are asked for: an event has them once, however much it emits.
+type Computed<'a> = Option<SmallVec<[Value<'a>; FEW]>>;
 
 /// What an instance keeps for its recorder.
 #[derive(Debug)]
@@ -42,6 +46,22 @@ pub(super) struct Kept<'a> {
     pub(super) common: &'a Common,
     pub(super) series: &'a mut SeriesTable,
     pub(super) faults: &'a mut Faults,
+}
+
+impl<'a> Writer<'a> {
+    /// The values of the computed labels for the current event, beside what the instance keeps.
+    #[inline]
+    fn computed(&mut self, event: Option<Event<'a>>) -> (&mut Kept<'a>, &[Value<'a>]) {
+        let Self { kept, out, computed } = self;
+        if !kept.common.has_computed() {
+            return (kept, &[]);
+        }
+        let Kept { common, faults, .. } = kept;
+        let values = computed.get_or_insert_with(|| {
+            common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)))
+        });
+        (kept, values)
+    }
 }
 
 /// The field that records about many events have, if they are not about all.
@@ -63,12 +83,13 @@ impl<'a, O> Context<'a, O> {
         kept: Kept<'a>,
         out: &'a mut Emitted,
     ) -> Self {
-        Self { moment: Moment::new((run, options), (source, now)), writer: Writer { kept, out } }
+        Self { moment: Moment::new((run, options), (source, now)), writer: Writer { kept, out, computed: None } }
     }
 
     #[inline]
-    pub(super) const fn of_event(&mut self, event: Event<'a>) {
+    pub(super) fn of_event(&mut self, event: Event<'a>) {
         self.moment.event = Some(event);
+        self.writer.computed = None;
     }
 
     pub(super) const fn of_complete_run(&mut self, complete: bool) {
@@ -85,16 +106,14 @@ impl<'a, O> Context<'a, O> {
     /// Like [`Context::series`], for labels whose number is known only at run time.
     #[inline]
     pub fn series_of(&mut self, labels: &[Label<'_>]) -> Series<'_> {
-        let (source, event) = (self.moment.source(), self.moment.event);
-        let Writer { kept: Kept { per, common, series, faults }, out } = &mut self.writer;
-        let source = match per {
-            Per::Source => source,
+        let source = match self.writer.kept.per {
+            Per::Source => self.moment.source(),
             Per::Run => None,
         };
+        let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
         if !common.has_computed() {
             return series.get(source, labels);
         }
-        let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
         let computed = computed.iter().map(|value| value.as_label().unwrap_or_default());
         let all: SmallVec<[_; 2 * FEW]> = computed.chain(labels.iter().copied()).collect();
         series.get(source, &all)
@@ -114,13 +133,11 @@ impl<'a, O> Context<'a, O> {
             Per::Source => source,
             Per::Run => None,
         };
-        let event = self.moment.event;
-        let Writer { kept: Kept { common, series, faults, .. }, out } = &mut self.writer;
+        let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
         if !common.has_computed() {
             return series.get_open(source, (instrument, cost), labels);
         }
-        let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
-        let computed = common.computed_names().zip(&computed);
+        let computed = common.computed_names().zip(computed);
         let computed = computed.map(|(name, value)| (name.as_str(), value.as_label().unwrap_or_default()));
         // What the locustfile calls the same is about this series.
         let own = |name: &str| labels.iter().any(|(own, _)| *own == name);
@@ -149,8 +166,7 @@ impl<'a, O> Context<'a, O> {
                 _ => None,
             };
         }
-        let event = self.moment.event;
-        let Writer { kept: Kept { common, series, faults, .. }, out } = &mut self.writer;
+        let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
         if series.configured().any() || common.told_condition().is_some() {
             let mut add = |name: &str, value: serde_json::Value| {
                 // A record's own field is about more than the label.
@@ -161,8 +177,7 @@ impl<'a, O> Context<'a, O> {
             for label in series.configured().constants() {
                 add(label.key.as_str(), field_of(&label.value));
             }
-            let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
-            for (name, value) in common.computed_names().zip(&computed) {
+            for (name, value) in common.computed_names().zip(computed) {
                 if *value != Value::Null {
                     add(name.as_str(), value.to_json());
                 }
@@ -171,13 +186,13 @@ impl<'a, O> Context<'a, O> {
                 add(WHEN, when.into());
             }
         }
-        out.records.push(record);
+        self.writer.out.records.push(record);
     }
 
     /// An expression of the options had no value for an event. It is counted, and said at the expression's first.
     #[cold]
     pub fn fault(&mut self, expression: &Expression, fault: &Fault) {
-        let Writer { kept: Kept { faults, .. }, out } = &mut self.writer;
+        let Writer { kept: Kept { faults, .. }, out, .. } = &mut self.writer;
         out.notices.extend(faults.add(expression, fault));
     }
 
@@ -191,30 +206,28 @@ impl<'a, O> Context<'a, O> {
     /// said on stderr as a warning.
     #[cold]
     pub fn leave_out(&mut self, why: Option<String>) {
-        let Writer { kept: Kept { faults, .. }, out } = &mut self.writer;
+        let Writer { kept: Kept { faults, .. }, out, .. } = &mut self.writer;
         faults.add_one();
         out.notices.extend(why);
     }
 
     /// Emits a span.
     pub fn emit_span(&mut self, mut span: SpanData) {
-        let event = self.moment.event;
-        let Writer { kept: Kept { common, series, faults, .. }, out } = &mut self.writer;
+        let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
         if series.configured().any() {
             span.attributes.extend_from_slice(series.configured().constants());
-            let computed = common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)));
-            let computed = common.computed_names().zip(&computed).filter_map(|(name, value)| {
+            let computed = common.computed_names().zip(computed).filter_map(|(name, value)| {
                 Some(KeyValue::new(name.clone(), OwnedLabel::from(value.as_label()?).value()?))
             });
             span.attributes.extend(computed);
         }
-        out.spans.push(span);
+        self.writer.out.spans.push(span);
     }
 
     /// Whether the recorder sees the event, by the key `when`.
     #[inline]
     pub(super) fn sees(&mut self, event: &Event<'_>) -> bool {
-        let Writer { kept: Kept { common, faults, .. }, out } = &mut self.writer;
+        let Writer { kept: Kept { common, faults, .. }, out, .. } = &mut self.writer;
         common.is_plain() || common.sees(event, |expression, why| out.notices.extend(faults.add(expression, why)))
     }
 }

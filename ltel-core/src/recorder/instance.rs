@@ -229,6 +229,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         if cx.sees(event) {
             recorder.record(event, &mut cx);
         }
+        drop(cx);
         self.check(before, out);
     }
 
@@ -242,6 +243,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
                 recorder.record(&event, &mut cx);
             }
         }
+        drop(cx);
         self.check(before, out);
     }
 
@@ -249,6 +251,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         recorder.tick(&mut cx);
+        drop(cx);
         self.check(before, out);
     }
 
@@ -257,6 +260,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_complete_run(complete);
         recorder.finish(&mut cx);
+        drop(cx);
         self.check(before, out);
     }
 

@@ -14,6 +14,9 @@ const MOST: usize = 100;
 /// Labels that Prometheus or its text format give their meaning.
 const OF_PROMETHEUS: &[&str] = &["le", "quantile", "job", "instance"];
 
+/// Fields that records have without their recorders: the condition of those that are not about all events, and what is missing.
+const OF_RECORDS: &[&str] = &["when", "complete", "filtered"];
+
 /// What a label's name must be, for messages.
 const RULE: &str = "begin with a letter, then use letters, digits, `_`, `.` and `-`, at most 100";
 
@@ -47,6 +50,9 @@ pub fn valid(name: &str) -> Result<(), (String, String)> {
     let help = format!("give the label another name, such as `its_{name}`");
     if RESERVED_LABELS.iter().any(|reserved| is(reserved)) {
         return Err((format!("`{name}` is reserved, because all telemetry has it"), help));
+    }
+    if OF_RECORDS.iter().any(|reserved| is(reserved)) {
+        return Err((format!("`{name}` is reserved: records that are not about all of a run have it"), help));
     }
     if OF_PROMETHEUS.iter().any(|reserved| is(reserved)) || in_prometheus(name).starts_with("otel_") {
         return Err((

@@ -1,6 +1,7 @@
 //! The metrics that the locustfile has used so far in a run, and those that cannot be metrics.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use ltel_core::Series;
 use ltel_core::event::{Measurement, MeasurementKind};
@@ -56,6 +57,7 @@ enum Problem {
     Negative,
     Name,
     Label,
+    TooMany,
 }
 
 impl Metrics {
@@ -105,6 +107,9 @@ impl Metrics {
     #[cold]
     fn open(&mut self, measurement: &Measurement<'_>, options: &Options) -> Known {
         let name = &*measurement.name;
+        if self.by_name.len() >= NAMES {
+            return self.too_many();
+        }
         let why = match self.problem(name) {
             Some(why) => why,
             None if let Some(number) = self.instruments.open(&instrument(measurement, options)) => {
@@ -118,11 +123,12 @@ impl Metrics {
                     (Known::LeftOut(why), said) => Known::LeftOut(why.or(said)),
                 };
             }
-            None => "there are too many metrics, or they take too much memory".to_owned(),
+            None => {
+                self.by_name.insert(name.into(), Metric::LeftOut);
+                return self.too_many();
+            }
         };
-        if self.by_name.len() < NAMES {
-            self.by_name.insert(name.into(), Metric::LeftOut);
-        }
+        self.by_name.insert(name.into(), Metric::LeftOut);
         self.left_out(Problem::Name, name, || format!("metric `{name}` is left out and counted: {why}"))
     }
 
@@ -138,6 +144,15 @@ impl Metrics {
         })
     }
 
+    #[cold]
+    fn too_many(&mut self) -> Known {
+        self.left_out(Problem::TooMany, "", || {
+            "there are too many metrics, or they take too much memory: further ones are left out and counted; what differs from value \
+             to value belongs into a label, not into the name of a metric"
+                .to_owned()
+        })
+    }
+
     /// Why a name that is new cannot be a metric.
     fn problem(&self, name: &str) -> Option<String> {
         if !is_metric_name(name) {
@@ -149,7 +164,7 @@ impl Metrics {
         }
         let plain = plain(name);
         let is_ltels = |prefix: &str| plain.starts_with(prefix);
-        if is_ltels("locust_tl_") || is_ltels("ltel_") || is_of_a_recorder(&plain) {
+        if is_ltels("locust_tl_") || is_ltels("ltel_") || OF_RECORDERS.contains(&plain) {
             return Some("ltel has metrics of this name; rename it in the locustfile".to_owned());
         }
         let other = self.alike.get(&plain)?;
@@ -184,12 +199,12 @@ fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
-/// Whether a recorder that comes with ltel has a metric of this name.
-fn is_of_a_recorder(name: &str) -> bool {
+/// The names of metrics of the recorders that come with ltel, without case and punctuation.
+static OF_RECORDERS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let registry = crate::registry();
-    let mut instruments = registry.types().flat_map(|type_| type_.spec.instruments);
-    instruments.any(|instrument| instrument.name.is_some_and(|of| plain(of) == name))
-}
+    let instruments = registry.types().flat_map(|type_| type_.spec.instruments);
+    instruments.filter_map(|instrument| instrument.name.map(plain)).collect()
+});
 
 /// Whether OpenTelemetry allows a unit.
 fn is_unit(unit: &str) -> bool {

@@ -76,7 +76,7 @@ fn a_crate_with_a_recorder_of_its_own() {
         ("[recorders.checkout]\nslow_ms = 5\nslow_mss = 5", "did you mean `slow_ms`?"),
         ("[recorders.checkout]", "missing field `slow_ms`"),
         ("[recorders.chekout]\nslow_ms = 5", "did you mean `checkout`?"),
-        ("[recorders.mine]", "recorders: `checkout`, `failures`, `http`, `lifecycle`"),
+        ("[recorders.mine]", "recorders: `checkout`, `custom`, `declared`, `events`"),
     ] {
         let errors = checked(recorders);
         assert!(errors.contains(told), "{recorders}: expected {told} in\n{errors}");
