@@ -113,3 +113,16 @@ fn a_value_is_missing_once_per_event() {
     let out = Replay::declared(declared).events((0..10).map(|_| request("GET", "/"))).finish();
     assert_eq!((out.records.len(), out.faults, out.notices.len()), (20, 10, 1), "{out}");
 }
+
+/// Guarantees: a condition is about the events whose fields are of the types that it needs; others pass.
+#[test]
+fn fields_of_several_types() {
+    let out = Replay::of::<Failures>()
+        .options("when = 'error.class == \"Timeout\"'")
+        .event(request("GET", "/").raised("Timeout"))
+        .event(request("GET", "/").raised("OSError"))
+        .event(user_error("Shopper", "RuntimeError: boom"))
+        .finish();
+    let first = out.records.iter().filter(|record| record.get("report") == Some(&"first".into()));
+    assert_eq!(first.count(), 2, "{out}");
+}

@@ -161,7 +161,7 @@ impl Recorders<'_> {
         factory.set_common(Common::new(&keys, factory.subject(), &mut check));
         self.errors.append(&mut check.into_errors());
         for PlacedLabel { label, place, shown } in self.labels {
-            if let Some(taken) = taken_by(label.key.as_str(), factory.subject()) {
+            if let Some(taken) = taken_by(label.key.as_str(), factory.subject(), factory.spec()) {
                 let message = format!("{shown} is taken: {taken}");
                 self.errors.push(ConfigError::new(message, place.clone()).help("give it another name"));
             }

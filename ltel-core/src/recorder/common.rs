@@ -86,7 +86,7 @@ impl Common {
         for (name, value) in labels {
             if let Some(error) = names.add(name) {
                 check.error(error);
-            } else if let Some(taken) = taken_by(name.get_ref(), subject) {
+            } else if let Some(taken) = taken_by(name.get_ref(), subject, subject.type_spec) {
                 let message = format!("the label `{}` is taken: {taken}", name.get_ref());
                 check.error(ConfigError::new(message, name.span()).help("give it another name"));
             }
@@ -213,7 +213,8 @@ fn of<'a>(expressions: &'a OfEvents, event: &Event<'_>) -> Option<&'a Expression
     expressions.iter().find(|(of, _)| *of == kind).map(|(_, expression)| expression)
 }
 
-/// Compiles an expression for each of the recorder's events that has all fields that it names. That there is none is an error.
+/// Compiles an expression for each of the recorder's events that has all fields that it names, in the types that it needs. That
+/// there is none is an error.
 fn of_events(text: &Spanned<String>, spec: &Spec, purpose: Purpose, check: &mut OptionsCheck<'_>) -> OfEvents {
     let Some(first) = spec.events.first() else {
         let message = format!("the events of `{}` have no fields to compute with", spec.name);
@@ -239,22 +240,20 @@ fn of_events(text: &Spanned<String>, spec: &Spec, purpose: Purpose, check: &mut 
         check.error(ConfigError::new(message, text.span()).help(help));
         return Vec::new();
     }
-    let mut compiled = Vec::new();
+    let (mut compiled, mut wrong) = (Vec::new(), None);
     for event in fitting {
         match Expression::compile(text.get_ref(), event, purpose) {
             Ok(expression) => compiled.push((event, expression)),
-            // Those of the other events are the same, or hidden by these.
-            Err(errors) => {
-                for error in errors {
-                    let span = check.place_in(text, error.span);
-                    let helps = [error.help, help(text.get_ref(), *first, purpose)];
-                    let helps: Vec<_> = helps.into_iter().flatten().collect();
-                    let help = (!helps.is_empty()).then(|| helps.join("; "));
-                    check.error(ConfigError { message: error.message, span, help });
-                }
-                return Vec::new();
-            }
+            // A field of the same name is of another type in another event. It is a mistake only if it fits none.
+            Err(errors) => wrong = wrong.or(Some(errors)),
         }
+    }
+    for error in wrong.filter(|_| compiled.is_empty()).into_iter().flatten() {
+        let span = check.place_in(text, error.span);
+        let helps = [error.help, help(text.get_ref(), *first, purpose)];
+        let helps: Vec<_> = helps.into_iter().flatten().collect();
+        let help = (!helps.is_empty()).then(|| helps.join("; "));
+        check.error(ConfigError { message: error.message, span, help });
     }
     compiled
 }

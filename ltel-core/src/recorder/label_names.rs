@@ -5,6 +5,7 @@ use toml::Spanned;
 use crate::backend::ConfigError;
 use crate::name::{RESERVED_LABELS, is_key};
 
+use super::Spec;
 use super::common::Subject;
 use super::mismatch::fits;
 
@@ -63,9 +64,10 @@ pub fn valid(name: &str) -> Result<(), (String, String)> {
     Ok(())
 }
 
-/// What of a recorder has this name already.
-pub fn taken_by(name: &str, subject: Subject) -> Option<String> {
-    let Subject { type_spec, spec, .. } = subject;
+/// What of a recorder has this name already. `emits` is the spec whose records and spans count: for a label of the recorder's own
+/// table that of its type, since what that table declares may repeat the label.
+pub fn taken_by(name: &str, subject: Subject, emits: &Spec) -> Option<String> {
+    let spec = subject.spec;
     let is = |other: &str| in_prometheus(other) == in_prometheus(name);
     let recorder = spec.name;
     if spec.labels.iter().any(|label| is(label)) {
@@ -74,11 +76,10 @@ pub fn taken_by(name: &str, subject: Subject) -> Option<String> {
     if let Some(of) = spec.instruments.iter().find(|of| of.attributes.iter().any(|(label, _)| is(label))) {
         return Some(format!("the metric `{}` of `{recorder}` has this label", of.name.unwrap_or(of.field)));
     }
-    // What a declared recorder's own table states may repeat a label: it is the same text.
-    if let Some(of) = type_spec.records.iter().find(|of| of.fields.iter().any(|field| fits(field, name))) {
+    if let Some(of) = emits.records.iter().find(|of| of.fields.iter().any(|field| fits(field, name))) {
         return Some(format!("the record `{}` of `{recorder}` has this field", of.name));
     }
-    if let Some(of) = type_spec.spans.iter().find(|of| of.attributes.contains(&name)) {
+    if let Some(of) = emits.spans.iter().find(|of| of.attributes.contains(&name)) {
         return Some(format!("the span `{}` of `{recorder}` has this attribute", of.name));
     }
     None
