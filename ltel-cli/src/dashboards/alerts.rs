@@ -62,6 +62,14 @@ fn alerts(names: &Names<'_>) -> Vec<Alert> {
             summary: "Locust process {{ $labels.source_id }} uses {{ $value | humanize }} % of a core: its response times are its own",
         },
         Alert {
+            name: "LoadTestWorkersMissing",
+            figure: format!("sum({})", names.metric("workers", "workers").value("state=\"missing\"")),
+            limit: "> 0",
+            lasting: "30s",
+            severity: "warning",
+            summary: "{{ $value }} workers of a load test are missing: it runs with fewer users",
+        },
+        Alert {
             // One of ltel's own metrics, which have no recorder.
             name: "LoadTestTelemetryLost",
             figure: "sum by (backend, reason) (increase(ltel_backend_lost_total[5m]))".to_owned(),

@@ -31,7 +31,7 @@ pub(crate) fn files(registry: &Registry) -> Result<Vec<File>, Vec<String>> {
     let files = vec![
         File {
             name: "ltel-prometheus.json",
-            description: "Grafana, Prometheus: the recorders `requests`, `users`, `system` and `lifecycle`",
+            description: "Grafana, Prometheus: the recorders `requests`, `users`, `system` and `lifecycle`, and `workers` and `tasks` where they are on",
             content: prometheus::dashboard(&names).to_json(),
         },
         File {

@@ -1,4 +1,5 @@
-//! The dashboard for the metrics of `requests`, `users`, `system` and `lifecycle` in Prometheus.
+//! The dashboard for the metrics of `requests`, `users`, `system` and `lifecycle` in Prometheus, and of `workers` and `tasks` where they
+//! are on.
 
 use super::grafana::{Annotation, Dashboard, DataSource, Kind, Panel, Row, Variable};
 use super::names::Names;
@@ -7,6 +8,9 @@ use super::promql::{greatest, percentile, rate, rate_by};
 // What the variables at the top choose.
 const CHOSEN: &str = "testplan=~\"$testplan\",run_id=~\"$run_id\",endpoint=~\"$endpoint\"";
 
+// The same for what has no endpoint.
+const CHOSEN_RUN: &str = "testplan=~\"$testplan\",run_id=~\"$run_id\"";
+
 #[allow(clippy::too_many_lines)] // a list of panels
 pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
     let [requests, failures, success, error] =
@@ -14,6 +18,10 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
     let users = names.metric("users", "count");
     let [cpu, memory, sent] = ["cpu", "mem", "sent"].map(|field| names.metric("system", field));
     let events = names.metric("lifecycle", "events");
+    let workers = names.metric("workers", "workers");
+    let [task_duration, task_failures] = ["duration", "failures"].map(|field| names.metric("tasks", field));
+    let (state, task) = (workers.label("state"), task_duration.label("task"));
+    let user_class = task_failures.label("user_class");
     let [endpoint, method, status] = ["endpoint", "method", "status_code"].map(|label| requests.label(label));
     let [source, direction] = [cpu.label("source_id"), sent.label("direction")];
     // Response times of all requests: those that passed and those that failed are histograms of their own.
@@ -156,6 +164,36 @@ pub(super) fn dashboard(names: &Names<'_>) -> Dashboard {
                         vec![(
                             format!("max by ({source}, {direction}) (deriv({}[$__rate_interval]))", sent.value("")),
                             "{{source_id}} {{direction}}",
+                        )],
+                    ),
+                ],
+            },
+            Row {
+                height: 8,
+                panels: vec![
+                    Panel::lines(
+                        "Workers by state",
+                        "short",
+                        vec![(format!("max by ({state}) ({})", workers.value("")), "{{state}}")],
+                    ),
+                    Panel::lines(
+                        "p95 duration of tasks",
+                        "s",
+                        vec![(
+                            percentile(
+                                "0.95",
+                                &format!(", {user_class}, {task}"),
+                                &rate(&task_duration.bucket(CHOSEN_RUN)),
+                            ),
+                            "{{user_class}} {{task}}",
+                        )],
+                    ),
+                    Panel::lines(
+                        "Failed tasks per second",
+                        "short",
+                        vec![(
+                            rate_by(&format!("{user_class}, {task}"), &task_failures.total(CHOSEN_RUN)),
+                            "{{user_class}} {{task}}",
                         )],
                     ),
                 ],

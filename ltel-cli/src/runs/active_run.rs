@@ -15,7 +15,7 @@ use super::active_recorder::ActiveRecorder;
 use super::figure_source::FigureSource;
 use super::judge::{self, Judge, Order};
 use super::name_watch::NameWatch;
-use super::report::{self, Report};
+use super::report::{self, Shortfall};
 use super::verdict::Verdict;
 use crate::config::Config;
 use crate::deliver::{BackendHandle, RunRecord};
@@ -229,9 +229,8 @@ impl ActiveRun {
         self.shown = Some(figures);
     }
 
-    /// Ends the run: final figures, judgements, the report, and the last collection by each backend. Returns whether no
-    /// recorder has panicked.
-    pub(super) fn finish(mut self, run: &Run, verdict: &mut Verdict, now: Now) -> bool {
+    /// Ends the run: final figures, judgements, the report, and the last collection by each backend.
+    pub(super) fn finish(mut self, run: &Run, verdict: &mut Verdict, now: Now) -> Shortfall {
         let account = run.account();
         let origin = Origin { source: run.coordinator(), now };
         let so_far = account.is_whole() && self.recorders.iter().all(|active| active.panicked().is_none());
@@ -249,8 +248,7 @@ impl ActiveRun {
         }
         let panicked: Vec<_> =
             self.recorders.iter().filter_map(|active| Some((active.name(), active.panicked()?))).collect();
-        let recorders_are_whole = panicked.is_empty();
-        let complete = account.is_whole() && recorders_are_whole;
+        let complete = account.is_whole() && panicked.is_empty();
         // With the end of the run, and not with the records of runs in progress: these may fill the queue.
         let mut last_records = vec![Vec::new(); self.backends.len()];
         for (active, mut out) in self.recorders.iter().zip(emitted) {
@@ -295,19 +293,18 @@ impl ActiveRun {
         if let Some(figures) = figures.map(Arc::new) {
             self.backends.iter().for_each(|backend| backend.figures(&self.info, &figures));
         }
-        let report = Report {
-            account: &account,
-            complete,
-            counts: self.recorders.iter().map(|active| (active.name(), active.counts())).collect(),
-            panicked,
+        let shortfall = Shortfall {
+            counts: self.recorders.iter().map(|active| (active.name().to_owned(), active.counts())).collect(),
+            panicked: panicked.into_iter().map(|(name, why)| (name.to_owned(), why.to_owned())).collect(),
         };
+        let report = shortfall.report(&account, complete);
         report.log(&self.info);
         let record = Arc::new(report.record(report::NAME, run, now));
         for (backend, mut records) in self.backends.iter().zip(last_records) {
             records.push(RunRecord { run: Arc::clone(&self.info), record: Arc::clone(&record) });
             backend.end(&self.info, records);
         }
-        recorders_are_whole
+        shortfall
     }
 }
 

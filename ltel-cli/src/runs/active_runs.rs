@@ -1,5 +1,6 @@
 //! The output of the runs: to the recorders of active runs, to the backends, and to the log.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use ltel_core::wire::WrongFields;
 
 use super::active_run::ActiveRun;
 use super::equipment::Equipment;
-use super::report::{self, Report};
+use super::report::{self, Shortfall};
 use super::verdict::Verdict;
 use crate::deliver::RunRecord;
 use crate::ingest::Faults;
@@ -28,6 +29,8 @@ pub(super) struct ActiveRuns {
     active: Vec<Option<(RunIndex, Arc<Equipment>, ActiveRun)>>,
     // When the next recorder's interval ends.
     next_tick: Option<Duration>,
+    // Of the runs that ended last: their reports may be corrected.
+    shortfalls: VecDeque<(Arc<RunInfo>, Shortfall)>,
     pub(super) verdict: Verdict,
 }
 
@@ -35,7 +38,15 @@ impl ActiveRuns {
     pub(super) fn new(equipment: Arc<Equipment>, faults: Arc<Faults>) -> Self {
         let limits = equipment.config.limits;
         let memory = Arc::new(RecorderMemory::new(limits.recorder_bytes, limits.runs));
-        Self { equipment, faults, memory, active: Vec::new(), next_tick: None, verdict: Verdict::default() }
+        Self {
+            equipment,
+            faults,
+            memory,
+            active: Vec::new(),
+            next_tick: None,
+            shortfalls: VecDeque::new(),
+            verdict: Verdict::default(),
+        }
     }
 
     /// Runs that begin from now on have this equipment.
@@ -113,14 +124,23 @@ impl Effects for ActiveRuns {
         let Some((_, _equipment, active)) = self.active.get_mut(run.slot()).and_then(Option::take) else {
             unreachable!("a run is active from its begin to its end")
         };
-        let is_whole = active.finish(state, &mut self.verdict, now);
+        let shortfall = active.finish(state, &mut self.verdict, now);
         self.find_next_tick();
+        let is_whole = shortfall.panicked.is_empty();
+        if !shortfall.is_nothing() {
+            if self.shortfalls.len() >= self.equipment.config.limits.ended_runs {
+                self.shortfalls.pop_front();
+            }
+            self.shortfalls.push_back((Arc::clone(state.info()), shortfall));
+        }
         is_whole
     }
 
     fn corrected(&mut self, state: &Run, now: Now) {
         let account = state.account();
-        let report = Report { account: &account, complete: state.is_whole(), counts: Vec::new(), panicked: Vec::new() };
+        let nothing = Shortfall::default();
+        let shortfall = self.shortfalls.iter().find(|(run, _)| Arc::ptr_eq(run, state.info()));
+        let report = shortfall.map_or(&nothing, |(_, shortfall)| shortfall).report(&account, state.is_whole());
         report.log_correction(state.info());
         let record = Arc::new(report.record(report::CORRECTION, state, now));
         // The backends of the run itself may have ended.

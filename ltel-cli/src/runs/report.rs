@@ -20,6 +20,33 @@ pub(super) const CORRECTION: &str = "ltel.run.correction";
 // The longest id in messages.
 const SHOWN: usize = 100;
 
+/// What the recorders of a run have left out of it.
+#[derive(Debug, Default)]
+pub(super) struct Shortfall {
+    /// By recorder, what it could not record as it should.
+    pub(super) counts: Vec<(String, Counts)>,
+    /// The recorders that panicked, and their messages.
+    pub(super) panicked: Vec<(String, String)>,
+}
+
+impl Shortfall {
+    /// Whether there is nothing to tell.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.panicked.is_empty()
+            && self.counts.iter().all(|(_, counts)| counts.overflowed == 0 && counts.values_left_out == 0)
+    }
+
+    /// The report with this account.
+    pub(super) fn report<'a>(&'a self, account: &'a RunAccount, complete: bool) -> Report<'a> {
+        Report {
+            account,
+            complete,
+            counts: self.counts.iter().map(|(name, counts)| (&**name, *counts)).collect(),
+            panicked: self.panicked.iter().map(|(name, why)| (&**name, &**why)).collect(),
+        }
+    }
+}
+
 /// The report of a run that is over.
 #[derive(Debug)]
 pub(super) struct Report<'a> {

@@ -20,7 +20,7 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// Scenario: Prometheus scrapes an ltel with all recorders that the dashboards are for, while a real Locust sends requests of every
-/// kind. Guarantees: each query of the dashboards, their variables, their annotations and the alert rules answers with data, and
+/// kind, and another one has a worker and tasks that fail. Guarantees: each query of the dashboards, their variables, their annotations and the alert rules answers with data, and
 /// so do those of locust-telemetry's dashboards; Prometheus accepts the alert rules.
 #[test]
 fn each_query_answers_with_data() {
@@ -40,7 +40,11 @@ fn each_query_answers_with_data() {
     let checked = checked.expect("promtool");
     assert!(checked.status.success(), "{checked:?}");
 
-    let config = config(&scene, "", &format!("[recorders.http]\n{}", prometheus_backend(port, "")));
+    let config = config(
+        &scene,
+        "",
+        &format!("[recorders.http]\n[recorders.tasks]\n[recorders.workers]\n{}", prometheus_backend(port, "")),
+    );
     let _ltel = scene.serve(&config, &[]);
     let prometheus = Prometheus::start(&scene, port, "1s");
     let url = target.url();
@@ -48,9 +52,14 @@ fn each_query_answers_with_data() {
     let mut command = scene.locust_to(&scene.address(), locust);
     command.env("REFUSING", "http://127.0.0.1:1");
     let mut locust = scene.start("locust", command);
+    let (bind, to) = (free_port().to_string(), scene.address());
+    let distributed =
+        ["--headless", "-f", "measuring.py", "-u2", "-r10", "--processes=1", "--master-bind-host=127.0.0.1"];
+    let ports = ["--master-bind-port", &bind, "--master-host=127.0.0.1", "--master-port", &bind];
+    let mut distributed = scene.start("distributed", scene.locust_to(&to, distributed.into_iter().chain(ports)));
     let of_dashboards = ["ltel-prometheus.json", "ltel-http.json"].map(|name| queries(&read(name)));
     let alerts: Vec<_> = figures(&read("ltel-alerts.yml"));
-    assert!(of_dashboards.iter().all(|queries| queries.len() >= 18) && alerts.len() == 4, "{of_dashboards:?}");
+    assert!(of_dashboards.iter().all(|queries| queries.len() >= 18) && alerts.len() == 5, "{of_dashboards:?}");
     // At the end of a test, a counter of it appears that nothing can be said about before.
     let (at_the_end, during): (Vec<_>, Vec<_>) =
         of_dashboards.concat().into_iter().partition(|query| query.contains("test.stop"));
@@ -59,6 +68,8 @@ fn each_query_answers_with_data() {
     }
     locust.signal(Signal::TERM);
     locust.wait(SLOW);
+    distributed.signal(Signal::TERM);
+    distributed.wait(SLOW);
     for query in at_the_end {
         prometheus.sees(&query);
     }

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use ltel_core::event::Custom;
-use ltel_core::wire::{Done, Encoding, Frame, Message, Rows};
+use ltel_core::event::{Custom, Measurement};
+use ltel_core::wire::{Done, Encoding, Frame, Measurements, Message, Rows};
 use ltel_tests::{Client, Exit, SOON, Scene, check_account, config, row};
 use rustix::process::Signal;
 
@@ -109,14 +109,16 @@ fn runs_at_the_same_time() {
 
 /// Scenario: requests and an event of the user's own come after their run is complete, and then a corrected account.
 /// Guarantees: they are in no figure of the run; the log counts them; a record tells the run's account as it is then, in which
-/// each of them is dropped as late; ltel ends with 1.
+/// each of them is dropped as late, and what the recorders left out before; ltel ends with 1.
 #[test]
 fn requests_after_the_end_of_their_run() {
     let scene = Scene::new();
-    let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
+    let mut ltel = scene.serve(&config(&scene, "", "[recorders.custom]\n"), &[]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "punctual");
     client.start("run");
     client.requests(vec![row("some", 1.0, false); 10]);
+    let negative = Measurement { name: "cart.items".into(), value: -1.0, ..Measurement::default() };
+    client.send(Message::Measurements(Measurements { values: vec![negative], invalid: 0 }));
     client.send(Message::Done(Done { sent: Some(10), ..Done::default() }));
     scene.reported(1);
     client.requests(vec![row("some", 1.0, false); 5]);
@@ -135,6 +137,9 @@ fn requests_after_the_end_of_their_run() {
     assert_eq!(corrections[0].telemetry["dropped_by_reason"]["late"], 5);
     assert_eq!(corrections[0].count("late_events"), 1);
     assert_eq!(corrections[0].telemetry["complete"], false);
+    for report in [lines.report(), corrections[0]] {
+        assert_eq!(report.telemetry["values_left_out"], serde_json::json!({"custom": 1}), "{report:?}");
+    }
     for said in [
         "requests after the end of their run: 5 of local in run run",
         "run run: more came after its end: 10 requests recorded, 5 dropped (5 late; 1 event after its end)",
