@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use ltel_core::event::{Extra, Request, RequestError, ResponseTime, TestStart, TestStop};
 use ltel_core::source::{Source, SourceKind};
-use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
+use ltel_core::wire::{Done, Encoding, Features, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
 
 use crate::wait::SLOW;
 
@@ -26,6 +26,8 @@ pub struct Client {
     buffer: BytesMut,
     seq: u64,
     sent: u64,
+    /// What ltel wants of it.
+    pub features: Features,
 }
 
 const ANSWER: Duration = SLOW;
@@ -69,10 +71,11 @@ impl Client {
 
     fn try_greet(stream: Box<dyn Stream>, encoding: Encoding, hello: Hello) -> io::Result<Self> {
         let splitter = Splitter::new(encoding, 1 << 20);
-        let mut client = Self { stream, encoding, splitter, buffer: BytesMut::new(), seq: 0, sent: 0 };
+        let (buffer, features) = (BytesMut::new(), Features::default());
+        let mut client = Self { stream, encoding, splitter, buffer, seq: 0, sent: 0, features };
         client.write(&Frame { seq: None, message: Message::Hello(hello) })?;
         match client.read()? {
-            Reply::Welcome { .. } => Ok(client),
+            Reply::Welcome { features, .. } => Ok(Self { features, ..client }),
             other => Err(io::Error::other(format!("{other:?}"))),
         }
     }
@@ -102,6 +105,14 @@ impl Client {
         self.send(Message::from(TestStop { time: START + 10.0 }));
         self.send(Message::Done(Done { time: START + 10.0, sent: Some(self.sent), ..Done::default() }));
         self.acknowledged();
+    }
+
+    /// Waits until ltel closes the connection without a reason.
+    pub fn asked_to_come_again(mut self) {
+        match self.read() {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            other => panic!("the connection is not closed: {other:?}"),
+        }
     }
 
     /// Waits until ltel says why it closes the connection.

@@ -25,7 +25,6 @@ pub use ltel_core::backend::Signal;
 use ltel_core::names::Rules;
 use ltel_core::recorder::Needs;
 use ltel_core::runs::Limits;
-use ltel_core::wire::Features;
 use opentelemetry::KeyValue;
 
 pub use backends::{BackendConfig, QueueLimits};
@@ -85,9 +84,9 @@ impl Config {
     }
 
     /// What the recorders need from Locust's side.
-    pub fn features(&self) -> Features {
+    pub fn needs(&self) -> Needs {
         let needs = self.recorders.iter().map(|recorder| recorder.factory.needs());
-        needs.fold(Needs::NONE, Needs::and).features()
+        needs.fold(Needs::NONE, Needs::and)
     }
 
     /// How often to sample the usage of the Locust processes, if at all.

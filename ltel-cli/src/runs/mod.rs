@@ -69,7 +69,9 @@ pub(crate) struct RunsTask {
     active: ActiveRuns,
     // When orders to stop a test are given again, if there are any.
     stop_again: Option<Duration>,
-    // How many runs had ended when clients were last looked at that know another equipment; absent if there are none.
+    // What is wanted of clients that are in no run: they may join one of any equipment in use.
+    wanted: Arc<Features>,
+    // How many runs had ended when clients were last looked at; absent if none of them has to be told something else later.
     renewed_at: Option<u64>,
 }
 
@@ -81,7 +83,7 @@ struct Connection {
     answers: watch::Sender<Answers>,
     // Its pid, if it is a process of this host.
     pid: Option<u32>,
-    // What it has heard that is wanted of it.
+    // What it was told that is wanted of it.
     features: Arc<Features>,
 }
 
@@ -103,6 +105,7 @@ impl RunsTask {
             usage_interval,
             connections: HashMap::new(),
             state: runs::Runs::new(settings),
+            wanted: Arc::clone(&equipment.features),
             active: ActiveRuns::new(equipment, faults),
             stop_again: None,
             renewed_at: None,
@@ -162,9 +165,9 @@ impl RunsTask {
         self.renew(now);
     }
 
+    /// Lets clients that are in no run come again, if they were told something else than what is wanted now; measures usage as often as
+    /// the equipment in use wants it.
     #[allow(clippy::iter_over_hash_type)] // each client is told by itself
-    /// Lets clients that are in no run come again, if they were told what another equipment wants of them; measures usage as often as the
-    /// equipment in use wants it.
     fn renew(&mut self, now: Now) {
         let usage_interval = self.active.all_equipment().filter_map(|equipment| equipment.usage_interval).min();
         if self.usage_interval != usage_interval {
@@ -174,9 +177,9 @@ impl RunsTask {
                 self.connections.values().filter_map(|of| of.pid).for_each(|pid| sampler.watch(pid, now));
             }
         }
-        let wanted = &self.active.equipment(None).features;
-        let mut left = false;
-        for connection in self.connections.values().filter(|of| of.features != *wanted) {
+        self.wanted = Arc::new(Equipment::features_of_all(self.active.all_equipment()));
+        let mut left = self.wanted != self.active.equipment(None).features;
+        for connection in self.connections.values().filter(|of| of.features != self.wanted) {
             if self.state.is_idle(connection.client) {
                 connection.answers.send_modify(|answers| answers.leave = true);
             } else {
@@ -253,7 +256,10 @@ impl RunsTask {
             self.connections.remove(&left);
         }
         // A client that comes back into its run goes on as it did.
-        let told = Arc::clone(&self.active.equipment(self.state.run_of(welcomed.client)).features);
+        let told = match self.state.run_of(welcomed.client) {
+            Some(run) => Arc::clone(&self.active.equipment(Some(run)).features),
+            None => Arc::clone(&self.wanted),
+        };
         if told != self.active.equipment(None).features {
             self.renewed_at = Some(self.state.counts().ended);
         }

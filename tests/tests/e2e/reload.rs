@@ -85,6 +85,36 @@ fn the_next_run_has_what_the_file_says_by_then() {
     }
 }
 
+/// Scenario: a run in progress wants traces; by SIGHUP the next one wants tasks. Two clients wait for a run, one of them comes while the first
+/// run is in progress. Guarantees: until it ends they hear what both want, as a worker may join either; then they are asked to come again,
+/// and hear what the next run wants. The client in the run is left alone.
+#[test]
+fn clients_in_no_run_hear_what_any_run_wants() {
+    let scene = Scene::new();
+    let with = |recorder: &str| config(&scene, "", recorder).replace("interval = \"1s\"", "spans = true");
+    let mut ltel = scene.serve(&with("[recorders.spans]"), &[]);
+    let connect = |id: &str| Client::unix(&scene.socket(), Encoding::MessagePack, id);
+    let wants = |client: &Client| (client.features.trace.is_some(), client.features.tasks);
+    let (mut runs, early) = (connect("runs"), connect("early"));
+    assert_eq!((wants(&runs), wants(&early)), ((true, false), (true, false)));
+    runs.start("one");
+    runs.acknowledged();
+    scene.write("telemetry.toml", &with("[recorders.tasks]"));
+    ltel.signal(Signal::HUP);
+    ltel.says("SIGHUP: the next run begins with the configuration as it is now", SOON);
+    early.asked_to_come_again();
+    let (early, late) = (connect("early"), connect("late"));
+    assert_eq!((wants(&early), wants(&late)), ((true, true), (true, true)));
+    runs.requests(vec![row("/", 1.0, false); 3]);
+    runs.finish();
+    early.asked_to_come_again();
+    late.asked_to_come_again();
+    assert_eq!((wants(&connect("early")), wants(&connect("late"))), ((false, true), (false, true)));
+    assert_eq!(scene.reported(1).report().count("recorded"), 3);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+}
+
 /// Scenario: in mid-run the file loses a Prometheus backend and gets another path for its JSON lines; SIGHUP, then SIGHUP again.
 /// Guarantees: the run's figures stay scrapable and its lines go where they went, until it is over; then the old backends end: nothing listens
 /// there any more. The next run is in the new file alone. ltel ends with 0.
