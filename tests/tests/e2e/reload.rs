@@ -5,8 +5,10 @@ use std::path::Path;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Lines, SLOW, SOON, Scene, Turn, check_account, config, free_port, get, post, row, until,
+    Client, Exit, Fault, FaultReceiver, Lines, LogRecord, SLOW, SOON, Scene, Turn, check_account, config, free_port,
+    get, post, row, until,
 };
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 
 use super::runs::{counts, endpoint_counts};
@@ -153,6 +155,74 @@ fn a_backend_that_goes_serves_its_last_run() {
     assert_eq!(ltel.wait(SLOW), Exit::Code(0));
     assert_eq!(Lines::read(&next).report().text("run_id"), "two");
     assert_eq!(Lines::read(&scene.path("telemetry.ndjson")).reports().len(), 1);
+}
+
+/// Scenario: in mid-run `[labels]`, `[[names]]` and `[thresholds]` change, while the receiver of OTLP, whose table stays, refuses everything
+/// of the run before; then the file is gone; then it is a pipe that nobody writes to.
+/// Guarantees: the run in progress is renamed, labelled and judged by the old file, the next by the new one, and so are those after the file
+/// that cannot be read, which is said; the receiver gets each record once, as its queue goes on.
+#[test]
+fn labels_names_and_thresholds_of_the_next_run() {
+    let _turn = Turn::shared();
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    let with = |region: &str, name: &str, most: u32| {
+        let rules = format!("[labels]\nregion = '{region}'\n[[names]]\nmatch = '^/a$'\nreplace = '{name}'");
+        let thresholds = format!("[thresholds]\nall = ['requests <= {most}']\n");
+        config(&scene, "", &(receiver.backend("grpc") + &thresholds + &rules))
+    };
+    let mut ltel = scene.serve(&with("eu", "/first", 3), &[]);
+    let run = |id: &str, meanwhile: &mut dyn FnMut()| {
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, id);
+        client.start(id);
+        client.requests(vec![row("/a", 1.0, false)]);
+        client.acknowledged();
+        meanwhile();
+        client.requests(vec![row("/a", 1.0, false); 2]);
+        client.finish();
+    };
+    receiver.fault(Fault::Unavailable, "logs", 2);
+    run("zero", &mut || {});
+    let path = scene.path("telemetry.toml");
+    run("one", &mut || {
+        scene.write("telemetry.toml", &with("us", "/second", 2));
+        ltel.signal(Signal::HUP);
+        ltel.says("backends that go on as they were: file, grpc", SOON);
+    });
+    run("two", &mut || {
+        fs::remove_file(&path).unwrap();
+        ltel.signal(Signal::HUP);
+        ltel.says("cannot read the configuration `", SOON);
+        ltel.says("SIGHUP: the configuration stays as it was", SOON);
+    });
+    run("three", &mut || {
+        mkfifoat(CWD, &path, Mode::RWXU).unwrap();
+        ltel.signal(Signal::HUP);
+        ltel.says("is not a regular file, so it cannot be read again", SOON);
+    });
+    scene.reported(4);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SLOW), Exit::Code(0));
+
+    let (lines, records) = (scene.lines(), receiver.log_records("grpc"));
+    for (run, region, name, holds) in [
+        ("zero", "eu", "/first", true),
+        ("one", "eu", "/first", true),
+        ("two", "us", "/second", false),
+        ("three", "us", "/second", false),
+    ] {
+        let lines = lines.of_run(run);
+        assert!(lines.0.iter().all(|line| line.is("region", region)), "{run}: {lines:?}");
+        let points: Vec<_> = lines.named("locust.tl.request.metric.requests").collect();
+        assert!(!points.is_empty() && points.iter().all(|point| point.is("endpoint", name)), "{run}: {points:?}");
+        assert_eq!(lines.named("ltel.threshold").next().unwrap().telemetry["passed"], holds, "{run}");
+        assert_eq!(lines.report().count("recorded"), 3, "{run}");
+        let of_run = |name: &str| {
+            let of_run = |record: &&LogRecord| record.event_name == name && record.attribute("run_id") == run;
+            records.iter().filter(of_run).map(|record| record.attribute("region").to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!((of_run("ltel.run.report"), of_run("ltel.threshold")), (vec![region.into()], vec![region.into()]));
+    }
 }
 
 /// Scenario: forty times in mid-run the file gets another new backend, each time with SIGHUP; then SIGTERM, while the run is at work.

@@ -70,6 +70,11 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
 /// Reads the configuration file again while ltel runs; says what is wrong with it.
 pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config> {
     let said = |message: &str| print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));
+    // A pipe has been read: it would be empty now, or nobody might ever write to it.
+    if let Some(path) = arg.config.as_ref().filter(|path| path.exists() && !path.is_file()) {
+        said(&format!("the configuration `{}` is not a regular file, so it cannot be read again", path.display()));
+        return None;
+    }
     let (file, text) = read_config(arg).map_err(|failure| said(&failure.message)).ok()?;
     let loaded = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &arg.label);
     loaded.map_err(|errors| said(&rendered(&errors, ""))).ok()
