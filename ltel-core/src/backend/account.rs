@@ -140,6 +140,15 @@ impl DeliveryAccount {
         self.book(signal, |of| of.delivered += count);
     }
 
+    /// Counts items that are given and delivered at once, such as those of a page that somebody reads: in between, an account would show
+    /// them as lost.
+    pub fn given_and_delivered(&self, signal: Signal, count: u64) {
+        self.book(signal, |of| {
+            of.admitted += count;
+            of.delivered += count;
+        });
+    }
+
     /// Takes back points that have not changed since they were delivered: they count as never given.
     pub fn unchanged(&self, count: u64) {
         self.book(Signal::Metrics, |of| of.admitted = of.admitted.saturating_sub(count));

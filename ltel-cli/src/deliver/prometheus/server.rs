@@ -87,8 +87,7 @@ impl Server {
                 sent.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             self.shelf.arrived(&receipt, Instant::now());
-            self.account.admitted(Signal::Metrics, receipt.points);
-            self.account.delivered(Signal::Metrics, receipt.points);
+            self.account.given_and_delivered(Signal::Metrics, receipt.points);
             self.scrapes.send_modify(|scrapes| *scrapes += 1);
         }
     }
