@@ -43,7 +43,7 @@ impl Series<'_> {
         let entry = &self.table.entries[self.id];
         let mut attributes = entry.attributes.clone();
         let configured = self.table.configured.constants.iter();
-        // What the locustfile calls the same is about this series.
+        // What a recorder calls the same is about this series.
         attributes.extend(configured.filter(|label| entry.attributes.iter().all(|own| own.key != label.key)).cloned());
         attributes.extend(constant);
         if run_labels {

@@ -78,7 +78,7 @@ fn every_field() {
         let fields = kind.fields().iter().map(|field| format!("f_{0} = \"{0}\"", field.name)).collect::<Vec<_>>();
         let toml = format!("on = \"{}\"\n[records.all.fields]\n{}", kind.name(), fields.join("\n"));
         let out = Replay::declared(&toml).event(event).finish();
-        assert_eq!(out.faults, 0, "{out}");
+        assert_eq!(out.left_out, 0, "{out}");
         for field in kind.fields().iter().filter(|field| !field.optional) {
             assert!(out.records[0].fields.contains_key(&format!("f_{}", field.name)), "{kind:?} {}: {out}", field.name);
         }
@@ -149,6 +149,22 @@ fn faults() {
         .event(custom("sale").attribute("sold", 1).attribute("price", 1.5))
         .finish();
     insta::assert_snapshot!(out);
+}
+
+/// Guarantees: each reason of an expression is said, and few of them.
+#[test]
+fn reasons() {
+    let toml = "on = 'custom'\nmetrics.price.gauge = 'attributes.price'\nlabels.tenant = 'attributes.tenant'";
+    let sale = || custom("sale");
+    let mut replay = Replay::declared(toml).event(sale()).event(sale().attribute("price", 1));
+    for _ in 0..9 {
+        replay = replay.event(sale().attribute("price", 1).attribute("tenant", 1.5));
+    }
+    let out = replay.event(sale().attribute("price", "a")).finish();
+    let said = |reason: &str| out.notices.iter().filter(|notice| notice.contains(reason)).count();
+    let reasons = ["has no `price`", "has no `tenant`", "a label is a text, a whole number", "it is a string"];
+    assert_eq!((reasons.map(said), out.notices.len()), ([1; 4], 4), "{out}");
+    assert!(out.left_out >= 11, "{out}");
 }
 
 /// Guarantees: of log messages, only those of the level are seen, also where another recorder needs more.

@@ -1,10 +1,11 @@
 //! The keys `when` and `labels` on each built-in recorder, and `[labels]`.
 
+use ltel_core::event::MeasurementKind;
 use ltel_core::prelude::*;
 use ltel_core::replay::{
-    Replay, ReplayOutput, cpu_warning, request, test_start, test_stop, usage, user_error, users, worker,
+    Replay, ReplayOutput, cpu_warning, measurement, request, test_start, test_stop, usage, user_error, users, worker,
 };
-use ltel_recorders::{Failures, Http, Lifecycle, Requests, Spans, Stats, System, UsersRecorder};
+use ltel_recorders::{Custom, Failures, Http, Lifecycle, Requests, Spans, Stats, System, UsersRecorder};
 
 /// The error of these options.
 fn error_of<R: Recorder>(options: &str) -> String {
@@ -111,7 +112,7 @@ fn a_value_is_missing_once_per_event() {
     let declared = "on = 'request'\nlabels.tenant = 'context.tenant'\n[metrics]\nall = { counter = true }\n\
                     [records]\nfirst = { fields = { of = 'name' } }\nsecond = { fields = { of = 'method' } }";
     let out = Replay::declared(declared).events((0..10).map(|_| request("GET", "/"))).finish();
-    assert_eq!((out.records.len(), out.faults, out.notices.len()), (20, 10, 1), "{out}");
+    assert_eq!((out.records.len(), out.left_out, out.notices.len()), (20, 10, 1), "{out}");
 }
 
 /// Guarantees: a condition is about the events whose fields are of the types that it needs; others pass.
@@ -125,4 +126,19 @@ fn fields_of_several_types() {
         .finish();
     // Each of the two is told at first, and at the end.
     assert_eq!(out.records.len(), 4, "{out}");
+}
+
+/// Guarantees: a label of the locustfile does not take the place of one of the configuration: it is called otherwise, said once.
+#[test]
+fn labels_of_the_locustfile() {
+    let value = || measurement(MeasurementKind::Histogram, "long", 1.0);
+    let out = Replay::of::<Custom>()
+        .options("labels = { color = { value = 'green' }, metric = 'name' }")
+        .label("region", "eu")
+        .label("a.b", "c")
+        .event(value().label("region", "LOCAL").label("color", "red").label("tenant", "blue"))
+        .event(value().label("region", "LOCAL").label("color", "red").label("tenant", "blue"))
+        .event(value().label("metric", "mine").label("exported_metric", 1).label("a_b", "d"))
+        .finish();
+    insta::assert_snapshot!(out);
 }

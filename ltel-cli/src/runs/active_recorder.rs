@@ -159,7 +159,7 @@ impl ActiveRecorder {
     pub(super) fn counts(&self) -> Counts {
         match &self.state {
             State::Working(recorder) => {
-                Counts { overflowed: recorder.overflowed(), values_left_out: recorder.faults() }
+                Counts { overflowed: recorder.overflowed(), values_left_out: recorder.left_out() }
             }
             State::Panicked { counts, .. } | State::Ended { counts } => *counts,
         }

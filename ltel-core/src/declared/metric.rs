@@ -80,7 +80,7 @@ impl Metric {
         };
         let grows = matches!(self.instrument, Instrument::Count(_) | Instrument::Sum(_));
         if grows && number.as_f64() < 0.0 {
-            return Err(Fault::new(format!("it is {}, and a counter only grows", number.as_f64())));
+            return Err(Fault::of("it is negative, and a counter only grows"));
         }
         Ok(Some(number))
     }

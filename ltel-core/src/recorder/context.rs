@@ -17,7 +17,8 @@ use crate::series::{Series, SeriesTable};
 use crate::trace::SpanData;
 
 use super::common::{FEW, field_of};
-use super::faults::Faults;
+use super::label_names::is_one_label;
+use super::left_out::LeftOut;
 use super::moment::Moment;
 use super::{Common, Emitted, Per};
 
@@ -45,7 +46,7 @@ pub(super) struct Kept<'a> {
     pub(super) per: Per,
     pub(super) common: &'a Common,
     pub(super) series: &'a mut SeriesTable,
-    pub(super) faults: &'a mut Faults,
+    pub(super) left_out: &'a mut LeftOut,
 }
 
 impl<'a> Writer<'a> {
@@ -56,9 +57,9 @@ impl<'a> Writer<'a> {
         if !kept.common.has_computed() {
             return (kept, &[]);
         }
-        let Kept { common, faults, .. } = kept;
+        let Kept { common, left_out, .. } = kept;
         let values = computed.get_or_insert_with(|| {
-            common.values(event, |expression, why| out.notices.extend(faults.add(expression, why)))
+            common.values(event, |expression, why| out.notices.extend(left_out.add(expression, why)))
         });
         (kept, values)
     }
@@ -139,11 +140,20 @@ impl<'a, O> Context<'a, O> {
         }
         let computed = common.computed_names().zip(computed);
         let computed = computed.map(|(name, value)| (name.as_str(), value.as_label().unwrap_or_default()));
-        // What the locustfile calls the same is about this series.
+        // What a recorder calls the same is about this series: most ask [`Context::configured_labels`].
         let own = |name: &str| labels.iter().any(|(own, _)| *own == name);
         let all: SmallVec<[_; 2 * FEW]> =
             computed.filter(|(name, _)| !own(name)).chain(labels.iter().copied()).collect();
         series.get_open(source, (instrument, cost), &all)
+    }
+
+    /// Tells whether the configuration adds a label of a name to everything that the recorder emits: `[labels]`, or its own `labels`.
+    pub fn configured_labels(&self) -> impl Fn(&str) -> bool + use<'a, O> {
+        let (run, common) = (self.moment.run(), self.writer.kept.common);
+        move |name| {
+            run.labels.iter().any(|label| is_one_label(label.key.as_str(), name))
+                || common.label_names().any(|label| is_one_label(label, name))
+        }
     }
 
     /// The existing series with this number ([`Series::number`]).
@@ -189,11 +199,11 @@ impl<'a, O> Context<'a, O> {
         self.writer.out.records.push(record);
     }
 
-    /// An expression of the options had no value for an event. It is counted, and said at the expression's first.
+    /// An expression of the options had no value for an event. It is counted, and said once for each reason.
     #[cold]
     pub fn fault(&mut self, expression: &Expression, fault: &Fault) {
-        let Writer { kept: Kept { faults, .. }, out, .. } = &mut self.writer;
-        out.notices.extend(faults.add(expression, fault));
+        let Writer { kept: Kept { left_out, .. }, out, .. } = &mut self.writer;
+        out.notices.extend(left_out.add(expression, fault));
     }
 
     /// Says something on stderr as a warning, after the recorder's name. Say each thing once: this does not look for what was said.
@@ -206,8 +216,8 @@ impl<'a, O> Context<'a, O> {
     /// said on stderr as a warning.
     #[cold]
     pub fn leave_out(&mut self, why: Option<String>) {
-        let Writer { kept: Kept { faults, .. }, out, .. } = &mut self.writer;
-        faults.add_one();
+        let Writer { kept: Kept { left_out, .. }, out, .. } = &mut self.writer;
+        left_out.add_one();
         out.notices.extend(why);
     }
 
@@ -227,7 +237,7 @@ impl<'a, O> Context<'a, O> {
     /// Whether the recorder sees the event, by the key `when`.
     #[inline]
     pub(super) fn sees(&mut self, event: &Event<'_>) -> bool {
-        let Writer { kept: Kept { common, faults, .. }, out, .. } = &mut self.writer;
-        common.is_plain() || common.sees(event, |expression, why| out.notices.extend(faults.add(expression, why)))
+        let Writer { kept: Kept { common, left_out, .. }, out, .. } = &mut self.writer;
+        common.is_plain() || common.sees(event, |expression, why| out.notices.extend(left_out.add(expression, why)))
     }
 }

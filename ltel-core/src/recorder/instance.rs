@@ -15,7 +15,7 @@ use crate::series::{ConfiguredLabels, SeriesTable};
 use crate::trace::SpanData;
 
 use super::context::{Kept, WHEN};
-use super::faults::Faults;
+use super::left_out::LeftOut;
 use super::mismatch::SpecCheck;
 use super::{Common, Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMismatch, Subject};
 
@@ -68,7 +68,7 @@ pub trait AnyRecorder: Send + fmt::Debug {
     /// How many events went to the overflow series.
     fn overflowed(&self) -> u64;
     /// How many values were left out because an expression of the options had none.
-    fn faults(&self) -> u64;
+    fn left_out(&self) -> u64;
 }
 
 /// A recorder with its options: builds an instance for each run.
@@ -168,7 +168,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
             per: self.spec.per,
             common: Arc::clone(&self.common),
             series: SeriesTable::new(self.spec, labels, cost, limits, &run),
-            faults: Faults::default(),
+            left_out: LeftOut::default(),
             gauges,
             run,
             check: SpecCheck::new(self.spec, instance, also),
@@ -183,7 +183,7 @@ struct Instance<R: Recorder> {
     per: Per,
     common: Arc<Common>,
     series: SeriesTable,
-    faults: Faults,
+    left_out: LeftOut,
     gauges: Vec<Arc<dyn ForgetSource>>,
     run: Arc<RunInfo>,
     check: SpecCheck,
@@ -208,8 +208,8 @@ impl<R: Recorder> Instance<R> {
 
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
-        let Self { recorder, options, per, common, series, faults, run, .. } = self;
-        let kept = Kept { per: *per, common, series, faults };
+        let Self { recorder, options, per, common, series, left_out, run, .. } = self;
+        let kept = Kept { per: *per, common, series, left_out };
         let cx = Context::new((run, &**options), (origin.source, origin.now), kept, out);
         (recorder, cx)
     }
@@ -289,7 +289,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         self.series.overflowed()
     }
 
-    fn faults(&self) -> u64 {
-        self.faults.count()
+    fn left_out(&self) -> u64 {
+        self.left_out.count()
     }
 }

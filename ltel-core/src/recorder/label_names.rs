@@ -85,6 +85,12 @@ pub fn taken_by(name: &str, subject: Subject, emits: &Spec) -> Option<String> {
     None
 }
 
+/// Whether two names are one label, in Prometheus too.
+pub(super) fn is_one_label(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'_' };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| plain(one) == plain(other))
+}
+
 /// As Prometheus has it.
 fn in_prometheus(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()

@@ -8,7 +8,7 @@ mod common;
 mod label_names;
 mod moment;
 mod context;
-mod faults;
+mod left_out;
 mod instance;
 mod memory;
 mod mismatch;

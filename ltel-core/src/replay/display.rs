@@ -83,8 +83,8 @@ impl fmt::Display for ReplayOutput {
         if self.overflowed > 0 {
             writeln!(f, "\n{} events beyond the series limit", self.overflowed)?;
         }
-        if self.faults > 0 {
-            writeln!(f, "\nvalues left out: {}", self.faults)?;
+        if self.left_out > 0 {
+            writeln!(f, "\nvalues left out: {}", self.left_out)?;
         }
         for notice in &self.notices {
             writeln!(f, "  {notice}")?;

@@ -31,7 +31,7 @@ pub struct ReplayOutput {
     pub overflowed: u64,
     /// How many values were left out because an expression of the options had none.
     #[serde(skip_serializing_if = "is_zero")]
-    pub faults: u64,
+    pub left_out: u64,
     /// What the recorder said to people.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
@@ -126,8 +126,8 @@ impl ReplayOutput {
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
         let records = emitted.records.iter().map(RecordOut::new).collect();
         let spans = emitted.spans.iter().map(SpanOut::new).collect();
-        let (overflowed, faults) = (recorder.overflowed(), recorder.faults());
-        Self { points, records, spans, overflowed, faults, notices: emitted.notices.clone(), withheld }
+        let (overflowed, left_out) = (recorder.overflowed(), recorder.left_out());
+        Self { points, records, spans, overflowed, left_out, notices: emitted.notices.clone(), withheld }
     }
 
     /// The value of the only point of this name with these labels among its own: a counter's or gauge's value, a

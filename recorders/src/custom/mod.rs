@@ -26,7 +26,7 @@ pub const SCOPE: &str = "locustfile";
 ///
 /// What cannot be a metric is left out, counted in the run report, and said once: a name that OpenTelemetry does not allow or that a
 /// recorder of ltel has, a metric that is used with two kinds or units, a negative value of a counter. A label whose name is ltel's,
-/// such as `source`, gets the prefix `exported_`.
+/// such as `source`, or that the configuration adds (`[labels]` and the recorder's own `labels`), gets the prefix `exported_`.
 #[derive(Debug)]
 pub struct Custom {
     metrics: Metrics,
@@ -100,8 +100,9 @@ impl Recorder for Custom {
             Known::LeftOut(why) => return cx.leave_out(why),
         };
         let metrics = &mut self.metrics;
-        labels::with(&measurement.labels, |labels, renamed| {
-            if let Some(why) = renamed.and_then(|name| metrics.renamed(name)) {
+        let taken = cx.configured_labels();
+        labels::with(&measurement.labels, taken, |labels, renamed| {
+            for why in renamed.iter().filter_map(|name| metrics.renamed(name)) {
                 cx.notice(why);
             }
             let series = cx.open_series(metrics.instruments(), number, labels);
