@@ -35,6 +35,8 @@ struct Witness {
     active: BTreeMap<usize, u64>,
     corrections: u64,
     faults: BTreeMap<&'static str, u64>,
+    /// Fields with wrong values.
+    wrong: BTreeMap<String, u64>,
 }
 
 impl Effects for Witness {
@@ -86,7 +88,7 @@ impl Effects for Witness {
     }
 
     fn wrong(&mut self, wrong: &WrongFields, _: &Source) {
-        assert!(wrong.is_empty());
+        wrong.iter().for_each(|(field, times)| *self.wrong.entry(field.to_owned()).or_default() += times);
     }
 
     fn warn(&mut self, notice: Notice<'_>) {
@@ -366,6 +368,7 @@ fn check_all(
     }
     assert_eq!(taken, found);
     assert_eq!(events_taken, events);
+    assert!(witness.wrong.is_empty());
     let recorded: u64 = accounts.iter().map(RunAccount::recorded).sum();
     let filtered: u64 = accounts.iter().map(RunAccount::filtered).sum();
     assert_eq!(filtered, witness.filtered);
@@ -423,5 +426,41 @@ proptest! {
         }
         let outcome = world.runs.finish(world.now, &mut world.witness);
         prop_assert!(outcome.runs.len() <= limits.ended_runs);
+    }
+}
+
+/// Scenario: rows with wrong fields come before their run is known, and after. Guarantees: the fields are counted once, either way.
+#[test]
+fn wrong_fields_of_rows_that_wait_are_counted() {
+    let (requests, tasks) = (r#""rows":[["GET","/",1,7,"no"]]"#, r#""rows":[["a",{}]]"#);
+    let values = r#""metrics":[{"name":"a","kind":"counter"}],"rows":[[0,1,7]]"#;
+    for (kind, rest) in [("requests", requests), ("tasks", tasks), ("measurements", values)] {
+        let counted = [false, true].map(|waits| {
+            let (mut runs, mut witness) =
+                (Runs::new(Settings { grace: GRACE, ..Settings::default() }), Witness::default());
+            let hello = |id: &str, kind| Hello {
+                client_id: id.to_owned(),
+                source: Source { kind, id: id.to_owned(), ..Source::default() },
+                ..Hello::default()
+            };
+            let now = Now::default();
+            let worker = runs.hello(1, hello("w", SourceKind::Worker), now, &mut witness).client;
+            let master = runs.hello(2, hello("m", SourceKind::Master), now, &mut witness).client;
+            let mut say = |client, connection, text: &str| {
+                let parts = Encoding::JsonLines.parts(text.as_bytes(), now.wall).unwrap();
+                runs.frame((client, connection), (Encoding::JsonLines, text.as_bytes()), parts, now, &mut witness);
+            };
+            let (rows, start) = (format!(r#"{{"type":"{kind}","seq":1,{rest}}}"#), r#"{"type":"test_start","time":1}"#);
+            if !waits {
+                say(master, 2, start);
+            }
+            say(worker, 1, &rows);
+            if waits {
+                say(master, 2, start);
+            }
+            witness.wrong
+        });
+        assert!(!counted[0].is_empty(), "{kind}");
+        assert_eq!(counted[0], counted[1], "{kind}");
     }
 }

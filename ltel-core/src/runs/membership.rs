@@ -13,7 +13,7 @@ use super::info::RunInfo;
 use super::run::{MASTER, Run};
 use crate::clock::Now;
 use crate::event::TestStart;
-use crate::wire::{Decoded, Encoding, Message};
+use crate::wire::{Decoded, Encoding};
 
 impl Runs {
     /// A source begins its part of a run: the run that it names, or else one that ltel finds.
@@ -177,7 +177,7 @@ impl Runs {
         let held = self.take_held(index);
         let since = held.since();
         for (encoding, payload) in held.into_frames() {
-            // It was understood as a frame when it arrived; the rows of requests and tasks are decoded only now.
+            // It was understood as a frame when it arrived; rows are decoded only now.
             for part in encoding.parts(&payload, since.wall).into_iter().flatten() {
                 let Decoded { frame, wrong } = match part {
                     Ok(part) => part,
@@ -186,7 +186,7 @@ impl Runs {
                         break;
                     }
                 };
-                if matches!(frame.message, Message::Requests(_) | Message::Tasks(_)) {
+                if frame.message.has_rows() {
                     effects.wrong(&wrong, &self.clients[index.0].source);
                 }
                 self.record(index, membership, frame.message, now, effects);

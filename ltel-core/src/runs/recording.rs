@@ -20,7 +20,7 @@ impl Runs {
     ) {
         // Rows that are kept are not decoded before their run is known.
         if self.clients[client.0].place == Place::Unknown
-            && matches!(parts.kind(), "requests" | "tasks" | "measurements")
+            && parts.has_rows()
             && !self.finds_place(client, now, effects)
             && self.hold(client, packed, now, effects)
         {

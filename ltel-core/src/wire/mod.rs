@@ -206,6 +206,12 @@ impl Message<'_> {
             Self::Heartbeat => "heartbeat",
         }
     }
+
+    /// Whether it is a batch of rows, which are decoded part by part.
+    #[must_use]
+    pub const fn has_rows(&self) -> bool {
+        matches!(self, Self::Requests(_) | Self::Tasks(_) | Self::Measurements(_))
+    }
 }
 
 macro_rules! from_events {

@@ -72,6 +72,16 @@ impl<'a> Parts<'a> {
         self.kind
     }
 
+    /// Whether rows are still to be decoded.
+    #[must_use]
+    pub const fn has_rows(&self) -> bool {
+        match &self.rest {
+            Rest::Nothing => false,
+            Rest::Message(message) => message.has_rows(),
+            Rest::Requests(..) | Rest::Tasks(..) | Rest::Measurements(..) => true,
+        }
+    }
+
     /// All of it at once.
     pub(super) fn whole(mut self) -> Result<Decoded<'a>, DecodeError> {
         let nothing = || DecodeError::Malformed("an empty frame".to_owned());
