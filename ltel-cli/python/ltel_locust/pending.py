@@ -24,6 +24,8 @@ class Pending:
         self.tasks: list[tasks.Row] = []
         self.values = Values(values_limit, values_full)
         self.messages = Messages(tracer)
+        #: events other than requests that came after the end of their run, and are left out
+        self.late = 0
         self._since = clock.now()
 
     def pack(self, now: Run | None, outbox: Outbox, batch: int) -> None:
@@ -34,12 +36,15 @@ class Pending:
         them all.
         """
         last, since, until = outbox.last, self._since, clock.now()
-        requests, executions = self.requests.copy(), self.tasks.copy()
+        requests = self.requests.copy()
         # Values and messages of before the first run belong to it: nothing of Locust clears them.
         # If the receiver has not said yet whether it wants them, they wait until the run ends.
+        if now is not None and now.is_over:
+            self._leave_out()
         ending = now is not None and now.is_ending
         values = self.values.rows.copy() if now is not None and self.values.go(ending) else []
         messages = self.messages.rows.copy() if now is not None and self.messages.go(ending) else []
+        executions = self.tasks.copy()
         account = (now.sent, now.dropped_events) if now is not None else (0, 0)
         try:
             del self.requests[: len(requests)]
@@ -69,6 +74,17 @@ class Pending:
             _put_back(self.values.rows, values)
             _put_back(self.messages.rows, messages)
             raise
+
+    def _leave_out(self) -> None:
+        """Count and forget what came after the end of a run, such as in Locust's event `quit`.
+
+        The run's account is closed, and complete. Requests are not left out: Locust counts them.
+        """
+        for collected in (self.tasks, self.values.rows, self.messages.rows):
+            number = len(collected)
+            del collected[:number]
+            self.late += number
+        self.late += self.values.take_dropped() + self.messages.take_dropped()
 
     def _pack_others(
         self,

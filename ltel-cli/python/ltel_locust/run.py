@@ -46,6 +46,11 @@ class Run:
         """Whether the receiver is about to hear that it is over: what belongs to it goes before."""
         return self.ended and self.reported is None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the receiver has heard that: an event that comes later is not part of it."""
+        return self.reported is not None
+
 
 def begin(options: Any, client_id: str, testplan: str | None, locustfile: str | None) -> Run:
     """A new run, on the master or the local runner with this `client_id`.

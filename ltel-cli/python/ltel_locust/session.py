@@ -147,7 +147,7 @@ class Session:
     def record(self, name: Any, value: Any, attributes: dict[str, Any]) -> None:
         """Queue a custom event."""
         fields = {"time": clock.now(), "name": name, "value": value, "attributes": attributes}
-        self._outbox.put_event("custom", fields)
+        self._put_event("custom", fields)
 
     def close(self) -> None:
         """Send the rest, wait a limited time for its delivery, and end."""
@@ -165,6 +165,12 @@ class Session:
         self._report_runs()
         self._sender.drain(options.setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
         self._sender.stop()
+        if self._pending.late:
+            logger.info(
+                "ltel: %d values, events and log messages came after the end of the test, such as "
+                "in Locust's event `quit`: they are not part of the run, and left out",
+                self._pending.late,
+            )
         dropped = sum(run.dropped for run in self._runs)
         waiting = self._outbox.rows
         lost = self._outbox.dropped_events + self._outbox.events + unclaimed
@@ -282,6 +288,13 @@ class Session:
         """Queue a lifecycle frame, after the rows that came before it."""
         self._flush()
         self._outbox.put(kind, {"time": clock.now(), **fields})
+
+    def _put_event(self, kind: str, fields: dict[str, Any]) -> None:
+        """Queue an event that is part of the run, unless that is over."""
+        if self._runs and self._runs[-1].is_over:
+            self._pending.late += 1
+        else:
+            self._outbox.put_event(kind, fields)
 
     def _flush(self) -> None:
         """Turn what was collected into frames."""
@@ -537,7 +550,7 @@ class Session:
         }
         if (span := tasks.ended_by(exception)) is not None:
             fields.update(span.ids())
-        self._outbox.put_event("user_error", fields)
+        self._put_event("user_error", fields)
 
     @_listener
     def _on_figures_shown(self, **_kwargs: Any) -> None:

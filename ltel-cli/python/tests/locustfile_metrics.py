@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from collections import Counter
@@ -59,6 +60,14 @@ def begins(**_arguments: Any) -> None:
 @events.test_stop.add_listener
 def ends(**_arguments: Any) -> None:
     add(11, "test_stop")
+
+
+@events.quit.add_listener
+def quit_(**_arguments: Any) -> None:
+    # The run is over: these are left out, and it is complete without them.
+    ITEMS.add(17, place="quit")
+    ltel_locust.record("quit")
+    logging.getLogger("shop").warning("quit")
 
 
 @events.quitting.add_listener
