@@ -24,16 +24,33 @@ pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
 
 /// The one of `known` that is close to what was typed, if there is one.
 pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are as far apart as their lengths, at least: most need no closer look.
+    // Of a short name one letter may be wrong: `nme` is not `time`.
+    let most = |name: &str| match typed.len().max(name.len()) {
+        ..=4 => 1,
+        length => 1 + length / 4,
+    };
     let length = typed.chars().count();
-    let is_near = |name: &&str| length.abs_diff(name.chars().count()) <= 1 + typed.len().max(name.len()) / 4;
-    known
-        .into_iter()
-        .filter(is_near)
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
-        .min()
-        .map(|(_, name)| name)
+    let lower = typed.to_ascii_lowercase();
+    let (mut nearest, mut begins) = (None, Vec::new());
+    for name in known {
+        if length >= 3 && name.starts_with(&lower) {
+            begins.push(name);
+        }
+        // Names are as far apart as their lengths, at least: most need no closer look.
+        if length.abs_diff(name.chars().count()) > most(name) {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(typed, name).min(strsim::damerau_levenshtein(&lower, name));
+        if distance <= most(name) && nearest.is_none_or(|near| (distance, name) < near) {
+            nearest = Some((distance, name));
+        }
+    }
+    match (nearest, &begins[..]) {
+        (Some((_, name)), _) => Some(name),
+        // The beginning of one name only: `warn` is `warning`.
+        (None, [name]) => Some(name),
+        (None, _) => None,
+    }
 }
 
 /// The message of a caught panic. It may hold what a client sent: show it with [`printable`].
@@ -77,6 +94,21 @@ fn is_mark(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_meant_is_near_or_begins_so() {
+        for (typed, known, meant) in [
+            ("nme", &["time", "total"][..], None),
+            ("nme", &["name", "time"], Some("name")),
+            ("warn", &["info", "warning", "error"], Some("warning")),
+            ("WARN", &["info", "warning", "error"], Some("warning")),
+            ("response", &["response_time", "response_length"], None),
+            ("respons_time", &["response_time", "response_length"], Some("response_time")),
+            ("critical", &["info", "warning", "error"], None),
+        ] {
+            assert_eq!(did_you_mean(typed, known.iter().copied()), meant, "{typed}");
+        }
+    }
 
     #[test]
     fn what_does_not_print_is_escaped() {

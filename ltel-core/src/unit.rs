@@ -19,7 +19,9 @@ const PREFIXES: &[&str] = &[
 /// Common mistakes, and the right unit.
 const SYNONYMS: &[(&str, &str)] = &[
     ("msec", "ms"),
+    ("msecs", "ms"),
     ("millis", "ms"),
+    ("millisec", "ms"),
     ("milliseconds", "ms"),
     ("millisecond", "ms"),
     ("sec", "s"),
@@ -28,12 +30,19 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("seconds", "s"),
     ("us", "us"),
     ("µs", "us"),
+    ("usec", "us"),
+    ("micros", "us"),
+    ("microsecond", "us"),
     ("microseconds", "us"),
+    ("nsec", "ns"),
+    ("nanos", "ns"),
+    ("nanosecond", "ns"),
     ("nanoseconds", "ns"),
     ("minute", "min"),
     ("minutes", "min"),
     ("hour", "h"),
     ("hours", "h"),
+    ("day", "d"),
     ("days", "d"),
     ("byte", "By"),
     ("bytes", "By"),
@@ -46,8 +55,18 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("KiB", "KiBy"),
     ("MiB", "MiBy"),
     ("GiB", "GiBy"),
+    ("kilobyte", "kBy"),
+    ("kilobytes", "kBy"),
+    ("megabyte", "MBy"),
+    ("megabytes", "MBy"),
+    ("gigabyte", "GBy"),
+    ("gigabytes", "GBy"),
+    ("kibibytes", "KiBy"),
+    ("mebibytes", "MiBy"),
+    ("gibibytes", "GiBy"),
     ("bits", "bit"),
     ("percent", "%"),
+    ("pct", "%"),
     ("percentage", "%"),
     ("ratio", "1"),
     ("count", "1"),
@@ -81,10 +100,43 @@ pub fn error(unit: &str) -> Option<(String, String)> {
     not_a_unit(&bad, suggestion(&bad))
 }
 
+/// Whether it is `1` or only says what is counted, such as `{request}`.
+pub(crate) fn counts(unit: &str) -> bool {
+    let braces = (unit.find('{'), unit.strip_suffix('}'));
+    unit == "1" || matches!(braces, (Some(0), Some(inner)) if !inner.contains('}'))
+}
+
+/// What to do with a number in the unit `from` to have it in the unit `to`: `/ 1000.0`. `None` if it is another quantity.
+pub(crate) fn conversion(from: &str, to: &str) -> Option<String> {
+    const SIZES: &[&[(&str, f64)]] = &[
+        &[("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0)],
+        &[
+            ("By", 1.0),
+            ("kBy", 1e3),
+            ("KiBy", 1_024.0),
+            ("MBy", 1e6),
+            ("MiBy", 1_048_576.0),
+            ("GBy", 1e9),
+            ("GiBy", 1_073_741_824.0),
+        ],
+        &[("%", 1.0), ("1", 100.0)],
+    ];
+    let size = |of: &[(&str, f64)], unit: &str| of.iter().find(|(have, _)| *have == unit).map(|(_, size)| *size);
+    let (from, to) = SIZES.iter().find_map(|sizes| Some((size(sizes, from)?, size(sizes, to)?)))?;
+    let times = if to >= from { to / from } else { from / to };
+    Some(format!("{} {:?}", if to >= from { "/" } else { "*" }, times.round()))
+}
+
 fn suggestion(unit: &str) -> Option<String> {
     const FREQUENT: &[&str] = &["ms", "us", "ns", "min", "By", "kBy", "MBy", "KiBy", "MiBy", "bit", "Hz", "Cel"];
     let known = SYNONYMS.iter().find(|(synonym, _)| synonym.eq_ignore_ascii_case(unit)).map(|(_, unit)| *unit);
-    let near = known.or_else(|| did_you_mean(unit, FREQUENT.iter().copied()))?;
+    // A long word is nearer to one that is spelled out than to a sign.
+    let spelled_out = || {
+        let words = SYNONYMS.iter().map(|(word, _)| *word).filter(|word| word.len() > 4);
+        let near = did_you_mean(unit, words)?;
+        SYNONYMS.iter().find(|(word, _)| *word == near).map(|(_, unit)| *unit)
+    };
+    let near = known.or_else(|| did_you_mean(unit, FREQUENT.iter().copied())).or_else(spelled_out)?;
     Some(format!("did you mean `{near}`?"))
 }
 
@@ -135,6 +187,10 @@ fn is_term(term: &str) -> bool {
     if atom.bytes().all(|b| b.is_ascii_digit()) {
         return true;
     }
+    // A currency by its code of ISO 4217, such as `EUR`: UCUM has none.
+    if atom.len() == 3 && atom.bytes().all(|b| b.is_ascii_uppercase()) {
+        return SYNONYMS.iter().all(|(synonym, _)| !synonym.eq_ignore_ascii_case(atom));
+    }
     let is_atom = |atom: &str| {
         PLAIN.contains(&atom)
             || METRIC.contains(&atom)
@@ -152,12 +208,16 @@ mod tests {
         for (unit, help) in [
             ("msec", "did you mean `ms`?"),
             ("bytes/s", "did you mean `By`?"),
+            ("miliseconds", "did you mean `ms`?"),
+            ("RPS", "did you mean `{request}/s`?"),
             ("\u{b5}s", "did you mean `us`?"),
             ("orders", "to count things, use braces: `{thing}`"),
             ("", "use `1` for a plain number"),
         ] {
             assert_eq!(super::error(unit).map(|(_, help)| help).as_deref(), Some(help), "{unit}");
         }
-        assert_eq!(super::error("{order}/s"), None);
+        for unit in ["{order}/s", "EUR", "USD/{order}"] {
+            assert_eq!(super::error(unit), None, "{unit}");
+        }
     }
 }

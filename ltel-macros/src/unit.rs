@@ -18,7 +18,9 @@ const PREFIXES: &[&str] = &[
 /// Common mistakes, and the right unit.
 const SYNONYMS: &[(&str, &str)] = &[
     ("msec", "ms"),
+    ("msecs", "ms"),
     ("millis", "ms"),
+    ("millisec", "ms"),
     ("milliseconds", "ms"),
     ("millisecond", "ms"),
     ("sec", "s"),
@@ -27,12 +29,19 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("seconds", "s"),
     ("us", "us"),
     ("µs", "us"),
+    ("usec", "us"),
+    ("micros", "us"),
+    ("microsecond", "us"),
     ("microseconds", "us"),
+    ("nsec", "ns"),
+    ("nanos", "ns"),
+    ("nanosecond", "ns"),
     ("nanoseconds", "ns"),
     ("minute", "min"),
     ("minutes", "min"),
     ("hour", "h"),
     ("hours", "h"),
+    ("day", "d"),
     ("days", "d"),
     ("byte", "By"),
     ("bytes", "By"),
@@ -45,8 +54,18 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("KiB", "KiBy"),
     ("MiB", "MiBy"),
     ("GiB", "GiBy"),
+    ("kilobyte", "kBy"),
+    ("kilobytes", "kBy"),
+    ("megabyte", "MBy"),
+    ("megabytes", "MBy"),
+    ("gigabyte", "GBy"),
+    ("gigabytes", "GBy"),
+    ("kibibytes", "KiBy"),
+    ("mebibytes", "MiBy"),
+    ("gibibytes", "GiBy"),
     ("bits", "bit"),
     ("percent", "%"),
+    ("pct", "%"),
     ("percentage", "%"),
     ("ratio", "1"),
     ("count", "1"),
@@ -131,6 +150,10 @@ fn is_term(term: &str) -> bool {
     }
     if atom.bytes().all(|b| b.is_ascii_digit()) {
         return true;
+    }
+    // A currency by its code of ISO 4217, such as `EUR`: UCUM has none.
+    if atom.len() == 3 && atom.bytes().all(|b| b.is_ascii_uppercase()) {
+        return SYNONYMS.iter().all(|(synonym, _)| !synonym.eq_ignore_ascii_case(atom));
     }
     let is_atom = |atom: &str| {
         PLAIN.contains(&atom)

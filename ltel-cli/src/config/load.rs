@@ -16,7 +16,7 @@ use super::labels::{self, LabelArg};
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
-use super::{Config, agreement, limits, listen, name_rules, thresholds, unsupported};
+use super::{Config, agreement, limits, listen, name_rules, quoting, thresholds, unsupported};
 
 /// The keys above all tables.
 #[derive(Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub(super) struct RawTop {
     #[schemars(extend("default" = "5m"))]
     start_timeout: Option<Interval>,
 }
+
+/// The tables of the file.
+const TABLES: [&str; 7] = ["labels", "listen", "limits", "recorders", "backends", "thresholds", "names"];
 
 /// Reads a configuration: `text` is the file's content, `file` its name for messages. Returns all errors at once.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
@@ -56,9 +59,20 @@ pub fn load_with_labels(
         let errors = syntax.iter().map(|e| {
             let span = e.span().unwrap_or(0..0);
             let error = ConfigError::new(e.message(), span.clone());
-            if thresholds::is_bare_pattern(text, span.start) { error.help(thresholds::QUOTES) } else { error }
+            if thresholds::is_bare_pattern(text, span.start) {
+                return error.help(thresholds::QUOTES);
+            }
+            match quoting::help(line_at(text, span.start)) {
+                Some(help) => error.help(help),
+                None => error,
+            }
         });
-        return Err(fail(errors.collect()));
+        let mut errors: Vec<_> = errors.collect();
+        errors.sort_by_key(|error| error.span.start);
+        // The parser goes on behind what it did not expect: its further errors of the line follow from the first.
+        let line = |error: &mut ConfigError| text.get(..error.span.start).unwrap_or(text).matches('\n').count();
+        errors.dedup_by_key(line);
+        return Err(fail(errors));
     }
     let (env, unsupported) = unsupported::part(env, registry);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
@@ -92,11 +106,12 @@ fn read(
     let names = file.take("names").map(|rules| name_rules::read(rules, text, errors)).unwrap_or_default();
     // Thresholds are a reason to run ltel, too.
     let judges = thresholds.is_some();
-    if backends.is_none() && !judges {
+    let misspelt = |table: &str| file.misspells(table, &TABLES);
+    let (misspelt_backends, misspelt_recorders) = (misspelt("backends"), misspelt("recorders"));
+    if backends.is_none() && !judges && !misspelt_backends {
         errors.push(nothing_selected("backends", "backends.console"));
     }
-    let top =
-        file.read::<RawTop>(&["labels", "listen", "limits", "recorders", "backends", "thresholds", "names"], errors);
+    let top = file.read::<RawTop>(&TABLES, errors);
     let listen = match listen {
         Some(section) => listen::read(section, env, errors),
         None => Some(listen::default(env)),
@@ -117,13 +132,14 @@ fn read(
         .unwrap_or_default();
     let backends_are_right = errors.len() == before;
     let takes_figures = judges || backends.iter().any(|backend| backend.backend.takes_figures());
-    if recorders.is_none() && !takes_figures && backends_are_right {
+    if recorders.is_none() && !takes_figures && backends_are_right && !misspelt_recorders && !misspelt_backends {
         errors.push(nothing_selected("recorders", "recorders.stats"));
     }
     let recorders = recorders
         .map(|section| Recorders { text, registry, env, labels: &labels, errors }.read(section, &backend_names));
     let right = (backends_are_right && backends_are_stated).then_some(&*backends);
     let recorders = agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
+    warnings.extend_from_slice(names.warnings());
     warnings.extend(name_rules::warning(&names, &recorders));
     let top = top?;
     Some(Config {
@@ -142,6 +158,12 @@ fn read(
         claims,
         warnings: Vec::new(),
     })
+}
+
+/// The line in which this byte is.
+fn line_at(text: &str, at: usize) -> &str {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    text[start..].lines().next().unwrap_or_default()
 }
 
 fn nothing_selected(what: &str, table: &str) -> ConfigError {

@@ -2,6 +2,7 @@
 
 mod error;
 pub(crate) mod names;
+mod quoting;
 mod section;
 pub mod values;
 pub(crate) mod environment;

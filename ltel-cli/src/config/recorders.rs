@@ -99,7 +99,8 @@ impl Recorders<'_> {
             self.errors.push(match did_you_mean(type_name, known()) {
                 Some(near) => error.help(format!("did you mean `{near}`? Recorders: {}", list(known()))),
                 None => error.help(format!(
-                    "recorders: {}; to use one twice, give the second table another name and a `type`",
+                    "recorders: {}; to use one twice, give the second table another name and a `type`; your own are known to \
+                     your own program: `cargo run -- check`",
                     list(known())
                 )),
             });
@@ -133,7 +134,7 @@ impl Recorders<'_> {
         };
         let (mut wrong, before) = (Vec::new(), self.errors.len());
         let factory = section.read_with(recorder.options, also, self.errors, |options| {
-            let mut check = OptionsCheck::new(self.text);
+            let mut check = OptionsCheck::new(self.text).in_table(header.clone());
             let factory = recorder.configure(options, &mut check);
             wrong = check.into_errors();
             factory
@@ -143,7 +144,7 @@ impl Recorders<'_> {
         let encloses = |error: &ConfigError, other: &ConfigError| {
             error.span.start <= other.span.start && other.span.end <= error.span.end
         };
-        wrong.retain(|error| !told.iter().any(|told| encloses(error, told)));
+        wrong.retain(|error| told.is_empty() || error.span != header && !told.iter().any(|told| encloses(error, told)));
         self.errors.append(&mut wrong);
         let spec = factory.as_ref().map_or(recorder.spec, |factory| factory.spec());
         let names_metrics = spec.instruments.iter().any(|instrument| instrument.name.is_none());

@@ -72,6 +72,11 @@ impl<'a> Section<'a> {
         out
     }
 
+    /// Whether one of its keys looks like this one of `known`, misspelt.
+    pub(super) fn misspells(&self, name: &str, known: &[&str]) -> bool {
+        self.table.keys().any(|key| did_you_mean(key.get_ref(), known.iter().copied()) == Some(name))
+    }
+
     /// Removes a key, and returns its value.
     pub(super) fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'a>>> {
         self.table.remove(key)
@@ -158,10 +163,7 @@ impl<'a> Section<'a> {
             self.table.remove(key.as_str());
             let known = || listed.unwrap_or_default().iter().chain(also).copied();
             let error = ConfigError::new(format!("unknown key {}", self.named(&key)), span);
-            errors.push(match did_you_mean(&key, known()) {
-                Some(name) => error.help(format!("did you mean `{name}`?")),
-                None => error.help(format!("the keys here are {}", list(known()))),
-            });
+            errors.push(error.help(key_help(&key, &known().collect::<Vec<_>>())));
         }
         let mut wrong = Vec::new();
         loop {
@@ -207,10 +209,14 @@ impl WrongKey {
         let named = named(&self.title, &self.key);
         if let Some((key, rest)) = quoted(message, "unknown field ").filter(|(key, _)| *key == self.key) {
             let known: Vec<_> = rest.split('`').skip(1).step_by(2).collect();
-            let error = ConfigError::new(format!("unknown key {named}"), span);
-            return match did_you_mean(key, known.iter().copied()) {
+            return ConfigError::new(format!("unknown key {named}"), span).help(key_help(key, &known));
+        }
+        if let Some((value, rest)) = quoted(message, "unknown variant ") {
+            let known: Vec<_> = rest.split('`').skip(1).step_by(2).collect();
+            let error = ConfigError::new(format!("{named}: unknown value `{value}`"), span);
+            return match did_you_mean(value, known.iter().copied()) {
                 Some(name) => error.help(format!("did you mean `{name}`?")),
-                None => error.help(format!("the keys here are {}", list(known.into_iter()))),
+                None => error.help(format!("it can be {}", either(&known))),
             };
         }
         if let Some((what, _)) = message.split_once(", expected struct ") {
@@ -218,7 +224,53 @@ impl WrongKey {
             return ConfigError::new(format!("{named}: {what}, expected a table"), span)
                 .help(format!("write `[{parent}.{}]` on a line of its own, and its keys below", self.key));
         }
-        ConfigError::new(format!("{named}: {message}"), span)
+        // A map is a table in TOML.
+        ConfigError::new(format!("{named}: {}", message.replace("expected a map", "expected a table")), span)
+    }
+}
+
+/// What an unknown key is likely meant to be.
+fn key_help(key: &str, known: &[&str]) -> String {
+    const KINDS: [&str; 4] = ["counter", "up_down_counter", "gauge", "histogram"];
+    // Words of other tools.
+    const HABITS: &[(&str, &str)] = &[
+        ("attributes", "fields"),
+        ("attributes", "labels"),
+        ("bounds", "buckets"),
+        ("condition", "when"),
+        ("count", "counter"),
+        ("distribution", "histogram"),
+        ("event", "on"),
+        ("filter", "when"),
+        ("if", "when"),
+        ("level", "severity"),
+        ("pattern", "match"),
+        ("regex", "match"),
+        ("replacement", "replace"),
+        ("sum", "counter"),
+        ("summary", "histogram"),
+        ("tags", "labels"),
+        ("timer", "histogram"),
+        ("updown", "up_down_counter"),
+        ("updowncounter", "up_down_counter"),
+    ];
+    let habit = || HABITS.iter().find(|(typed, meant)| *typed == key && known.contains(meant)).map(|(_, meant)| *meant);
+    let near = did_you_mean(key, known.iter().copied()).or_else(habit);
+    match near {
+        Some(kind) if KINDS.contains(&kind) => {
+            format!("did you mean `{kind}`? The kinds of metrics are {}", list(KINDS.into_iter()))
+        }
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the keys here are {}", list(known.iter().copied())),
+    }
+}
+
+/// Values in a message: `a`, `b` or `c`.
+fn either(values: &[&str]) -> String {
+    let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+    match &values[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => values.concat(),
     }
 }
 

@@ -5,15 +5,15 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::backend::ConfigError;
-use crate::event::EventKind;
+use crate::event::{EventKind, FieldType};
 use crate::expression::{Entries, Expression, Purpose, Written};
 use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, ends_metric_names, is_key, is_metric_name};
 use crate::record::{RecordKind, Severity};
-use crate::recorder::{InstrumentKind, Needs, OptionsCheck, Per};
+use crate::recorder::{InstrumentKind, Needs, OptionsCheck, Per, constant_help};
 use crate::text::did_you_mean;
 use crate::unit;
 
-use super::options::{Counted, DeclaredOptions, RawKind, RawLevel, RawMetric, RawPer, RawRecord, RawSeverity};
+use super::options::{Counted, DeclaredOptions, Formula, RawKind, RawLevel, RawMetric, RawPer, RawRecord, RawSeverity};
 use super::plan::{MetricPlan, Plan, RecordPlan, Source};
 use super::spec::{Content, InstrumentContent, RecordContent};
 
@@ -28,7 +28,7 @@ const KINDS: &str = "`counter`, `up_down_counter`, `gauge` or `histogram`";
 
 /// What the recorder does; `None` if there are mistakes.
 pub(super) fn plan(options: &DeclaredOptions, check: &mut OptionsCheck<'_>) -> Option<Plan> {
-    let on = event(&options.on, check)?;
+    let on = event(options.on.as_ref(), check)?;
     let mut checker = Checker { on, needs: on.needs(), failed: false, check };
     let level = checker.level(options.level.as_ref());
     let mut metrics: Vec<CheckedMetric> = Vec::new();
@@ -47,7 +47,8 @@ pub(super) fn plan(options: &DeclaredOptions, check: &mut OptionsCheck<'_>) -> O
         in_order(&options.records).into_iter().filter_map(|(name, record)| checker.record(name, record)).collect();
     if options.metrics.is_empty() && options.records.is_empty() {
         let help = "add a table `metrics` or `records`, such as `metrics.total = { counter = true }`";
-        checker.error("the recorder declares neither metrics nor records", options.on.span(), Some(help));
+        let table = checker.check.table();
+        checker.error("the recorder declares neither metrics nor records", table, Some(help));
     }
     if checker.failed {
         return None;
@@ -80,11 +81,16 @@ pub(super) fn plan(options: &DeclaredOptions, check: &mut OptionsCheck<'_>) -> O
     Some(Plan { spec, on, level, metrics, records })
 }
 
-fn event(on: &Spanned<String>, check: &mut OptionsCheck<'_>) -> Option<EventKind> {
+fn event(on: Option<&Spanned<String>>, check: &mut OptionsCheck<'_>) -> Option<EventKind> {
+    let known = || EventKind::ALL.iter().map(|kind| kind.name());
+    let Some(on) = on else {
+        let error = ConfigError::new("the key `on` is missing: the event that the recorder sees", check.table());
+        check.error(error.help(format!("add it, such as `on = \"request\"`; events: {}", list(known()))));
+        return None;
+    };
     let name = on.get_ref();
     let kind = EventKind::named(name);
     if kind.is_none() {
-        let known = || EventKind::ALL.iter().map(|kind| kind.name());
         let error = ConfigError::new(format!("unknown event `{name}`"), on.span());
         check.error(match did_you_mean(name, known()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -156,9 +162,13 @@ impl Checker<'_, '_> {
         let RawMetric { when, unit, description, buckets, labels, name: whole_name, .. } = metric.get_ref();
         let when = self.condition(when.as_ref());
         self.metric_name(name, whole_name.as_ref());
-        let unit = self.unit(unit.as_ref());
+        let given = unit.as_ref();
+        let unit = self.unit(given);
         let attributes = self.constant_labels(labels);
         let (kind, value, whole) = self.kind(name, metric)?;
+        if let Some(given) = given {
+            self.unit_of_value(given, value.as_ref());
+        }
         if let Some(buckets) = buckets
             && kind != InstrumentKind::Histogram
         {
@@ -199,14 +209,14 @@ impl Checker<'_, '_> {
             };
             (InstrumentKind::Counter, Spanned::new(counter.span(), text))
         });
-        let of = |kind, text: &Option<Spanned<String>>| {
-            text.as_ref().map(|text| (kind, Spanned::new(text.span(), Some(text.get_ref().clone()))))
+        let of = |kind, text: Option<&Spanned<Formula>>| {
+            text.map(|text| (kind, Spanned::new(text.span(), Some(text.get_ref().0.clone()))))
         };
         let given = [
             counted,
-            of(InstrumentKind::UpDownCounter, &raw.up_down_counter),
-            of(InstrumentKind::Gauge, &raw.gauge),
-            of(InstrumentKind::Histogram, &raw.histogram),
+            of(InstrumentKind::UpDownCounter, raw.up_down_counter.as_ref()),
+            of(InstrumentKind::Gauge, raw.gauge.as_ref()),
+            of(InstrumentKind::Histogram, raw.histogram.as_ref()),
         ];
         let mut given = given.into_iter().flatten();
         let Some((kind, value)) = given.next() else {
@@ -220,6 +230,14 @@ impl Checker<'_, '_> {
         }
         let span = value.span();
         let Some(text) = value.into_inner() else { return Some((kind, None, true)) };
+        if kind == InstrumentKind::Counter && text.trim() == "true" {
+            self.error(
+                "a counter adds numbers: `true` in quotes is none",
+                span,
+                Some("to count events, write `counter = true`"),
+            );
+            return None;
+        }
         let text = Spanned::new(span, text);
         let expression = self.expression(&text, Purpose::Number)?;
         let whole = expression.is_whole();
@@ -246,6 +264,42 @@ impl Checker<'_, '_> {
             self.error(message, unit.span(), Some(&help));
         }
         unit.get_ref().clone()
+    }
+
+    /// The unit must be that of the value, where that is known.
+    fn unit_of_value(&mut self, unit: &Spanned<String>, value: Option<&Expression>) {
+        let typed = unit.get_ref();
+        if unit::error(typed).is_some() {
+            return;
+        }
+        // `ms{total}` is `ms` with a note.
+        let plain = typed.split('{').next().unwrap_or_default();
+        let Some(value) = value else {
+            if !unit::counts(typed) {
+                // Times of day are not added up.
+                let field = self.on.fields().iter().find(|field| field.unit == Some(plain) && plain != "s");
+                let add = field
+                    .map_or_else(String::new, |field| format!(", or add a field up: `counter = \"{}\"`", field.name));
+                let message = format!("`counter = true` counts events: they are not in {typed}");
+                let help = format!("`unit = \"{{{}}}\"`{add}", self.on.name());
+                self.error(message, unit.span(), Some(&help));
+            }
+            return;
+        };
+        let Some((field, of_field)) = self.on.field(value.text().trim()).and_then(|field| Some((field, field.unit?)))
+        else {
+            return;
+        };
+        if of_field != plain {
+            let message = format!("`{}` is in {of_field}, not {typed}", field.name);
+            let number = match field.field_type {
+                FieldType::Int => format!("double({})", field.name),
+                _ => field.name.to_owned(),
+            };
+            let convert =
+                unit::conversion(of_field, plain).map_or_else(String::new, |how| format!(", or `{number} {how}`"));
+            self.error(message, unit.span(), Some(&format!("`unit = \"{of_field}\"`{convert}")));
+        }
     }
 
     fn buckets(&mut self, buckets: &Spanned<Vec<Spanned<f64>>>) -> Vec<f64> {
@@ -314,6 +368,20 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// The expression of a field of a record.
+    fn source(&mut self, text: &Spanned<String>) -> Option<Source> {
+        let word = text.get_ref();
+        if let Some(help) = constant_help(word, self.on)
+            && let Err(errors) = Expression::compile(word, self.on, Purpose::Field)
+            && let Some(error) = errors.into_iter().next()
+            && !error.help.as_ref().is_some_and(|help| help.starts_with("did you mean"))
+        {
+            self.error(error.message, text.span(), Some(&help));
+            return None;
+        }
+        self.expression(text, Purpose::Field).map(Source::Expression)
+    }
+
     fn record(
         &mut self,
         name: &Spanned<String>,
@@ -332,9 +400,7 @@ impl Checker<'_, '_> {
             self.key(name, "field", RESERVED_FIELDS);
             let source = match value.get_ref() {
                 Written::Constant(value) => Some(Source::Constant(value.clone())),
-                Written::Expression(text) => {
-                    self.expression(&Spanned::new(value.span(), text.clone()), Purpose::Field).map(Source::Expression)
-                }
+                Written::Expression(text) => self.source(&Spanned::new(value.span(), text.clone())),
             };
             names.push(name.get_ref().clone());
             sources.extend(source);

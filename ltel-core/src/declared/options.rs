@@ -20,7 +20,7 @@ use super::plan::Plan;
 pub struct DeclaredOptions {
     /// The event that it sees: `request`, `task`, `users`, `custom`, ...
     #[schemars(schema_with = "events")]
-    pub(super) on: Spanned<String>,
+    pub(super) on: Option<Spanned<String>>,
     /// Whether each Locust process has its own series.
     #[serde(default)]
     pub(super) per: RawPer,
@@ -73,20 +73,23 @@ pub(super) enum RawLevel {
 
 /// One metric. It has one of the first four keys.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table, such as `{ histogram = \"response_time\" }` or `{ counter = true }`"
+)]
 pub(super) struct RawMetric {
     /// Adds the value, or 1 for each event if this is `true`.
     #[schemars(with = "Option<Counted>")]
     pub(super) counter: Option<Spanned<Counted>>,
     /// Adds the value, which may be negative.
     #[schemars(with = "Option<String>")]
-    pub(super) up_down_counter: Option<Spanned<String>>,
+    pub(super) up_down_counter: Option<Spanned<Formula>>,
     /// Keeps the last value.
     #[schemars(with = "Option<String>")]
-    pub(super) gauge: Option<Spanned<String>>,
+    pub(super) gauge: Option<Spanned<Formula>>,
     /// Records the distribution of the values.
     #[schemars(with = "Option<String>")]
-    pub(super) histogram: Option<Spanned<String>>,
+    pub(super) histogram: Option<Spanned<Formula>>,
     /// The condition for an event to be recorded.
     #[schemars(with = "Option<String>")]
     pub(super) when: Option<Spanned<String>>,
@@ -109,7 +112,10 @@ pub(super) struct RawMetric {
 
 /// One kind of record.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table, such as `{ when = \"error != null\", fields = { request = \"name\" } }`"
+)]
 pub(super) struct RawRecord {
     /// The condition for an event to have a record.
     #[schemars(with = "Option<String>")]
@@ -150,6 +156,28 @@ pub(super) enum RawKind {
     #[default]
     Event,
     Metrics,
+}
+
+/// The expression that gives the values of a metric.
+#[derive(Debug)]
+pub(super) struct Formula(pub(super) String);
+
+impl<'de> Deserialize<'de> for Formula {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Formula;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an expression in quotes, which gives the value; events are counted by `counter = true`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Formula, E> {
+                Ok(Formula(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 /// What a counter adds.

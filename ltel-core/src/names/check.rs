@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -53,7 +54,7 @@ pub struct RuleTable {
 /// Makes rules of these tables, and reports all that is wrong with them.
 #[must_use]
 pub fn check(tables: impl IntoIterator<Item = RuleTable>, check: &mut OptionsCheck<'_>) -> Rules {
-    let mut rules = Vec::new();
+    let (mut rules, mut warnings) = (Vec::new(), Vec::new());
     // Rules that end the search for each name, or for what their texts say.
     let mut before: Vec<Before> = Vec::new();
     for table in tables {
@@ -62,6 +63,7 @@ pub fn check(tables: impl IntoIterator<Item = RuleTable>, check: &mut OptionsChe
         let action = action(&table, matched.pattern.as_ref(), check);
         let (Some(action), true, true) = (action, matched.is_right, table.is_whole) else { continue };
         let is_cut = matches!(action, Action::Cut);
+        let written_texts = matched.texts.clone();
         let written = Before { line, is_cut, always: matched.always, texts: matched.texts };
         if let Some(earlier) = before.iter().find(|earlier| earlier.leaves_nothing_for(&written)) {
             check.error(earlier.error(table.header, is_cut));
@@ -72,10 +74,13 @@ pub fn check(tables: impl IntoIterator<Item = RuleTable>, check: &mut OptionsChe
             before.retain(|earlier| earlier.always || earlier.is_cut);
         }
         before.push(written);
+        if let (Some(method), [_, Some(text)]) = (&matched.method, &written_texts) {
+            warnings.extend(lower_case(text, &method.regex).map(|why| format!("[[names]] in line {line}: {why}")));
+        }
         let regex = |pattern: Option<Pattern>| pattern.map(|pattern| pattern.regex);
         rules.push(Rule { method: regex(matched.method), pattern: regex(matched.pattern), action, line });
     }
-    Rules { rules }
+    Rules { rules, warnings }
 }
 
 /// What a table says about which requests it is for.
@@ -118,6 +123,15 @@ impl Matched {
         let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
         Self { pattern, method, is_right, always, texts: [text(&table.pattern), text(&table.method)] }
     }
+}
+
+/// Whether a pattern of methods would match one of HTTP, if that were not in upper case. Other protocols may have what they want.
+fn lower_case(text: &str, method: &Regex) -> Option<String> {
+    const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let in_any_case = pattern::compile_whole(&format!("(?i:{text})")).ok()?.regex;
+    let meant = METHODS.iter().find(|name| in_any_case.is_match(name))?;
+    let matches_none = METHODS.iter().all(|name| !method.is_match(name));
+    matches_none.then(|| format!("`method` matches no method of HTTP: methods are upper case, such as `{meant}`"))
 }
 
 /// An earlier rule.

@@ -30,6 +30,7 @@ use crate::wire::cut_name;
 #[derive(Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    warnings: Vec<String>,
 }
 
 impl Rules {
@@ -59,6 +60,12 @@ impl Rules {
         let mut errors = OptionsCheck::new(toml);
         let rules = check(tables, &mut errors);
         (rules, errors.into_errors())
+    }
+
+    /// What is surprising about them.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Whether there are none.

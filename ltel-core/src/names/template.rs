@@ -29,7 +29,7 @@ impl Template {
     ///
     /// The syntax is that of the crate `regex`: `$$` is a `$`, and `$1x` is the group with the name `1x`.
     pub(super) fn read(template: &str, pattern: Option<&Regex>) -> Result<Self, Vec<TemplateError>> {
-        let (mut parts, mut errors, mut at) = (Vec::new(), Vec::new(), 0);
+        let (mut parts, mut errors, mut at) = (Vec::new(), of_other_languages(template), 0);
         let text = |parts: &mut Vec<Part>, text: &str| match parts.last_mut() {
             Some(Part::Text(before)) => before.push_str(text),
             _ => parts.push(Part::Text(text.to_owned())),
@@ -127,6 +127,28 @@ impl Template {
             }
         }
     }
+}
+
+/// Groups as Python and others write them: `\1` and `\g<name>`.
+fn of_other_languages(template: &str) -> Vec<TemplateError> {
+    let found = template.match_indices('\\').filter_map(|(at, _)| {
+        let rest = &template[at + 1..];
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (group, length) = match rest.strip_prefix("g<").and_then(|name| name.split_once('>')) {
+            Some((name, _)) => (name, name.len() + 3),
+            None if digits > 0 => (&rest[..digits], digits),
+            None => return None,
+        };
+        let goes_on = rest[length..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let is_number = group.bytes().all(|byte| byte.is_ascii_digit());
+        let write = if is_number && !goes_on { format!("${group}") } else { format!("${{{group}}}") };
+        Some(TemplateError {
+            message: format!("`\\{}` is not how a group is written here", &rest[..length]),
+            span: at..at + 1 + length,
+            help: format!("write `{write}`"),
+        })
+    });
+    found.collect()
 }
 
 /// The index of a group, by its number or name.

@@ -258,11 +258,14 @@ fn of_events(text: &Spanned<String>, spec: &Spec, purpose: Purpose, check: &mut 
     compiled
 }
 
-/// A label that is one word is likely meant as a constant.
 fn help(text: &str, event: EventKind, purpose: Purpose) -> Option<String> {
+    if purpose == Purpose::Label { constant_help(text, event) } else { None }
+}
+
+/// A label or field that is one word, and no field of the event, is likely meant as a constant.
+pub(crate) fn constant_help(text: &str, event: EventKind) -> Option<String> {
     let is_word = text.chars().all(|c| c.is_alphanumeric() || "_- ".contains(c));
-    (purpose == Purpose::Label && is_word && event.field(text).is_none())
-        .then(|| format!("to write a constant: `{{ value = {text:?} }}`"))
+    (is_word && event.field(text).is_none()).then(|| format!("to write a constant: `{{ value = {text:?} }}`"))
 }
 
 /// A constant as an attribute, or what is wrong with it.

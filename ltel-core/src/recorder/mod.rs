@@ -25,6 +25,7 @@ use crate::event::Event;
 use crate::figures::{RunFigures, Stage};
 use crate::instrument::Instruments;
 
+pub(crate) use self::common::constant_help;
 pub use self::common::{Common, CommonKeys, Subject, constant_label, field_of};
 pub use self::context::Context;
 pub use self::instance::{AnyRecorder, Emitted, Factory, Origin, RecorderFactory};

@@ -14,6 +14,7 @@ use super::place;
 #[derive(Debug)]
 pub struct OptionsCheck<'a> {
     text: &'a str,
+    table: Range<usize>,
     errors: Vec<ConfigError>,
 }
 
@@ -21,7 +22,20 @@ impl<'a> OptionsCheck<'a> {
     /// For options from this text; the places of [`toml::Spanned`] values are bytes of it.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
-        Self { text, errors: Vec::new() }
+        Self { text, table: 0..0, errors: Vec::new() }
+    }
+
+    /// The place of the header of their table: where it is said what the table lacks.
+    #[must_use]
+    pub const fn in_table(mut self, header: Range<usize>) -> Self {
+        self.table = header;
+        self
+    }
+
+    /// The place of the header of the table, for what it lacks.
+    #[must_use]
+    pub fn table(&self) -> Range<usize> {
+        self.table.clone()
     }
 
     /// The text of the configuration: what is written at a place.

@@ -1,6 +1,8 @@
 //! Invalid configurations: each file in `cases/config` and its errors.
 
 use ltel_cli::config::{Config, ConfigErrors, Environment};
+use ltel_core::prelude::*;
+use serde::Deserialize;
 
 fn load(file: &str, text: &str, env: &Environment) -> Result<Config, ConfigErrors> {
     ltel_cli::config::load(file, text, &ltel_cli::with_backends(ltel_recorders::registry()), env)
@@ -63,6 +65,51 @@ fn warned(text: &str, env: &[(&str, &str)]) -> (String, Vec<String>) {
         format!("{}{}", recorder.name, trace.map_or(String::new(), |trace| format!(" {}", trace.ratio)))
     });
     (recorders.collect::<Vec<_>>().join(", "), config.warnings)
+}
+
+/// Scenario: a rule for a method in lower case. Guarantees: a warning, since HTTP's are upper case; none for other protocols' methods.
+#[test]
+fn methods_of_http_are_upper_case() {
+    for (method, warns) in [("get", true), ("get|post", true), ("(?i)get", false), ("GET|HEAD", false), ("grpc", false)]
+    {
+        let text = format!("[[names]]\nmethod = '{method}'\ndrop = true\n[recorders.requests]\n[backends.json]\n");
+        let (_, warnings) = warned(&text, &[]);
+        let expected = "[[names]] in line 1: `method` matches no method of HTTP: methods are upper case, such as `GET`";
+        assert_eq!(warnings, Vec::from_iter(warns.then(|| expected.to_owned())), "{method}");
+    }
+}
+
+/// A recorder with the options of the book's.
+#[derive(Recorder)]
+#[recorder(on = Request, options = CheckoutOptions)]
+struct Checkout {
+    /// Requests slower than the limit.
+    #[counter(when = |r, o| r.response_time > o.slow_ms)]
+    slow: Counter,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CheckoutOptions {
+    slow_ms: f64,
+}
+
+/// Scenario: the configurations in the book about recorders; one without backends goes on where the one before it ended.
+/// Guarantees: they have no mistakes.
+#[test]
+fn the_configurations_of_the_book_are_valid() {
+    let book = include_str!("../../../recorders/README.md");
+    let blocks = book.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (mut text, mut checked) = (String::new(), 0);
+    for block in blocks.filter(|block| !block.starts_with("# Cargo.toml")) {
+        text = if block.contains("[backends.") { block.to_owned() } else { format!("{text}\n{block}") };
+        let registry = ltel_cli::with_backends(ltel_recorders::registry().with::<Checkout>());
+        if let Err(errors) = ltel_cli::config::load("telemetry.toml", &text, &registry, &Environment::default()) {
+            panic!("{errors}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 2);
 }
 
 /// Scenario: OpenTelemetry's sampler, beside a file that says a ratio or does not. Guarantees: the file's ratio wins; what the

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 /// Mistakes that no schema can find: about two keys together, other files, the place that an address has, and the meaning of texts, such
 /// as expressions and regular expressions. A new case of the kind is listed here.
-const BEYOND_A_SCHEMA: [&str; 28] = [
+const BEYOND_A_SCHEMA: [&str; 31] = [
     "declared_escapes",
     "declared_event_fields",
     "declared_functions",
+    "declared_habits",
     "declared_metric_names",
     "declared_no_backend_takes_records",
     "declared_not_a_condition",
@@ -21,6 +22,7 @@ const BEYOND_A_SCHEMA: [&str; 28] = [
     "declared_syntax",
     "declared_type_mixed",
     "declared_units",
+    "declared_units_of_fields",
     "declared_unknown_field",
     "endpoint_with_a_user",
     "json_output",
@@ -29,6 +31,7 @@ const BEYOND_A_SCHEMA: [&str; 28] = [
     "listen_tls",
     "names",
     "names_actions",
+    "names_groups",
     "names_regex",
     "names_unreachable",
     "names_without_effect",

@@ -7,7 +7,7 @@ mod purpose;
 
 use std::ops::Range;
 
-use super::syntax::{Literal, Node, NodeKind, Word};
+use super::syntax::{Binary, Literal, Node, NodeKind, Word};
 use super::types::{ERROR_FIELDS, Type};
 use super::{ExpressionError, Purpose};
 use crate::event::{EventKind, Field, FieldType};
@@ -107,9 +107,21 @@ impl<'a> Check<'a> {
                 }
             },
             NodeKind::Logic(logic, operands) => {
+                let mut compared = None;
                 for operand in operands {
                     let operand_type = self.type_of(operand);
+                    let before = self.errors.len();
                     self.must_be_bool(operand, &operand_type, &format!("`{}` joins conditions", logic.sign()));
+                    let typed = self.typed(operand);
+                    // `method == "GET" || "POST"`
+                    if let (Some(beside), NodeKind::Literal(_)) = (&compared, &operand.kind)
+                        && let Some(error) = self.errors.get_mut(before)
+                    {
+                        error.help = Some(format!("write the whole comparison: `{beside} {typed}`"));
+                    }
+                    if let NodeKind::Binary(sign @ (Binary::Equal | Binary::NotEqual), sides) = &operand.kind {
+                        compared = Some(format!("{} {}", self.typed(&sides.0), sign.sign()));
+                    }
                 }
                 Type::Bool
             }
@@ -191,6 +203,8 @@ impl<'a> Check<'a> {
                     format!("write `size({typed})`")
                 } else if TEXT_TESTS.contains(&name.as_str()) {
                     format!("call the function: `{typed}.{name}(\"...\")`")
+                } else if other == Type::String && ERROR_FIELDS.contains(&name.as_str()) {
+                    format!("`{typed}` is the text itself: `{typed}.contains(\"...\")`")
                 } else {
                     "only maps and errors have fields, such as `context.key` and `error.class`".to_owned()
                 };

@@ -1,0 +1,97 @@
+//! What people forget about quotes in TOML. Its parser says what it did not expect; here it is said what to write.
+
+/// Help for a line that is not TOML, if its quotes are why.
+pub(super) fn help(line: &str) -> Option<String> {
+    let (key, value) = line.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    if let Some(text) = value.strip_prefix('"') {
+        return in_double_quotes(key, text);
+    }
+    if value.starts_with(['{', '[']) {
+        return within(value);
+    }
+    let text = value.split(" #").next().unwrap_or_default().trim_end();
+    let is_bare = text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '/' | '^' | '$' | '.' | '\\' | '*'));
+    (is_bare && !text.contains(['\'', '"'])).then(|| format!("a text has quotes: `{key} = '{text}'`"))
+}
+
+/// Of a text after its first quote.
+fn in_double_quotes(key: &str, text: &str) -> Option<String> {
+    let (end, last) = (end(text)?, text.rfind('"')?);
+    let whole = &text[..last];
+    let in_single = |why: &str| {
+        let write = if whole.contains('\'') { String::new() } else { format!(": `{key} = '{whole}'`") };
+        format!("{why}{write}")
+    };
+    if last > end && !text[end + 1..].trim_start().starts_with('#') {
+        return Some(in_single("a text with `\"` in it stands in single quotes"));
+    }
+    has_wrong_escape(&text[..end]).then(|| in_single("in single quotes, TOML leaves `\\` as it is"))
+}
+
+/// Of a list or a table on one line.
+fn within(value: &str) -> Option<String> {
+    let mut rest = value;
+    while let Some((_, text)) = rest.split_once('"') {
+        let end = end(text)?;
+        if has_wrong_escape(&text[..end]) {
+            let text = &text[..end];
+            let write = if text.contains('\'') { String::new() } else { format!(": `'{text}'`") };
+            return Some(format!("in single quotes, TOML leaves `\\` as it is{write}"));
+        }
+        rest = &text[end + 1..];
+        if !rest.trim_start().starts_with([',', '}', ']', '=', '.']) && !rest.trim().is_empty() {
+            return Some("a text with `\"` in it stands in single quotes: `'name == \"/checkout\"'`".to_owned());
+        }
+    }
+    None
+}
+
+/// Where a text in double quotes ends.
+fn end(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
+fn has_wrong_escape(text: &str) -> bool {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '\\' && !chars.next().is_some_and(|next| "btnfre\"\\uUx".contains(next)) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_wrong_about_quotes() {
+        for (line, help) in [
+            (
+                r#"when = "name.startsWith("/x")""#,
+                Some(r#"a text with `"` in it stands in single quotes: `when = 'name.startsWith("/x")'`"#),
+            ),
+            (r#"match = "\d+""#, Some(r"in single quotes, TOML leaves `\` as it is: `match = '\d+'`")),
+            (r#"match = "\d+'s""#, Some(r"in single quotes, TOML leaves `\` as it is")),
+            ("region = eu # here", Some("a text has quotes: `region = 'eu'`")),
+            ("match = ^/item", Some("a text has quotes: `match = '^/item'`")),
+            (
+                r#"a = { counter = true, when = "name == "/x"" }"#,
+                Some(r#"a text with `"` in it stands in single quotes: `'name == "/checkout"'`"#),
+            ),
+            (r#"a = { match = "\d" }"#, Some(r"in single quotes, TOML leaves `\` as it is: `'\d'`")),
+            (r#"a = { b = "\"", c = "d" "#, None),
+            (r#"a = "b" # "c""#, None),
+            (r#"grace = "10s"#, None),
+            ("interval = 3s", None),
+            ("[recorders.stats", None),
+        ] {
+            assert_eq!(super::help(line).as_deref(), help, "{line}");
+        }
+    }
+}
