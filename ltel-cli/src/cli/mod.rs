@@ -12,6 +12,7 @@ mod telemetry_file;
 mod python;
 mod signals;
 mod table;
+mod tips;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,7 +31,8 @@ use commands::{
 pub fn run(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            tips::add(&mut error);
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
