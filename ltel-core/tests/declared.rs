@@ -167,6 +167,33 @@ fn reasons() {
     assert!(out.left_out >= 11, "{out}");
 }
 
+/// Scenario: runs in which a recorder sees nothing, one with a condition and one without, and runs in which it does.
+/// Guarantees: the end of the run tells which recorder saw nothing, and of how much; other recorders tell nothing.
+#[test]
+fn nothing_seen() {
+    let count = "metrics.seen.counter = true";
+    let checkout = r#"when = 'name == "/checkout"'"#;
+    let requests = |n: usize| (0..n).map(|_| request("GET", "/").erased());
+    for (on, when, events, told) in [
+        ("request", checkout, requests(2).collect(), Some("`when` held for none of 2 requests")),
+        ("request", checkout, requests(1).collect(), Some("`when` held for none of 1 request")),
+        ("request", checkout, vec![request("GET", "/checkout").erased()], None),
+        ("request", "", requests(1).collect(), None),
+        ("custom", "", requests(1).collect(), Some("the run had no event `custom`")),
+        (
+            "custom",
+            "when = 'name == \"x\"'",
+            vec![custom("sale").erased()],
+            Some("`when` held for none of 1 event `custom`"),
+        ),
+        ("user_error", "", requests(1).collect(), None),
+    ] {
+        let out = Replay::declared(&format!("on = '{on}'\n{when}\n{count}")).events(events).finish();
+        assert_eq!(out.notices.first().map(String::as_str), told, "{on} {when}");
+        assert!(out.notices.len() < 2, "{:?}", out.notices);
+    }
+}
+
 /// Guarantees: of log messages, only those of the level are seen, also where another recorder needs more.
 #[test]
 fn level_of_logs() {

@@ -56,6 +56,7 @@ pub use self::options::DeclaredOptions;
 pub struct Declared {
     metrics: Vec<Metric>,
     records: Vec<Records>,
+    saw_any: bool,
 }
 
 impl Recorder for Declared {
@@ -91,7 +92,9 @@ impl Recorder for Declared {
     }
 
     fn build(options: &DeclaredOptions, instruments: &mut Instruments<'_>) -> Self {
-        let Some(plan) = &options.plan else { return Self { metrics: Vec::new(), records: Vec::new() } };
+        let Some(plan) = &options.plan else {
+            return Self { metrics: Vec::new(), records: Vec::new(), saw_any: false };
+        };
         let metrics = plan.metrics.iter().zip(plan.spec.instruments);
         let records = plan.records.iter().zip(plan.spec.records);
         Self {
@@ -104,6 +107,7 @@ impl Recorder for Declared {
                     })
                 })
                 .collect(),
+            saw_any: false,
         }
     }
 
@@ -113,6 +117,7 @@ impl Recorder for Declared {
         if !plan.sees(event) {
             return;
         }
+        self.saw_any = true;
         let mut any = false;
         for (metric, of) in self.metrics.iter_mut().zip(&plan.metrics) {
             let applies = of.when.as_ref().is_none_or(|when| holds(when, event, cx));
@@ -126,6 +131,16 @@ impl Recorder for Declared {
             if of.when.as_ref().is_none_or(|when| holds(when, event, cx)) {
                 emit(records, of, event, cx);
             }
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Context<'_, DeclaredOptions>) {
+        let Some(plan) = &cx.options().plan else { return };
+        // Of those that a test is made of: it is well that others, such as errors, do not occur.
+        let expected =
+            matches!(plan.on, EventKind::Request | EventKind::Task | EventKind::Measurement | EventKind::Custom);
+        if expected && !self.saw_any && !cx.when_never_held() {
+            cx.notice(format!("the run had no event `{}`", plan.on.name()));
         }
     }
 }

@@ -168,14 +168,27 @@ impl Common {
         self.computed.iter().map(|computed| &computed.name)
     }
 
-    /// Whether the recorder sees the event. It does not if the condition has no value.
+    /// Whether the condition holds for the event; `None` if it is not about such events, which the recorder then sees. It does not
+    /// hold if it has no value.
     #[inline]
-    pub(super) fn sees(&self, event: &Event<'_>, mut fault: impl FnMut(&Expression, &Fault)) -> bool {
-        let Some(when) = self.when.as_ref().and_then(|when| of(&when.of, event)) else { return true };
-        when.holds(event).unwrap_or_else(|why| {
+    pub(super) fn holds(&self, event: &Event<'_>, mut fault: impl FnMut(&Expression, &Fault)) -> Option<bool> {
+        let when = of(&self.when.as_ref()?.of, event)?;
+        let holds = when.holds(event).unwrap_or_else(|why| {
             fault(when, &why);
             false
-        })
+        });
+        Some(holds)
+    }
+
+    /// The events that the condition is about, for messages.
+    pub(super) fn asked_of(&self, count: u64) -> String {
+        let end = if count == 1 { "" } else { "s" };
+        let kinds: Vec<_> = self.when.iter().flat_map(|when| &when.of).map(|(kind, _)| *kind).collect();
+        match *kinds {
+            [EventKind::Request] => format!("{count} request{end}"),
+            [kind] => format!("{count} event{end} `{}`", kind.name()),
+            _ => format!("{count} event{end}"),
+        }
     }
 
     /// The values of the labels that are computed, for an event: absent without one, and where they have no value.

@@ -47,6 +47,7 @@ pub(super) struct Kept<'a> {
     pub(super) common: &'a Common,
     pub(super) series: &'a mut SeriesTable,
     pub(super) left_out: &'a mut LeftOut,
+    pub(super) seen: &'a mut Seen,
 }
 
 impl<'a> Writer<'a> {
@@ -63,6 +64,13 @@ impl<'a> Writer<'a> {
         });
         (kept, values)
     }
+}
+
+/// How the key `when` answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) asked: u64,
+    pub(super) held: u64,
 }
 
 /// The field that records about many events have, if they are not about all.
@@ -237,7 +245,27 @@ impl<'a, O> Context<'a, O> {
     /// Whether the recorder sees the event, by the key `when`.
     #[inline]
     pub(super) fn sees(&mut self, event: &Event<'_>) -> bool {
-        let Writer { kept: Kept { common, left_out, .. }, out, .. } = &mut self.writer;
-        common.is_plain() || common.sees(event, |expression, why| out.notices.extend(left_out.add(expression, why)))
+        let Writer { kept: Kept { common, left_out, seen, .. }, out, .. } = &mut self.writer;
+        if common.is_plain() {
+            return true;
+        }
+        let holds = common.holds(event, |expression, why| out.notices.extend(left_out.add(expression, why)));
+        let Some(holds) = holds else { return true };
+        seen.asked += 1;
+        seen.held += u64::from(holds);
+        holds
+    }
+
+    /// A mistake in the condition looks like a test without such events.
+    #[cold]
+    pub(super) fn tell_when_never_held(&mut self) {
+        let Kept { common, seen, .. } = &self.writer.kept;
+        self.notice(format!("`when` held for none of {}", common.asked_of(seen.asked)));
+    }
+
+    /// Whether the key `when` has let no event pass.
+    pub(crate) const fn when_never_held(&self) -> bool {
+        let seen = &self.writer.kept.seen;
+        seen.asked > 0 && seen.held == 0
     }
 }

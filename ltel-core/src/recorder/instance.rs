@@ -14,7 +14,7 @@ use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{ConfiguredLabels, SeriesTable};
 use crate::trace::SpanData;
 
-use super::context::{Kept, WHEN};
+use super::context::{Kept, Seen, WHEN};
 use super::left_out::LeftOut;
 use super::mismatch::SpecCheck;
 use super::{Common, Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMismatch, Subject};
@@ -169,6 +169,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
             common: Arc::clone(&self.common),
             series: SeriesTable::new(self.spec, labels, cost, limits, &run),
             left_out: LeftOut::default(),
+            seen: Seen::default(),
             gauges,
             run,
             check: SpecCheck::new(self.spec, instance, also),
@@ -184,6 +185,7 @@ struct Instance<R: Recorder> {
     common: Arc<Common>,
     series: SeriesTable,
     left_out: LeftOut,
+    seen: Seen,
     gauges: Vec<Arc<dyn ForgetSource>>,
     run: Arc<RunInfo>,
     check: SpecCheck,
@@ -208,8 +210,8 @@ impl<R: Recorder> Instance<R> {
 
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
-        let Self { recorder, options, per, common, series, left_out, run, .. } = self;
-        let kept = Kept { per: *per, common, series, left_out };
+        let Self { recorder, options, per, common, series, left_out, seen, run, .. } = self;
+        let kept = Kept { per: *per, common, series, left_out, seen };
         let cx = Context::new((run, &**options), (origin.source, origin.now), kept, out);
         (recorder, cx)
     }
@@ -259,6 +261,9 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
         let before = out.lengths();
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_complete_run(complete);
+        if cx.when_never_held() {
+            cx.tell_when_never_held();
+        }
         recorder.finish(&mut cx);
         drop(cx);
         self.check(before, out);
