@@ -78,11 +78,29 @@ fn head(document: &Document, out: &mut String) {
 }
 
 fn completeness(document: &Document, out: &mut String) {
+    let filtered = document.account.filtered;
+    if filtered > 0 {
+        let _ = write!(out, "{} filtered by `[[names]]`. ", counted(filtered, "requests"));
+    }
+    let account = &document.account;
+    let are_out = account.filtered > 0 && !account.own_names;
     out.push_str(match document.complete {
+        Some(true) if are_out => "The figures are complete: every other request is in them.\n",
         Some(true) => "The figures are complete: every request is in them.\n",
         Some(false) => "**The figures are incomplete**: see the account below.\n",
         None => "The test is still running: the figures are those until now.\n",
     });
+    if account.own_names {
+        out.push_str(
+            "\nThe tables have Locust's own names, and the filtered requests too: `names = true` in `[recorders.stats]` follows the \
+             rules.\n",
+        );
+    }
+    if !account.values_left_out.is_empty() {
+        let by_recorder = account.values_left_out.iter();
+        let parts: Vec<_> = by_recorder.map(|(recorder, count)| format!("{count} by {}", code(recorder))).collect();
+        let _ = writeln!(out, "\nValues left out: {}.", parts.join(", "));
+    }
 }
 
 fn thresholds(document: &Document, out: &mut String) {
@@ -301,6 +319,25 @@ mod tests {
         insta::assert_snapshot!(markdown(&Document::of(&sample::run(), &sample::small())));
         insta::assert_snapshot!(markdown(&Document::of(&sample::run(), &sample::incomplete())));
         insta::assert_snapshot!(markdown(&Document::of(&sample::hostile_run(), &sample::empty())));
+    }
+
+    /// Scenario: rules drop requests, which the figures have all the same, or not; recorders have left out values.
+    /// Guarantees: how many there are, and where the names are from.
+    #[test]
+    fn what_is_filtered_and_left_out() {
+        for own_names in [true, false] {
+            let text = markdown(&Document::of(&sample::run(), &sample::filtered(own_names)));
+            let every = if own_names { "every request" } else { "every other request" };
+            let says = format!("\n5 requests filtered by `[[names]]`. The figures are complete: {every} is in them.\n");
+            assert!(text.contains(&says), "{text}");
+            assert_eq!(
+                text.contains("\nThe tables have Locust's own names, and the filtered requests too: "),
+                own_names
+            );
+            assert!(text.contains("\nValues left out: 665 by `checkout`, 240 by `events`.\n"), "{text}");
+        }
+        let text = markdown(&Document::of(&sample::run(), &sample::small()));
+        assert!(!text.contains("own names") && !text.contains("left out"), "{text}");
     }
 
     #[test]

@@ -136,6 +136,16 @@ pub(crate) fn incomplete() -> RunFigures {
     figures
 }
 
+/// Like [`small`], where rules drop requests that the figures hold, or not, and recorders have left out values.
+pub(crate) fn filtered(own_names: bool) -> RunFigures {
+    let mut figures = small();
+    figures.account.sources[1].recorded -= 5;
+    figures.account.sources[1].filtered = 5;
+    figures.own_names = own_names;
+    figures.values_left_out = BTreeMap::from([("checkout".to_owned(), 665), ("events".to_owned(), 240)]);
+    figures
+}
+
 fn of(endpoints: Vec<EndpointFigures>, points: usize) -> RunFigures {
     let total = total(&endpoints);
     let times = |n: usize| Sketch { counts: vec![(40 + n as u16 % 7, 30), (70, 9), (100 + n as u16 % 3, 2)] };

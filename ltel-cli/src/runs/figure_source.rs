@@ -133,6 +133,9 @@ impl FigureSource {
         self.settle_gone(&account, stage != Stage::Running, now);
         add_generators(&mut figures.generators, &account);
         figures.account = account;
+        figures.own_names = recorders[self.recorder].keeps_names();
+        let left_out = recorders.iter().map(|of| (of.name().to_owned(), of.counts().values_left_out));
+        figures.values_left_out = left_out.filter(|(_, count)| *count > 0).collect();
         figures.annotations.extend(self.annotations.iter().cloned());
         figures.annotations.sort_by_key(|annotation| annotation.time);
         self.due = now.steady.saturating_add(EVERY.max(asked.elapsed() * PART));

@@ -14,6 +14,7 @@ mod generator;
 mod annotation;
 mod test_info;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -62,6 +63,12 @@ pub struct RunFigures {
     /// What happened to each request that Locust counted, as it was known at that time. What comes after the end of a run is in no
     /// figures: a record `ltel.run.correction` tells of it.
     pub account: RunAccount,
+    /// Whether requests have Locust's own names in them, whatever the rules of `[[names]]` are: then those that a rule drops are in
+    /// them too.
+    pub own_names: bool,
+    /// Values that recorders have left out, by the name of the recorder: those of expressions without a value, and of metrics that
+    /// cannot be. Without those that have left out none.
+    pub values_left_out: BTreeMap<String, u64>,
     /// The judgement on each threshold of the configuration, in the order of the file. While a test runs: as things stand.
     pub thresholds: Vec<Judgement>,
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use ltel_core::backend::BackendEnd;
+use ltel_core::figures::RunFigures;
 use ltel_core::runs::{NoRunAccount, SourceAccount, SourceStatus};
 use ltel_core::text;
 
@@ -18,7 +19,7 @@ use crate::runs::EndedRun;
 const SHOWN: usize = 10;
 
 /// One line if everything arrived; else the Locust processes of which something is missing, too.
-pub(super) fn sources(run: &EndedRun, look: Look) -> String {
+pub(super) fn sources(run: &EndedRun, figures: Option<&RunFigures>, look: Look) -> String {
     let account = &run.account;
     let dropped = account.dropped().values().copied().fold(0, u64::saturating_add);
     let processes = match account.sources.len() {
@@ -33,6 +34,7 @@ pub(super) fn sources(run: &EndedRun, look: Look) -> String {
         filtered => format!("{filtered} filtered, "),
     };
     let line = format!("{sent} sent by {processes}, {recorded} recorded, {filtered}{dropped} dropped: {complete}");
+    let line = [line].into_iter().chain(figures.into_iter().flat_map(notes)).collect::<Vec<_>>().join("\n");
     let lacking: Vec<_> = account.sources.iter().filter(|source| !is_whole(source)).collect();
     if lacking.is_empty() {
         return line;
@@ -49,6 +51,27 @@ pub(super) fn sources(run: &EndedRun, look: Look) -> String {
         more => format!("\n… and {more} more; the run's report, `ltel.run.report`, has all of them"),
     };
     format!("{line}\n\n{}{more}", table(look.width, &columns, &rows))
+}
+
+/// What the numbers do not say by themselves.
+fn notes(figures: &RunFigures) -> Vec<String> {
+    let mut notes = Vec::new();
+    if figures.own_names && figures.account.filtered() > 0 {
+        notes.push(
+            "The table has Locust's own names, and the filtered requests: `names = true` in [recorders.stats] follows the rules"
+                .to_owned(),
+        );
+    }
+    let mut first = true;
+    let left_out = figures.values_left_out.iter().map(|(recorder, &count)| {
+        let what = if std::mem::take(&mut first) { counted(count, "values") + " left out" } else { count.to_string() };
+        format!("{what} by {}", shown(recorder))
+    });
+    let left_out = left_out.collect::<Vec<_>>();
+    if !left_out.is_empty() {
+        notes.push(left_out.join(", "));
+    }
+    notes
 }
 
 fn is_whole(source: &SourceAccount) -> bool {

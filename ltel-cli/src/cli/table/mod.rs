@@ -85,7 +85,7 @@ pub(crate) fn log(ended: &Ended) {
 /// What to say of a run, in parts.
 fn of_run(run: &EndedRun, figures: Option<&RunFigures>, own_metrics: &[OwnMetric], look: Look) -> Vec<String> {
     let mut head = format!("Run {} of testplan {}", shown(&run.info.run_id), shown(&run.info.testplan));
-    let Some(figures) = figures else { return vec![head, account::sources(run, look)] };
+    let Some(figures) = figures else { return vec![head, account::sources(run, None, look)] };
     head.push_str(&verdict(figures, look).map(|verdict| format!(": {verdict}")).unwrap_or_default());
     let _ = write!(head, "\n{}", endpoints::totals(figures));
     let mut parts = vec![head];
@@ -101,7 +101,7 @@ fn of_run(run: &EndedRun, figures: Option<&RunFigures>, own_metrics: &[OwnMetric
     if !busy.is_empty() {
         parts.push(busy.join("\n"));
     }
-    parts.push(account::sources(run, look));
+    parts.push(account::sources(run, Some(figures), look));
     parts
 }
 

@@ -64,6 +64,23 @@ fn an_empty_and_an_incomplete_run() {
     insta::assert_snapshot!("incomplete", account);
 }
 
+/// Scenario: rules drop requests, which the figures have all the same, or not; recorders have left out values.
+/// Guarantees: the account says all of it, and where the table's names are from.
+#[test]
+fn what_is_filtered_and_left_out() {
+    for own_names in [true, false] {
+        let text = render(&sample::filtered(own_names), sample::run(), look(80, true));
+        assert!(text.contains(" 5 filtered, 0 dropped: complete\n"), "{text}");
+        assert_eq!(
+            text.contains("\nThe table has Locust's own names, and the filtered requests: `names = true`"),
+            own_names
+        );
+        assert!(text.contains("\n665 values left out by checkout, 240 by events"), "{text}");
+    }
+    let text = render(&sample::small(), sample::run(), look(80, true));
+    assert!(!text.contains("own names") && !text.contains("left out"), "{text}");
+}
+
 /// Scenario: 2,000 endpoints with long names, in a terminal of any width.
 /// Guarantees: the 30 with the most requests are shown in their order, and how many are not; lines fit.
 #[test]

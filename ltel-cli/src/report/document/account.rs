@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ltel_core::figures::{GeneratorFigures, RunFigures};
-use ltel_core::runs::{self, DropReason, RunAccount, SourceInfo};
+use ltel_core::runs::{self, DropReason, SourceInfo};
 use ltel_core::source::{Source, SourceKind};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,12 @@ pub(crate) struct Account {
     /// Events that are not requests and that processes dropped because their buffer was full.
     #[serde(default)]
     pub(crate) dropped_events: u64,
+    /// Whether the figures have Locust's own names, and so the filtered requests too; absent if nothing is filtered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) own_names: bool,
+    /// Values that recorders have left out, by recorder; absent if there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) values_left_out: BTreeMap<String, u64>,
     /// By process.
     pub(crate) sources: Vec<SourceAccount>,
 }
@@ -134,7 +140,8 @@ fn kind(source: &Source) -> String {
 }
 
 impl Account {
-    pub(super) fn of(account: &RunAccount) -> Self {
+    pub(super) fn of(figures: &RunFigures) -> Self {
+        let account = &figures.account;
         Self {
             sent: account.sent(),
             recorded: account.recorded(),
@@ -144,6 +151,8 @@ impl Account {
             late_events: account.late_events,
             invalid_events: account.invalid_events,
             dropped_events: account.dropped_events,
+            own_names: figures.own_names && account.filtered() > 0,
+            values_left_out: figures.values_left_out.clone(),
             sources: account.sources.iter().map(SourceAccount::of).collect(),
         }
     }

@@ -269,7 +269,7 @@ impl Document {
             timeline: Timeline::of(&figures.timeline),
             generators: Generator::all(figures),
             annotations: figures.annotations.iter().map(Annotation::of).collect(),
-            account: Account::of(&figures.account),
+            account: Account::of(figures),
             histogram_format: HistogramFormat::default(),
         }
     }

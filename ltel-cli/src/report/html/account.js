@@ -32,6 +32,9 @@ function showAccount(doc) {
     [account.invalid_events, "could not be decoded"], [account.dropped_events, "found the plugin's buffer full"]]) {
     if (events > 0) parts.push(`${plural(events, "event that is not a request", "events that are not requests")} ${what}.`);
   }
+  if (account.own_names) parts.push("The tables have Locust's own names, and the filtered requests too: names = true in [recorders.stats] follows the rules.");
+  const leftOut = Object.entries(account.values_left_out ?? {}).map(([recorder, n]) => `${count(n)} by ${recorder}`);
+  if (leftOut.length > 0) parts.push(`Values left out: ${leftOut.join(", ")}.`);
   setText(byId("account-stated"), parts.join(" "));
   byId("account-stated").classList.toggle("bad", dropped > 0 || unlisted > 0);
 
