@@ -116,7 +116,7 @@ def _number(metric: metrics.Instrument, value: Any) -> float | None:
         once.warn(
             f"value of {metric.name}",
             f"a value of the metric `{metric.name}` is {what}, not a finite number: such values "
-            "are left out and counted",
+            "are left out and counted. Give a number, such as `float(...)` makes of a text",
         )
     return result
 

@@ -82,11 +82,8 @@ impl Runs {
             _ if run.is_over() => return self.late(index, source, Load::of(&message), now, effects),
             Message::Measurements(batch) => {
                 effects.see(index, run.source(source), Seen::Measurements(&batch.values), now);
-                if batch.invalid > 0 {
-                    run.invalid_events(batch.invalid);
-                    let details = "a row without a finite value, or of a metric that its frame does not describe";
-                    effects.fault("measurement not understood", batch.invalid, &details);
-                }
+                // What was wrong with them has been told by its field.
+                run.invalid_events(batch.invalid);
                 return;
             }
             Message::Tasks(tasks) => {

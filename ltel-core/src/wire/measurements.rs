@@ -90,7 +90,10 @@ impl<'a> Shared<'a> {
             _ => None,
         };
         let Some(value) = number else {
-            wrong.count("measurements.value");
+            // A sender has none to send, and has said of which metric.
+            if !matches!(value, Value::Null) {
+                wrong.count("measurements.value");
+            }
             return None;
         };
         Some(Measurement { time: self.time, name, kind, unit, description, value, labels })

@@ -62,6 +62,10 @@ fn notes(figures: &RunFigures) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if figures.account.invalid_events > 0 {
+        let values = counted(figures.account.invalid_events, "values");
+        notes.push(format!("{values} of the locustfile's metrics left out, as they are no numbers"));
+    }
     let mut first = true;
     let left_out = figures.values_left_out.iter().map(|(recorder, &count)| {
         let what = if std::mem::take(&mut first) { counted(count, "values") + " left out" } else { count.to_string() };
