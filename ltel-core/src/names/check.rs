@@ -78,7 +78,13 @@ pub fn check(tables: impl IntoIterator<Item = RuleTable>, check: &mut OptionsChe
             warnings.extend(lower_case(text, &method.regex).map(|why| format!("[[names]] in line {line}: {why}")));
         }
         let regex = |pattern: Option<Pattern>| pattern.map(|pattern| pattern.regex);
-        rules.push(Rule { method: regex(matched.method), pattern: regex(matched.pattern), action, line });
+        rules.push(Rule {
+            method: regex(matched.method),
+            pattern: regex(matched.pattern),
+            action,
+            line,
+            written: table.options,
+        });
     }
     Rules { rules, warnings }
 }

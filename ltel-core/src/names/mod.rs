@@ -80,6 +80,11 @@ impl Rules {
         self.rules.len()
     }
 
+    /// The rules as people wrote them, in order.
+    pub fn written(&self) -> impl Iterator<Item = &RuleOptions> {
+        self.rules.iter().map(|rule| &rule.written)
+    }
+
     /// The line of the configuration in which the rule with this index begins, from 1.
     #[must_use]
     pub fn line(&self, index: usize) -> Option<usize> {

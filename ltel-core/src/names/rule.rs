@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use regex::Regex;
 
+use super::RuleOptions;
 use super::template::Template;
 
 /// A rule: which requests it is for, and what it does to them.
@@ -16,6 +17,8 @@ pub(super) struct Rule {
     pub(super) action: Action,
     /// The line in which it begins.
     pub(super) line: usize,
+    /// As people wrote it.
+    pub(super) written: RuleOptions,
 }
 
 #[derive(Debug)]

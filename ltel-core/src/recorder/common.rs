@@ -145,6 +145,23 @@ impl Common {
         self.constants.iter().map(|label| label.key.as_str()).chain(self.computed_names().map(Key::as_str))
     }
 
+    /// The condition, as people wrote it.
+    #[must_use]
+    pub fn when(&self) -> Option<&str> {
+        self.when.as_ref().map(|when| &*when.text)
+    }
+
+    /// The labels, each with its expression or its constant.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, Written)> {
+        let constants = self.constants.iter();
+        let constants = constants.map(|label| (label.key.as_str(), Written::Constant(field_of(&label.value))));
+        let computed = self.computed.iter().filter_map(|computed| {
+            let (_, expression) = computed.of.first()?;
+            Some((computed.name.as_str(), Written::Expression(expression.text().to_owned())))
+        });
+        constants.chain(computed)
+    }
+
     /// Whether each event is as if there were no keys.
     pub(super) const fn is_plain(&self) -> bool {
         self.when.is_none()

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use ltel_core::recorder::{InstrumentSpec, Per, RecordSpec, Spec};
 use ltel_core::registry::{RecorderType, Registry};
+use ltel_core::text::printable;
 use serde_json::{Value, json};
 
 use super::{Failure, load_config};
 use crate::cli::args::{ConfigArg, Format, RecordersArgs};
 use crate::cli::print;
 use crate::cli::table::plain;
-use crate::config::RecorderConfig;
+use crate::config::{Config, RecorderConfig};
 
 pub(crate) fn recorders(args: &RecordersArgs, registry: &Registry) -> Result<(), Failure> {
     let config = match &args.config {
@@ -18,7 +19,7 @@ pub(crate) fn recorders(args: &RecordersArgs, registry: &Registry) -> Result<(),
         None => None,
     };
     let listed: Vec<Listed<'_>> = match &config {
-        Some(config) => config.recorders.iter().map(Listed::of_config).collect(),
+        Some(config) => config.recorders.iter().map(|of| Listed::of_config(of, config)).collect(),
         None => registry.types().map(Listed::of_type).collect(),
     };
     let text = match args.format {
@@ -34,15 +35,25 @@ struct Listed<'a> {
     name: &'a str,
     spec: &'static Spec,
     options: Option<&'static [&'static str]>,
+    when: Option<&'a str>,
+    /// Those of the configuration: they are on everything that it emits.
+    labels: Vec<&'a str>,
 }
 
 impl<'a> Listed<'a> {
     fn of_type(of: &'a RecorderType) -> Self {
-        Self { name: of.spec.name, spec: of.spec, options: of.options.listed() }
+        Self { name: of.spec.name, spec: of.spec, options: of.options.listed(), when: None, labels: Vec::new() }
     }
 
-    fn of_config(of: &'a RecorderConfig) -> Self {
-        Self { name: &of.name, spec: of.spec, options: None }
+    fn of_config(of: &'a RecorderConfig, config: &'a Config) -> Self {
+        let common = of.factory.common();
+        let labels = common.label_names().chain(config.labels.iter().map(|label| label.key.as_str())).collect();
+        Self { name: &of.name, spec: of.spec, options: None, when: common.when(), labels }
+    }
+
+    /// Names of a spec, and those of the configuration.
+    fn with_labels(&self, names: &[&'a str]) -> Vec<&'a str> {
+        names.iter().chain(&self.labels).copied().collect()
     }
 
     /// The name of a record. It begins with the type's, where it is named after the recorder.
@@ -60,7 +71,8 @@ fn as_table(recorders: &[Listed<'_>]) -> String {
         let spec = recorder.spec;
         let mut table = plain(&["name", "instrument", "unit", "labels", "description"]);
         for instrument in instruments(spec) {
-            let labels = labels(spec, instrument.attributes.iter().map(|(name, _)| *name)).join(", ");
+            let labels = labels(spec, instrument.attributes.iter().map(|(name, _)| *name));
+            let labels = recorder.with_labels(&labels).join(", ");
             table.add_row([
                 &instrument.full_name(recorder.name),
                 instrument.kind.as_str(),
@@ -71,17 +83,18 @@ fn as_table(recorders: &[Listed<'_>]) -> String {
         }
         for record in spec.records {
             let name = recorder.record(record);
-            table.add_row([&name, "record", "", &record.fields.join(", "), record.description]);
+            table.add_row([&name, "record", "", &recorder.with_labels(record.fields).join(", "), record.description]);
         }
         for span in spec.spans {
-            table.add_row([span.name, "span", "", &span.attributes.join(", "), span.description]);
+            table.add_row([span.name, "span", "", &recorder.with_labels(span.attributes).join(", "), span.description]);
         }
         let options = match recorder.options.unwrap_or_default() {
             [] => String::new(),
             options => format!("\noptions: {}", options.join(", ")),
         };
+        let when = recorder.when.map(|when| format!("\nwhen: {}", printable(when))).unwrap_or_default();
         let table = if table.is_empty() { String::new() } else { format!("\n{table}") };
-        let _ = writeln!(out, "{}: {}{options}{table}\n", recorder.name, spec.description);
+        let _ = writeln!(out, "{}: {}{options}{when}{table}\n", recorder.name, spec.description);
     }
     out
 }
@@ -97,7 +110,7 @@ fn as_json(recorders: &[Listed<'_>]) -> serde_json::Result<String> {
                         "name": instrument.full_name(recorder.name),
                         "instrument": instrument.kind.as_str(),
                         "unit": instrument.unit,
-                        "labels": labels(spec, instrument.attributes.iter().map(|(name, _)| *name)),
+                        "labels": recorder.with_labels(&labels(spec, instrument.attributes.iter().map(|(name, _)| *name))),
                         "description": instrument.description,
                     })
                 })
@@ -105,18 +118,19 @@ fn as_json(recorders: &[Listed<'_>]) -> serde_json::Result<String> {
             let records: Vec<Value> = spec
                 .records
                 .iter()
-                .map(|r| json!({"name": recorder.record(r), "fields": r.fields, "description": r.description}))
+                .map(|r| json!({"name": recorder.record(r), "fields": recorder.with_labels(r.fields), "description": r.description}))
                 .collect();
             let spans: Vec<Value> = spec
                 .spans
                 .iter()
-                .map(|s| json!({"name": s.name, "attributes": s.attributes, "description": s.description}))
+                .map(|s| json!({"name": s.name, "attributes": recorder.with_labels(s.attributes), "description": s.description}))
                 .collect();
             json!({
                 "recorder": recorder.name,
                 "type": spec.name,
                 "description": spec.description,
                 "options": recorder.options,
+                "when": recorder.when,
                 "instruments": instruments,
                 "records": records,
                 "spans": spans,
@@ -160,7 +174,8 @@ mod tests {
         }
     }
 
-    /// Guarantees: a declared recorder of a configuration is listed with its own names.
+    /// Guarantees: a declared recorder of a configuration is listed with its own names, its condition, and the labels of the
+    /// configuration on everything that it emits.
     #[test]
     fn declared_recorders_of_a_configuration() {
         let text = r#"
@@ -168,13 +183,17 @@ mod tests {
             type = "declared"
             description = "Traffic of the checkout."
             on = "request"
+            when = 'name.startsWith("/checkout")'
+            labels = { tenant = "context.tenant" }
             metrics.duration = { histogram = "response_time", unit = "ms", description = "Time to the last byte." }
             records.slow = { when = "response_time > 2000.0", fields = { endpoint = "name" } }
+            [labels]
+            region = "eu"
             [backends.json]
         "#;
         let registry = crate::with_backends(ltel_recorders::registry());
         let config = crate::config::load("telemetry.toml", text, &registry, &Environment::default()).expect("valid");
-        let listed: Vec<_> = config.recorders.iter().map(Listed::of_config).collect();
+        let listed: Vec<_> = config.recorders.iter().map(|of| Listed::of_config(of, &config)).collect();
         insta::assert_snapshot!(as_table(&listed));
     }
 }

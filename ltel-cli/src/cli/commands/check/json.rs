@@ -1,8 +1,11 @@
 //! The result of `check` for machines. Its schema is in the README; keys are only added.
 
-use serde_json::{Value, json};
+use ltel_core::expression::Written;
+use ltel_core::recorder::field_of;
+use serde_json::{Map, Value, json};
+use toml::Spanned;
 
-use super::addresses;
+use super::{addresses, is_true};
 use crate::cli::args::ConfigArg;
 use crate::cli::commands::Failure;
 use crate::config::{Config, ConfigErrors};
@@ -66,6 +69,15 @@ fn at_no_place(severity: &str, file: &str, message: &str) -> Value {
     })
 }
 
+/// A label as it is in the file.
+fn label((name, written): (&str, Written)) -> (String, Value) {
+    let value = match written {
+        Written::Expression(text) => text.into(),
+        Written::Constant(value) => json!({ "value": value }),
+    };
+    (name.to_owned(), value)
+}
+
 /// What would run.
 fn configuration(config: &Config) -> Value {
     let recorders = config.recorders.iter().map(|recorder| {
@@ -75,6 +87,18 @@ fn configuration(config: &Config) -> Value {
             "type": recorder.spec.name,
             "interval_s": recorder.interval.map(|interval| interval.as_secs_f64()),
             "backends": backends.collect::<Vec<_>>(),
+            "when": recorder.factory.common().when(),
+            "labels": recorder.factory.common().labels().map(label).collect::<Map<_, _>>(),
+        })
+    });
+    let labels = config.labels.iter().map(|label| (label.key.to_string(), field_of(&label.value)));
+    let names = config.names.written().map(|rule| {
+        json!({
+            "match": rule.pattern.as_ref().map(Spanned::get_ref),
+            "method": rule.method.as_ref().map(Spanned::get_ref),
+            "replace": rule.replace.as_ref().map(Spanned::get_ref),
+            "drop": is_true(rule.drop.as_ref()),
+            "cut_query": is_true(rule.cut_query.as_ref()),
         })
     });
     let backends = config.backends.iter().map(|backend| {
@@ -95,6 +119,8 @@ fn configuration(config: &Config) -> Value {
     });
     json!({
         "listen": addresses(config),
+        "labels": labels.collect::<Map<_, _>>(),
+        "names": names.collect::<Vec<_>>(),
         "recorders": recorders.collect::<Vec<_>>(),
         "backends": backends.collect::<Vec<_>>(),
         "thresholds": thresholds.collect::<Vec<_>>(),

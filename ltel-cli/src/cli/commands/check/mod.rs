@@ -5,8 +5,11 @@ mod json;
 use std::fmt::Write as _;
 
 use comfy_table::Table;
+use ltel_core::expression::Written;
+use ltel_core::recorder::field_of;
 use ltel_core::registry::Registry;
 use ltel_core::text::printable;
+use toml::Spanned;
 
 use super::{Failure, load_config, read_config};
 use crate::cli::args::{CheckArgs, CheckFormat};
@@ -53,13 +56,56 @@ fn describe(config: &Config) -> String {
     }
     let listen = addresses(config).join(", ");
     let mut out = format!("listen    {listen}\n");
+    if !config.labels.is_empty() {
+        let labels = config.labels.iter().map(|label| format!("{} = {}", label.key, field_of(&label.value)));
+        let _ = writeln!(out, "labels    {}", labels.collect::<Vec<_>>().join(", "));
+    }
     // Thresholds need neither recorders nor backends.
-    for table in [recorders, backends] {
+    for table in [names(config), recorders, common_keys(config), backends] {
         if !table.is_empty() {
             let _ = writeln!(out, "\n{table}");
         }
     }
     out + &thresholds(config)
+}
+
+/// The rules of `[[names]]`.
+fn names(config: &Config) -> Table {
+    let mut table = plain(&["names that match", "method", "become"]);
+    let shown = |text: &Option<Spanned<String>>| {
+        text.as_ref().map_or("any".to_owned(), |text| printable(text.get_ref()).to_string())
+    };
+    for rule in config.names.written() {
+        let action = match &rule.replace {
+            Some(to) => printable(to.get_ref()).to_string(),
+            None if is_true(rule.drop.as_ref()) => "(dropped)".to_owned(),
+            None => "(cut before ? or #, then the rules below)".to_owned(),
+        };
+        table.add_row([shown(&rule.pattern), shown(&rule.method), action]);
+    }
+    table
+}
+
+/// The keys `when` and `labels` of recorders that have some.
+fn common_keys(config: &Config) -> Table {
+    let mut table = plain(&["recorder", "sees when", "labels"]);
+    for recorder in &config.recorders {
+        let common = recorder.factory.common();
+        let labels = common.labels().map(|(name, written)| match written {
+            Written::Expression(text) => format!("{name} = {}", printable(&text)),
+            Written::Constant(value) => format!("{name} = {{ value = {value} }}"),
+        });
+        let labels = labels.collect::<Vec<_>>().join(", ");
+        if common.when().is_some() || !labels.is_empty() {
+            let when = common.when().map(|when| printable(when).to_string()).unwrap_or_default();
+            table.add_row([&recorder.name, &when, &labels]);
+        }
+    }
+    table
+}
+
+fn is_true(key: Option<&Spanned<bool>>) -> bool {
+    key.is_some_and(|key| *key.get_ref())
 }
 
 fn addresses(config: &Config) -> Vec<String> {
@@ -86,4 +132,42 @@ fn thresholds(config: &Config) -> String {
     let baseline = config.thresholds.baseline.as_ref();
     let baseline = baseline.map(|baseline| format!("\nbaseline  {}\n", baseline.path.display())).unwrap_or_default();
     format!("\n{table}\n{baseline}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: everything that changes what a run emits is shown, for people and for machines.
+    #[test]
+    fn labels_names_and_conditions() {
+        let text = r#"
+            [labels]
+            region = "eu"
+            [[names]]
+            cut_query = true
+            [[names]]
+            match = '^/product/\d+$'
+            replace = "/product/{id}"
+            [[names]]
+            method = "GET|HEAD"
+            match = '^/health$'
+            drop = true
+            [recorders.requests]
+            [recorders.cart]
+            type = "requests"
+            when = 'name.startsWith("/cart")'
+            labels = { tenant = "context.tenant", color = { value = "green" } }
+            [backends.json]
+        "#;
+        let registry = crate::with_backends(ltel_recorders::registry());
+        let config = config::load("telemetry.toml", text, &registry, &Environment::default()).expect("valid");
+        let shown = describe(&config);
+        let (_, shown) = shown.split_once('\n').expect("the address is above");
+        insta::assert_snapshot!("text", shown);
+        let document: serde_json::Value =
+            serde_json::from_str(&json::document("telemetry.toml", Ok(&config))).expect("JSON");
+        let of = |key: &str| document["configuration"][key].clone();
+        insta::assert_snapshot!("json", format!("{:#}\n{:#}\n{:#}", of("labels"), of("names"), of("recorders")));
+    }
 }
