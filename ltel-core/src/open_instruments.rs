@@ -74,6 +74,12 @@ impl OpenInstruments {
         Arc::clone(&self.gauges) as Arc<dyn ForgetSource>
     }
 
+    /// Takes memory for what a recorder itself keeps of an instrument, such as its name; `false` if it is not there.
+    #[must_use]
+    pub fn take(&self, bytes: usize) -> bool {
+        self.memory.take(bytes)
+    }
+
     /// Opens an instrument, and returns its number. `None` if there are 1,000, if the memory for recorders is used up, or if its
     /// name or its unit is not valid.
     pub fn open(&mut self, instrument: &OpenInstrument<'_>) -> Option<usize> {

@@ -63,7 +63,7 @@ impl ActiveRun {
             info: Arc::clone(info),
             recorders,
             watch: NameWatch::default(),
-            names: renames.then(|| Renamer::new(Arc::clone(&config.names))),
+            names: renames.then(|| Renamer::new(Arc::clone(&config.names), Arc::clone(memory))),
             backends: Arc::clone(backends),
             figures,
             shown: None,
@@ -299,12 +299,27 @@ impl ActiveRun {
         };
         let report = shortfall.report(&account, complete);
         report.log(&self.info);
+        if let Some(unused) =
+            self.names.as_ref().and_then(|names| unused(names, account.recorded() + account.filtered()))
+        {
+            tracing::info!("{}: {unused}", report::name(&self.info));
+        }
         let record = Arc::new(report.record(report::NAME, run, now));
         for (backend, mut records) in self.backends.iter().zip(last_records) {
             records.push(RunRecord { run: Arc::clone(&self.info), record: Arc::clone(&record) });
             backend.end(&self.info, records);
         }
         shortfall
+    }
+}
+
+/// What to say about rules that have matched none of a run's requests.
+fn unused(names: &Renamer, requests: u64) -> Option<String> {
+    let lines: Vec<_> = names.unused().map(|line| line.to_string()).collect();
+    match (&*lines, requests) {
+        ([], _) | (_, 0) => None,
+        ([line], _) => Some(format!("the rule of [[names]] at line {line} matched no request")),
+        (lines, _) => Some(format!("the rules of [[names]] at lines {} matched no request", lines.join(", "))),
     }
 }
 
@@ -332,6 +347,22 @@ mod tests {
     use ltel_core::source::{Source, SourceKind};
 
     use super::*;
+
+    /// Guarantees: a run says which rules matched nothing, unless it had no requests.
+    #[test]
+    fn rules_that_matched_nothing_are_said() {
+        let rules =
+            "[[names]]\nmatch = '^/a'\ndrop = true\n[[names]]\ncut_query = true\n[[names]]\nmatch = 'b'\ndrop = true";
+        let memory = Arc::new(ltel_core::recorder::RecorderMemory::new(1 << 20, 0)).begin_run();
+        let mut names = Renamer::new(Arc::new(ltel_core::names::Rules::read(rules).expect("rules")), memory);
+        let mut see = |name: &str| {
+            names.apply(vec![Request { name: name.into(), ..Request::default() }]);
+            unused(&names, 1)
+        };
+        assert_eq!(see("/a").unwrap(), "the rules of [[names]] at lines 4, 6 matched no request");
+        assert_eq!(see("/c?d").unwrap(), "the rule of [[names]] at line 6 matched no request");
+        assert_eq!(see("/b"), None);
+    }
 
     /// Scenario: three workers of which the last one is the first to send. Guarantees: each of them joins, once, by its own name.
     #[test]

@@ -7,9 +7,10 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::Rules;
 use crate::event::Request;
+use crate::recorder::RunMemory;
 
-// Bounded: a test, or a hostile client, may have a name of its own for each request. Two generations of as many bytes are kept:
-// names that come again stay.
+// Bounded: a test, or a hostile client, may have a name of its own for each request. Two generations of at most as many bytes are kept,
+// and fewer where recorders need the memory: names that come again stay.
 const GENERATION: usize = 2 << 20;
 
 // What an entry takes beside its texts, about.
@@ -19,13 +20,20 @@ const ENTRY: usize = 128;
 #[derive(Debug)]
 pub struct Renamer {
     rules: Arc<Rules>,
-    young: HashMap<Key, Verdict>,
-    old: HashMap<Key, Verdict>,
-    young_bytes: usize,
+    memory: Arc<RunMemory>,
+    young: Generation,
+    old: Generation,
     // Of this batch, by row. Kept so that the rows can borrow from them.
     verdicts: Vec<Verdict>,
     // By rule, whether it has matched.
     used: Vec<bool>,
+}
+
+/// What the rules have said of some requests, and the bytes that it takes.
+#[derive(Debug, Default)]
+struct Generation {
+    verdicts: HashMap<Key, Verdict>,
+    bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -54,11 +62,12 @@ impl Equivalent<Key> for Borrowed<'_> {
 }
 
 impl Renamer {
-    /// For the requests of one run.
+    /// For the requests of one run, with the memory that its recorders have.
     #[must_use]
-    pub fn new(rules: Arc<Rules>) -> Self {
+    pub fn new(rules: Arc<Rules>, memory: Arc<RunMemory>) -> Self {
         let used = vec![false; rules.len()];
-        Self { rules, young: HashMap::new(), old: HashMap::new(), young_bytes: 0, verdicts: Vec::new(), used }
+        let (young, old) = (Generation::default(), Generation::default());
+        Self { rules, memory, young, old, verdicts: Vec::new(), used }
     }
 
     /// The requests with their names by the rules, without those that a rule drops, and how many these are.
@@ -90,7 +99,7 @@ impl Renamer {
 
     fn verdict(&mut self, method: &str, name: &str) -> Verdict {
         let key = Borrowed { method, name };
-        if let Some(verdict) = self.young.get(&key) {
+        if let Some(verdict) = self.young.verdicts.get(&key) {
             return verdict.clone();
         }
         self.seldom(key)
@@ -99,8 +108,13 @@ impl Renamer {
     /// For a request that was not seen lately.
     #[cold]
     fn seldom(&mut self, key: Borrowed<'_>) -> Verdict {
-        let (key, verdict) = match self.old.remove_entry(&key) {
-            Some(found) => found,
+        let (key, verdict) = match self.old.verdicts.remove_entry(&key) {
+            Some((key, verdict)) => {
+                let bytes = bytes_of(&key, &verdict);
+                self.old.bytes -= bytes;
+                self.memory.give_back(bytes);
+                (key, verdict)
+            }
             None => {
                 let Borrowed { method, name } = key;
                 let verdict = match self.rules.apply(method, name, |index| self.used[index] = true) {
@@ -111,19 +125,39 @@ impl Renamer {
                 (Key { method: method.into(), name: name.into() }, verdict)
             }
         };
-        let renamed = if let Verdict::Rename(renamed) = &verdict { renamed.len() } else { 0 };
-        let bytes = ENTRY + key.method.len() + key.name.len() + renamed;
-        if self.young_bytes + bytes > GENERATION {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+        let bytes = bytes_of(&key, &verdict);
+        if self.young.bytes + bytes > GENERATION || !self.memory.take_spare(bytes) {
+            self.age();
+            // If it is still not there, the rules are asked again at the next request of this name.
+            if !self.memory.take_spare(bytes) {
+                return verdict;
+            }
         }
-        self.young_bytes += bytes;
-        self.young.insert(key, verdict.clone());
+        self.young.bytes += bytes;
+        self.young.verdicts.insert(key, verdict.clone());
         verdict
+    }
+
+    /// Forgets the names that have not come lately.
+    fn age(&mut self) {
+        self.memory.give_back(self.old.bytes);
+        self.old = std::mem::take(&mut self.young);
     }
 
     #[cfg(test)]
     pub(super) fn known(&self) -> usize {
-        self.young.len() + self.old.len()
+        self.young.verdicts.len() + self.old.verdicts.len()
     }
+}
+
+impl Drop for Renamer {
+    fn drop(&mut self) {
+        self.memory.give_back(self.young.bytes + self.old.bytes);
+    }
+}
+
+/// About what an entry takes.
+fn bytes_of(key: &Key, verdict: &Verdict) -> usize {
+    let renamed = if let Verdict::Rename(renamed) = verdict { renamed.len() } else { 0 };
+    ENTRY + key.method.len() + key.name.len() + renamed
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::Request;
+use crate::recorder::{RecorderMemory, RunMemory};
 
 /// The rules that are right, and each error as `the text: the message`.
 fn read(toml: &str) -> (Rules, Vec<String>) {
@@ -19,6 +20,12 @@ fn rules(toml: &str) -> Rules {
 
 fn apply(rules: &Rules, method: &str, name: &str) -> String {
     rules.apply(method, name, |_| ()).map_or_else(|| "(dropped)".to_owned(), Cow::into_owned)
+}
+
+const LONG: &str = "[[names]]\nmatch = '^/(\\d+)/x+$'\nreplace = '/$1'";
+
+fn memory(bytes: usize) -> Arc<RunMemory> {
+    Arc::new(RecorderMemory::new(bytes, 0)).begin_run()
 }
 
 const SHOP: &str = r#"
@@ -269,7 +276,7 @@ proptest! {
             }
             Some((method.as_str(), name))
         }).collect();
-        let mut renamer = Renamer::new(Arc::new(rules));
+        let mut renamer = Renamer::new(Arc::new(rules), memory(usize::MAX));
         for _ in 0..2 {
             let rows: Vec<_> = requests.iter().map(|(method, name)| Request {
                 method: method.as_str().into(), name: name.as_str().into(), ..Request::default()
@@ -286,7 +293,7 @@ proptest! {
 /// and all get the right name.
 #[test]
 fn what_is_kept_is_bounded() {
-    let mut renamer = Renamer::new(Arc::new(rules("[[names]]\nmatch = '^/(\\d+)/x+$'\nreplace = '/$1'")));
+    let mut renamer = Renamer::new(Arc::new(rules(LONG)), memory(usize::MAX));
     let tail = "x".repeat(900);
     for batch in 0..150 {
         let names: Vec<_> = (0..100).map(|n| format!("/{}/{tail}", batch * 100 + n)).collect();
@@ -301,10 +308,33 @@ fn what_is_kept_is_bounded() {
     assert!(renamer.known() < 5_000, "{}", renamer.known());
 }
 
+/// Scenario: more names than there is memory for, which recorders then need too. Guarantees: all are renamed; some are kept, within what
+/// the run has to spare; all of it is free again when the run is over.
+#[test]
+fn names_take_from_the_memory_of_recorders() {
+    let memory = memory(100_000);
+    let mut renamer = Renamer::new(Arc::new(rules(LONG)), Arc::clone(&memory));
+    let mut batch = || {
+        let names: Vec<_> = (0..1_000).map(|n| format!("/{n}/x")).collect();
+        let rows: Vec<_> =
+            names.iter().map(|name| Request { name: name.as_str().into(), ..Request::default() }).collect();
+        let (rows, _) = renamer.apply(rows);
+        assert!(rows.iter().zip(&names).all(|(row, name)| *name == format!("{}/x", row.name)));
+        renamer.known()
+    };
+    let known = batch();
+    assert!((100..400).contains(&known), "{known}");
+    assert!(memory.take(50_000), "half is left");
+    let less = batch();
+    assert!(less < known, "{less}");
+    drop(renamer);
+    assert!(memory.take(50_000) && !memory.take(1));
+}
+
 /// Guarantees: the rules that nothing has matched are known by their lines.
 #[test]
 fn rules_without_a_match_are_known() {
-    let mut renamer = Renamer::new(Arc::new(rules(SHOP)));
+    let mut renamer = Renamer::new(Arc::new(rules(SHOP)), memory(usize::MAX));
     let rows = ["/product/1?a", "/health"].map(|name| Request { name: name.into(), ..Request::default() });
     renamer.apply(rows.into());
     assert_eq!(renamer.unused().collect::<Vec<_>>(), [10, 14, 17]);

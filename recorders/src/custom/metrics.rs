@@ -19,6 +19,9 @@ const NAMES: usize = 2_000;
 // The longest unit that OpenTelemetry allows.
 const UNIT: usize = 63;
 
+// What an entry takes beside its texts, about.
+const ENTRY: usize = 192;
+
 // Bounded: what is said about the metrics of a run.
 const SAID: usize = 100;
 
@@ -30,6 +33,8 @@ pub(super) struct Metrics {
     // By their names without case and punctuation: a store may take two such names for one.
     alike: HashMap<String, Box<str>>,
     said: BTreeSet<(Problem, Box<str>)>,
+    // Whether the memory for recorders could not hold another name.
+    is_full: bool,
 }
 
 /// What is known of a name.
@@ -62,7 +67,7 @@ enum Problem {
 
 impl Metrics {
     pub(super) fn new(instruments: OpenInstruments) -> Self {
-        Self { instruments, by_name: HashMap::new(), alike: HashMap::new(), said: BTreeSet::new() }
+        Self { instruments, by_name: HashMap::new(), alike: HashMap::new(), said: BTreeSet::new(), is_full: false }
     }
 
     pub(super) const fn instruments(&self) -> &OpenInstruments {
@@ -107,12 +112,15 @@ impl Metrics {
     #[cold]
     fn open(&mut self, measurement: &Measurement<'_>, options: &Options) -> Known {
         let name = &*measurement.name;
-        if self.by_name.len() >= NAMES {
+        if self.by_name.len() >= NAMES || self.is_full {
             return self.too_many();
         }
         let why = match self.problem(name) {
             Some(why) => why,
-            None if let Some(number) = self.instruments.open(&instrument(measurement, options)) => {
+            // Its name three times: here, as it is alike, and with that.
+            None if self.instruments.take(2 * ENTRY + 3 * name.len() + measurement.unit.len())
+                && let Some(number) = self.instruments.open(&instrument(measurement, options)) =>
+            {
                 self.alike.insert(plain(name), name.into());
                 let (kind, unit) = (measurement.kind, measurement.unit.as_ref().into());
                 self.by_name.insert(name.into(), Metric::Open { number, kind, unit });
@@ -124,11 +132,11 @@ impl Metrics {
                 };
             }
             None => {
-                self.by_name.insert(name.into(), Metric::LeftOut);
+                self.remember_as_left_out(name);
                 return self.too_many();
             }
         };
-        self.by_name.insert(name.into(), Metric::LeftOut);
+        self.remember_as_left_out(name);
         self.left_out(Problem::Name, name, || format!("metric `{name}` is left out and counted: {why}"))
     }
 
@@ -142,6 +150,14 @@ impl Metrics {
             let unit = shortened(unit, UNIT);
             format!("metric `{name}` has no unit instead of `{unit}`: units have at most {UNIT} characters, all of ASCII, such as `ms`, `By` or `{{item}}`")
         })
+    }
+
+    fn remember_as_left_out(&mut self, name: &str) {
+        if self.instruments.take(ENTRY + name.len()) {
+            self.by_name.insert(name.into(), Metric::LeftOut);
+        } else {
+            self.is_full = true;
+        }
     }
 
     #[cold]
