@@ -55,6 +55,8 @@ class Messages:
         self._dropped = 0
         # Those of them that no run has in its account yet.
         self._unaccounted = 0
+        # Those dropped before the receiver has said what it wants, by their level.
+        self._early: dict[int, int] = {}
 
     def keep(self) -> None:
         """Keep warnings and worse until the receiver says what it wants."""
@@ -64,6 +66,7 @@ class Messages:
     def take_over(self, before: Messages) -> None:
         """Keep those too that another one has kept, which ends."""
         self.rows[:0] = before.rows
+        self._early.update(before._early)
         before.end()
         self.keep()
 
@@ -77,11 +80,14 @@ class Messages:
         if not self.known:
             self.known = True
             self.rows[:] = [row for row in self.rows if row["level_number"] >= level]
+            self._settle(level)
         current.install()  # a message has its user's class
         self._listen()
 
     def go(self, ending: bool) -> bool:
         """Whether those that wait go into frames: also at the end of a run, if nothing is known."""
+        if ending and not self.known:
+            self._settle(EARLY)
         return self.known or ending
 
     def _listen(self) -> None:
@@ -103,18 +109,26 @@ class Messages:
     def forget(self) -> None:
         """Forget those that wait; in a forked child, its parent reports them."""
         self.rows.clear()
+        self._early.clear()
         self._dropped = 0
+
+    def close(self) -> int:
+        """Take no more messages; how many of those that the receiver wants are in no run."""
+        lost = len(self.rows) + self._unaccounted if self.known else 0
+        self.end()
+        self.rows.clear()
+        self._unaccounted = 0
+        return lost
 
     def take(self, record: logging.LogRecord) -> None:
         """Keep a message, if it is wanted and not too many wait."""
         if self.level is None or record.levelno < self.level:
             return
         if len(self.rows) >= LIMIT:
-            self._dropped += 1
             if self.known:
-                self._unaccounted += 1
+                self._count(record.levelno)
                 return
-            del self.rows[0]
+            self._count(self.rows.pop(0)["level_number"])
         fields = _fields(record)
         if self._tracer and self._tracer.on and (span := self._tracer.current()) is not None:
             fields.update(span.ids())
@@ -124,8 +138,23 @@ class Messages:
         """Forget the oldest of many messages that came before the first run."""
         excess = len(self.rows) - LIMIT // 2
         if excess > 0:
+            for row in self.rows[:excess]:
+                self._count(row["level_number"])
             del self.rows[:excess]
-            self._dropped += excess
+
+    def _count(self, level: int) -> None:
+        if self.known:
+            self._dropped += 1
+            self._unaccounted += 1
+        else:
+            self._early[level] = self._early.get(level, 0) + 1
+
+    def _settle(self, wanted: float) -> None:
+        """Count those that were dropped before, as the receiver wants messages from a level on."""
+        dropped = sum(times for level, times in self._early.items() if level >= wanted)
+        self._early.clear()
+        self._dropped += dropped
+        self._unaccounted += dropped
 
     def take_dropped(self) -> int:
         """How many were dropped since this was asked last."""

@@ -160,8 +160,7 @@ class Session:
             self._finish(self._runs[-1])
         self._flush()
         # Those that the receiver may have wanted, but never said so.
-        unclaimed = self._values.end()
-        self._messages.end()
+        unclaimed = self._values.end() + self._messages.close()
         self._report_runs()
         self._sender.drain(options.setting("LTEL_DRAIN_TIMEOUT", DRAIN_TIMEOUT))
         self._sender.stop()

@@ -125,7 +125,37 @@ class Taking(unittest.TestCase):
             self.log.warning("%d", number)
         self.messages.bound()
         self.assertEqual(self.messages.rows[-1]["message"], str(logs.LIMIT - 1))
-        self.assertEqual(len(self.messages.rows) + (self.messages.tell_dropped() or 0), logs.LIMIT)
+        kept = len(self.messages.rows)
+        self.assertEqual(kept + (self.messages.tell_dropped() or 0), logs.LIMIT)
+        self.assertEqual(kept + self.messages.take_dropped(), logs.LIMIT)
+        self.assertEqual(self.messages.take_dropped(), 0)
+
+    def test_what_no_run_has_is_counted_at_the_end(self) -> None:
+        self.messages.keep()
+        self.log.warning("nobody knows whether it is wanted")
+        self.assertEqual((self.messages.close(), self.messages.rows), (0, []))
+        self.messages.want(30)
+        for number in range(logs.LIMIT + 7):
+            self.log.warning("%d", number)
+        self.messages.bound()
+        self.assertEqual(self.messages.close(), logs.LIMIT + 7)
+        self.assertEqual((self.messages.close(), self.messages.rows), (0, []))
+        self.assertIs(logging.Logger.callHandlers, self.before)
+
+    def test_dropped_before_the_answer_are_those_that_it_wants(self) -> None:
+        for level, dropped in ((30, 7), (40, 4), (None, 0)):
+            before, messages = Messages(None), Messages(None)
+            self.addCleanup(messages.end)
+            before.keep()
+            for number in range(logs.LIMIT + 3):
+                self.log.log(30 if number < 3 else 40, "%d", number)
+            messages.take_over(before)
+            for number in range(4):
+                self.log.error("%d", number)
+            messages.want(level)
+            self.assertEqual(messages.take_dropped(), dropped, level)
+            self.assertEqual(messages.tell_dropped(), dropped or None, level)
+            messages.end()
 
     def test_long_tracebacks_keep_their_end(self) -> None:
         self.messages.want(30)
