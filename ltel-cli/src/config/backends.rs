@@ -56,6 +56,12 @@ impl BackendConfig {
         }
     }
 
+    /// The addresses and files that it uses.
+    #[must_use]
+    pub(crate) fn claiming(self, claims: Claims) -> Self {
+        Self { claims, ..self }
+    }
+
     /// Whether it delivers telemetry, and not only figures to be shown.
     pub fn delivers(&self) -> bool {
         Signal::ALL.iter().any(|&signal| self.backend.takes(signal) != Takes::No)

@@ -79,6 +79,26 @@ pub struct Config {
 }
 
 impl Config {
+    /// Adds a backend that is in no file, such as one of the command line. An error, for the user, if one of the file has its name, or what
+    /// only one can have.
+    pub(crate) fn add_backend(&mut self, added: BackendConfig) -> Result<(), String> {
+        for have in &self.backends {
+            let (name, of) = (&have.name, &added.name);
+            if name == of {
+                return Err(format!(
+                    "[backends.{name}] has the name of a backend of the command line: give its table another name, and keep `type = \
+                     \"{}\"` in it",
+                    have.backend.spec().name
+                ));
+            }
+            if let Some(place) = added.claims.shared(&have.claims) {
+                return Err(format!("[backends.{name}] uses {place}, which `{of}` of the command line has"));
+            }
+        }
+        self.backends.push(added);
+        Ok(())
+    }
+
     /// Whether someone shows or judges the figures of runs.
     pub fn wants_figures(&self) -> bool {
         !self.thresholds.list.is_empty() || self.backends.iter().any(|backend| backend.backend.takes_figures())

@@ -172,6 +172,7 @@ mod tests {
                 max_frame_bytes: 1,
                 max_buffered_bytes: 1,
                 token: None,
+                table: None,
             };
             let addresses = Listeners::bind(&listen).await.expect("TCP").addresses();
             assert!(matches!(&addresses[..], [tcp] if tcp.starts_with("tcp://127.0.0.1:")), "{addresses:?}");

@@ -5,12 +5,11 @@
 
 use std::sync::{Arc, Weak};
 
-use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 
 use super::fleet::Fleet;
 use super::own_metrics::OwnMetrics;
-use crate::config::{BackendConfig, Config, Listen};
+use crate::config::{BackendConfig, Config};
 use crate::deliver::summary::SummaryBackend;
 use crate::deliver::{self, BackendHandle};
 use crate::runs::Equipment;
@@ -57,7 +56,10 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         keep_what_cannot_change(&mut config, &old.config);
-        keep_what_no_file_has(&mut config, &old.config);
+        if let Err(why) = keep_what_no_file_has(&mut config, &old.config) {
+            tracing::error!("SIGHUP: {why}; the configuration stays as it was");
+            return;
+        }
         super::add_figures(&mut config);
         let (new, changes) = match self.equipment(config, &old) {
             Ok(made) => made,
@@ -149,7 +151,7 @@ impl Changes {
 /// What is decided at the start: says so, if the file has changed it.
 fn keep_what_cannot_change(new: &mut Config, old: &Config) {
     let changed = [
-        ("[listen]", listens_elsewhere(&new.listen, &old.listen) || new.listen_is_stated != old.listen_is_stated),
+        ("[listen]", !new.listen.is_like(&old.listen)),
         ("[limits]", new.limits != old.limits),
         ("`grace`", new.grace != old.grace),
         ("`exit_after_run`", new.exit_after_run != old.exit_after_run),
@@ -164,23 +166,94 @@ fn keep_what_cannot_change(new: &mut Config, old: &Config) {
     (new.exit_after_run, new.start_timeout) = (old.exit_after_run, old.start_timeout);
 }
 
-fn listens_elsewhere(new: &Listen, old: &Listen) -> bool {
-    let unix = |of: &Listen| of.unix.as_ref().map(|socket| socket.path.clone());
-    let token = |of: &Listen| of.token.as_ref().map(|token| token.expose_secret().to_owned());
-    let most = |of: &Listen| (of.max_connections, of.max_frame_bytes, of.max_buffered_bytes);
-    unix(new) != unix(old)
-        || new.tcp != old.tcp
-        || new.tls.is_some() != old.tls.is_some()
-        || token(new) != token(old)
-        || most(new) != most(old)
-}
-
-/// Backends that the program added itself, such as those of the command line.
-fn keep_what_no_file_has(new: &mut Config, old: &Config) {
+/// Backends that the program added itself, such as those of the command line. An error if one of the file would take their place.
+fn keep_what_no_file_has(new: &mut Config, old: &Config) -> Result<(), String> {
     for added in old.backends.iter().filter(|have| have.table.is_none()) {
-        if !new.backends.iter().any(|have| have.name == added.name) {
-            new.backends.push(added.clone());
-        }
+        new.add_backend(added.clone())?;
     }
     SummaryBackend::route(new);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ltel_core::backend::Claims;
+
+    use super::*;
+    use crate::config::{self, Environment};
+    use crate::deliver::page::Page;
+    use crate::deliver::report::Report;
+
+    fn read(text: &str) -> Config {
+        let registry = deliver::built_in().with::<ltel_recorders::Stats>();
+        config::load("test", &format!("{text}\n[recorders.stats]\n"), &registry, &Environment::default())
+            .expect("a configuration")
+    }
+
+    /// Scenario: beside a file, the command line asks for a page and a report; the file is read again, with a backend that would take the
+    /// place of one of them, or with others. Guarantees: the first is refused with what is in the way; with the others, those of the command
+    /// line go on.
+    #[test]
+    fn backends_of_the_command_line_keep_their_places() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let json = |name: &str, path: &str| format!("[backends.{name}]\ntype = 'json'\noutput = '{path}'\n");
+        let mut old = read(&json("file", &path("lines.ndjson")));
+        let (mut report, mut page) = (Claims::default(), Claims::default());
+        report.file(path("report.html").as_ref()).expect("a free path");
+        page.address("127.0.0.1:4330".parse().expect("an address"), "--page");
+        let url = crate::deliver::page::PageUrl::default();
+        for (name, claims) in [("--report", report), ("page", page)] {
+            let backend = match name {
+                "page" => BackendConfig::new(name, Page::of_command_line(None, &url)),
+                _ => BackendConfig::new(name, Report::of(Vec::new())),
+            };
+            old.add_backend(backend.claiming(claims)).expect("nothing is in the way");
+        }
+        let again = |more: &str| {
+            let mut new = read(&(json("file", &path("lines.ndjson")) + more));
+            keep_what_no_file_has(&mut new, &old)
+                .map(|()| new.backends.iter().map(|of| of.name.clone()).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(again("").unwrap(), "file --report page");
+        assert_eq!(again(&json("next", &path("next.ndjson"))).unwrap(), "file next --report page");
+        for (more, why) in [
+            (json("next", &path("report.html")), "[backends.next] uses `"),
+            (
+                json("--report", &path("next.ndjson")),
+                "[backends.--report] has the name of a backend of the command line",
+            ),
+            ("[backends.page]\nlisten = '127.0.0.1:4331'\n".to_owned(), "[backends.page] has the name"),
+            (
+                "[backends.prometheus]\nlisten = '127.0.0.1:4330'\n".to_owned(),
+                "[backends.prometheus] uses 127.0.0.1:4330, which `page` of the command line has",
+            ),
+        ] {
+            let said = again(&more).unwrap_err();
+            assert!(said.starts_with(why), "{said}");
+        }
+    }
+
+    /// Guarantees: what a change of `[listen]` is: another content of a certificate's file, or a token, and not another order of keys.
+    #[test]
+    fn another_certificate_is_a_change_of_listen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let issue = || {
+            let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+            std::fs::write(path("cert.pem"), made.cert.pem()).expect("a file");
+            std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).expect("a file");
+        };
+        let tls = format!("tls = {{ cert_file = '{}', key_file = '{}' }}", path("cert.pem"), path("key.pem"));
+        let tcp = "tcp = '127.0.0.1:4327'";
+        let listen = |keys: &[&str]| read(&format!("[listen]\n{}\n[backends.json]\n", keys.join("\n"))).listen;
+        issue();
+        let before = listen(&[tcp, &tls]);
+        assert!(listen(&[&tls, tcp]).is_like(&before));
+        assert!(!listen(&[tcp]).is_like(&before));
+        assert!(!listen(&[tcp, &tls, "token = 'secret'"]).is_like(&before));
+        assert!(!read("[backends.json]").listen.is_like(&before));
+        issue();
+        assert!(!listen(&[tcp, &tls]).is_like(&before), "another certificate");
+    }
 }

@@ -38,19 +38,13 @@ impl ActiveRuns {
     pub(super) fn new(equipment: Arc<Equipment>, faults: Arc<Faults>) -> Self {
         let limits = equipment.config.limits;
         let memory = Arc::new(RecorderMemory::new(limits.recorder_bytes, limits.runs));
-        Self {
-            equipment,
-            faults,
-            memory,
-            active: Vec::new(),
-            next_tick: None,
-            shortfalls: VecDeque::new(),
-            verdict: Verdict::default(),
-        }
+        let verdict = Verdict::expecting(equipment.has_thresholds());
+        Self { equipment, faults, memory, active: Vec::new(), next_tick: None, shortfalls: VecDeque::new(), verdict }
     }
 
     /// Runs that begin from now on have this equipment.
     pub(super) fn equip(&mut self, equipment: Arc<Equipment>) {
+        self.verdict.expect(equipment.has_thresholds());
         self.equipment = equipment;
     }
 

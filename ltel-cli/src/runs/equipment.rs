@@ -31,6 +31,11 @@ impl Equipment {
         Self { config: Arc::new(config), backends: backends.into(), needs, features, usage_interval }
     }
 
+    /// Whether runs that have it are judged.
+    pub(super) fn has_thresholds(&self) -> bool {
+        !self.config.thresholds.list.is_empty()
+    }
+
     /// What all of them need together.
     pub(super) fn features_of_all<'a>(all: impl Iterator<Item = &'a Arc<Self>>) -> Features {
         let (needs, usage_interval) = all.fold((Needs::NONE, None::<Duration>), |(needs, every), equipment| {

@@ -146,6 +146,10 @@ impl RunsTask {
             }
             self.tell_status(deliveries.is_empty());
         }
+        // It was read, and said so.
+        if let Ok(equipment) = equipment.try_recv() {
+            self.equip(equipment, self.clocks.now());
+        }
         // What has arrived is recorded, without waiting for clients that go on sending.
         deliveries.close();
         while let Some(delivery) = deliveries.recv().await {

@@ -10,7 +10,7 @@ use ltel_core::event::{ResponseTime, TestStart};
 use ltel_core::prelude::*;
 use ltel_core::runs::{Outcome, SourceStatus};
 use ltel_core::source::{Source, SourceKind};
-use ltel_core::wire::{Done, Encoding, Frame, Hello, Message, PROTOCOL, Rows};
+use ltel_core::wire::{Done, Encoding, Features, Frame, Hello, Message, PROTOCOL, Rows};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -28,7 +28,7 @@ struct Task {
     deliver: mpsc::Sender<Delivery>,
     stop: watch::Sender<bool>,
     status: watch::Receiver<Status>,
-    _equip: mpsc::Sender<Arc<Equipment>>,
+    equip: mpsc::Sender<Arc<Equipment>>,
     work: JoinHandle<(Outcome, Verdict)>,
 }
 
@@ -38,35 +38,46 @@ struct Connection<'a> {
     number: u64,
     answers: watch::Receiver<Answers>,
     seq: u64,
+    features: Features,
+}
+
+/// A configuration with these lines at its top, and its backend.
+fn equipment(top: &str) -> Arc<Equipment> {
+    let registry = deliver::built_in().with::<ltel_recorders::Stats>().with::<ltel_recorders::Custom>().with::<Ticks>();
+    let text = format!("{top}\n[recorders.ticks]\n[backends.json]\noutput = \"/dev/null\"\ninterval = \"1s\"\n");
+    let config = config::load("test", &text, &registry, &Environment::default()).expect("a configuration");
+    let handles =
+        config.backends.iter().map(|backend| Arc::new(deliver::start(backend).expect("a backend").0)).collect();
+    Arc::new(Equipment::new(config, handles))
 }
 
 impl Task {
     fn start(top: &str, clocks: Clocks) -> Self {
-        let registry = deliver::built_in().with::<ltel_recorders::Stats>().with::<Ticks>();
-        let text = format!("{top}\n[recorders.ticks]\n[backends.json]\noutput = \"/dev/null\"\ninterval = \"1s\"\n");
-        let config = config::load("test", &text, &registry, &Environment::default()).expect("a configuration");
-        let handles: Vec<_> =
-            config.backends.iter().map(|backend| Arc::new(deliver::start(backend).expect("a backend").0)).collect();
         let (deliver, deliveries) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
         let (sender, status) = watch::channel(Status::default());
         let (equip, equipments) = mpsc::channel(1);
-        let equipment = Arc::new(Equipment::new(config, handles));
-        let mut runs = RunsTask::new(equipment, Arc::<Faults>::default(), sender);
+        let mut runs = RunsTask::new(equipment(top), Arc::<Faults>::default(), sender);
         runs.clocks = clocks;
-        Self { deliver, stop, status, _equip: equip, work: tokio::spawn(runs.work(deliveries, stopped, equipments)) }
+        Self { deliver, stop, status, equip, work: tokio::spawn(runs.work(deliveries, stopped, equipments)) }
     }
 
     async fn connect(&self, number: u64, kind: SourceKind, id: &str) -> Connection<'_> {
+        self.connect_to(number, kind, id, None).await
+    }
+
+    /// Names its run at once, if it knows it.
+    async fn connect_to(&self, number: u64, kind: SourceKind, id: &str, run_id: Option<&str>) -> Connection<'_> {
         let (answers, answered) = watch::channel(Answers::default());
         let (welcome, welcomed) = oneshot::channel();
         let source = Source { kind, id: id.to_owned(), ..Source::default() };
-        let hello = Hello { protocol: PROTOCOL, client_id: id.to_owned(), source, ..Hello::default() };
+        let (client_id, run_id) = (id.to_owned(), run_id.map(str::to_owned));
+        let hello = Hello { protocol: PROTOCOL, client_id, source, run_id, ..Hello::default() };
         let (connection, encoding) = (number, Encoding::MessagePack);
         let hello = Delivery::Hello { connection, encoding, hello: hello.into(), pid: None, answers, welcome };
         self.deliver.send(hello).await.expect("the task");
-        let Welcome { last_seq, .. } = welcomed.await.expect("a welcome");
-        Connection { task: self, number, answers: answered, seq: last_seq }
+        let Welcome { last_seq, features } = welcomed.await.expect("a welcome");
+        Connection { task: self, number, answers: answered, seq: last_seq, features }
     }
 
     async fn active(&self, count: usize) {
@@ -302,4 +313,48 @@ async fn orders_to_stop_are_given_again_once_a_second() {
     assert!(connected.elapsed() <= Duration::from_secs(1), "{:?}", connected.elapsed());
     drop((client, again));
     task.end().await;
+}
+
+/// Scenario: a run begins with a configuration that wants the locustfile's own metrics, or one that does not; it is read again and is the
+/// other one; then workers join late, whether or not they name the run, and it ends. Guarantees: they are asked for what it needs, and for
+/// what the next one needs; after the end, those who are asked for too much come again.
+#[tokio::test(start_paused = true)]
+async fn who_joins_late_is_asked_for_what_the_run_needs() {
+    for (before, after) in [("[recorders.custom]", ""), ("", "[recorders.custom]")] {
+        let task = Task::start(before, clocks());
+        let mut first = task.connect(1, SourceKind::Master, "first").await;
+        first.start(Some("one")).await;
+        assert_eq!(first.features.measurements, !before.is_empty());
+        task.equip.send(equipment(after)).await.expect("the task");
+        let late = task.connect_to(2, SourceKind::Worker, "late", Some("one")).await;
+        let another = task.connect_to(3, SourceKind::Local, "another", Some("two")).await;
+        let mut idle = task.connect(4, SourceKind::Worker, "idle").await;
+        for connection in [&late, &another, &idle] {
+            assert!(connection.features.measurements, "{before}");
+            assert!(!connection.answers.borrow().leave, "{before}");
+        }
+        first.done(0).await;
+        task.active(0).await;
+        let next = task.connect(5, SourceKind::Local, "next").await;
+        assert_eq!(next.features.measurements, !after.is_empty(), "{before}");
+        if after.is_empty() {
+            idle.answers.wait_for(|answers| answers.leave).await.expect("the task");
+        }
+        assert_eq!(late.answers.borrow().leave, late.features != next.features, "{before}");
+        drop((first, late, another, idle, next));
+        task.end().await;
+    }
+}
+
+/// Scenario: the configuration is read again, with or without thresholds, and no test comes. Guarantees: whether one was to be judged is as
+/// it was read last, also if that was just before the end.
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_judged_is_as_it_was_read_last() {
+    const THRESHOLDS: &str = "[thresholds]\nall = \"max < 1s\"\n[recorders.stats]";
+    for (before, after) in [("", THRESHOLDS), (THRESHOLDS, ""), (THRESHOLDS, THRESHOLDS), ("", "")] {
+        let Task { stop, equip, work, deliver: _deliver, .. } = Task::start(before, clocks());
+        equip.send(equipment(after)).await.expect("the task");
+        stop.send_replace(true);
+        assert_eq!(work.await.expect("no panic").1.is_expected(), !after.is_empty(), "{before} {after}");
+    }
 }

@@ -15,6 +15,8 @@ const SENTENCE: usize = 200;
 /// Which thresholds the runs have broken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
+    /// Whether runs that begin are to be judged.
+    expected: bool,
     /// Runs that were judged.
     judged: u64,
     passed: u64,
@@ -38,9 +40,19 @@ impl Verdict {
         }
     }
 
-    /// Whether any run was judged.
-    pub(crate) const fn has_judged(&self) -> bool {
-        self.judged > 0
+    /// Of no run so far; whether runs that begin are to be judged.
+    pub(super) fn expecting(expected: bool) -> Self {
+        Self { expected, ..Self::default() }
+    }
+
+    /// The configuration was read again: whether runs that begin are to be judged.
+    pub(super) const fn expect(&mut self, expected: bool) {
+        self.expected = expected;
+    }
+
+    /// Whether runs that begin are to be judged: at the end, by the configuration that was read last.
+    pub(crate) const fn is_expected(&self) -> bool {
+        self.expected
     }
 
     /// That all thresholds have passed; `None` if one has not, or if there is none.

@@ -97,6 +97,13 @@ impl Claims {
         address.map(|(address, _)| address.to_string()).or_else(|| pipe().map(|pipe| pipe.display().to_string()))
     }
 
+    /// An address or a file that both claim, for messages.
+    #[must_use]
+    pub fn shared(&self, other: &Self) -> Option<String> {
+        let file = || self.files.iter().find(|file| other.files.contains(file));
+        self.clash(other).or_else(|| file().map(|file| format!("`{}`", file.display())))
+    }
+
     /// Registers a file that is read, so that nothing writes to it. `what` it is, such as `the baseline of [thresholds]`.
     pub fn input(&mut self, path: &Path, what: impl Into<String>) {
         self.inputs.push((whole(path), what.into()));

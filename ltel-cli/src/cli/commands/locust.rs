@@ -35,7 +35,8 @@ const PLUGIN_MISSED: &str = "the command does not run Locust; or Python runs wit
 /// recorders that do not come with ltel, which it shows.
 fn add_summary(config: &mut Config) -> Arc<Summary> {
     let summary = Arc::<Summary>::default();
-    config.backends.push(BackendConfig::new("summary", SummaryBackend(Arc::clone(&summary))));
+    // Named as an option, so that a table of the file may have any other name.
+    config.backends.push(BackendConfig::new("--summary", SummaryBackend(Arc::clone(&summary))));
     SummaryBackend::route(config);
     summary
 }

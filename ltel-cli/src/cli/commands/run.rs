@@ -20,6 +20,9 @@ use crate::deliver::report::{self, Report, ReportFile};
 use crate::pipeline::Ended;
 use crate::report::{Document, Format};
 
+/// The option that adds a backend `page`.
+const PAGE: &str = "--page";
+
 /// The name of the backend that the option adds.
 const REPORT: &str = "--report";
 
@@ -30,7 +33,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
     let page = add_page(&mut config, args.page)?;
     add_report(&mut config, &args.report)?;
-    let (grace, has_thresholds) = (config.grace, !config.thresholds.list.is_empty());
+    let grace = config.grace;
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let output = if args.progress.is_live() {
@@ -70,7 +73,8 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         (!failures.is_empty()).then(|| failures.join("; "))
     };
     // A test that should have been judged and was not must not pass.
-    let unjudged = has_thresholds && !ended.verdict.has_judged() && code == 0 && ended.failures.is_empty();
+    let recorded_none = ended.outcome.ended == 0;
+    let unjudged = recorded_none && ended.verdict.is_expected() && code == 0 && ended.failures.is_empty();
     let unjudged = unjudged.then(|| "no test was recorded, so no threshold was judged".to_owned());
     let passed = ended.verdict.passed();
     match (ended.verdict.broken().or(unjudged), lost) {
@@ -128,14 +132,23 @@ fn add_page(config: &mut Config, asked: Option<PageAddress>) -> Result<PageUrl, 
                  change its `listen`"
             )));
         }
-        (None, address) => config.backends.push(BackendConfig::new("page", Page::of_command_line(address, &url))),
+        (None, address) => {
+            let mut claims = Claims::default();
+            // Without one, it takes a port that is free.
+            if let Some(address) = address {
+                claims.address(address, PAGE);
+            }
+            let page = BackendConfig::new("page", Page::of_command_line(address, &url)).claiming(claims);
+            let added = config.add_backend(page);
+            added.map_err(|message| Failure::usage(format!("{PAGE}: {message}")))?;
+        }
     }
     Ok(url)
 }
 
 /// Adds a backend that writes these files.
 fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
-    let (mut checked, mut given) = (Vec::new(), Claims::default());
+    let (mut checked, mut given, before) = (Vec::new(), Claims::default(), config.claims.clone());
     for text in files {
         let file = ReportFile::parse(text)
             .map_err(|(message, help)| Failure::usage(format!("--report: {message}; {help}")))?;
@@ -146,7 +159,8 @@ fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
         checked.push(file);
     }
     if !checked.is_empty() {
-        config.backends.push(BackendConfig::new(REPORT, Report::of(checked)));
+        let report = BackendConfig::new(REPORT, Report::of(checked)).claiming(config.claims.since(&before));
+        return config.add_backend(report).map_err(|message| Failure::usage(format!("{REPORT}: {message}")));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 use ltel_core::backend::ConfigError;
 use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -44,6 +44,8 @@ pub struct Listen {
     pub max_buffered_bytes: usize,
     /// The token that each client must send.
     pub token: Option<SecretString>,
+    /// What its table says, with the files of certificates that it names; absent without `[listen]`. Secret: there is a private key in it.
+    pub(crate) table: Option<SecretString>,
 }
 
 /// The path of a Unix socket.
@@ -97,12 +99,14 @@ pub(super) fn default(env: &Environment) -> Listen {
         max_frame_bytes: MAX_FRAME_BYTES,
         max_buffered_bytes: MAX_BUFFERED_BYTES,
         token: None,
+        table: None,
     }
 }
 
 /// Reads and checks `[listen]`.
 pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<ConfigError>) -> Option<Listen> {
     let header = section.header.clone();
+    let table = section.fingerprint();
     let before = errors.len();
     let raw = section.read::<RawListen>(&[], errors)?;
     // An invalid address has its own error: a second one would not help.
@@ -161,7 +165,18 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
         max_frame_bytes,
         max_buffered_bytes,
         token,
+        table: Some(table.into()),
     })
+}
+
+impl Listen {
+    /// Whether it listens as another does, with the same certificates and secrets.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let secrets = |of: &Self| {
+            [&of.table, &of.token].map(|secret| secret.as_ref().map(|secret| secret.expose_secret().to_owned()))
+        };
+        secrets(self) == secrets(other)
+    }
 }
 
 fn bytes(size: ByteSize) -> usize {
