@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::event::{Request, RequestError, ResponseTime};
+use ltel_core::event::{Event, Measurement, MeasurementKind, Request, RequestError, ResponseTime};
 use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{
     AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, RecorderMemory, SeriesLimits,
@@ -11,7 +11,7 @@ use ltel_core::recorder::{
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::{Now, Timestamp};
-use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
+use ltel_recorders::{Custom, Failures, Http, Requests, Stats, custom, failures, http, requests, stats};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -161,4 +161,39 @@ fn what_the_recorders_of_all_runs_keep_is_bounded() {
         recorder.record_requests(&rows, origin, &mut out);
     }
     assert_eq!(overflowed(&again), first);
+}
+
+/// Scenario: twenty runs at a time, each of 2,000 metrics with long names that no metric can have, to recorders that have 4 MiB for all of
+/// them. Guarantees: their names are within it, but for what was said of some.
+#[test]
+fn names_that_no_metric_can_have_are_bounded() {
+    const BYTES: usize = 4 << 20;
+    const SAID: usize = 1 << 20;
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let origin = Origin { source: Some(&source), now: Now::default() };
+    let memory = Arc::new(RecorderMemory::new(BYTES, 20));
+    let mut runs: Vec<_> = (0..20)
+        .map(|_| {
+            let limits = SeriesLimits { count: 2_000, memory: memory.begin_run() };
+            recorder_within::<Custom>(custom::Options::default(), limits)
+        })
+        .collect();
+    let kept = allocation_counter::measure(|| {
+        for (recorder, _) in &mut runs {
+            for n in 0..2_000 {
+                let value = Measurement {
+                    time: 0.0,
+                    name: format!("0{n}{}", "x".repeat(240)).into(),
+                    kind: MeasurementKind::Counter,
+                    unit: "".into(),
+                    description: "".into(),
+                    value: 1.0,
+                    labels: Arc::default(),
+                };
+                recorder.record(&Event::Measurement(&value), origin, &mut Emitted::default());
+            }
+        }
+    });
+    let kept = usize::try_from(kept.bytes_current).unwrap();
+    assert!((BYTES / 4..BYTES + SAID).contains(&kept), "{kept} bytes");
 }
