@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(super) struct Server {
     account: Arc<DeliveryAccount>,
     /// Counts the scrapes that arrived.
     pub(super) scrapes: watch::Sender<u64>,
+    /// Whether anybody has ever asked for the figures, even if they have not arrived yet.
+    pub(super) was_asked: AtomicBool,
     // One page at a time: many scrapers at once cost no more than one.
     turn: Arc<tokio::sync::Mutex<()>>,
     unread: AtomicUsize,
@@ -51,7 +53,8 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(shelf: Arc<Shelf>, account: Arc<DeliveryAccount>) -> Self {
         let (turn, unread) = (Arc::default(), AtomicUsize::default());
-        Self { shelf, account, scrapes: watch::Sender::new(0), turn, unread }
+        let (scrapes, was_asked) = (watch::Sender::new(0), AtomicBool::new(false));
+        Self { shelf, account, scrapes, was_asked, turn, unread }
     }
 
     /// Serves until dropped.
@@ -120,6 +123,7 @@ impl Server {
         let mut response = Response::new(Full::new(Bytes::from(text)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
         let receipt = (request.method() == Method::GET).then_some(receipt);
+        self.was_asked.fetch_or(receipt.is_some(), Ordering::Relaxed);
         (response, Some(SentPage { receipt, _unread: unread }))
     }
 }

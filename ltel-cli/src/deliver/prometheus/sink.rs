@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ltel_core::backend::{DeliveryAccount, Feed, Signal, Sink, Start, StartError};
@@ -58,7 +59,7 @@ impl PrometheusSink {
     /// only shown at zero so far.
     async fn last_scrape(&self) {
         let mut scrapes = self.server.scrapes.subscribe();
-        if *scrapes.borrow() == 0 || self.server.shelf.all_seen(Instant::now()) {
+        if !self.server.was_asked.load(Ordering::Relaxed) || self.server.shelf.all_seen(Instant::now()) {
             return;
         }
         let most = self.drain.saturating_sub(Duration::from_secs(1)).min(self.keep);
