@@ -2,6 +2,7 @@
 //! backend, and bind each to a series at its first record. A bound instrument records in tens of nanoseconds; one that
 //! is bound before its first value would export a zero.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ pub struct Instruments<'a> {
     spec: &'static Spec,
     meters: &'a [Meter],
     memory: &'a Arc<RunMemory>,
+    metrics: &'a BTreeSet<String>,
     gauges: Vec<Arc<dyn ForgetSource>>,
     // About how many bytes a series takes in them, beside its texts: these are shared.
     series_bytes: usize,
@@ -32,9 +34,9 @@ impl<'a> Instruments<'a> {
         instance: &'a str,
         spec: &'static Spec,
         meters: &'a [Meter],
-        memory: &'a Arc<RunMemory>,
+        (memory, metrics): (&'a Arc<RunMemory>, &'a BTreeSet<String>),
     ) -> Self {
-        Self { instance, spec, meters, memory, gauges: Vec::new(), series_bytes: 0, mismatches: Vec::new() }
+        Self { instance, spec, meters, memory, metrics, gauges: Vec::new(), series_bytes: 0, mismatches: Vec::new() }
     }
 
     /// The name of the recorder's table in the configuration.
@@ -45,6 +47,11 @@ impl<'a> Instruments<'a> {
     /// What the recorders of the run may take, for a recorder that keeps more than its series.
     pub const fn memory(&self) -> &'a Arc<RunMemory> {
         self.memory
+    }
+
+    /// The names of the metrics of all recorders of the configuration, for a recorder whose names come from elsewhere.
+    pub const fn all_metrics(&self) -> &'a BTreeSet<String> {
+        self.metrics
     }
 
     pub(crate) fn finish(self) -> Built {

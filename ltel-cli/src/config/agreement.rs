@@ -7,7 +7,7 @@ use ltel_core::registry::Registry;
 use ltel_core::wire::TraceFeatures;
 
 use super::names::join;
-use super::{BackendConfig, RecorderConfig};
+use super::{BackendConfig, RecorderConfig, shared_metrics};
 
 /// Reports what does not fit together, and returns the recorders to run. Without valid backends there is nothing to check.
 /// `takes_figures`: somebody shows or judges the figures of runs.
@@ -20,6 +20,7 @@ pub(super) fn check(
     warnings: &mut Vec<String>,
 ) -> Vec<RecorderConfig> {
     one_kind_of_traces(&recorders, errors);
+    shared_metrics::check(&recorders, errors, warnings);
     let mut working = Vec::new();
     for (recorder, header) in recorders {
         match backends.map_or(Reach::Some, |backends| reach(&recorder, backends, takes_figures)) {

@@ -16,7 +16,7 @@ use super::labels::{self, LabelArg};
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
-use super::{Config, agreement, limits, listen, name_rules, quoting, thresholds, unsupported};
+use super::{Config, agreement, limits, listen, name_rules, quoting, shared_metrics, thresholds, unsupported};
 
 /// The keys above all tables.
 #[derive(Deserialize, JsonSchema)]
@@ -138,7 +138,12 @@ fn read(
     let recorders = recorders
         .map(|section| Recorders { text, registry, env, labels: &labels, errors }.read(section, &backend_names));
     let right = (backends_are_right && backends_are_stated).then_some(&*backends);
-    let recorders = agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
+    let mut recorders =
+        agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
+    let metrics = Arc::new(shared_metrics::names(recorders.iter()));
+    for recorder in &mut recorders {
+        recorder.factory.set_metrics(Arc::clone(&metrics));
+    }
     warnings.extend_from_slice(names.warnings());
     warnings.extend(name_rules::warning(&names, &recorders));
     let top = top?;

@@ -15,6 +15,7 @@ mod backends;
 mod limits;
 mod thresholds;
 mod agreement;
+mod shared_metrics;
 mod load;
 mod schema;
 

@@ -1,5 +1,6 @@
 //! An active recorder in one run, with its type erased.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,6 +80,8 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
     fn set_common(&mut self, common: Common);
     /// The keys `when` and `labels`.
     fn common(&self) -> &Common;
+    /// Sets the names of the metrics of all recorders of the configuration.
+    fn set_metrics(&mut self, names: Arc<BTreeSet<String>>);
     /// What the recorder emits, with its options.
     fn spec(&self) -> &'static Spec;
     /// What the recorder needs of Locust, with the keys `when` and `labels`.
@@ -101,6 +104,8 @@ pub struct Factory<R: Recorder> {
     spec: &'static Spec,
     needs: Needs,
     common: Arc<Common>,
+    // Of all recorders.
+    metrics: Arc<BTreeSet<String>>,
 }
 
 impl<R: Recorder> Factory<R> {
@@ -108,7 +113,13 @@ impl<R: Recorder> Factory<R> {
     #[must_use]
     pub fn new(options: R::Options) -> Self {
         let needs = R::needs(&options);
-        Self { spec: R::spec(&options), options: Arc::new(options), needs, common: Arc::default() }
+        Self {
+            spec: R::spec(&options),
+            options: Arc::new(options),
+            needs,
+            common: Arc::default(),
+            metrics: Arc::default(),
+        }
     }
 }
 
@@ -129,6 +140,10 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
 
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn set_metrics(&mut self, names: Arc<BTreeSet<String>>) {
+        self.metrics = names;
     }
 
     fn spec(&self) -> &'static Spec {
@@ -156,7 +171,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
-        let mut instruments = Instruments::new(instance, self.spec, meters, &limits.memory);
+        let mut instruments = Instruments::new(instance, self.spec, meters, (&limits.memory, &self.metrics));
         let recorder = R::build(&self.options, &mut instruments);
         let Built { gauges, series_bytes, mismatches } = instruments.finish();
         let labels = ConfiguredLabels::new(&self.common, &run);

@@ -29,6 +29,8 @@ const SAID: usize = 100;
 #[derive(Debug)]
 pub(super) struct Metrics {
     instruments: OpenInstruments,
+    // Without case and punctuation.
+    taken: BTreeSet<String>,
     by_name: HashMap<Box<str>, Metric>,
     // By their names without case and punctuation: a store may take two such names for one.
     alike: HashMap<String, Box<str>>,
@@ -66,8 +68,17 @@ enum Problem {
 }
 
 impl Metrics {
-    pub(super) fn new(instruments: OpenInstruments) -> Self {
-        Self { instruments, by_name: HashMap::new(), alike: HashMap::new(), said: BTreeSet::new(), is_full: false }
+    /// `taken`: the names of other recorders' metrics.
+    pub(super) fn new(instruments: OpenInstruments, taken: &BTreeSet<String>) -> Self {
+        let taken = taken.iter().map(|name| plain(name)).collect();
+        Self {
+            instruments,
+            taken,
+            by_name: HashMap::new(),
+            alike: HashMap::new(),
+            said: BTreeSet::new(),
+            is_full: false,
+        }
     }
 
     pub(super) const fn instruments(&self) -> &OpenInstruments {
@@ -182,6 +193,11 @@ impl Metrics {
         let is_ltels = |prefix: &str| plain.starts_with(prefix);
         if is_ltels("locust_tl_") || is_ltels("ltel_") || OF_RECORDERS.contains(&plain) {
             return Some("ltel has metrics of this name; rename it in the locustfile".to_owned());
+        }
+        if self.taken.contains(&plain) {
+            return Some(
+                "another recorder of the configuration has a metric of this name; rename one of them".to_owned(),
+            );
         }
         let other = self.alike.get(&plain)?;
         Some(format!("Prometheus would take it for `{other}`; use one spelling in the locustfile"))

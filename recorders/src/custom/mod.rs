@@ -86,7 +86,7 @@ impl Recorder for Custom {
     }
 
     fn build(_: &Options, instruments: &mut Instruments<'_>) -> Self {
-        Self { metrics: Metrics::new(instruments.open()) }
+        Self { metrics: Metrics::new(instruments.open(), instruments.all_metrics()) }
     }
 
     fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
