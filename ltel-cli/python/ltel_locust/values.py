@@ -10,12 +10,17 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
+# Exactly these: a subclass may do anything when it is read.
+_NESTS = (list, tuple, dict)
 #: longest text of one field, in characters: one row always fits into a frame
 TEXT_LIMIT = 16_384
 #: longest name of a thing
 NAME_LIMIT = 1_024
 #: entries of a user's map
 ENTRIES = 32
+#: values in the lists and maps of such a map together, and how deep they are
+NESTED = 64
+DEPTH = 4
 INTEGER_LIMIT = 2**63 - 1
 
 
@@ -87,8 +92,36 @@ def counts(mapping: Any) -> dict[str, int]:
 
 
 def attributes(mapping: Any) -> dict[str, Any]:
-    """A user's map as texts and scalars, bounded."""
-    return {name(key): scalar(value) for key, value in _items(mapping, ENTRIES)}
+    """A user's map as texts, scalars, and plain lists and maps of these, bounded."""
+    left = NESTED
+    found = {}
+    for key, value in _items(mapping, ENTRIES):
+        found[name(key)], left = _attribute(value, left)
+    return found
+
+
+def _attribute(value: Any, most: int) -> tuple[Any, int]:
+    """A value, and how many nested ones may follow it."""
+    if type(value) not in _NESTS:
+        return scalar(value), most
+    left = [most + 1]
+    try:
+        return _copied(value, DEPTH, left), left[0]
+    except Exception:
+        return name(value), most  # too large, or changed meanwhile
+
+
+def _copied(value: Any, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        raise OverflowError
+    if type(value) not in _NESTS:
+        return scalar(value)
+    if not depth:
+        raise OverflowError
+    if type(value) is dict:
+        return {name(key): _copied(item, depth - 1, left) for key, item in value.items()}
+    return [_copied(item, depth - 1, left) for item in value]
 
 
 def scalar(value: Any) -> Any:

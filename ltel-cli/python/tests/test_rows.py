@@ -220,6 +220,24 @@ class OddValues(unittest.TestCase):
         self.assertEqual((nameless[0], type(nameless[1])), ("object", str))
         self.assertEqual(len(values.attributes(Endless())), values.ENTRIES)
 
+    def test_plain_lists_and_maps_stay_what_they_are(self) -> None:
+        deep: list[Any] = []
+        deep.append(deep)
+        context = {
+            "list": ["a", 0, None, (1.5, True)],
+            "map": {"a": {1: Decimal("1.5")}},
+            "large": list(range(values.NESTED - 7)),
+            "most": list(range(values.NESTED - 8)),
+            "deep": deep,
+            "set": {1},
+        }
+        found = values.attributes(context)
+        self.assertEqual(found["list"], ["a", 0, None, [1.5, True]])
+        self.assertEqual(found["map"], {"a": {"1": "1.5"}})
+        self.assertEqual(found["most"], context["most"])
+        self.assertEqual(found["large"], str(context["large"]))
+        self.assertEqual((found["deep"], found["set"]), ("[[...]]", "{1}"))
+
     def test_extras_are_sent_only_where_asked_for(self) -> None:
         fields = {"url": "http://host/a", "context": {"id": 7, "odd": {1}, "nan": math.nan}}
         self.assertIsNone(row_of(**fields)[7])
