@@ -62,7 +62,7 @@ impl ActiveRun {
         Self {
             info: Arc::clone(info),
             recorders,
-            watch: NameWatch::default(),
+            watch: NameWatch::new(Arc::clone(&config.names), renames),
             names: renames.then(|| Renamer::new(Arc::clone(&config.names), Arc::clone(memory))),
             backends: Arc::clone(backends),
             figures,
@@ -102,23 +102,23 @@ impl ActiveRun {
 
     /// Returns how many of them a rule drops.
     fn requests(&mut self, rows: Vec<Request<'_>>, origin: Origin<'_>) -> u64 {
+        self.watch.look(&rows);
         let Some(mut names) = self.names.take() else {
-            self.watch(&rows, false);
             self.each(origin, |_| true, |recorder, out| recorder.record_requests(&rows, origin, out));
             return 0;
         };
         self.each(origin, ActiveRecorder::keeps_names, |recorder, out| recorder.record_requests(&rows, origin, out));
         let (rows, dropped) = names.apply(rows);
-        self.watch(&rows, true);
         self.each(origin, |active| !active.keeps_names(), |recorder, out| recorder.record_requests(&rows, origin, out));
         self.names = Some(names);
         dropped
     }
 
-    #[inline]
-    fn watch(&mut self, rows: &[Request<'_>], has_rules: bool) {
+    /// Says that there are many names, if that is so.
+    fn watch(&mut self) {
+        let series = self.recorders.iter().map(ActiveRecorder::series).max().unwrap_or(0);
         let keeps = || self.recorders.iter().all(ActiveRecorder::keeps_names);
-        if let Some(message) = self.watch.look(rows, has_rules, keeps) {
+        if let Some(message) = self.watch.tick(series, keeps) {
             tracing::warn!("{}: {message}", report::name(&self.info));
         }
     }
@@ -171,7 +171,7 @@ impl ActiveRun {
     /// Lets those recorders act whose interval has ended, and takes figures if they are due.
     pub(super) fn tick(&mut self, run: &Run, now: Now) {
         let (origin, sources) = (Origin { source: run.coordinator(), now }, self.source_count());
-        self.watch.series(self.recorders.iter().map(ActiveRecorder::series).max().unwrap_or(0));
+        self.watch();
         for active in self.recorders.iter_mut().filter_map(|active| active.is_due(now).then_some(active)) {
             active.act(&self.info, sources, &mut self.out, |recorder, out| recorder.tick(origin, out));
             active.send(&self.info, &self.backends, origin, &mut self.out);
@@ -231,6 +231,7 @@ impl ActiveRun {
 
     /// Ends the run: final figures, judgements, the report, and the last collection by each backend.
     pub(super) fn finish(mut self, run: &Run, verdict: &mut Verdict, now: Now) -> Shortfall {
+        self.watch();
         let account = run.account();
         let origin = Origin { source: run.coordinator(), now };
         let so_far = account.is_whole() && self.recorders.iter().all(|active| active.panicked().is_none());

@@ -20,8 +20,8 @@ use toml::Spanned;
 
 pub use self::check::{RuleOptions, RuleTable, check};
 pub use self::renamer::Renamer;
-use self::rule::{Effect, Rule};
-pub use self::suggestion::suggestion;
+use self::rule::{Action, Effect, Rule};
+pub use self::suggestion::{suggestion, suggestions};
 use crate::backend::ConfigError;
 use crate::recorder::OptionsCheck;
 use crate::wire::cut_name;
@@ -89,6 +89,14 @@ impl Rules {
     #[must_use]
     pub fn line(&self, index: usize) -> Option<usize> {
         self.rules.get(index).map(|rule| rule.line)
+    }
+
+    /// As [`Rules::apply`], with the line of the rule that has replaced the name, if one has.
+    pub fn name_and_line<'a>(&self, method: &str, name: &'a str) -> Option<(Cow<'a, str>, Option<usize>)> {
+        let mut last = None;
+        let name = self.apply(method, name, |index| last = Some(index))?;
+        let rule = last.and_then(|last| self.rules.get(last));
+        Some((name, rule.filter(|rule| matches!(rule.action, Action::Replace(_))).map(|rule| rule.line)))
     }
 
     /// The name of a request by the first rule that matches; its own if none does, and `None` if that rule drops it. A rule that

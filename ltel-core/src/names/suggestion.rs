@@ -13,6 +13,13 @@ const FEW: usize = 10;
 /// Names may be anything that a client sent: only those that are plain text are looked at, so the line can be shown and pasted.
 #[must_use]
 pub fn suggestion<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let rules = suggestions(names);
+    (!rules.is_empty()).then(|| format!("names = [{}]", rules.join(", ")))
+}
+
+/// Likewise, each rule as an inline table.
+#[must_use]
+pub fn suggestions<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let plain = |name: &&str| {
         name.len() <= 200 && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\'' | b'"' | b'\\'))
     };
@@ -26,7 +33,7 @@ pub fn suggestion<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String
     let mut groups = if by_ids.is_empty() { by_any_segment(&cut) } else { by_ids };
     groups.sort_by_key(|group| std::cmp::Reverse(group.names));
     rules.extend(groups.iter().filter_map(Group::rule).take(RULES));
-    (!rules.is_empty()).then(|| format!("names = [{}]", rules.join(", ")))
+    rules
 }
 
 /// Names of one form.

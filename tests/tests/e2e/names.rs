@@ -174,7 +174,7 @@ fn many_names_are_said_with_rules_for_them() {
         run.stderr()
     };
     let said = run("");
-    let hint = "requests have more than 300 names";
+    let hint = "requests have at least 300 names";
     assert_eq!(said.matches(hint).count(), 1, "{said}");
     let rules =
         said.lines().find_map(|line| line.split_once("top of the configuration: ")).map(|(_, rules)| rules.to_owned());
