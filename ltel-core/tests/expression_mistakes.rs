@@ -34,6 +34,22 @@ fn all(mistakes: &[(EventKind, Purpose, &[&str])]) -> String {
     all
 }
 
+/// Guarantees: help is about what was meant, and not about any short name.
+#[test]
+fn habits() {
+    let texts = &[
+        "min(response_time, 5.0) > 1.0",
+        "foo()",
+        "itn(name) == 1",
+        "response_time > 1e400",
+        "response_time > 99999999999999999999",
+        "int(\"a\") == 1",
+        "context?.t == 1",
+        "name ?? \"x\" == \"x\"",
+    ];
+    check("habits", &[(Request, Purpose::Condition, texts)]);
+}
+
 #[test]
 fn names() {
     check(

@@ -31,6 +31,17 @@ pub(super) fn sign(word: &str) -> Option<&'static str> {
     })
 }
 
+/// Help for a sign that directly follows a `?`.
+pub(super) fn after_question_mark(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "?" => "write `value != null ? value : \"other\"`, and for a key `has(context.key) ? context.key : \"other\"`",
+        "." | "[" => {
+            "write `context.key`: where there is no such key, the expression has no value; test it with `has(context.key)`"
+        }
+        _ => return None,
+    })
+}
+
 /// Help for a function that CEL does not have. `target` is what it is called on.
 pub(super) fn function(name: &str) -> Option<&'static str> {
     Some(match name {

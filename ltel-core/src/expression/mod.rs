@@ -108,7 +108,7 @@ impl Expression {
             let constant = expression.evaluate(&Event::TestStop(&TestStop::default())).map(Value::into_owned);
             expression.constant = Some(constant.map_err(|fault| {
                 let error = ExpressionError::new(node.span.clone(), format!("this never has a value: {fault}"));
-                vec![error.help("write a constant or a field")]
+                vec![error.help("write the value itself, or a field")]
             })?);
         }
         Ok(expression)

@@ -267,7 +267,11 @@ impl<'a> Parser<'a> {
         }
         let word = self.word();
         let error = ExpressionError::new(span, format!("expected {expected}, found `{word}`"));
-        match (habits::sign(word), self.kind()) {
+        let before = self.at.checked_sub(1).and_then(|before| self.tokens.get(before));
+        let is_joined =
+            before.is_some_and(|token| token.kind == TokenKind::Sign("?") && token.span.end == error.span.start);
+        let sign = if is_joined { habits::after_question_mark(word) } else { None };
+        match (sign.or_else(|| habits::sign(word)), self.kind()) {
             (Some(help), _) => error.help(help),
             (None, TokenKind::Sign(")" | "]" | "}")) if self.nesting <= 1 => {
                 error.help("nothing is open here that it closes")
@@ -622,6 +626,10 @@ impl<'a> Parser<'a> {
             _ if typed.ends_with(['"', '\'']) => {
                 let error = ExpressionError::new(span, "this text has an escape that CEL does not know");
                 return Err(error.help("write `\\\\` for a backslash, or a text without escapes: `r\"...\"`"));
+            }
+            _ if typed.contains(['.', 'e', 'E']) && !typed.starts_with("0x") => {
+                let error = ExpressionError::new(span, "this number is too large");
+                return Err(error.help("the largest is about `1.7e308`"));
             }
             _ => {
                 let error = ExpressionError::new(span, "this whole number has more than 64 bits");

@@ -20,6 +20,9 @@ use crate::label::{Label, OwnedLabel};
 use super::label_names::{LabelNames, taken_by};
 use super::{Needs, OptionsCheck, Spec};
 
+// Characters of a label that is a constant.
+const LONGEST: usize = 1_000;
+
 // More labels than these cost an allocation for each event.
 pub(super) const FEW: usize = 8;
 
@@ -303,6 +306,11 @@ pub fn constant_label(name: &str, constant: &Json) -> Result<KeyValue, String> {
     let owned = match constant {
         Json::String(text) if text.trim().is_empty() => {
             return Err(format!("the label `{name}` is empty: give it a value, or leave it out"));
+        }
+        Json::String(text) if text.chars().nth(LONGEST).is_some() => {
+            return Err(format!(
+                "the label `{name}` has more than {LONGEST} characters, and it is on everything: shorten it"
+            ));
         }
         Json::String(text) => OwnedLabel::from(Label::Str(text)),
         Json::Bool(bool) => OwnedLabel::Bool(*bool),

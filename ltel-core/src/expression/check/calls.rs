@@ -336,7 +336,10 @@ fn function_help(name: &str, some: &[&str], more: &[&str]) -> String {
         return help.to_owned();
     }
     match did_you_mean(name, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the functions here are {}", list(known())),
+        // Any short name is near to some other one.
+        Some(near) if near.starts_with(&name[..name.chars().next().map_or(0, char::len_utf8)]) => {
+            format!("did you mean `{near}`?")
+        }
+        _ => format!("the functions here are {}", list(known())),
     }
 }
