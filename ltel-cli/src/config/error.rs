@@ -3,7 +3,10 @@
 use std::fmt;
 
 pub use ltel_core::backend::ConfigError;
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents, Report,
+    SourceCode, SourceSpan, SpanContents,
+};
 
 /// All errors of a configuration file.
 #[derive(Clone, Debug)]
@@ -43,13 +46,37 @@ impl ConfigErrors {
             let mut diagnostic =
                 MietteDiagnostic::new(error.message.clone()).with_label(LabeledSpan::new_primary_with_span(None, span));
             diagnostic.help.clone_from(&error.help);
-            let report = Report::new(diagnostic).with_source_code(NamedSource::new(&self.file, self.text.clone()));
+            let report =
+                Report::new(diagnostic).with_source_code(Source { file: self.file.clone(), text: self.text.clone() });
             if handler.render_report(&mut out, report.as_ref()).is_err() {
                 out.push_str(&error.message);
             }
             out.push('\n');
         }
         out
+    }
+}
+
+/// The file, whose columns are characters: those of the crate are bytes.
+#[derive(Debug)]
+struct Source {
+    file: String,
+    text: String,
+}
+
+impl SourceCode for Source {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let found = self.text.read_span(span, before, after)?;
+        // With lines before it, they begin at the first column.
+        let column = if found.column() == 0 { 0 } else { Position::of(&self.text, span.offset()).column - 1 };
+        let (data, lines) = (found.data(), found.line_count());
+        let name = self.file.clone();
+        Ok(Box::new(MietteSpanContents::new_named(name, data, *found.span(), found.line(), column, lines)))
     }
 }
 
@@ -81,3 +108,20 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: a column is a character, in text as in JSON.
+    #[test]
+    fn columns_are_characters() {
+        let text = "a = 1\nb = 'éééé' # é\n[x]\n".to_owned();
+        let at = text.find("# ").unwrap();
+        let error = ConfigError::new("no", at..at + 1);
+        let errors = ConfigErrors { file: "a.toml".to_owned(), text, errors: vec![error] };
+        let shown = errors.render(false);
+        assert!(shown.contains("a.toml:2:12"), "{shown}");
+        assert_eq!(errors.place(&errors.errors[0]).0, Position { line: 2, column: 12 });
+    }
+}

@@ -118,6 +118,9 @@ pub(super) fn read(
     labels
 }
 
+// What the crate `toml` calls a date.
+const DATE: &str = "$__toml_private_datetime";
+
 /// The value of a label: a text, a whole number, `true` or `false`, or `{ env = "NAME" }`.
 #[derive(Debug)]
 pub(super) enum RawLabel {
@@ -189,6 +192,9 @@ impl<'de> Deserialize<'de> for RawLabel {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawLabel, A::Error> {
                 let mut env = None;
                 while let Some(key) = map.next_key::<String>()? {
+                    if key == "value" || key == DATE {
+                        return Err(A::Error::custom("write the text itself, in quotes: `\"blue\"`"));
+                    }
                     if key != "env" {
                         return Err(A::Error::custom("expected `{ env = \"NAME\" }`"));
                     }
@@ -198,5 +204,24 @@ impl<'de> Deserialize<'de> for RawLabel {
             }
         }
         deserializer.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: what is nearly a label is said with what to write; a long text is refused.
+    #[test]
+    fn values_that_are_no_labels() {
+        let read = |toml: &str| {
+            let value = ValueDeserializer::parse(toml).unwrap();
+            RawLabel::deserialize(value).map_err(|error| error.message().to_owned())
+        };
+        for toml in ["2020-01-01", "{ value = 'x' }"] {
+            assert_eq!(read(toml).unwrap_err(), "write the text itself, in quotes: `\"blue\"`", "{toml}");
+        }
+        let long = |count: usize| constant_label("a", &"é".repeat(count).into());
+        assert!(long(1_000).is_ok() && long(1_001).unwrap_err().contains("more than 1000 characters"));
     }
 }
