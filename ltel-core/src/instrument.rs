@@ -11,7 +11,7 @@ use opentelemetry::metrics as otel;
 use opentelemetry::metrics::Meter;
 
 use crate::open_instruments::OpenInstruments;
-use crate::recorder::{InstrumentKind, InstrumentSpec, RunMemory, Spec, SpecMismatch};
+use crate::recorder::{InstrumentKind, InstrumentSpec, RunMemory, SeriesLimits, Spec, SpecMismatch};
 use crate::series::Series;
 
 /// Builds a recorder's instruments for one run.
@@ -20,7 +20,7 @@ pub struct Instruments<'a> {
     instance: &'a str,
     spec: &'static Spec,
     meters: &'a [Meter],
-    memory: &'a Arc<RunMemory>,
+    limits: &'a SeriesLimits,
     metrics: &'a BTreeSet<String>,
     gauges: Vec<Arc<dyn ForgetSource>>,
     // About how many bytes a series takes in them, beside its texts: these are shared.
@@ -34,9 +34,9 @@ impl<'a> Instruments<'a> {
         instance: &'a str,
         spec: &'static Spec,
         meters: &'a [Meter],
-        (memory, metrics): (&'a Arc<RunMemory>, &'a BTreeSet<String>),
+        (limits, metrics): (&'a SeriesLimits, &'a BTreeSet<String>),
     ) -> Self {
-        Self { instance, spec, meters, memory, metrics, gauges: Vec::new(), series_bytes: 0, mismatches: Vec::new() }
+        Self { instance, spec, meters, limits, metrics, gauges: Vec::new(), series_bytes: 0, mismatches: Vec::new() }
     }
 
     /// The name of the recorder's table in the configuration.
@@ -46,7 +46,7 @@ impl<'a> Instruments<'a> {
 
     /// What the recorders of the run may take, for a recorder that keeps more than its series.
     pub const fn memory(&self) -> &'a Arc<RunMemory> {
-        self.memory
+        &self.limits.memory
     }
 
     /// The names of the metrics of all recorders of the configuration, for a recorder whose names come from elsewhere.
@@ -117,7 +117,7 @@ impl<'a> Instruments<'a> {
 
     /// Instruments whose names are known only while the test runs: they are not in the spec.
     pub fn open(&mut self) -> OpenInstruments {
-        let open = OpenInstruments::new(self.meters, self.memory);
+        let open = OpenInstruments::new(self.meters, self.limits);
         self.gauges.push(open.gauges());
         open
     }

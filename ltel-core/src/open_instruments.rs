@@ -10,11 +10,14 @@ use opentelemetry::metrics::Meter;
 
 use crate::instrument::{Bind, ForgetSource, GaugeValues};
 use crate::name::is_metric_name;
-use crate::recorder::{InstrumentKind, Per, RunMemory};
+use crate::recorder::{InstrumentKind, Per, SeriesLimits};
 use crate::series::Series;
 
 // Bounded: the SDK keeps each for as long as its run.
 const MOST: usize = 1_000;
+
+// About what the SDK reserves for each series that an instrument may have, when it is built: a place in a table.
+const RESERVED: usize = 56;
 
 // Longest unit by the OpenTelemetry specification.
 const UNIT: usize = 63;
@@ -39,7 +42,7 @@ pub struct OpenInstrument<'a> {
 /// Instruments whose names are known only while a test runs.
 pub struct OpenInstruments {
     meters: Vec<Meter>,
-    memory: Arc<RunMemory>,
+    limits: SeriesLimits,
     gauges: Arc<Gauges>,
     all: Vec<Open>,
 }
@@ -66,8 +69,8 @@ struct Bound<I: Bind> {
 }
 
 impl OpenInstruments {
-    pub(crate) fn new(meters: &[Meter], memory: &Arc<RunMemory>) -> Self {
-        Self { meters: meters.to_vec(), memory: Arc::clone(memory), gauges: Arc::default(), all: Vec::new() }
+    pub(crate) fn new(meters: &[Meter], limits: &SeriesLimits) -> Self {
+        Self { meters: meters.to_vec(), limits: limits.clone(), gauges: Arc::default(), all: Vec::new() }
     }
 
     pub(crate) fn gauges(&self) -> Arc<dyn ForgetSource> {
@@ -77,7 +80,7 @@ impl OpenInstruments {
     /// Takes memory for what a recorder itself keeps of an instrument, such as its name; `false` if it is not there.
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
-        self.memory.take(bytes)
+        self.limits.memory.take(bytes)
     }
 
     /// Opens an instrument, and returns its number. `None` if there are 1,000, if the memory for recorders is used up, or if its
@@ -87,8 +90,9 @@ impl OpenInstruments {
         let valid = is_metric_name(name) && unit.is_ascii() && unit.len() <= UNIT;
         let texts = name.len() + unit.len() + description.len();
         // About what an instrument takes in a meter, beside its series.
-        let bytes = size_of::<Open>() + self.meters.len() * (1_024 + texts + size_of_val(buckets));
-        if !valid || self.all.len() >= MOST || !self.memory.take(bytes) {
+        let reserved = self.limits.count.saturating_add(1).saturating_mul(RESERVED);
+        let bytes = size_of::<Open>() + self.meters.len() * (1_024 + texts + size_of_val(buckets) + reserved);
+        if !valid || self.all.len() >= MOST || !self.limits.memory.take(bytes) {
             return None;
         }
         macro_rules! built {

@@ -162,9 +162,9 @@ mod tests {
     /// Guarantees: two metrics of one name and different units are an error, at the second.
     #[test]
     fn one_name_and_two_units() {
-        let errors = read(&(declared("a", "{item}") + &declared("b", "By"))).expect_err("an error");
+        let errors = read(&(declared("a", "{item}") + &declared("b", "{thing}"))).expect_err("an error");
         let [error] = errors.errors() else { panic!("one error: {errors}") };
-        let says = "the metric `cart.items` of [recorders.b] is a counter in `By`, but that of [recorders.a] is a counter in `{item}`";
+        let says = "the metric `cart.items` of [recorders.b] is a counter in `{thing}`, but that of [recorders.a] is a counter in `{item}`";
         assert_eq!(error.message, says);
         assert_eq!(errors.place(error).0.line, 5);
     }

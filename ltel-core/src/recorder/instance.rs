@@ -171,7 +171,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
     }
 
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
-        let mut instruments = Instruments::new(instance, self.spec, meters, (&limits.memory, &self.metrics));
+        let mut instruments = Instruments::new(instance, self.spec, meters, (&limits, &self.metrics));
         let recorder = R::build(&self.options, &mut instruments);
         let Built { gauges, series_bytes, mismatches } = instruments.finish();
         let labels = ConfiguredLabels::new(&self.common, &run);
