@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn many_names_are_said_once() {
         let mut watch = NameWatch::default();
-        for _ in 0..FIRST / 100 + 1 {
+        for _ in 0..=FIRST / 100 {
             watch.look(&rows(0..100));
         }
         assert_eq!(watch.tick(NAMES, || false), None);
