@@ -2,9 +2,9 @@
 
 import json
 import sys
-import tomllib
 from pathlib import Path
 
+import tomllib
 from jsonschema import Draft202012Validator
 
 schema, *files = map(Path, sys.argv[1:])
