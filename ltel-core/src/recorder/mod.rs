@@ -99,7 +99,7 @@ pub trait Recorder: Sized + Send + 'static {
     /// Called once per interval of the recorder while the run lasts.
     fn tick(&mut self, _cx: &mut Context<'_, Self::Options>) {}
 
-    /// Called once, when the run is over and every event has been seen ([`Context::is_complete`]).
+    /// Called once, when the run is over and every event has been seen ([`Moment::is_complete`]).
     fn finish(&mut self, _cx: &mut Context<'_, Self::Options>) {}
 
     /// Called once before all events, if its figures will be asked for: what only they need is not kept otherwise.
