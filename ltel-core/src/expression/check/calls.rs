@@ -2,11 +2,11 @@
 
 use regex::Regex;
 
-use super::{CONVERSIONS, Check, MACROS, TEXT_TESTS, condition_help, list, number_help, usage};
+use super::{CONVERSIONS, Check, MACROS, TEXT_TESTS, condition_help, number_help, usage};
 use crate::expression::habits;
 use crate::expression::syntax::{Call, Literal, Node, NodeKind, Word};
 use crate::expression::types::Type;
-use crate::text::did_you_mean;
+use crate::text::{did_you_mean, list};
 
 /// The most patterns of `matches` in an expression: each has its own memory.
 const MAX_PATTERNS: usize = 32;
@@ -252,7 +252,7 @@ impl<'a> Check<'a> {
                 || pattern.contains("(?<=")
                 || pattern.contains("(?<!")
             {
-                "there is no look-around: join two conditions with `&&` and `!`"
+                "the crate `regex` has no look-around: join two conditions with `&&` and `!`"
             } else if pattern.starts_with('*') {
                 "`*` repeats what is before it: write `.*` for anything"
             } else {

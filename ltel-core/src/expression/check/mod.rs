@@ -11,7 +11,7 @@ use super::syntax::{Binary, Literal, Node, NodeKind, Word};
 use super::types::{ERROR_FIELDS, Type};
 use super::{ExpressionError, Purpose};
 use crate::event::{EventKind, Field, FieldType};
-use crate::text::{did_you_mean, shortened};
+use crate::text::{did_you_mean, list, shortened};
 
 /// Called as `text.name(text)`, and true or false.
 pub(super) const TEXT_TESTS: &[&str] = &["startsWith", "endsWith", "contains", "matches"];
@@ -252,15 +252,6 @@ fn literal_type(literal: &Literal) -> Type {
         Literal::Double(_) => Type::Double,
         Literal::String(_) => Type::String,
         Literal::Bytes => Type::Bytes,
-    }
-}
-
-/// Names in a sentence.
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    match &names[..] {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => names.join(""),
     }
 }
 

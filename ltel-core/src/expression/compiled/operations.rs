@@ -166,7 +166,7 @@ pub(super) fn contains(container: &Value<'_>, value: &Value<'_>) -> Result<bool,
         map @ (Value::Map(_) | Value::Error(_) | Value::Counts(_) | Value::Json(_)) => match value {
             Value::String(name) => has(map, name),
             Value::Int(_) | Value::Double(_) | Value::Bool(_) => Ok(false),
-            other => Err(Fault::new(format!("{} is no key", a(other)))),
+            other => Err(Fault::new(format!("a key is a text, not {}", a(other)))),
         },
         other => Err(Fault::new(format!("{} has no items", a(other)))),
     }
@@ -283,10 +283,10 @@ fn is_list(value: &Value<'_>) -> bool {
 }
 
 pub(super) fn convert(conversion: Conversion, value: Value<'_>) -> Result<Value<'_>, Fault> {
-    let cannot = |value: &Value<'_>, what: &'static str| match value {
+    let cannot = |value: &Value<'_>, expected: &'static str| match value {
         // The text itself may hold anything.
-        Value::String(_) => Fault::of(what),
-        other => Fault::new(format!("{what}, but {}", a(other))),
+        Value::String(_) => Fault::new(format!("the text is not {expected}")),
+        other => Fault::new(format!("expected {expected}, found {}", a(other))),
     };
     Ok(match (conversion, value) {
         (Conversion::Int, Value::Int(int)) => Value::Int(int),
@@ -295,27 +295,27 @@ pub(super) fn convert(conversion: Conversion, value: Value<'_>) -> Result<Value<
             Value::Int(double as i64)
         }
         (Conversion::Int, Value::String(text)) => {
-            Value::Int(text.parse().map_err(|_| cannot(&Value::String(text), "the text is no whole number"))?)
+            Value::Int(text.parse().map_err(|_| cannot(&Value::String(text), "a whole number"))?)
         }
-        (Conversion::Int, other) => return Err(cannot(&other, "it is no whole number of 64 bits")),
+        (Conversion::Int, other) => return Err(cannot(&other, "a whole number of 64 bits")),
         (Conversion::Double, Value::Int(int)) => Value::Double(int as f64),
         (Conversion::Double, Value::Double(double)) => Value::Double(double),
         (Conversion::Double, Value::String(text)) => {
-            Value::Double(text.parse().map_err(|_| cannot(&Value::String(text), "the text is no number"))?)
+            Value::Double(text.parse().map_err(|_| cannot(&Value::String(text), "a number"))?)
         }
-        (Conversion::Double, other) => return Err(cannot(&other, "it is no number")),
+        (Conversion::Double, other) => return Err(cannot(&other, "a number")),
         (Conversion::String, text @ Value::String(_)) => text,
         (Conversion::String, Value::Int(int)) => Value::String(Cow::Owned(int.to_string())),
         (Conversion::String, Value::Double(double)) => Value::String(Cow::Owned(double.to_string())),
         (Conversion::String, Value::Bool(bool)) => Value::from(if bool { "true" } else { "false" }),
-        (Conversion::String, other) => return Err(cannot(&other, "it is no text, number or bool")),
+        (Conversion::String, other) => return Err(cannot(&other, "a text, a number or a bool")),
         (Conversion::Bool, Value::Bool(bool)) => Value::Bool(bool),
         (Conversion::Bool, Value::String(text)) => Value::Bool(match text.as_ref() {
             "1" | "t" | "true" | "TRUE" | "True" => true,
             "0" | "f" | "false" | "FALSE" | "False" => false,
-            _ => return Err(Fault::of("the text is neither true nor false")),
+            _ => return Err(Fault::of("the text is not `true` or `false`")),
         }),
-        (Conversion::Bool, other) => return Err(cannot(&other, "it is neither true nor false")),
+        (Conversion::Bool, other) => return Err(cannot(&other, "`true` or `false`")),
     })
 }
 

@@ -1,185 +1,12 @@
-//! The syntax of expressions: a tree whose parts know their places. The crate `cel` has no such places, so that the checks have
-//! a tree of their own. What the tree means is CEL's: tests compare each value with what the crate computes.
+//! Reads tokens into the tree.
 
 use std::ops::Range;
 
-use super::check::MACROS;
-use super::token::{Token, TokenKind, tokens};
-use super::{ExpressionError, habits};
+use crate::expression::token::{Token, TokenKind};
+use crate::expression::{ExpressionError, habits};
 
-/// The longest text, in bytes.
-pub(super) const MAX_LENGTH: usize = 8192;
-
-/// How deep operators and brackets may be nested. Bounded: everything that walks a tree is recursive.
-pub(super) const MAX_DEPTH: u16 = 40;
-
-/// A part of an expression.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) span: Range<usize>,
-    pub(super) kind: NodeKind,
-    depth: u16,
-}
-
-impl Node {
-    /// The names that it reads, each once, without the variables of macros such as `all`.
-    pub(super) fn names(&self) -> Vec<String> {
-        let (mut names, mut variables) = (Vec::new(), Vec::new());
-        self.walk(&mut |node| match &node.kind {
-            NodeKind::Name(name) if !names.contains(name) => names.push(name.clone()),
-            NodeKind::Call(call) if call.target.is_some() && MACROS.contains(&&*call.name.text) => {
-                if let Some(NodeKind::Name(variable)) = call.arguments.first().map(|first| &first.kind) {
-                    variables.push(variable.clone());
-                }
-            }
-            _ => {}
-        });
-        names.retain(|name| !variables.contains(name));
-        names
-    }
-
-    /// Visits it and all of its parts.
-    pub(super) fn walk<'n>(&'n self, visit: &mut impl FnMut(&'n Self)) {
-        visit(self);
-        match &self.kind {
-            NodeKind::Literal(_) | NodeKind::Name(_) => {}
-            NodeKind::List(nodes) | NodeKind::Logic(_, nodes) => nodes.iter().for_each(|node| node.walk(visit)),
-            NodeKind::Map(entries) => entries.iter().for_each(|(key, value)| {
-                key.walk(visit);
-                value.walk(visit);
-            }),
-            NodeKind::Select(node, _) | NodeKind::Not(node) | NodeKind::Negate(node) => node.walk(visit),
-            NodeKind::Index(left, right) => [left, right].into_iter().for_each(|node| node.walk(visit)),
-            NodeKind::Binary(_, nodes) => [&nodes.0, &nodes.1].into_iter().for_each(|node| node.walk(visit)),
-            NodeKind::Ternary(nodes) => [&nodes.0, &nodes.1, &nodes.2].into_iter().for_each(|node| node.walk(visit)),
-            NodeKind::Call(call) => call.target.iter().chain(&call.arguments).for_each(|node| node.walk(visit)),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum NodeKind {
-    Literal(Literal),
-    Name(String),
-    List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
-    /// `operand.field`
-    Select(Box<Node>, Word),
-    /// `operand[index]`
-    Index(Box<Node>, Box<Node>),
-    Call(Box<Call>),
-    Not(Box<Node>),
-    Negate(Box<Node>),
-    /// `&&` or `||` over two or more.
-    Logic(Logic, Vec<Node>),
-    Binary(Binary, Box<(Node, Node)>),
-    /// `condition ? then : or_else`
-    Ternary(Box<(Node, Node, Node)>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Literal {
-    Null,
-    Bool(bool),
-    Int(i64),
-    UInt,
-    Double(f64),
-    String(String),
-    Bytes,
-}
-
-/// A name with its place.
-#[derive(Clone, Debug)]
-pub(super) struct Word {
-    pub(super) text: String,
-    pub(super) span: Range<usize>,
-}
-
-/// `name(arguments)` or `target.name(arguments)`.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) name: Word,
-    pub(super) target: Option<Node>,
-    pub(super) arguments: Vec<Node>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Logic {
-    And,
-    Or,
-}
-
-impl Logic {
-    pub(super) const fn sign(self) -> &'static str {
-        match self {
-            Self::And => "&&",
-            Self::Or => "||",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Binary {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    In,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-}
-
-impl Binary {
-    pub(super) const fn sign(self) -> &'static str {
-        match self {
-            Self::Equal => "==",
-            Self::NotEqual => "!=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::In => "in",
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Remainder => "%",
-        }
-    }
-
-    const ARITHMETIC: &'static [Self] = &[Self::Add, Self::Subtract];
-    const PRODUCTS: &'static [Self] = &[Self::Multiply, Self::Divide, Self::Remainder];
-    const RELATIONS: &'static [Self] =
-        &[Self::Equal, Self::NotEqual, Self::Less, Self::LessOrEqual, Self::Greater, Self::GreaterOrEqual];
-}
-
-/// Parses an expression. Signs and words of other languages are mistakes that do not end the parse.
-pub(super) fn parse(text: &str) -> Result<Node, Vec<ExpressionError>> {
-    if text.len() > MAX_LENGTH {
-        let message = format!("an expression may have {MAX_LENGTH} bytes, but this one has {}", text.len());
-        return Err(vec![ExpressionError::new(0..text.len(), message)]);
-    }
-    let tokens = tokens(text).map_err(|error| vec![error])?;
-    if tokens.len() == 1 {
-        let error = ExpressionError::new(0..text.len(), "the expression is empty");
-        return Err(vec![error.help("write `true` for a condition that always holds, and leave the key out for none")]);
-    }
-    let mut parser = Parser { text, tokens, at: 0, nesting: 0, errors: Vec::new() };
-    let node = parser.whole();
-    match node {
-        Ok(node) if parser.errors.is_empty() => Ok(node),
-        Ok(_) => Err(parser.errors),
-        Err(error) => {
-            parser.errors.push(error);
-            Err(parser.errors)
-        }
-    }
-}
+use super::MAX_DEPTH;
+use super::tree::{Binary, Call, Literal, Logic, Node, NodeKind, Word};
 
 /// Reserved by CEL; but see [`FUNCTION`].
 const RESERVED: &[&str] = &[
@@ -202,85 +29,20 @@ const RESERVED: &[&str] = &[
     "in",
 ];
 
-/// A field of logs that CEL reserves without a meaning.
-pub(super) const FUNCTION: &str = "function";
-
 type Parsed = Result<Node, ExpressionError>;
 
-struct Parser<'a> {
-    text: &'a str,
-    tokens: Vec<Token>,
-    at: usize,
-    nesting: u16,
-    errors: Vec<ExpressionError>,
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a str,
+    pub(super) tokens: Vec<Token>,
+    pub(super) at: usize,
+    pub(super) nesting: u16,
+    pub(super) errors: Vec<ExpressionError>,
 }
 
-impl<'a> Parser<'a> {
-    fn whole(&mut self) -> Parsed {
+impl Parser<'_> {
+    pub(super) fn whole(&mut self) -> Parsed {
         let node = self.expression()?;
         if self.kind() == TokenKind::End { Ok(node) } else { Err(self.unexpected("an operator or the end")) }
-    }
-
-    fn kind(&self) -> TokenKind {
-        self.peek(0)
-    }
-
-    fn peek(&self, ahead: usize) -> TokenKind {
-        self.tokens.get(self.at + ahead).map_or(TokenKind::End, |token| token.kind)
-    }
-
-    fn span(&self) -> Range<usize> {
-        self.tokens.get(self.at).map_or(self.text.len()..self.text.len(), |token| token.span.clone())
-    }
-
-    fn word(&self) -> &'a str {
-        &self.text[self.span()]
-    }
-
-    /// The name `ahead` of here, if it is one.
-    fn name(&self, ahead: usize) -> Option<&'a str> {
-        let token = self.tokens.get(self.at + ahead)?;
-        (token.kind == TokenKind::Name).then(|| &self.text[token.span.clone()])
-    }
-
-    fn is(&self, sign: &str) -> bool {
-        matches!(self.kind(), TokenKind::Sign(have) if have == sign)
-    }
-
-    fn take(&mut self, sign: &str) -> bool {
-        let is = self.is(sign);
-        self.at += usize::from(is);
-        is
-    }
-
-    fn report(&mut self, tokens: usize, message: String, help: String) {
-        let start = self.span().start;
-        let end = self.tokens.get(self.at + tokens - 1).map_or(self.text.len(), |token| token.span.end);
-        self.errors.push(ExpressionError::new(start..end, message).help(help));
-        self.at += tokens;
-    }
-
-    fn unexpected(&self, expected: &str) -> ExpressionError {
-        let span = self.span();
-        if self.kind() == TokenKind::End {
-            return ExpressionError::new(span, format!("the expression ends where {expected} must follow"));
-        }
-        let word = self.word();
-        let error = ExpressionError::new(span, format!("expected {expected}, found `{word}`"));
-        let before = self.at.checked_sub(1).and_then(|before| self.tokens.get(before));
-        let is_joined =
-            before.is_some_and(|token| token.kind == TokenKind::Sign("?") && token.span.end == error.span.start);
-        let sign = if is_joined { habits::after_question_mark(word) } else { None };
-        match (sign.or_else(|| habits::sign(word)), self.kind()) {
-            (Some(help), _) => error.help(help),
-            (None, TokenKind::Sign(")" | "]" | "}")) if self.nesting <= 1 => {
-                error.help("nothing is open here that it closes")
-            }
-            (None, TokenKind::Name | TokenKind::String | TokenKind::Int | TokenKind::Double) => {
-                error.help("write an operator before it, such as `==` or `&&`")
-            }
-            _ => error,
-        }
     }
 
     /// Reads with `read`, one level deeper.
