@@ -22,6 +22,28 @@ pub const fn shortened(text: &str, most: usize) -> Printable<'_> {
     Printable { text, most }
 }
 
+/// Names in a message.
+///
+/// ```
+/// use ltel_core::text::list;
+///
+/// assert_eq!(list(["users", "usage", "log"]), "`users`, `usage` and `log`");
+/// ```
+#[must_use]
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    join(names.into_iter().map(|name| format!("`{name}`")).collect())
+}
+
+/// Parts of a sentence: a, b and c.
+#[must_use]
+pub fn join(mut parts: Vec<String>) -> String {
+    match parts.pop() {
+        None => "none".to_owned(),
+        Some(last) if parts.is_empty() => last,
+        Some(last) => format!("{} and {last}", parts.join(", ")),
+    }
+}
+
 /// The one of `known` that is close to what was typed, if there is one.
 pub fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Of a short name one letter may be wrong: `nme` is not `time`.

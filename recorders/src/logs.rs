@@ -3,9 +3,9 @@
 //! Hand-written rather than derived: the severity is the message's own.
 
 use ltel_core::Timestamp;
-use ltel_core::event::Log;
+use ltel_core::event::{Log, LogLevel};
 use ltel_core::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The name of its records.
 pub const LOG: &str = "locust.tl.event.log";
@@ -18,44 +18,22 @@ pub const LOG: &str = "locust.tl.event.log";
 pub struct Logs;
 
 /// Options of [`Logs`].
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
     /// Messages of this level and above. Below it, Locust sends nothing. What Locust's own `--loglevel` leaves out does not come either.
-    #[serde(default)]
-    pub level: Level,
+    #[serde(default = "least")]
+    pub level: LogLevel,
 }
 
-/// A level of Python's logging.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Level 10 of Python.
-    Debug,
-    /// Level 20 of Python.
-    Info,
-    /// Level 30 of Python.
-    #[default]
-    Warning,
-    /// Level 40 of Python.
-    Error,
-    /// Level 50 of Python.
-    Critical,
-}
-
-impl Level {
-    /// Its number in Python.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Debug => 10,
-            Self::Info => 20,
-            Self::Warning => 30,
-            Self::Error => 40,
-            Self::Critical => 50,
-        }
+impl Default for Options {
+    fn default() -> Self {
+        Self { level: least() }
     }
+}
+
+const fn least() -> LogLevel {
+    LogLevel::Warning
 }
 
 impl Recorder for Logs {
@@ -87,7 +65,7 @@ impl Recorder for Logs {
             ],
         }],
         spans: &[],
-        needs: Needs { logs: Some(Level::Warning.number()), ..Needs::NONE },
+        needs: Needs { logs: Some(LogLevel::Warning.number()), ..Needs::NONE },
     };
 
     fn needs(options: &Options) -> Needs {

@@ -56,6 +56,14 @@ class Instrument:
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name!r}>"
 
+    def _append(self, value: Any, more: tuple[Any, ...], labels: dict[str, Any]) -> None:
+        if more:
+            value = _too_many(self)
+        for rows, limit, full in _buffers:
+            rows.append((self, value, labels))
+            if len(rows) >= limit:
+                full()
+
 
 class Counter(Instrument):
     """A sum that only grows, such as of items sold."""
@@ -69,12 +77,7 @@ class Counter(Instrument):
         Each distinct set of labels is a series. A label is a text, a number or a bool; one that is
         None is left out.
         """
-        if more:
-            value = _too_many(self)
-        for rows, limit, full in _buffers:
-            rows.append((self, value, labels))
-            if len(rows) >= limit:
-                full()
+        self._append(value, more, labels)
 
 
 class UpDownCounter(Instrument):
@@ -88,12 +91,7 @@ class UpDownCounter(Instrument):
 
         Labels: see `Counter.add`.
         """
-        if more:
-            value = _too_many(self)
-        for rows, limit, full in _buffers:
-            rows.append((self, value, labels))
-            if len(rows) >= limit:
-                full()
+        self._append(value, more, labels)
 
 
 class Gauge(Instrument):
@@ -104,12 +102,7 @@ class Gauge(Instrument):
 
     def set(self, value: float = _NOTHING, /, *more: Any, **labels: Any) -> None:
         """Set the value, in the gauge's unit. Labels: see `Counter.add`."""
-        if more:
-            value = _too_many(self)
-        for rows, limit, full in _buffers:
-            rows.append((self, value, labels))
-            if len(rows) >= limit:
-                full()
+        self._append(value, more, labels)
 
 
 class Histogram(Instrument):
@@ -120,12 +113,7 @@ class Histogram(Instrument):
 
     def record(self, value: float = _NOTHING, /, *more: Any, **labels: Any) -> None:
         """Record one value, in the histogram's unit. Labels: see `Counter.add`."""
-        if more:
-            value = _too_many(self)
-        for rows, limit, full in _buffers:
-            rows.append((self, value, labels))
-            if len(rows) >= limit:
-                full()
+        self._append(value, more, labels)
 
 
 def _unknown_arguments(name: Any) -> None:
@@ -152,54 +140,43 @@ def counter(
 
     The unit is one of UCUM, such as `ms`, `By`, `1` or `{item}`.
     """
-    if more or others:
-        _unknown_arguments(name)
-    try:
-        return _known[name, Counter, unit]
-    except Exception:
-        return _instrument(Counter, name, unit, description)
+    return _instrument(Counter, name, unit, description, more or others)
 
 
 def up_down_counter(
     name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
 ) -> UpDownCounter:
     """The up-down counter of this name: `up_down_counter("carts.open").add(-1)`."""
-    if more or others:
-        _unknown_arguments(name)
-    try:
-        return _known[name, UpDownCounter, unit]
-    except Exception:
-        return _instrument(UpDownCounter, name, unit, description)
+    return _instrument(UpDownCounter, name, unit, description, more or others)
 
 
 def gauge(
     name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
 ) -> Gauge:
     """The gauge of this name: `gauge("queue.depth", unit="{message}").set(7)`."""
-    if more or others:
-        _unknown_arguments(name)
-    try:
-        return _known[name, Gauge, unit]
-    except Exception:
-        return _instrument(Gauge, name, unit, description)
+    return _instrument(Gauge, name, unit, description, more or others)
 
 
 def histogram(
     name: str = "", unit: str = "", description: str = "", *more: Any, **others: Any
 ) -> Histogram:
     """The histogram of this name: `histogram("cart.value", unit="EUR").record(42.5)`."""
-    if more or others:
-        _unknown_arguments(name)
-    try:
-        return _known[name, Histogram, unit]
-    except Exception:
-        return _instrument(Histogram, name, unit, description)
+    return _instrument(Histogram, name, unit, description, more or others)
 
 
 Kind = TypeVar("Kind", bound=Instrument)
 
 
-def _instrument(kind: type[Kind], name: Any, unit: Any, description: Any) -> Kind:
+def _instrument(kind: type[Kind], name: Any, unit: Any, description: Any, unknown: Any) -> Kind:
+    if unknown:
+        _unknown_arguments(name)
+    try:
+        return _known[name, kind, unit]
+    except Exception:  # a new one, or not even a key
+        return _new(kind, name, unit, description)
+
+
+def _new(kind: type[Kind], name: Any, unit: Any, description: Any) -> Kind:
     try:
         name, unit = short(name), "" if unit is None else short(unit)
         found = _known.get((name, kind, unit))

@@ -5,15 +5,15 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::backend::ConfigError;
-use crate::event::{EventKind, FieldType};
+use crate::event::{EventKind, FieldType, LogLevel};
 use crate::expression::{Entries, Expression, Purpose, Written};
 use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, ends_metric_names, is_key, is_metric_name};
 use crate::record::{RecordKind, Severity};
 use crate::recorder::{InstrumentKind, Needs, OptionsCheck, Per, constant_help};
-use crate::text::did_you_mean;
+use crate::text::{did_you_mean, list};
 use crate::unit;
 
-use super::options::{Counted, DeclaredOptions, Formula, RawKind, RawLevel, RawMetric, RawPer, RawRecord, RawSeverity};
+use super::options::{Counted, DeclaredOptions, Formula, RawKind, RawMetric, RawPer, RawRecord, RawSeverity};
 use super::plan::{MetricPlan, Plan, RecordPlan, Source};
 use super::spec::{Content, InstrumentContent, RecordContent};
 
@@ -144,14 +144,14 @@ impl Checker<'_, '_> {
         self.expression(when?, Purpose::Condition)
     }
 
-    fn level(&mut self, level: Option<&Spanned<RawLevel>>) -> u32 {
+    fn level(&mut self, level: Option<&Spanned<LogLevel>>) -> u32 {
         if let Some(level) = level
             && self.on != EventKind::Log
         {
             let message = format!("`{}` has no level", self.on.name());
             self.error(message, level.span(), Some("`level` is for `on = \"log\"`: leave it out"));
         }
-        let level = level.map_or(RawLevel::Info, |level| *level.get_ref()) as u32;
+        let level = level.map_or(LogLevel::Info, |level| *level.get_ref()).number();
         if self.on == EventKind::Log {
             self.needs = self.needs.and(Needs { logs: Some(level), ..Needs::NONE });
         }
@@ -445,8 +445,4 @@ fn in_order<T>(entries: &Entries<T>) -> Vec<(&Spanned<String>, &Spanned<T>)> {
     let mut entries: Vec<_> = entries.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -9,7 +9,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::event::EventKind;
+use crate::event::{EventKind, LogLevel};
 use crate::expression::{Entries, Written};
 
 use super::plan::Plan;
@@ -27,8 +27,8 @@ pub struct DeclaredOptions {
     /// One sentence for people.
     pub(super) description: Option<String>,
     /// For `on = "log"`: the least level of the messages that it sees.
-    #[schemars(with = "Option<RawLevel>")]
-    pub(super) level: Option<Spanned<RawLevel>>,
+    #[schemars(with = "Option<LogLevel>")]
+    pub(super) level: Option<Spanned<LogLevel>>,
     /// Its metrics, by what their names end with.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawMetric>")]
@@ -57,18 +57,6 @@ pub(super) enum RawPer {
     Source,
     /// The processes of a run share their series.
     Run,
-}
-
-/// A level of Python's logging.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub(super) enum RawLevel {
-    Debug = 10,
-    Info = 20,
-    Warning = 30,
-    Error = 40,
-    Critical = 50,
 }
 
 /// One metric. It has one of the first four keys.

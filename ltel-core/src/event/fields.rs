@@ -1,5 +1,5 @@
 //! The fields of events by name: what expressions of a configuration can read. The names are those of the structs, and of the
-//! book in `recorders/README.md`.
+//! reference of the derive.
 
 use super::{Event, EventKind};
 use crate::expression::Value;

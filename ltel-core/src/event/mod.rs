@@ -7,6 +7,7 @@
 mod request;
 mod measurement;
 mod single;
+mod log_level;
 mod kind;
 mod fields;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use self::fields::{Field, FieldType};
 pub use self::kind::EventKind;
+pub use self::log_level::LogLevel;
 pub use self::measurement::{Measurement, MeasurementKind};
 pub use self::request::{Extra, Request, RequestError, ResponseTime, Task};
 pub use self::single::{
