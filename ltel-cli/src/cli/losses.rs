@@ -144,6 +144,8 @@ mod tests {
         check(whole(), 0, dropped, &["backend `file`: 6 spans dropped (queue full)"]);
         let refused = with(&|delivered| delivered.of_mut(Signal::Logs).rejected = 7);
         check(whole(), 0, refused, &["backend `file`: 7 records rejected by the receiver"]);
+        let late = with(&|delivered| delivered.of_mut(Signal::Logs).failed = 9);
+        check(whole(), 0, late, &["backend `file`: 9 records NOT delivered: they came after its end"]);
         let final_points = with(&|delivered| delivered.lost_final_points = 8);
         check(whole(), 0, final_points, &["backend `file`: final figures NOT delivered (8 points)"]);
         let given_up = with(&|delivered| delivered.ended = BackendEnd::GivenUp);

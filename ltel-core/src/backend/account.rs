@@ -141,12 +141,12 @@ impl DeliveryAccount {
     }
 
     /// Counts items that are given and delivered at once, such as those of a page that somebody reads: in between, an account would show
-    /// them as lost.
+    /// them as lost. They are delivered also if the backend has ended meanwhile.
     pub fn given_and_delivered(&self, signal: Signal, count: u64) {
-        self.book(signal, |of| {
-            of.admitted += count;
-            of.delivered += count;
-        });
+        let mut account = self.lock();
+        let of = account.of_mut(signal);
+        of.admitted += count;
+        of.delivered += count;
     }
 
     /// Takes back points that have not changed since they were delivered: they count as never given.
@@ -291,6 +291,10 @@ mod tests {
         assert_eq!((delivered.of(Signal::Logs).open(), delivered.is_whole()), (1, false));
         account.delivered(Signal::Logs, 1);
         assert!(closes(account.snapshot().of(Signal::Logs)));
+        account.given_and_delivered(Signal::Traces, 9);
+        let delivered = account.snapshot();
+        let spans = delivered.of(Signal::Traces);
+        assert_eq!((closes(spans), spans.delivered, spans.failed), (true, 29, 83), "read after the end: {spans:?}");
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
                 counted(figures.failed_exports, "failed exports"),
                 counted(figures.failed, items)
             ));
+        } else if figures.failed > 0 && delivered.ended == BackendEnd::Well {
+            parts.push(format!("{} NOT delivered: they came after its end", counted(figures.failed, items)));
         }
         if figures.rejected > 0 {
             parts.push(format!("{} rejected by the receiver", counted(figures.rejected, items)));
