@@ -47,6 +47,13 @@ pub const fn ends_metric_names(field: &str) -> bool {
     !field.is_empty() && field.len() < MOST - MOST_OF_RECORDER && has_valid_characters(field)
 }
 
+/// A metric's name without case and punctuation: OpenTelemetry takes names that differ in case for one, and Prometheus has no
+/// punctuation but `_`.
+#[must_use]
+pub fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
 /// Names that a label cannot have, because every point already has a field with this name: those of the context, and those
 /// of the point itself.
 pub const RESERVED_LABELS: &[&str] = &[

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use ltel_core::backend::ConfigError;
 use ltel_core::expression::Written;
+use ltel_core::name::plain;
 use ltel_core::recorder::{InstrumentSpec, Per};
 
 use super::RecorderConfig;
@@ -28,6 +29,10 @@ pub(super) fn check(
             }
             let mut doubled = Vec::new();
             for (name, metric) in metrics(recorder) {
+                if let Some((alike, _)) = metrics(other).find(|(of, _)| *of != name && plain(of) == plain(&name)) {
+                    errors.push(spelled(&name, recorder, &alike, other, header.clone()));
+                    return;
+                }
                 let same: Vec<_> = metrics(other).filter(|(of, _)| *of == name).map(|(_, metric)| metric).collect();
                 if let Some(differs) = same.iter().find(|of| described(of) != described(metric)) {
                     errors.push(differing(&name, (recorder, metric), (other, differs), header.clone()));
@@ -88,6 +93,20 @@ fn differing(
         recorder.name, other.name
     );
     ConfigError::new(message, header).help("give one of them another name, or both the same kind and unit")
+}
+
+fn spelled(
+    name: &str,
+    recorder: &RecorderConfig,
+    alike: &str,
+    other: &RecorderConfig,
+    header: Range<usize>,
+) -> ConfigError {
+    let message = format!(
+        "the metric `{name}` of [recorders.{}] and `{alike}` of [recorders.{}] are one metric in Prometheus",
+        recorder.name, other.name
+    );
+    ConfigError::new(message, header).help("give one of them another name, or both the same")
 }
 
 fn doubling(names: &[String], recorder: &RecorderConfig, other: &RecorderConfig) -> String {
@@ -167,6 +186,18 @@ mod tests {
         let says = "the metric `cart.items` of [recorders.b] is a counter in `{thing}`, but that of [recorders.a] is a counter in `{item}`";
         assert_eq!(error.message, says);
         assert_eq!(errors.place(error).0.line, 5);
+    }
+
+    /// Guarantees: two spellings that a store takes for one name are an error, in one recorder and in two.
+    #[test]
+    fn two_spellings_of_one_name() {
+        let other = declared("b", "{item}").replace("cart.items", "cart_Items");
+        let errors = read(&(declared("a", "{item}") + &other)).expect_err("an error");
+        let says =
+            "the metric `cart_Items` of [recorders.b] and `cart.items` of [recorders.a] are one metric in Prometheus";
+        assert_eq!(errors.errors()[0].message, says);
+        let one = declared("a", "{item}") + "metrics.more = { counter = true, name = \"cart-items\" }\n";
+        assert!(read(&one).is_err());
     }
 
     /// Scenario: the locustfile has a metric of the name of a declared one, and another. Guarantees: `custom` leaves out the first,

@@ -7,7 +7,7 @@ use toml::Spanned;
 use crate::backend::ConfigError;
 use crate::event::{EventKind, FieldType, LogLevel};
 use crate::expression::{Entries, Expression, Purpose, Written};
-use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, ends_metric_names, is_key, is_metric_name};
+use crate::name::{RESERVED_FIELDS, RESERVED_LABELS, ends_metric_names, is_key, is_metric_name, plain};
 use crate::record::{RecordKind, Severity};
 use crate::recorder::{InstrumentKind, Needs, OptionsCheck, Per, constant_help};
 use crate::text::{did_you_mean, list};
@@ -430,12 +430,12 @@ impl Checker<'_, '_> {
     }
 }
 
-/// OpenTelemetry's metric names are case-insensitive.
+/// Whether a store may take them for one.
 fn same_metric(a: &InstrumentContent, b: &InstrumentContent) -> bool {
     let name = |of: &InstrumentContent| match &of.name {
-        Some(name) => name.to_ascii_lowercase(),
+        Some(name) => plain(name),
         // Another recorder's name does not begin with a dot.
-        None => format!(".{}", of.field.to_ascii_lowercase()),
+        None => format!(".{}", plain(&of.field)),
     };
     name(a) == name(b)
 }

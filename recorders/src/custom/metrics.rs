@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ltel_core::Series;
 use ltel_core::event::{Measurement, MeasurementKind};
-use ltel_core::name::is_metric_name;
+use ltel_core::name::{is_metric_name, plain};
 use ltel_core::open_instruments::{OpenInstrument, OpenInstruments};
 use ltel_core::prelude::*;
 use ltel_core::text::shortened;
@@ -224,11 +224,6 @@ impl Metrics {
         self.said.insert(key);
         Some(what())
     }
-}
-
-/// A name without case and punctuation.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 /// The names of metrics of the recorders that come with ltel, without case and punctuation.
