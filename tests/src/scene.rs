@@ -15,7 +15,7 @@ use crate::process::{Process, detached};
 use crate::setup::{locust_venv, ltel_binary};
 use crate::wait::{SLOW, SOON, until};
 
-const LOCUSTFILES: [(&str, &str); 14] = [
+const LOCUSTFILES: [(&str, &str); 15] = [
     ("witness.py", include_str!("../locustfiles/witness.py")),
     ("patient.py", include_str!("../locustfiles/patient.py")),
     ("declared.py", include_str!("../locustfiles/declared.py")),
@@ -30,6 +30,7 @@ const LOCUSTFILES: [(&str, &str); 14] = [
     ("both_clients.py", include_str!("../locustfiles/both_clients.py")),
     ("measuring.py", include_str!("../locustfiles/measuring.py")),
     ("catalog.py", include_str!("../locustfiles/catalog.py")),
+    ("sample.py", include_str!("../locustfiles/sample.py")),
 ];
 
 /// A folder that is gone after the test, with the files of one test: locustfile, configuration, output.

@@ -46,6 +46,7 @@ mod protocol;
 mod python;
 mod rate;
 mod receivers;
+mod recorded;
 mod reload;
 mod report;
 mod restart;
