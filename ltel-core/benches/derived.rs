@@ -217,11 +217,7 @@ fn bench(c: &mut Criterion) {
         ("checkout by tenant, declared", declared(&by_tenant)),
     ];
     for (name, factory) in factories {
-        let settings = MeterSettings {
-            resource: Resource::builder_empty().build(),
-            temporality: Temporality::Cumulative,
-            exponential: false,
-        };
+        let settings = MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative);
         let (meter, _collector) = meter(&settings, "bench", 2_000);
         let mut recorder =
             factory.build("checkout", Arc::new(RunInfo::default()), &[meter], SeriesLimits::of_count(2_000));

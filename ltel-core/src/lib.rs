@@ -27,6 +27,7 @@ pub mod thresholds;
 pub mod trace;
 pub mod recorder;
 pub mod declared;
+pub mod exemplar;
 pub mod meter;
 pub mod points;
 pub mod backend;

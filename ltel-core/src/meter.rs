@@ -7,12 +7,14 @@ use std::time::Duration;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Stream, Temporality,
 };
+
+use crate::exemplar::KeepExemplars;
 
 /// A backend's settings for metrics.
 #[derive(Clone, Debug)]
@@ -23,6 +25,16 @@ pub struct MeterSettings {
     pub temporality: Temporality,
     /// Whether histograms have base-2 exponential buckets in place of explicit ones.
     pub exponential: bool,
+    /// Which exemplars its histograms have.
+    pub exemplars: KeepExemplars,
+}
+
+impl MeterSettings {
+    /// For histograms with explicit buckets, without exemplars.
+    #[must_use]
+    pub const fn new(resource: Resource, temporality: Temporality) -> Self {
+        Self { resource, temporality, exponential: false, exemplars: KeepExemplars::No }
+    }
 }
 
 /// Creates a meter for a recorder's instruments, and a collector that reads them.
@@ -64,11 +76,18 @@ pub struct Collector {
 
 impl Collector {
     /// All points at this moment.
-    pub fn collect(&self) -> Result<ResourceMetrics, opentelemetry_sdk::error::OTelSdkError> {
+    pub fn collect(&self) -> Result<Collected, OTelSdkError> {
         let mut metrics = ResourceMetrics::default();
         self.reader.collect(&mut metrics)?;
-        Ok(metrics)
+        Ok(Collected { metrics })
     }
+}
+
+/// What a collection has yielded. [`crate::points`] reads it.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// All points, as the SDK has them.
+    pub metrics: ResourceMetrics,
 }
 
 /// A shared reader: the SDK takes ownership of its reader, but we have to call it.

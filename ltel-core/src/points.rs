@@ -2,10 +2,10 @@
 //! numbers. Backends and [`crate::replay`] read this.
 //!
 //! ```
+//! use ltel_core::meter::Collected;
 //! use ltel_core::points;
-//! use opentelemetry_sdk::metrics::data::ResourceMetrics;
 //!
-//! let collected = ResourceMetrics::default();
+//! let collected = Collected::default();
 //! for metric in points::metrics(&collected) {
 //!     for point in metric.points() {
 //!         println!("{} {:?} {:?}", metric.name, point.attributes, point.value);
@@ -17,14 +17,16 @@ use std::time::SystemTime;
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::Temporality;
-use opentelemetry_sdk::metrics::data::{self, AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{self, AggregatedMetrics, MetricData};
 use serde::Serialize;
 
+use crate::exemplar::Exemplar;
+use crate::meter::Collected;
 use crate::recorder::InstrumentKind;
 
 /// All metrics of a collection, in its order.
-pub fn metrics(collected: &ResourceMetrics) -> impl Iterator<Item = Metric<'_>> {
-    collected.scope_metrics().flat_map(|scope| scope.metrics().map(|metric| Metric::new(scope.scope(), metric)))
+pub fn metrics(collected: &Collected) -> impl Iterator<Item = Metric<'_>> {
+    collected.metrics.scope_metrics().flat_map(|scope| scope.metrics().map(|metric| Metric::new(scope.scope(), metric)))
 }
 
 /// One metric of a collection.
@@ -85,6 +87,8 @@ pub struct Point<'a> {
     pub time: SystemTime,
     /// What it holds.
     pub value: PointValue,
+    /// Of some of a histogram's buckets, the latest value with its span; at most one of each.
+    pub exemplars: &'a [Exemplar],
 }
 
 /// What a point holds.
@@ -236,12 +240,14 @@ fn points<T: Copy + Into<Scalar>>(data: &MetricData<T>) -> Box<dyn Iterator<Item
             start: gauge.start_time(),
             time: gauge.time(),
             value: number(point.value()),
+            exemplars: &[],
         })),
         MetricData::Sum(sum) => Box::new(sum.data_points().map(move |point| Point {
             attributes: point.attributes().collect(),
             start: Some(sum.start_time()),
             time: sum.time(),
             value: number(point.value()),
+            exemplars: &[],
         })),
         MetricData::Histogram(histogram) => Box::new(histogram.data_points().map(move |point| Point {
             attributes: point.attributes().collect(),
@@ -255,6 +261,7 @@ fn points<T: Copy + Into<Scalar>>(data: &MetricData<T>) -> Box<dyn Iterator<Item
                 bounds: point.bounds().collect(),
                 bucket_counts: point.bucket_counts().collect(),
             },
+            exemplars: &[],
         })),
         MetricData::ExponentialHistogram(histogram) => Box::new(histogram.data_points().map(move |point| Point {
             attributes: point.attributes().collect(),
@@ -271,6 +278,7 @@ fn points<T: Copy + Into<Scalar>>(data: &MetricData<T>) -> Box<dyn Iterator<Item
                 positive: buckets(point.positive_bucket()),
                 negative: buckets(point.negative_bucket()),
             },
+            exemplars: &[],
         })),
     }
 }
@@ -288,7 +296,8 @@ mod tests {
 
     fn value_of(name: &str, exponential: bool) -> (MetricKind, PointValue, Option<SystemTime>) {
         let temporality = if exponential { Temporality::Delta } else { Temporality::Cumulative };
-        let settings = MeterSettings { resource: Resource::builder_empty().build(), temporality, exponential };
+        let settings =
+            MeterSettings { exponential, ..MeterSettings::new(Resource::builder_empty().build(), temporality) };
         let (meter, collector) = meter(&settings, "shop", 10);
         let labels = [KeyValue::new("article", "book")];
         meter.u64_counter("sold").with_unit("{article}").build().add(3, &labels);
@@ -303,7 +312,7 @@ mod tests {
         let metric = metrics(&collected).find(|metric| metric.name == name).expect("all have a point");
         assert_eq!(metric.scope.name(), "shop");
         let points: Vec<_> = metric.points().collect();
-        let [Point { attributes, start, time, value }] = &points[..] else { panic!("one series") };
+        let [Point { attributes, start, time, value, .. }] = &points[..] else { panic!("one series") };
         assert_eq!(attributes, &[&labels[0]]);
         assert!(start.is_none_or(|start| start <= *time));
         (metric.kind, value.clone(), *start)

@@ -42,11 +42,7 @@ fn frame() -> Vec<u8> {
 
 /// A recorder for as many backends, in a run that begins now.
 fn recorder<R: Recorder>(options: R::Options, backends: usize, begun: Now) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
-    let settings = MeterSettings {
-        resource: Resource::builder_empty().build(),
-        temporality: Temporality::Cumulative,
-        exponential: false,
-    };
+    let settings = MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative);
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..backends).map(|_| meter(&settings, "bench", 2_000)).unzip();
     (
         Factory::<R>::new(options).build(

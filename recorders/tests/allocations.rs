@@ -21,7 +21,7 @@ fn recorder<R: Recorder>(options: R::Options) -> (Box<dyn AnyRecorder>, Vec<Coll
 
 fn recorder_within<R: Recorder>(options: R::Options, limits: SeriesLimits) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
     let resource = Resource::builder_empty().build();
-    let settings = MeterSettings { resource, temporality: Temporality::Cumulative, exponential: false };
+    let settings = MeterSettings::new(resource, Temporality::Cumulative);
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..2).map(|_| meter(&settings, "test", 2_000)).unzip();
     (Factory::<R>::new(options).build("test", Arc::new(RunInfo::default()), &meters, limits), collectors)
 }

@@ -2,13 +2,13 @@
 
 use std::mem::size_of;
 
+use ltel_core::meter::Collected;
 use ltel_core::points::{self, PointValue};
 use ltel_core::record::Record;
 use ltel_core::runs::RunInfo;
 use ltel_core::trace::SpanData;
 use opentelemetry::trace::Status;
 use opentelemetry::{Array, KeyValue, Value};
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use serde_json::Value as Json;
 
 /// The overhead of an allocation.
@@ -39,7 +39,7 @@ pub(super) fn span(span: &SpanData) -> usize {
 }
 
 /// The points of a collection: their number and estimated bytes.
-pub(super) fn points(collected: &ResourceMetrics) -> (u64, usize) {
+pub(super) fn points(collected: &Collected) -> (u64, usize) {
     let points = points::metrics(collected).flat_map(|metric| metric.points().collect::<Vec<_>>());
     points.fold((0, 0), |(count, bytes), point| {
         let labels = point.attributes.iter().copied().map(attribute).sum::<usize>();

@@ -78,7 +78,7 @@ impl ToldSink {
 impl Sink for ToldSink {
     async fn points(&mut self, batch: Vec<CollectedPoints>) {
         for points in batch {
-            let (count, _) = size::points(&points.metrics);
+            let (count, _) = size::points(&points.points);
             let last = if points.last { ", last" } else { "" };
             self.take(format!("{count} points{last}"), Signal::Metrics, count).await;
         }
@@ -176,7 +176,7 @@ fn spans(count: usize, bytes: usize) -> SpanBatch {
 /// The points of a recorder: a counter with this many series.
 fn feed(run: &Arc<RunInfo>, series: u64) -> Feed {
     let resource = Resource::builder_empty().build();
-    let settings = MeterSettings { resource, temporality: Temporality::Cumulative, exponential: false };
+    let settings = MeterSettings::new(resource, Temporality::Cumulative);
     let (meter, collector) = meter(&settings, "test", 10_000);
     let counter = meter.u64_counter("n").build();
     for number in 0..series {

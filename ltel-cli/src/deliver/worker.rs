@@ -102,7 +102,7 @@ impl Worker {
             return;
         }
         if !are_booked {
-            let count = batch.iter().map(|points| size::points(&points.metrics).0).sum();
+            let count = batch.iter().map(|points| size::points(&points.points).0).sum();
             self.account.admitted(Signal::Metrics, count);
         }
         self.sink.points(batch).await;

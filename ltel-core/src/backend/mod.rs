@@ -131,7 +131,7 @@ pub trait Backend: Sized + Send + Sync + fmt::Debug + 'static {
 
     /// How it wants the points of instruments.
     fn meter(&self, temporality: Temporality) -> MeterSettings {
-        MeterSettings { resource: Resource::builder_empty().build(), temporality, exponential: false }
+        MeterSettings::new(Resource::builder_empty().build(), temporality)
     }
 
     /// Binds, opens and connects what it needs. Called once, within a tokio runtime. Each pipe that it returns gets its own

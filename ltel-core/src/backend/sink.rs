@@ -6,12 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-
 use super::Signal;
 use crate::clock::Timestamp;
 use crate::figures::RunFigures;
-use crate::meter::Collector;
+use crate::meter::{Collected, Collector};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::trace::SpanData;
@@ -43,7 +41,7 @@ pub struct CollectedPoints {
     /// Identifies the feed within its backend.
     pub feed: u64,
     /// The points.
-    pub metrics: ResourceMetrics,
+    pub points: Collected,
     /// When they were collected.
     pub at: Timestamp,
     /// Whether the run is over and these are its final points.

@@ -380,11 +380,7 @@ impl Replay {
     #[track_caller]
     pub fn try_finish(mut self) -> Result<ReplayOutput, toml::de::Error> {
         let factory = (self.configure)(&self.options)?;
-        let settings = MeterSettings {
-            resource: Resource::builder_empty().build(),
-            temporality: Temporality::Cumulative,
-            exponential: false,
-        };
+        let settings = MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative);
         let spec = factory.spec();
         let (meter, collector) = meter(&settings, spec.scope, self.series_limit);
         let mut stage = self.stage(&*factory, &[meter], self.also_needed);

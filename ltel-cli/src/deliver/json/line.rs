@@ -154,7 +154,7 @@ impl<'a> Point<'a> {
 
 /// All points of a collection.
 pub(super) fn points(collected: &CollectedPoints) -> impl Iterator<Item = Point<'_>> {
-    points::metrics(&collected.metrics).flat_map(|metric| {
+    points::metrics(&collected.points).flat_map(|metric| {
         let points: Vec<_> =
             metric.points().filter_map(|point| Point::new(&metric, &point, collected.run.as_deref())).collect();
         points

@@ -30,7 +30,7 @@ impl Sink for MetricsSink {
         // One request per recorder, so that each stays small. They are sent in the order of collection.
         let mut follows = false;
         for collected in batch {
-            let (items, bytes) = size::points(&collected.metrics);
+            let (items, bytes) = size::points(&collected.points);
             if items == 0 {
                 continue;
             }
@@ -45,10 +45,10 @@ impl Sink for MetricsSink {
                 );
             }
             let load = Load { items, last: collected.last, follows };
-            let (exporter, metrics) = (Arc::clone(&self.exporter), Arc::new(collected.metrics));
+            let (exporter, metrics) = (Arc::clone(&self.exporter), Arc::new(collected.points));
             let attempt = move || {
                 let (exporter, metrics) = (Arc::clone(&exporter), Arc::clone(&metrics));
-                async move { exporter.export(&metrics).await }
+                async move { exporter.export(&metrics.metrics).await }
             };
             self.exports.start(load, attempt).await;
             follows = true;

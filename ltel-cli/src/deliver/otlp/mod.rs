@@ -75,7 +75,7 @@ impl Backend for Otlp {
     }
 
     fn meter(&self, temporality: Temporality) -> MeterSettings {
-        MeterSettings { resource: self.resource.clone(), temporality, exponential: self.exponential }
+        MeterSettings { exponential: self.exponential, ..MeterSettings::new(self.resource.clone(), temporality) }
     }
 
     /// Prepares the connections, which open when there is something to send. Each signal has its own pipe: it may have its

@@ -1,10 +1,10 @@
 //! Estimates an item's bytes in an OTLP request (protobuf, not compressed): too many rather than too few.
 
+use ltel_core::meter::Collected;
 use ltel_core::points::{self, Point, PointValue};
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::logs::SdkLogRecord;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::trace::SpanData;
 
 /// Tags, lengths and numbers around a key and a value.
@@ -28,7 +28,7 @@ pub(super) fn log(record: &SdkLogRecord) -> usize {
 }
 
 /// The points of a collection: their number and estimated bytes.
-pub(super) fn points(collected: &ResourceMetrics) -> (u64, usize) {
+pub(super) fn points(collected: &Collected) -> (u64, usize) {
     points::metrics(collected).fold((0, 0), |(points, bytes), metric| {
         let sizes = metric.points().map(|of| point(&of));
         let (more, size) = sizes.fold((0, 0), |(points, bytes), size| (points + 1, bytes + size));
@@ -154,9 +154,8 @@ mod tests {
     fn of_the_most_series_by_default() {
         for exponential in [false, true] {
             let settings = MeterSettings {
-                resource: Resource::builder_empty().build(),
-                temporality: Temporality::Cumulative,
                 exponential,
+                ..MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative)
             };
             let (meter, collector) = meter(&settings, "locust_telemetry", 2_000);
             let bounds = (1..=25).map(|n| f64::from(n) * 100.0).collect::<Vec<_>>();
@@ -179,7 +178,7 @@ mod tests {
             }
             let metrics = collector.collect().expect("points");
             let (count, bytes) = points(&metrics);
-            let encoded = ExportMetricsServiceRequest::from(&metrics).encoded_len();
+            let encoded = ExportMetricsServiceRequest::from(&metrics.metrics).encoded_len();
             assert_eq!(count, 4_000);
             assert!(encoded < 4 << 20, "{encoded} bytes");
             check(bytes, encoded);

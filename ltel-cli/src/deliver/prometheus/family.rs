@@ -5,10 +5,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ltel_core::Timestamp;
+use ltel_core::meter::Collected;
 use ltel_core::points::{self, Metric, MetricKind, PointValue};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 
 use super::name::{self, Suffix};
 
@@ -92,8 +92,8 @@ impl Families {
 
     /// Adds a collection. If two samples have the same series, the first one stays: add the newest run first. If the run
     /// has `ended`, its gauges are left out: their values no longer hold.
-    pub(super) fn collect(&mut self, metrics: &ResourceMetrics, ended: bool) {
-        for metric in points::metrics(metrics) {
+    pub(super) fn collect(&mut self, collected: &Collected, ended: bool) {
+        for metric in points::metrics(collected) {
             self.metric(&metric, ended);
         }
         self.collections += 1;

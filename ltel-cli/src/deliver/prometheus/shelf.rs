@@ -7,10 +7,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ltel_core::meter::Collector;
+use ltel_core::meter::{Collected, Collector};
 use ltel_core::runs::RunInfo;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use tokio::time::Instant;
 
 use super::family::{Families, Family};
@@ -46,7 +45,7 @@ struct Item {
 #[derive(Clone, Debug)]
 enum Figures {
     Live { collector: Collector, shown: Arc<Shown> },
-    Last { metrics: Arc<ResourceMetrics>, bytes: usize, until: Instant, seen: Arc<Mutex<Seen>> },
+    Last { metrics: Arc<Collected>, bytes: usize, until: Instant, seen: Arc<Mutex<Seen>> },
 }
 
 /// Which scrapers have fetched last figures.
@@ -273,7 +272,7 @@ impl Shelf {
         }
     }
 
-    fn points(&self, metrics: &ResourceMetrics) -> u64 {
+    fn points(&self, metrics: &Collected) -> u64 {
         let mut families = Families::new(&Resource::builder_empty().build(), self.scope_labels);
         families.collect(metrics, true);
         count(&families.finish().0)
@@ -300,6 +299,6 @@ fn count(families: &[Family]) -> u64 {
     families.iter().map(|family| family.samples.len() as u64).sum()
 }
 
-fn collected(collector: &Collector) -> Option<ResourceMetrics> {
+fn collected(collector: &Collector) -> Option<Collected> {
     collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}")).ok()
 }

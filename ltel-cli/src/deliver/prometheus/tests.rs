@@ -40,11 +40,7 @@ impl Runs {
             begun: Now { wall: Timestamp::from_secs(1_700_000_000.0), ..Now::default() },
             ..RunInfo::default()
         });
-        let settings = MeterSettings {
-            resource: Resource::builder_empty().build(),
-            temporality: Temporality::Cumulative,
-            exponential: false,
-        };
+        let settings = MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative);
         let (meter, collector) = meter::meter(&settings, "scope", 100);
         self.shelf.begin(Some(Arc::clone(&run)), collector, self.now);
         record(&meter);

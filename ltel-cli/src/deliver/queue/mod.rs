@@ -135,7 +135,7 @@ impl Queue {
         let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
         let sizes = points
             .iter()
-            .map(|points| size::points(&points.metrics))
+            .map(|points| size::points(&points.points))
             .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
         let record_bytes: usize = records.iter().map(|record| size::record(&record.record)).sum();
         let seen: Vec<_> = feeds.iter().filter(|scheduled| scheduled.seen).map(|scheduled| scheduled.id).collect();
@@ -168,10 +168,10 @@ impl Queue {
     /// Drops the final points and records of a waiting run.
     fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
         let unread =
-            begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.metrics).0);
+            begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.points).0);
         let unread: u64 = unread.sum();
         self.account.admitted(Signal::Metrics, unread);
-        let points = unread + ended.points.iter().map(|points| size::points(&points.metrics).0).sum::<u64>();
+        let points = unread + ended.points.iter().map(|points| size::points(&points.points).0).sum::<u64>();
         let run = ltel_core::text::shortened(&ended.run.run_id, 64);
         // The pipe of another signal has none.
         let lost = |what: &str| format!("its queue has no room for the final {what} of run {run}");

@@ -144,6 +144,6 @@ impl Scheduled {
 }
 
 pub(super) fn collect(feed: &Feed, id: u64, last: bool) -> Option<CollectedPoints> {
-    let metrics = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
-    Some(CollectedPoints { run: feed.run.clone(), feed: id, metrics: metrics.ok()?, at: clock::now(), last })
+    let points = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
+    Some(CollectedPoints { run: feed.run.clone(), feed: id, points: points.ok()?, at: clock::now(), last })
 }

@@ -27,7 +27,7 @@ pub(crate) enum OwnValue {
 
 /// The metrics of these points.
 pub(super) fn of(collected: &CollectedPoints) -> Vec<OwnMetric> {
-    points::metrics(&collected.metrics)
+    points::metrics(&collected.points)
         .filter_map(|metric| {
             let points: Vec<_> = metric.points().collect();
             let values = points.iter().map(|point| of_point(&point.value, metric.kind));
