@@ -232,7 +232,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) otlp: Option<String>,
     /// The receiver's protocol. Default: grpc for port 4317, http/protobuf for other ports.
-    #[arg(long, value_name = "PROTOCOL", requires = "otlp", value_parser = ["grpc", "http/protobuf"])]
+    #[arg(long, value_name = "PROTOCOL", requires = "otlp", value_parser = ["grpc", "http/protobuf", "http/json"])]
     pub(crate) otlp_protocol: Option<String>,
 }
 

@@ -12,19 +12,17 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::terminal;
-use crate::deliver::otlp::exporter_log;
 
 /// Starts logging. `RUST_LOG` says what; colours depend on `NO_COLOR` and on whether stderr is a terminal.
 pub(super) fn start() {
-    // The backends report the exporters' warnings themselves, once.
-    let usual = || EnvFilter::new("warn,opentelemetry-otlp=error,ltel_cli=info");
+    let usual = || EnvFilter::new("warn,ltel_cli=info");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
     let log = tracing_subscriber::fmt::layer()
         .with_writer(|| terminal::Writer)
         .with_target(false)
         .with_ansi(terminal::has_colors())
         .fmt_fields(debug_fn(field));
-    let log = tracing_subscriber::registry().with(log.with_filter(filter)).with(exporter_log::layer());
+    let log = tracing_subscriber::registry().with(log.with_filter(filter));
     // Fails only if the program that embeds ltel has set up its own logging.
     if log.try_init().is_ok() {
         std::panic::set_hook(Box::new(panicked));

@@ -160,7 +160,7 @@ fn run(run_id: &str) -> Arc<RunInfo> {
 
 fn record(name: &str, bytes: usize) -> RunRecord {
     let record = Record::new(RecordKind::Event, name.to_owned(), Timestamp::default()).field("text", "x".repeat(bytes));
-    RunRecord { run: run("run"), record: Arc::new(record) }
+    RunRecord { run: run("run"), scope: "test", record: Arc::new(record) }
 }
 
 fn a_span(bytes: usize) -> SpanData {

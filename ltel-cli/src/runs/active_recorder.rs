@@ -19,6 +19,8 @@ use crate::deliver::{BackendHandle, Feed, RunRecord, SpanBatch};
 #[derive(Debug)]
 pub(super) struct ActiveRecorder {
     name: String,
+    /// Of its instruments, records and spans.
+    scope: &'static str,
     has_figures: bool,
     keeps_names: bool,
     state: State,
@@ -66,6 +68,7 @@ impl ActiveRecorder {
         let every = every.or(config.interval).unwrap_or(Duration::from_secs(3));
         Self {
             name: config.name.clone(),
+            scope: config.spec.scope,
             has_figures: config.factory.has_figures(),
             keeps_names: config.factory.keeps_names(),
             state: build(config, run, &meters, limits),
@@ -202,7 +205,7 @@ impl ActiveRecorder {
         for record in out.records.drain(..) {
             let record = Arc::new(record);
             for &backend in &self.routes {
-                to(backend, RunRecord { run: Arc::clone(run), record: Arc::clone(&record) });
+                to(backend, RunRecord { run: Arc::clone(run), scope: self.scope, record: Arc::clone(&record) });
             }
         }
     }

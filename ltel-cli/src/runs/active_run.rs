@@ -10,6 +10,7 @@ use ltel_core::figures::{Annotation, AnnotationKind, RunFigures, Stage};
 use ltel_core::names::Renamer;
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin, RunMemory};
 use ltel_core::runs::{Run, RunInfo, Seen, SourceIndex, SourceInfo};
+use ltel_recorders::SCOPE;
 
 use super::active_recorder::ActiveRecorder;
 use super::figure_source::FigureSource;
@@ -273,7 +274,11 @@ impl ActiveRun {
                 for judgement in judgements {
                     let record = Arc::new(judge::record(judgement, run, now));
                     for records in &mut last_records {
-                        records.push(RunRecord { run: Arc::clone(&self.info), record: Arc::clone(&record) });
+                        records.push(RunRecord {
+                            run: Arc::clone(&self.info),
+                            scope: SCOPE,
+                            record: Arc::clone(&record),
+                        });
                     }
                 }
                 Some(figures)
@@ -307,7 +312,7 @@ impl ActiveRun {
         }
         let record = Arc::new(report.record(report::NAME, run, now));
         for (backend, mut records) in self.backends.iter().zip(last_records) {
-            records.push(RunRecord { run: Arc::clone(&self.info), record: Arc::clone(&record) });
+            records.push(RunRecord { run: Arc::clone(&self.info), scope: SCOPE, record: Arc::clone(&record) });
             backend.end(&self.info, records);
         }
         shortfall

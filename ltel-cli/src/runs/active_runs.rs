@@ -10,6 +10,7 @@ use ltel_core::recorder::RecorderMemory;
 use ltel_core::runs::{Effects, Notice, Run, RunIndex, RunInfo, Seen, SourceIndex, SourceInfo};
 use ltel_core::source::Source;
 use ltel_core::wire::WrongFields;
+use ltel_recorders::SCOPE;
 
 use super::active_run::ActiveRun;
 use super::equipment::Equipment;
@@ -139,7 +140,7 @@ impl Effects for ActiveRuns {
         let record = Arc::new(report.record(report::CORRECTION, state, now));
         // The backends of the run itself may have ended.
         for backend in &*self.equipment.backends {
-            backend.record(RunRecord { run: Arc::clone(state.info()), record: Arc::clone(&record) });
+            backend.record(RunRecord { run: Arc::clone(state.info()), scope: SCOPE, record: Arc::clone(&record) });
         }
     }
 

@@ -42,7 +42,11 @@ pub struct CollectedPoints {
     pub feed: u64,
     /// The points.
     pub points: Collected,
-    /// When they were collected.
+    /// When their run began: what cumulative points count from. Those of ltel itself count from its start.
+    pub begun: Timestamp,
+    /// When they were last collected, or `begun`: what deltas count from.
+    pub since: Timestamp,
+    /// When they were collected. Collections of a backend come in the order of these times.
     pub at: Timestamp,
     /// Whether the run is over and these are its final points.
     pub last: bool,
@@ -53,6 +57,8 @@ pub struct CollectedPoints {
 pub struct RunRecord {
     /// The run.
     pub run: Arc<RunInfo>,
+    /// The instrumentation scope of its recorder.
+    pub scope: &'static str,
     /// The event. Shared by the backends that take it.
     pub record: Arc<Record>,
 }

@@ -217,17 +217,3 @@ fn certificates_of_the_environment_are_checked_too() {
         assert!(error.message.starts_with(expected), "{}", error.message);
     }
 }
-
-/// Scenario: the file asks for no compression where the environment asks for it. Guarantees: an error, since the exporter
-/// would compress all the same; none where the signal's own variable says `none`.
-#[test]
-fn compression_that_cannot_be_undone() {
-    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\ncompression = \"none\"\n\
-                signals = [\"logs\"]\n";
-    let all = ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
-    let env: Environment = [all].into_iter().collect();
-    let errors = load("telemetry.toml", text, &env).unwrap_err();
-    insta::assert_snapshot!(errors.render(false));
-    let env: Environment = [all, ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "none")].into_iter().collect();
-    load("telemetry.toml", text, &env).unwrap();
-}

@@ -44,7 +44,7 @@ fn write(out: &mut Vec<u8>, at: Timestamp, level: &str, kind: &str, name: &str, 
 }
 
 /// Appends a record's line.
-pub(super) fn write_record(out: &mut Vec<u8>, RunRecord { run, record }: &RunRecord) {
+pub(super) fn write_record(out: &mut Vec<u8>, RunRecord { run, record, .. }: &RunRecord) {
     let kind = record.kind.as_str();
     let mut telemetry = context(kind, &record.name, Some(run));
     if let Some(source) = &record.source {

@@ -1,94 +1,89 @@
 //! A structured event as an OTLP log record, by OpenTelemetry's log data model.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use ltel_core::Timestamp;
 use ltel_core::backend::RunRecord;
 use ltel_core::record::Severity;
-use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider};
-use opentelemetry::{Key, TraceFlags};
-use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
+use opentelemetry::TraceFlags;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
 use serde_json::Value;
 
 use crate::deliver::message;
 
-/// Creates log records. They have no public constructor, so a logger without processors creates them.
-pub(super) struct Blank(SdkLogger);
-
-impl Blank {
-    pub(super) fn new() -> Self {
-        Self(SdkLoggerProvider::builder().build().logger("ltel"))
+/// The log record of a structured event. Its attributes are the fields of the event's JSON line.
+pub(super) fn log_record(RunRecord { run, record, .. }: &RunRecord, observed: Timestamp) -> LogRecord {
+    let body = record.body.clone().unwrap_or_else(|| message(record.kind.as_str(), &record.name));
+    let mut log = LogRecord {
+        time_unix_nano: record.time.as_nanos(),
+        observed_time_unix_nano: observed.as_nanos(),
+        severity_number: severity(record.severity).into(),
+        severity_text: record.severity.as_str().to_owned(),
+        body: Some(text(body)),
+        event_name: record.name.clone().into_owned(),
+        ..LogRecord::default()
+    };
+    if let Some(trace) = &record.trace {
+        let flags = if trace.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+        log.flags = flags.to_u8().into();
+        log.trace_id = trace.trace_id.to_bytes().to_vec();
+        log.span_id = trace.span_id.to_bytes().to_vec();
     }
+    let mut context = vec![
+        ("telemetry_type", record.kind.as_str()),
+        ("telemetry_name", &*record.name),
+        ("run_id", &*run.run_id),
+        ("testplan", &*run.testplan),
+    ];
+    if let Some(source) = &record.source {
+        context.extend([("source", source.source.runner()), ("source_id", &*source.label)]);
+    }
+    // Keys are unique. A record's own field replaces the context's, as in JSON lines.
+    let context = context.into_iter().filter(|(name, _)| record.get(name).is_none());
+    log.attributes = context.map(|(name, value)| attribute(name, text(value))).collect();
+    // Attributes have no null.
+    let fields = record.fields.iter().filter_map(|(name, value)| Some(attribute(name, any(value)?)));
+    log.attributes.extend(fields);
+    log
+}
 
-    /// The log record of a structured event. Its attributes are the fields of the event's JSON line.
-    pub(super) fn fill(&self, RunRecord { run, record }: &RunRecord, observed: Timestamp) -> SdkLogRecord {
-        let mut log = self.0.create_log_record();
-        log.set_timestamp(record.time.into());
-        log.set_observed_timestamp(observed.into());
-        log.set_severity_number(severity(record.severity));
-        log.set_severity_text(record.severity.as_str());
-        let body = record.body.clone().unwrap_or_else(|| message(record.kind.as_str(), &record.name));
-        log.set_body(body.into());
-        match &record.name {
-            Cow::Borrowed(name) => log.set_event_name(name),
-            // The SDK accepts only static names. Older conventions put the name into this attribute.
-            Cow::Owned(name) => log.add_attribute("event.name", name.clone()),
-        }
-        if let Some(trace) = &record.trace {
-            let flags = if trace.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
-            log.set_trace_context(trace.trace_id, trace.span_id, Some(flags));
-        }
-        let mut context = vec![
-            ("telemetry_type", record.kind.as_str().into()),
-            ("telemetry_name", record.name.clone().into_owned()),
-            ("run_id", run.run_id.clone()),
-            ("testplan", run.testplan.clone()),
-        ];
-        if let Some(source) = &record.source {
-            context.extend([("source", source.source.runner().into()), ("source_id", source.label.clone())]);
-        }
-        // Keys are unique. A record's own field replaces the context's, as in JSON lines.
-        log.add_attributes(context.into_iter().filter(|(name, _)| record.get(name).is_none()));
-        for (name, value) in &record.fields {
-            // Attributes have no null.
-            if let Some(value) = any(value) {
-                log.add_attribute(name.clone(), value);
-            }
-        }
-        log
+const fn severity(severity: Severity) -> SeverityNumber {
+    match severity {
+        Severity::Debug => SeverityNumber::Debug,
+        Severity::Info => SeverityNumber::Info,
+        Severity::Warning => SeverityNumber::Warn,
+        Severity::Error => SeverityNumber::Error,
+        Severity::Critical => SeverityNumber::Fatal,
     }
 }
 
-const fn severity(severity: Severity) -> opentelemetry::logs::Severity {
-    match severity {
-        Severity::Debug => opentelemetry::logs::Severity::Debug,
-        Severity::Info => opentelemetry::logs::Severity::Info,
-        Severity::Warning => opentelemetry::logs::Severity::Warn,
-        Severity::Error => opentelemetry::logs::Severity::Error,
-        Severity::Critical => opentelemetry::logs::Severity::Fatal,
-    }
+fn attribute(key: &str, value: AnyValue) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
+}
+
+fn text(text: impl Into<String>) -> AnyValue {
+    AnyValue { value: Some(Any::StringValue(text.into())) }
 }
 
 /// A JSON value as an attribute's value; `None` for null.
 fn any(value: &Value) -> Option<AnyValue> {
-    Some(match value {
+    let value = match value {
         Value::Null => return None,
-        Value::Bool(value) => AnyValue::Boolean(*value),
+        Value::Bool(value) => Any::BoolValue(*value),
         Value::Number(number) => match number.as_i64() {
-            Some(integer) => AnyValue::Int(integer),
-            None => AnyValue::Double(number.as_f64()?),
+            Some(integer) => Any::IntValue(integer),
+            None => Any::DoubleValue(number.as_f64()?),
         },
-        Value::String(text) => AnyValue::String(text.clone().into()),
+        Value::String(text) => Any::StringValue(text.clone()),
         // A null in a list keeps its place.
-        Value::Array(values) => AnyValue::ListAny(Box::new(
-            values.iter().map(|value| any(value).unwrap_or_else(|| AnyValue::String("null".into()))).collect(),
-        )),
-        Value::Object(fields) => {
-            let fields = fields.iter().filter_map(|(name, value)| Some((Key::from(name.clone()), any(value)?)));
-            AnyValue::Map(Box::new(fields.collect::<HashMap<_, _>>()))
-        }
-    })
+        Value::Array(values) => Any::ArrayValue(ArrayValue {
+            values: values.iter().map(|value| any(value).unwrap_or_else(|| text("null"))).collect(),
+        }),
+        Value::Object(fields) => Any::KvlistValue(KeyValueList {
+            values: fields.iter().filter_map(|(name, value)| Some(attribute(name, any(value)?))).collect(),
+        }),
+    };
+    Some(AnyValue { value: Some(value) })
 }
 
 #[cfg(test)]
@@ -101,36 +96,28 @@ mod tests {
     use ltel_core::runs::{RunInfo, SourceInfo};
     use ltel_core::source::Source;
     use ltel_core::trace::TraceContext;
-    use opentelemetry::{SpanId, TraceId};
     use serde_json::json;
 
     use super::*;
 
     const BEGUN: f64 = 1_700_000_000.0;
 
-    fn filled(record: Record) -> SdkLogRecord {
+    fn made(record: Record) -> LogRecord {
         let run = RunInfo {
             run_id: "12345678".to_owned(),
             testplan: "plan".to_owned(),
             begun: Now { wall: Timestamp::from_secs(BEGUN), ..Now::default() },
             ..RunInfo::default()
         };
-        Blank::new()
-            .fill(&RunRecord { run: Arc::new(run), record: Arc::new(record) }, Timestamp::from_secs(BEGUN + 1.0))
-    }
-
-    fn attributes(log: &SdkLogRecord) -> BTreeMap<String, AnyValue> {
-        let all: Vec<_> = log.attributes_iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
-        let map: BTreeMap<_, _> = all.iter().cloned().collect();
-        assert_eq!(map.len(), all.len(), "a key stands twice: {all:?}");
-        map
+        let record = RunRecord { run: Arc::new(run), scope: "shop", record: Arc::new(record) };
+        log_record(&record, Timestamp::from_secs(BEGUN + 1.0))
     }
 
     /// Guarantees: a record's name, time, level and trace are in the log record's own fields; its context and fields are
     /// attributes.
     #[test]
     fn of_a_record() {
-        let mut record = Record::new(RecordKind::Event, "locust.tl.event.test.stop", Timestamp::from_secs(BEGUN))
+        let mut record = Record::new(RecordKind::Event, "made.up".to_owned(), Timestamp::from_secs(BEGUN))
             .severity(Severity::Warning)
             .trace(TraceContext::from_hex(&"1".repeat(32), &"2".repeat(16), None, true))
             .field("users", 3)
@@ -138,39 +125,40 @@ mod tests {
             .field("nothing", Value::Null)
             .field("source_id", "its own");
         record.source = Some(Arc::new(SourceInfo::new(0, Source::default())));
-        let log = filled(record);
-        assert_eq!(log.event_name(), Some("locust.tl.event.test.stop"));
-        assert_eq!(log.severity_number(), Some(opentelemetry::logs::Severity::Warn));
-        assert_eq!(log.severity_text(), Some("WARNING"));
-        assert_eq!(log.timestamp(), Some(Timestamp::from_secs(BEGUN).into()));
-        assert_eq!(log.observed_timestamp(), Some(Timestamp::from_secs(BEGUN + 1.0).into()));
-        assert_eq!(log.body(), Some(&"Recording telemetry event: locust.tl.event.test.stop".into()));
-        let trace = log.trace_context().expect("a trace");
-        let ids =
-            (TraceId::from_hex(&"1".repeat(32)).expect("an id"), SpanId::from_hex(&"2".repeat(16)).expect("an id"));
-        assert_eq!((trace.trace_id, trace.span_id, trace.trace_flags), (ids.0, ids.1, Some(TraceFlags::SAMPLED)));
-        let list = AnyValue::ListAny(Box::new(vec![1.5.into(), "null".into(), "x".into()]));
-        let more = AnyValue::Map(Box::new([("yes".into(), true.into())].into()));
-        let nested = AnyValue::Map(Box::new([("list".into(), list), ("more".into(), more)].into()));
+        let log = made(record);
+        assert_eq!(log.event_name, "made.up");
+        assert_eq!((log.severity_number, log.severity_text.as_str()), (SeverityNumber::Warn.into(), "WARNING"));
+        assert_eq!(log.time_unix_nano, Timestamp::from_secs(BEGUN).as_nanos());
+        assert_eq!(log.observed_time_unix_nano, Timestamp::from_secs(BEGUN + 1.0).as_nanos());
+        assert_eq!(log.body, Some(text("Recording telemetry event: made.up")));
+        assert_eq!((log.trace_id, log.span_id, log.flags), (vec![0x11; 16], vec![0x22; 8], 1));
+        let double = |value| AnyValue { value: Some(Any::DoubleValue(value)) };
+        let map = |values| AnyValue { value: Some(Any::KvlistValue(KeyValueList { values })) };
+        let list = AnyValue {
+            value: Some(Any::ArrayValue(ArrayValue { values: vec![double(1.5), text("null"), text("x")] })),
+        };
+        let yes = AnyValue { value: Some(Any::BoolValue(true)) };
+        let nested = map(vec![attribute("list", list), attribute("more", map(vec![attribute("yes", yes)]))]);
         let expected = [
             ("nested", nested),
-            ("run_id", "12345678".into()),
-            ("source", "LocalRunner".into()),
-            ("source_id", "its own".into()),
-            ("telemetry_name", "locust.tl.event.test.stop".into()),
-            ("telemetry_type", "event".into()),
-            ("testplan", "plan".into()),
-            ("users", 3.into()),
+            ("run_id", text("12345678")),
+            ("source", text("LocalRunner")),
+            ("source_id", text("its own")),
+            ("telemetry_name", text("made.up")),
+            ("telemetry_type", text("event")),
+            ("testplan", text("plan")),
+            ("users", AnyValue { value: Some(Any::IntValue(3)) }),
         ];
-        assert_eq!(attributes(&log), expected.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
+        let count = log.attributes.len();
+        let attributes: BTreeMap<_, _> = log.attributes.into_iter().map(|of| (of.key, of.value)).collect();
+        assert_eq!(attributes.len(), count, "a key stands twice");
+        let expected = expected.into_iter().map(|(key, value)| (key.to_owned(), Some(value)));
+        assert_eq!(attributes, expected.collect());
     }
 
-    /// Scenario: a name that is not static, such as a custom event's. Guarantees: it is an attribute.
     #[test]
-    fn of_a_name_made_at_run_time() {
-        let log = filled(Record::new(RecordKind::Metrics, "made.up".to_owned(), Timestamp::from_secs(BEGUN)));
-        assert_eq!(log.event_name(), None);
-        assert_eq!(attributes(&log).get("event.name"), Some(&"made.up".into()));
-        assert_eq!(log.trace_context(), None);
+    fn without_a_trace() {
+        let log = made(Record::new(RecordKind::Metrics, "some", Timestamp::from_secs(BEGUN)));
+        assert_eq!((log.trace_id.len(), log.span_id.len(), log.flags), (0, 0, 0));
     }
 }

@@ -1,41 +1,38 @@
 //! OTLP: metrics, traces and logs to receivers, over gRPC or HTTP.
 //!
 //! ```text
-//! a signal's sink -> batch (limited by count and size) -> exports (in the background, counted) -> exporter -> client
+//! metrics, batches (a signal's sink) -> payload -> exports (in the background, counted, in parts) -> export (tries again) -> client
 //! ```
 
 mod config;
 mod metrics;
-mod spans;
-mod logs;
+mod batches;
+mod points;
 mod log_record;
-mod batch;
-mod size;
+mod items;
+mod payload;
 mod exports;
-mod outcome;
-mod receiver_text;
-pub(crate) mod exporter_log;
-mod exporter;
+mod export;
+mod request_limit;
+mod account;
 mod client;
-
-use std::sync::Arc;
+mod receiver_text;
+#[cfg(test)]
+mod tests;
 
 use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};
 use ltel_core::meter::MeterSettings;
-use opentelemetry::InstrumentationScope;
-use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::metrics::Temporality;
-use opentelemetry_sdk::trace::SpanExporter as _;
 
-use batch::Batch;
+use account::ExportAccount;
+use batches::BatchesSink;
+use client::{Client, SetupError};
 use config::SignalConfig;
 pub(crate) use config::{Options, Otlp};
-use exporter::SetupError;
-use exports::{ExportAccount, Exports};
-use log_record::Blank;
-use logs::LogsSink;
+use exports::Exports;
+use items::Items;
 use metrics::MetricsSink;
-use spans::SpansSink;
+use request_limit::RequestLimit;
 
 /// Batches of one signal that may be in flight at a time.
 const AT_ONCE: usize = 4;
@@ -87,38 +84,23 @@ impl Backend for Otlp {
 
 impl Otlp {
     fn pipes(&self, cx: &Start) -> Result<Vec<Pipe>, SetupError> {
-        let exports = |signal, config: &SignalConfig, at_once| {
-            Exports::new(ExportAccount::new(&cx.name, signal, config, &cx.account, cx.temporality), at_once)
+        let exports = |signal, config: &SignalConfig, at_once| -> Result<_, SetupError> {
+            let account = ExportAccount::new(&cx.name, signal, config, &cx.account, cx.temporality);
+            let limit = RequestLimit::new(&cx.name, config.max_request_bytes);
+            Ok(Exports::new(Client::new(signal, config)?, account, limit, config, at_once))
         };
         let mut pipes = Vec::new();
         if let Some(signal) = &self.metrics {
-            let sink = MetricsSink {
-                backend: cx.name.clone(),
-                exporter: Arc::new(exporter::metrics(signal, cx.temporality)?),
-                // One at a time: receivers refuse points that are older than those they have.
-                exports: exports(Signal::Metrics, signal, 1),
-                told: false,
-            };
-            pipes.push(Pipe::new(&[Signal::Metrics], sink));
+            // One at a time: receivers refuse points that are older than those they have.
+            pipes.push(Pipe::new(&[Signal::Metrics], MetricsSink { exports: exports(Signal::Metrics, signal, 1)? }));
         }
+        let resource = Items::resource(&self.resource);
         if let Some(signal) = &self.traces {
-            let mut exporter = exporter::spans(signal)?;
-            exporter.set_resource(&self.resource);
-            let exports = exports(Signal::Traces, signal, AT_ONCE);
-            let sink = SpansSink { exporter: Arc::new(exporter), exports, batch: Batch::default() };
+            let sink = BatchesSink::new(exports(Signal::Traces, signal, AT_ONCE)?, &resource);
             pipes.push(Pipe::new(&[Signal::Traces], sink));
         }
         if let Some(signal) = &self.logs {
-            let mut exporter = exporter::logs(signal)?;
-            exporter.set_resource(&self.resource);
-            let scope = InstrumentationScope::builder(ltel_recorders::SCOPE).with_version(env!("CARGO_PKG_VERSION"));
-            let sink = LogsSink {
-                exporter: Arc::new(exporter),
-                exports: exports(Signal::Logs, signal, AT_ONCE),
-                batch: Batch::default(),
-                blank: Blank::new(),
-                scope: Arc::new(scope.build()),
-            };
+            let sink = BatchesSink::new(exports(Signal::Logs, signal, AT_ONCE)?, &resource);
             pipes.push(Pipe::new(&[Signal::Logs], sink));
         }
         Ok(pipes)

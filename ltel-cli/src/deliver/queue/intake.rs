@@ -7,7 +7,7 @@ use ltel_core::figures::RunFigures;
 use ltel_core::runs::RunInfo;
 use tokio::time::Instant;
 
-use super::state::{EndedRun, Job, Shared, Waiting, collect};
+use super::state::{EndedRun, Job, Shared, Waiting};
 
 /// The receiving end of a queue.
 #[derive(Debug)]
@@ -117,24 +117,33 @@ impl Intake {
         self.shared.lock().feeds.iter().map(|scheduled| scheduled.due).min()
     }
 
-    /// Collects the feed that has been due the longest.
+    /// Collects the feed that has been due the longest. Not while a run that is over waits: its points are older.
     pub(in crate::deliver) fn collect_due(&self, now: Instant) -> Option<Vec<CollectedPoints>> {
-        let (id, feed) = {
+        let (scheduled, at) = {
             let mut state = self.shared.lock();
+            if state.ended > 0 {
+                return None;
+            }
+            let at = state.time_of_collection();
             let due = state.feeds.iter_mut().filter(|scheduled| scheduled.due <= now);
             let scheduled = due.min_by_key(|scheduled| scheduled.due)?;
             // From now, not from when it was due: collections missed while a receiver hung are skipped.
             scheduled.due = Instant::now() + scheduled.every;
             scheduled.seen = true;
-            (scheduled.id, scheduled.feed.clone())
+            let before = scheduled.clone();
+            scheduled.since = at;
+            (before, at)
         };
-        Some(Vec::from_iter(collect(&feed, id, false)))
+        Some(Vec::from_iter(scheduled.collect(at, false)))
     }
 
     /// Collects the remaining feeds.
     pub(in crate::deliver) fn collect_rest(&self) -> Vec<CollectedPoints> {
-        let feeds = std::mem::take(&mut self.shared.lock().feeds);
-        feeds.iter().filter_map(|scheduled| scheduled.collect(false)).collect()
+        let (feeds, at) = {
+            let mut state = self.shared.lock();
+            (std::mem::take(&mut state.feeds), state.time_of_collection())
+        };
+        feeds.iter().filter_map(|scheduled| scheduled.collect(at, false)).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ltel_core::Timestamp;
 use ltel_core::backend::{DeliveryAccount, Feed, RunRecord, Signal, SpanBatch};
 use ltel_core::figures::RunFigures;
 use ltel_core::runs::RunInfo;
@@ -16,7 +17,7 @@ use super::size;
 use crate::config::QueueLimits;
 pub(super) use intake::{Batch, Intake, Work};
 pub(super) use state::EndedRun;
-use state::{Job, Shared, State, collect};
+use state::{Job, Shared, State};
 pub(super) use watch::Reopener;
 pub(crate) use watch::Watch;
 
@@ -132,7 +133,9 @@ impl Queue {
     /// place. If they are too large together, the largest runs are dropped, the oldest of these first.
     pub(super) fn end(&self, run: &Arc<RunInfo>, records: Vec<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
-        let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
+        // Their time is set below, in the order in which they leave.
+        let points = feeds.iter().filter_map(|scheduled| scheduled.collect(Timestamp::default(), true));
+        let mut points: Vec<_> = points.collect();
         let sizes = points
             .iter()
             .map(|points| size::points(&points.points))
@@ -149,6 +152,8 @@ impl Queue {
                 return;
             }
             state.ended += bytes;
+            let at = state.time_of_collection();
+            points.iter_mut().for_each(|points| points.at = at);
             state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, seen, bytes }));
             while state.ended > self.limits.bytes {
                 // The only one stays, however large it is.
@@ -168,7 +173,7 @@ impl Queue {
     /// Drops the final points and records of a waiting run.
     fn give_up(&self, begins: &[Feed], ended: &EndedRun) {
         let unread =
-            begins.iter().filter_map(|feed| collect(feed, 0, true)).map(|points| size::points(&points.points).0);
+            begins.iter().filter_map(|feed| feed.collector.collect().ok()).map(|points| size::points(&points).0);
         let unread: u64 = unread.sum();
         self.account.admitted(Signal::Metrics, unread);
         let points = unread + ended.points.iter().map(|points| size::points(&points.points).0).sum::<u64>();

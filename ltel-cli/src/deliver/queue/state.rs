@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ltel_core::Timestamp;
 use ltel_core::backend::{CollectedPoints, Feed, RunRecord, Signal, SpanBatch};
 use ltel_core::figures::RunFigures;
 use ltel_core::runs::RunInfo;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) ended: usize,
     pub(super) feeds: Vec<Scheduled>,
     pub(super) next_feed: u64,
+    /// When the last collection was taken.
+    pub(super) collected: Timestamp,
     /// Whether feeds were added since the worker last checked the next due time.
     pub(super) rescheduled: bool,
     /// The sending end is closed.
@@ -43,12 +46,16 @@ pub(super) struct Waiting {
 }
 
 /// A feed that is collected at an interval.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scheduled {
     pub(super) id: u64,
     pub(super) feed: Feed,
     pub(super) every: Duration,
     pub(super) due: Instant,
+    /// When its run began, or ltel for its own.
+    pub(super) begun: Timestamp,
+    /// When it was last collected, or `begun`.
+    pub(super) since: Timestamp,
     /// Whether the sink was given points of it.
     pub(super) seen: bool,
 }
@@ -107,7 +114,14 @@ impl State {
         let (id, every) = (self.next_feed, feed.interval.unwrap_or(every));
         self.next_feed += 1;
         self.rescheduled = true;
-        self.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every, seen: false });
+        let begun = feed.run.as_ref().map_or_else(clock::now, |run| run.begun.wall);
+        self.feeds.push(Scheduled { id, feed, every, due: Instant::now() + every, begun, since: begun, seen: false });
+    }
+
+    /// The time of a collection that leaves after all before it: receivers refuse points that are older than those they have.
+    pub(super) fn time_of_collection(&mut self) -> Timestamp {
+        self.collected = self.collected.max(clock::now());
+        self.collected
     }
 
     pub(super) fn take_feeds(&mut self, run: &Arc<RunInfo>) -> Vec<Scheduled> {
@@ -138,12 +152,11 @@ impl State {
 }
 
 impl Scheduled {
-    pub(super) fn collect(&self, last: bool) -> Option<CollectedPoints> {
-        collect(&self.feed, self.id, last)
+    /// Its points, as of this time.
+    pub(super) fn collect(&self, at: Timestamp, last: bool) -> Option<CollectedPoints> {
+        let Self { id, feed, begun, since, .. } = self;
+        let points = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
+        let (run, feed, begun, since) = (feed.run.clone(), *id, *begun, *since);
+        Some(CollectedPoints { run, feed, points: points.ok()?, begun, since, at, last })
     }
-}
-
-pub(super) fn collect(feed: &Feed, id: u64, last: bool) -> Option<CollectedPoints> {
-    let points = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
-    Some(CollectedPoints { run: feed.run.clone(), feed: id, points: points.ok()?, at: clock::now(), last })
 }

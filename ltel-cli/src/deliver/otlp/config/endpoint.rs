@@ -7,6 +7,7 @@ use std::ops::Range;
 use http::Uri;
 use http::uri::PathAndQuery;
 use ltel_core::backend::{ConfigError, Signal};
+use opentelemetry_otlp::{OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_INSECURE};
 use toml::Spanned;
 
 use super::OtlpProtocol;
@@ -40,7 +41,7 @@ pub(super) fn resolve(
         variable: None,
         is_base,
     };
-    let written = match (own, shared, inputs.variable("ENDPOINT")) {
+    let written = match (own, shared, inputs.variable(OTEL_EXPORTER_OTLP_ENDPOINT)) {
         (Some(own), ..) => stated(own, false),
         (None, Some(shared), _) => stated(shared, true),
         (None, None, Some(variable)) => WrittenEndpoint {
@@ -82,7 +83,9 @@ fn with_scheme(text: String, protocol: Option<OtlpProtocol>, inputs: &SignalInpu
     if protocol.unwrap_or_else(|| by_port(port())) != OtlpProtocol::Grpc {
         return text;
     }
-    let insecure = inputs.variable("INSECURE").is_some_and(|variable| variable.value.eq_ignore_ascii_case("true"));
+    let insecure = inputs
+        .variable(OTEL_EXPORTER_OTLP_INSECURE)
+        .is_some_and(|variable| variable.value.eq_ignore_ascii_case("true"));
     if insecure { in_the_clear } else { format!("https://{text}") }
 }
 
@@ -102,7 +105,7 @@ impl WrittenEndpoint {
             return Err("a URL with a user name: put credentials into `headers`".to_owned());
         }
         let protocol = protocol.unwrap_or_else(|| by_port(uri.port_u16()));
-        let uri = if self.is_base && protocol == OtlpProtocol::HttpProtobuf { appended(uri, signal)? } else { uri };
+        let uri = if self.is_base && protocol != OtlpProtocol::Grpc { appended(uri, signal)? } else { uri };
         Ok((uri, protocol))
     }
 }

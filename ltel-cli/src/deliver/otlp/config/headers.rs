@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ltel_core::backend::ConfigError;
+use opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS;
 use toml::Spanned;
 
 use super::inputs::SignalInputs;
@@ -22,7 +23,7 @@ pub(super) fn resolve(stated: Option<&RawHeaders>, inputs: &mut SignalInputs<'_,
                 Err(why) => inputs.cx.error(ConfigError::new(why, secret.span())),
             }
         }
-    } else if let Some(variable) = inputs.variable_of_endpoint("HEADERS") {
+    } else if let Some(variable) = inputs.variable_of_endpoint(OTEL_EXPORTER_OTLP_HEADERS) {
         match variable.pairs() {
             Ok(pairs) => {
                 for (name, value) in pairs {

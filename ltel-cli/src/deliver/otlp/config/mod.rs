@@ -12,8 +12,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use ltel_core::backend::{Check, ConfigError, Signal, Variable, VariableValues};
+use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
+use opentelemetry_otlp::{
+    OTEL_EXPORTER_OTLP_PROTOCOL_GRPC, OTEL_EXPORTER_OTLP_PROTOCOL_HTTP_JSON, OTEL_EXPORTER_OTLP_PROTOCOL_HTTP_PROTOBUF,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
@@ -63,7 +68,7 @@ impl Otlp {
 /// How to send one signal.
 #[derive(Clone, Debug)]
 pub(super) struct SignalConfig {
-    /// gRPC, or protobuf over HTTP.
+    /// gRPC, or protobuf or JSON over HTTP.
     pub(super) protocol: OtlpProtocol,
     /// The URL, including the path.
     pub(super) endpoint: http::Uri,
@@ -73,6 +78,8 @@ pub(super) struct SignalConfig {
     pub(super) timeout: Duration,
     /// Whether requests are compressed.
     pub(super) gzip: bool,
+    /// How large a request may be, before compression.
+    pub(super) max_request_bytes: usize,
     /// The TLS settings of an `https` endpoint.
     pub(super) tls: Tls,
 }
@@ -109,6 +116,8 @@ pub(super) enum OtlpProtocol {
     Grpc,
     /// Protobuf over HTTP.
     HttpProtobuf,
+    /// JSON over HTTP.
+    HttpJson,
 }
 
 impl OtlpProtocol {
@@ -116,8 +125,9 @@ impl OtlpProtocol {
     #[must_use]
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::Grpc => "grpc",
-            Self::HttpProtobuf => "http/protobuf",
+            Self::Grpc => OTEL_EXPORTER_OTLP_PROTOCOL_GRPC,
+            Self::HttpProtobuf => OTEL_EXPORTER_OTLP_PROTOCOL_HTTP_PROTOBUF,
+            Self::HttpJson => OTEL_EXPORTER_OTLP_PROTOCOL_HTTP_JSON,
         }
     }
 }
@@ -165,8 +175,11 @@ pub(crate) struct Options {
     #[schemars(extend("default" = "10s"))]
     timeout: Option<Interval>,
     /// How requests are compressed.
-    #[schemars(with = "Option<RawCompression>", extend("default" = "none"))]
-    compression: Option<Spanned<RawCompression>>,
+    #[schemars(extend("default" = "none"))]
+    compression: Option<RawCompression>,
+    /// How large a request may be, before compression. What is larger is sent in parts, if it is more than one item.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "3.9MiB"))]
+    max_request_bytes: Option<Spanned<ByteSize>>,
     /// Certificates, for `https` and gRPC with TLS.
     #[schemars(with = "Option<RawTls>")]
     tls: Option<Spanned<RawTls>>,
@@ -201,8 +214,8 @@ enum RawHistograms {
 /// Checks its table.
 pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Otlp> {
     let Options { signals, resource: attributes, histograms, metrics, traces, logs, .. } = options;
-    let Options { endpoint, protocol, headers, timeout, compression, tls, .. } = options;
-    let shared = RawSignal { endpoint, protocol, headers, timeout, compression, tls };
+    let Options { endpoint, protocol, headers, timeout, compression, max_request_bytes, tls, .. } = options;
+    let shared = RawSignal { endpoint, protocol, headers, timeout, compression, max_request_bytes, tls };
     let own = [metrics, traces, logs];
 
     let sent = read_signals(signals.as_ref(), cx);

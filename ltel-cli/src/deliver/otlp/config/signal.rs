@@ -4,8 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use ltel_core::backend::{Check, ConfigError, Signal};
+use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
+use opentelemetry_otlp::{
+    OTEL_EXPORTER_OTLP_COMPRESSION, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TIMEOUT, OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT,
+};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -33,8 +39,11 @@ pub(super) struct RawSignal {
     #[schemars(extend("default" = "10s"))]
     pub(super) timeout: Option<Interval>,
     /// How requests are compressed.
-    #[schemars(with = "Option<RawCompression>", extend("default" = "none"))]
-    pub(super) compression: Option<Spanned<RawCompression>>,
+    #[schemars(extend("default" = "none"))]
+    pub(super) compression: Option<RawCompression>,
+    /// How large a request may be, before compression. What is larger is sent in parts, if it is more than one item.
+    #[schemars(with = "Option<schema::Bytes>", extend("default" = "3.9MiB"))]
+    pub(super) max_request_bytes: Option<Spanned<ByteSize>>,
     /// Certificates, for `https` and gRPC with TLS.
     #[schemars(with = "Option<RawTls>")]
     pub(super) tls: Option<Spanned<RawTls>>,
@@ -47,6 +56,8 @@ pub(super) enum RawProtocol {
     Grpc,
     #[serde(rename = "http/protobuf")]
     HttpProtobuf,
+    #[serde(rename = "http/json")]
+    HttpJson,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -60,11 +71,13 @@ pub(super) enum RawCompression {
 /// Resolves how to send a signal.
 pub(super) fn resolve(signal: Signal, own: &RawSignal, shared: &RawSignal, cx: &mut Check<'_>) -> Option<SignalConfig> {
     let endpoint_is_stated = own.endpoint.is_some() || shared.endpoint.is_some();
-    let is_only_receiver = cx.only_one && SetVariable::find(cx.env, signal, "ENDPOINT").is_none();
+    let is_only_receiver = cx.only_one && SetVariable::find(cx.env, signal, OTEL_EXPORTER_OTLP_ENDPOINT).is_none();
     let mut inputs = SignalInputs { signal, cx, endpoint_is_environments: !endpoint_is_stated || is_only_receiver };
     let protocol = protocol(own.protocol.or(shared.protocol), &mut inputs);
     let timeout = timeout(own.timeout.or(shared.timeout), &mut inputs);
-    let gzip = gzip(own.compression.as_ref().or(shared.compression.as_ref()), &mut inputs);
+    let gzip = gzip(own.compression.or(shared.compression), &inputs);
+    let max_request_bytes =
+        max_request_bytes(own.max_request_bytes.as_ref().or(shared.max_request_bytes.as_ref()), &mut inputs);
     let headers = headers::resolve(own.headers.as_ref().or(shared.headers.as_ref()), &mut inputs);
     let endpoint = endpoint::resolve(own.endpoint.as_ref(), shared.endpoint.as_ref(), protocol, &mut inputs);
     let stated_tls = own.tls.as_ref().or(shared.tls.as_ref());
@@ -79,7 +92,7 @@ pub(super) fn resolve(signal: Signal, own: &RawSignal, shared: &RawSignal, cx: &
     if let Some(tls) = own.tls.as_ref().filter(|_| !is_https) {
         inputs.cx.error(tls_in_the_clear(tls, &endpoint));
     }
-    Some(SignalConfig { protocol, endpoint, headers, timeout, gzip, tls })
+    Some(SignalConfig { protocol, endpoint, headers, timeout, gzip, max_request_bytes, tls })
 }
 
 /// The error for TLS settings of an unencrypted endpoint.
@@ -93,48 +106,54 @@ fn protocol(stated: Option<RawProtocol>, inputs: &mut SignalInputs<'_, '_>) -> O
         return Some(match stated {
             RawProtocol::Grpc => OtlpProtocol::Grpc,
             RawProtocol::HttpProtobuf => OtlpProtocol::HttpProtobuf,
+            RawProtocol::HttpJson => OtlpProtocol::HttpJson,
         });
     }
-    let variable = inputs.variable("PROTOCOL")?;
-    match variable.value.to_ascii_lowercase().as_str() {
-        "grpc" => Some(OtlpProtocol::Grpc),
-        "http/protobuf" => Some(OtlpProtocol::HttpProtobuf),
-        _ => {
-            inputs
-                .cx
-                .variable_error(format!("{}: `{}` is not `grpc` or `http/protobuf`", variable.name, variable.value));
-            None
-        }
+    let variable = inputs.variable(OTEL_EXPORTER_OTLP_PROTOCOL)?;
+    let known = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson];
+    let said = known.into_iter().find(|known| variable.value.eq_ignore_ascii_case(known.as_str()));
+    if said.is_none() {
+        let known = known.map(|known| format!("`{}`", known.as_str())).join(", ");
+        inputs.cx.variable_error(format!("{}: `{}` is none of {known}", variable.name, variable.value));
     }
+    said
 }
 
 fn timeout(stated: Option<Interval>, inputs: &mut SignalInputs<'_, '_>) -> Duration {
-    // The specification's default.
-    let default = Duration::from_secs(10);
-    match (stated, inputs.variable("TIMEOUT")) {
+    match (stated, inputs.variable(OTEL_EXPORTER_OTLP_TIMEOUT)) {
         (Some(stated), _) => stated.0,
         (None, Some(variable)) => variable.milliseconds().unwrap_or_else(|why| {
             inputs.cx.variable_error(why);
-            default
+            OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT
         }),
-        (None, None) => default,
+        (None, None) => OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT,
     }
 }
 
-fn gzip(stated: Option<&Spanned<RawCompression>>, inputs: &mut SignalInputs<'_, '_>) -> bool {
-    let variable = inputs.variable("COMPRESSION");
-    let says = |name: &str| variable.as_ref().is_some_and(|variable| variable.value.eq_ignore_ascii_case(name));
-    match (stated, &variable) {
-        // The exporter reads the variable itself, and has no setting that turns compression off.
-        (Some(stated), Some(variable)) if *stated.get_ref() == RawCompression::None && says("gzip") => {
-            let message = format!("`none` cannot override {}, which is `gzip`", variable.name);
-            let own = format!("OTEL_EXPORTER_OTLP_{}_COMPRESSION", inputs.signal.as_str().to_uppercase());
-            let or = if variable.is_for_signal { String::new() } else { format!(", or unset `{}`", variable.name) };
-            let help = format!("set `{own}=none` in the environment{or}");
-            inputs.cx.error(ConfigError::new(message, stated.span()).help(help));
-            false
-        }
-        (Some(stated), _) => *stated.get_ref() == RawCompression::Gzip,
-        (None, _) => says("gzip"),
+fn gzip(stated: Option<RawCompression>, inputs: &SignalInputs<'_, '_>) -> bool {
+    match stated {
+        Some(stated) => stated == RawCompression::Gzip,
+        None => inputs
+            .variable(OTEL_EXPORTER_OTLP_COMPRESSION)
+            .is_some_and(|variable| variable.value.eq_ignore_ascii_case("gzip")),
     }
+}
+
+/// A little under 4 MiB, which gRPC servers take by default.
+const MAX_REQUEST_BYTES: usize = 39 * (1 << 20) / 10;
+
+/// Less has no room for an item and its resource.
+const LEAST_REQUEST_BYTES: u64 = 1_024;
+
+fn max_request_bytes(stated: Option<&Spanned<ByteSize>>, inputs: &mut SignalInputs<'_, '_>) -> usize {
+    let Some(stated) = stated else { return MAX_REQUEST_BYTES };
+    let bytes = stated.get_ref().as_u64();
+    if bytes < LEAST_REQUEST_BYTES {
+        let message = format!("`max_request_bytes` is {bytes}: no point, span or log record fits");
+        inputs.cx.error(
+            ConfigError::new(message, stated.span())
+                .help("write what the receiver takes, such as \"1MB\", or remove it: then it is 3.9MiB"),
+        );
+    }
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -134,6 +134,7 @@ fn timeouts_and_compression() {
     check("", &[env[2], ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd")], shown, ["10000 gzip"; 3]);
     check("", &env, shown, ["1 gzip", "1 gzip", "2"]);
     check("timeout = \"3ms\"", &env, shown, ["3 gzip", "3 gzip", "3"]);
+    check("compression = \"none\"", &env, shown, ["1", "1", "2"]);
     let own = "[backends.collector.traces]\ntimeout = \"4ms\"\n[backends.collector.logs]\ncompression = \"gzip\"";
     check(own, &env, shown, ["1 gzip", "4 gzip", "2 gzip"]);
 }

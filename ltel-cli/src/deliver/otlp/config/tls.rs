@@ -52,11 +52,15 @@ pub(super) fn resolve(stated: Option<&RawTls>, inputs: &mut SignalInputs<'_, '_>
         let variable = inputs.variable_of_endpoint(name)?;
         Some(NamedFile { by: variable.name, path: variable.value, span: inputs.cx.header() })
     };
-    let ca = stated.and_then(|tls| key("ca_file", &tls.ca_file)).or_else(|| variable("CERTIFICATE", inputs));
+    let ca = stated
+        .and_then(|tls| key("ca_file", &tls.ca_file))
+        .or_else(|| variable("OTEL_EXPORTER_OTLP_CERTIFICATE", inputs));
     let stated_pair = stated.map(|tls| (key("cert_file", &tls.cert_file), key("key_file", &tls.key_file)));
     // A certificate and its key belong together: the file's are not mixed with the environment's.
     let pair = stated_pair.filter(|(certificate, key)| certificate.is_some() || key.is_some());
-    let pair = pair.unwrap_or_else(|| (variable("CLIENT_CERTIFICATE", inputs), variable("CLIENT_KEY", inputs)));
+    let pair = pair.unwrap_or_else(|| {
+        (variable("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", inputs), variable("OTEL_EXPORTER_OTLP_CLIENT_KEY", inputs))
+    });
     let ca = ca.and_then(|named| authorities(&named).map_err(|error| inputs.cx.error(error)).ok());
     let identity = match pair {
         (None, None) => None,

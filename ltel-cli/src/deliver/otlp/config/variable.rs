@@ -6,6 +6,9 @@ use ltel_core::backend::{Environment, Signal};
 
 use crate::config::environment;
 
+/// The beginning of their names.
+const OTLP: &str = "OTEL_EXPORTER_OTLP_";
+
 /// A variable that is set.
 #[derive(Clone, Debug)]
 pub(super) struct SetVariable {
@@ -16,10 +19,10 @@ pub(super) struct SetVariable {
 }
 
 impl SetVariable {
-    /// The signal's own variable, else the one for all signals.
+    /// The signal's own variable, else the one of this name, which is for all signals.
     pub(super) fn find(env: &Environment, signal: Signal, name: &str) -> Option<Self> {
-        let own = format!("OTEL_EXPORTER_OTLP_{}_{name}", signal.as_str().to_uppercase());
-        [(own, true), (format!("OTEL_EXPORTER_OTLP_{name}"), false)]
+        let own = format!("{OTLP}{}_{}", signal.as_str().to_uppercase(), name.trim_start_matches(OTLP));
+        [(own, true), (name.to_owned(), false)]
             .into_iter()
             .find_map(|(name, is_for_signal)| env.get(&name).map(|value| Self { name, value, is_for_signal }))
     }
@@ -42,7 +45,7 @@ mod tests {
     fn the_signals_own_variable_wins() {
         let env: Environment =
             [("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2")].into_iter().collect();
-        let value = |signal| SetVariable::find(&env, signal, "TIMEOUT").expect("set").value;
+        let value = |signal| SetVariable::find(&env, signal, "OTEL_EXPORTER_OTLP_TIMEOUT").expect("set").value;
         assert_eq!((value(Signal::Metrics).as_str(), value(Signal::Traces).as_str()), ("2", "1"));
     }
 }
