@@ -17,6 +17,8 @@ class Demands:
 
     def __init__(self) -> None:
         self._last: dict[Key, Any] = {}
+        #: by resource, the time of its newest point: Prometheus' `target_info` has it
+        self._newest: dict[Key, int] = {}
 
     def violations(self, signal: str, message: Any) -> list[str]:
         """What is wrong with a message that is about to be accepted."""
@@ -26,6 +28,10 @@ class Demands:
     def _metrics(self, message: Any) -> Iterator[str]:
         for part in message.resource_metrics:
             resource = _key(part.resource.attributes)
+            newest = max((point.time_unix_nano for point in _points(part)), default=0)
+            if newest < self._newest.get(resource, 0):
+                yield f"a resource as of {newest}, after one of {self._newest[resource]}"
+            self._newest[resource] = newest
             for scope in part.scope_metrics:
                 for metric in scope.metrics:
                     for wrong in self._metric((resource, scope.scope.name), metric):
@@ -72,6 +78,11 @@ class Demands:
             yield f"goes back in time: {end}, after {former.time_unix_nano}"
         elif getattr(point, "count", 0) < getattr(former, "count", 0):
             yield f"goes back: {point.count}, after {former.count}"
+
+
+def _points(part: Any) -> Iterator[Any]:
+    for scope in part.scope_metrics:
+        yield from items_of("metrics", scope)
 
 
 def _histogram(point: Any) -> Iterator[str]:

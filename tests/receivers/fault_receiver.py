@@ -8,6 +8,7 @@ Prints the ports it listens on as one line of JSON. By its control port:
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import hashlib
 import json
@@ -27,7 +28,7 @@ from urllib.parse import parse_qsl
 
 import grpc
 from google.protobuf.any_pb2 import Any as Packed
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
@@ -56,7 +57,9 @@ REJECTED = {
     "traces": "rejected_spans",
     "logs": "rejected_log_records",
 }
-HTTP_STATUS = {"throttle": 429, "unavailable": 503, "reject": 400}
+HTTP_STATUS = {"throttle": 429, "unavailable": 503, "reject": 400, "too_large": 413}
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 GRPC_STATUS = {
     "throttle": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": grpc.StatusCode.UNAVAILABLE,
@@ -119,7 +122,8 @@ class Taken:
 class Receiver:
     """What both protocols have in common."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._demands = Demands()
@@ -135,9 +139,15 @@ class Receiver:
         compressed = body.startswith(b"\x1f\x8b")
         if compressed:
             body = gzip.decompress(body)
-        message = MESSAGES[signal][0].FromString(body)
+        message = MESSAGES[signal][0]()
+        if headers.get("content-type") == JSON:
+            ParseDict(_with_base64(json.loads(body)), message)
+        else:
+            message.MergeFromString(body)
         with self._lock:
             fault = self._next_fault(signal)
+            if len(body) > self.limit:
+                fault = Fault("too_large")
             taken = Taken(
                 signal=signal,
                 protocol=protocol,
@@ -168,16 +178,31 @@ class Receiver:
                 return fault
         return Fault("accept")
 
-    def answer(self, signal: str, fault: Fault) -> bytes:
+    def answer(self, signal: str, fault: Fault, kind: str = PROTOBUF) -> bytes:
         answer = MESSAGES[signal][1]()
         if fault.kind == "partial":
             answer.partial_success.error_message = fault.message
             setattr(answer.partial_success, REJECTED[signal], fault.items)
+        if kind == JSON:
+            return json.dumps(MessageToDict(answer)).encode()
         return answer.SerializeToString()
 
     def requests(self) -> bytes:
         with self._lock:
             return json.dumps([asdict(taken) for taken in self.taken]).encode()
+
+
+def _with_base64(tree: Any) -> Any:
+    """OTLP's JSON has ids in hex, where protobuf's own has base64."""
+    if isinstance(tree, list):
+        return [_with_base64(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    ids = ("traceId", "spanId", "parentSpanId")
+    return {
+        key: base64.b64encode(bytes.fromhex(value)).decode() if key in ids else _with_base64(value)
+        for key, value in tree.items()
+    }
 
 
 class Server(ThreadingHTTPServer):
@@ -218,7 +243,8 @@ class Http(Handler):
         signal = self.path.removeprefix("/v1/")
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.body()
-        if signal not in MESSAGES or headers.get("content-type") != "application/x-protobuf":
+        kind = headers.get("content-type")
+        if signal not in MESSAGES or kind not in (PROTOBUF, JSON):
             self.respond(404 if signal not in MESSAGES else 415, "text/plain", b"")
             return
         fault = receiver.take(signal, "http", headers, body)
@@ -228,10 +254,13 @@ class Http(Handler):
         elif fault.kind in HTTP_STATUS:
             status = Status(message=fault.message or fault.kind)
             wait = {"Retry_After": f"{fault.seconds:.0f}"} if fault.seconds else {}
-            kind = "application/x-protobuf"
-            self.respond(HTTP_STATUS[fault.kind], kind, status.SerializeToString(), **wait)
+            if kind == JSON:
+                words = json.dumps({"message": status.message}).encode()
+            else:
+                words = status.SerializeToString()
+            self.respond(HTTP_STATUS[fault.kind], kind, words, **wait)
         else:
-            self.respond(200, "application/x-protobuf", receiver.answer(signal, fault))
+            self.respond(200, kind, receiver.answer(signal, fault, kind))
 
 
 class Control(Handler):
@@ -301,7 +330,10 @@ class Grpc:
     def __init__(self, receiver: Receiver, credentials: grpc.ServerCredentials | None) -> None:
         self._receiver = receiver
         # The messages come as they were sent, so that it is seen whether they were compressed.
-        options = [("grpc.per_message_decompression", 0)]
+        options = [
+            ("grpc.per_message_decompression", 0),
+            ("grpc.max_receive_message_length", receiver.limit),
+        ]
         server = grpc.server(ThreadPoolExecutor(32), options=options)
         for signal, service in SERVICES.items():
             export = grpc.unary_unary_rpc_method_handler(self._export(signal))
@@ -359,6 +391,7 @@ def main() -> None:
     parser.add_argument("--certificate", type=Path, help="of the server, PEM: TLS from now on")
     parser.add_argument("--key", type=Path, help="of that certificate")
     parser.add_argument("--clients", type=Path, help="who signs clients' certificates: mTLS")
+    parser.add_argument("--limit", type=int, default=LIMIT, help="bytes of a request")
     args = parser.parse_args()
     context = credentials = None
     if args.certificate:
@@ -371,7 +404,7 @@ def main() -> None:
             context.load_verify_locations(args.clients)
             context.verify_mode = ssl.CERT_REQUIRED
         credentials = grpc.ssl_server_credentials([pair], clients, args.clients is not None)
-    receiver = Receiver()
+    receiver = Receiver(args.limit)
     over_grpc = Grpc(receiver, credentials)
     ports = {
         "grpc": over_grpc.port,

@@ -98,6 +98,11 @@ impl FaultReceiver {
         Self::start_with(scene, Vec::new())
     }
 
+    /// One that takes no larger requests: it refuses them by 413, or over gRPC as grpc-core does.
+    pub fn start_with_limit(scene: &Scene, bytes: usize) -> Self {
+        Self::start_with(scene, vec!["--limit".into(), bytes.to_string().into()])
+    }
+
     /// The same over TLS, as `localhost`, for clients that have a certificate of this authority too.
     pub fn start_mutual(scene: &Scene, authority: &Authority) -> Self {
         let own = authority.sign("localhost").write(scene, "fault-receiver");
@@ -129,6 +134,11 @@ impl FaultReceiver {
     pub fn backend(&self, protocol: &str) -> String {
         let full = if protocol == "grpc" { "grpc" } else { "http/protobuf" };
         otlp_backend(protocol, full, self.port(protocol))
+    }
+
+    /// The same with JSON over HTTP.
+    pub fn json_backend(&self) -> String {
+        otlp_backend("json", "http/json", self.port("http"))
     }
 
     /// The next `times` requests of a signal meet this fault, by either protocol.

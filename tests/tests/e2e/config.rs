@@ -25,7 +25,7 @@ fn every_mistake_is_shown_where_it_is() {
 fn a_wrong_variable_is_an_error_too() {
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
     for (name, value) in [
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"),
         ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "10s"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "nonsense"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
@@ -34,7 +34,7 @@ fn a_wrong_variable_is_an_error_too() {
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3s"),
         ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "exponential"),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/xml"),
         ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "127.0.0.1:4318/v1/logs"),
     ] {
         let env: Environment = [(name, value)].into_iter().collect();

@@ -1,5 +1,7 @@
 //! Points, spans and log records when a receiver fails, over gRPC and over HTTP.
 
+use std::collections::BTreeSet;
+
 use ltel_core::event::UserError;
 use ltel_core::wire::{Encoding, Message};
 use ltel_tests::{
@@ -208,6 +210,86 @@ fn requests_are_of_a_bounded_size() {
             assert!(sizes.iter().all(|size| *size < 4 << 20), "{protocol}, {signal}: {sizes:?}");
         }
     }
+}
+
+/// Scenario: receivers that take 64 KB and 1 MB at a time, which ltel does not know; and one to which it is told. Eight hundred series
+/// with long names, and as many spans. Guarantees: all of it arrives.
+#[test]
+fn receivers_that_take_less() {
+    for (limit, options) in [(64_000, ""), (1_000_000, ""), (1_000_000, "max_request_bytes = \"900KB\"\n")] {
+        let scene = Scene::new();
+        let receiver = FaultReceiver::start_with_limit(&scene, limit);
+        let backends = receiver.backend("grpc") + options + &receiver.backend("http") + options;
+        // Its final points only.
+        let backends = backends.replace("\"1s\"", "\"1h\"");
+        let config = config(&scene, "", &format!("[recorders.spans]\n[recorders.http]\n{backends}"));
+        let mut ltel = scene.serve(&config, &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+        client.start("run");
+        for first in (1..800).step_by(100) {
+            let rows = (first..first + 100).map(|number| {
+                let mut row = traced(number, "http://127.0.0.1/some");
+                row.name = format!("/{}/{number}", "long".repeat(200)).into();
+                row
+            });
+            client.requests(rows.collect());
+            client.acknowledged();
+        }
+        client.finish();
+        let exit = ltel.wait(SLOW);
+        let said = ltel.stderr();
+        assert_eq!(exit, Exit::Code(0), "{limit}: {said}");
+        assert_eq!(said.contains("does not take a request of"), options.is_empty(), "{limit}: {said}");
+        let requests = receiver.requests();
+        for protocol in PROTOCOLS {
+            let of = |signal: &'static str| {
+                requests.iter().filter(move |taken| taken.signal == signal && taken.protocol == protocol)
+            };
+            let spans: u64 = of("traces").filter(|taken| taken.is_accepted()).map(|taken| taken.items).sum();
+            assert_eq!(spans, 800, "{limit}, {protocol}: {said}");
+            let points = of("metrics").filter(|taken| taken.is_accepted()).flat_map(Taken::points);
+            let routes = points.filter(|point| point.metric == "http.client.request.duration");
+            let routes: BTreeSet<_> =
+                routes.filter_map(|point| point.attributes.get("url.template").cloned()).collect();
+            assert_eq!(routes.len(), 800, "{limit}, {protocol}: {said}");
+        }
+    }
+}
+
+/// Scenario: a run to a receiver of JSON, which accepts one item less than it gets. Guarantees: it gets what one of protobuf gets, and
+/// ltel knows what it has rejected.
+#[test]
+fn by_json() {
+    let scene = Scene::new();
+    let receiver = FaultReceiver::start(&scene);
+    let backends = receiver.backend("grpc") + &receiver.json_backend();
+    let mut ltel = scene.serve(&config(&scene, "", &format!("[recorders.spans]\n{backends}")), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests((1..=10).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(0), "{}", ltel.stderr());
+    assert!(
+        receiver.requests_of("traces", "http").iter().all(|taken| taken.headers["content-type"] == "application/json")
+    );
+    let [over_grpc, by_json] = PROTOCOLS.map(|protocol| receiver.spans(protocol));
+    assert_eq!((ids(&over_grpc), by_json.len()), (ids(&by_json), 10));
+    assert_eq!(by_json[0].attributes, over_grpc[0].attributes);
+    let counts =
+        PROTOCOLS.map(|protocol| receiver.histogram(protocol, "locust.tl.request.metric.success", false).count);
+    assert_eq!(counts, [10, 10]);
+    assert_eq!(receiver.log_records("http").len(), receiver.log_records("grpc").len());
+
+    receiver.fault(Fault::Partial(1, "too-old"), "traces", 1);
+    let backend = receiver.json_backend() + "signals = [\"traces\"]\n[recorders.spans]\n";
+    let scene = Scene::new();
+    let mut ltel = scene.serve(&config(&scene, "", &backend), &["--once"]);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.requests((1..=10).map(|number| traced(number, "http://127.0.0.1/some")).collect());
+    client.finish();
+    assert_eq!(ltel.wait(SOON), Exit::Code(1));
+    assert!(ltel.stderr().contains("the receiver rejected 1 of 10 spans: too-old"), "{}", ltel.stderr());
 }
 
 /// Scenario: a receiver that takes two seconds for each answer, and three thousand spans at once for a backend in whose

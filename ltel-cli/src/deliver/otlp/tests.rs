@@ -60,7 +60,7 @@ fn load(count: usize, bytes: usize) -> Load {
 /// The names of the records that a receiver has accepted, in the order in which they came.
 fn accepted(taken: &[Taken]) -> Vec<String> {
     let accepted = taken.iter().filter(|taken| taken.accepted);
-    let records = accepted.flat_map(|taken| taken.log_records());
+    let records = accepted.flat_map(Taken::log_records);
     records.map(|record| record.event_name).collect()
 }
 

@@ -153,7 +153,9 @@ impl Queue {
             }
             state.ended += bytes;
             let at = state.time_of_collection();
-            points.iter_mut().for_each(|points| points.at = at);
+            for points in &mut points {
+                points.at = at;
+            }
             state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, seen, bytes }));
             while state.ended > self.limits.bytes {
                 // The only one stays, however large it is.

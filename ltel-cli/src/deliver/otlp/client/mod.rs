@@ -31,7 +31,7 @@ pub(super) struct Client(Transport);
 
 #[derive(Debug)]
 enum Transport {
-    Grpc(grpc::GrpcClient),
+    Grpc(Box<grpc::GrpcClient>),
     Http(http::HttpClient),
 }
 
@@ -44,7 +44,7 @@ impl Client {
     /// Prepares the connection, which opens when there is something to send. Call it within a tokio runtime.
     pub(super) fn new(signal: Signal, config: &SignalConfig) -> Result<Self, SetupError> {
         Ok(Self(match config.protocol {
-            OtlpProtocol::Grpc => Transport::Grpc(grpc::GrpcClient::new(signal, config)?),
+            OtlpProtocol::Grpc => Transport::Grpc(Box::new(grpc::GrpcClient::new(signal, config)?)),
             OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => Transport::Http(http::HttpClient::new(config)?),
         }))
     }

@@ -81,7 +81,9 @@ fn collected(temporality: Temporality, exponential: bool) -> CollectedPoints {
         meter.i64_up_down_counter("stock").build().add(-3, &labels);
         meter.f64_gauge("price").with_unit("EUR").build().record(9.5, &labels);
         let weight = meter.f64_histogram("weight").with_boundaries(vec![1.0, 2.0]).build();
-        [0.0, 1.5, 4.0].into_iter().for_each(|value| weight.record(value, &labels));
+        for value in [0.0, 1.5, 4.0] {
+            weight.record(value, &labels);
+        }
     }
     let time = |secs| Timestamp::from_secs(secs);
     let points = collector.collect().expect("points");
