@@ -2,6 +2,7 @@
 //! oracle.
 
 mod receiver;
+mod breaks;
 mod oracle;
 
 use std::sync::Arc;

@@ -30,6 +30,8 @@ pub(super) enum Answer {
     Partial(i64, &'static str),
     /// With this status over HTTP, and this code over gRPC.
     Refuse(StatusCode, tonic::Code, &'static str),
+    /// Bytes that are no message.
+    Garbage,
     /// The connection is closed.
     Close,
     Never,
@@ -179,11 +181,12 @@ async fn answer(
         (answer, state.taken.len())
     };
     counted.send_replace(count);
+    let is_garbage = matches!(answer, Answer::Garbage);
     let partial = |rejected, message: &str| ExportResponse {
         partial_success: Some(PartialSuccess { rejected, message: message.to_owned() }),
     };
     let response = match answer {
-        Answer::Accept => ExportResponse::default(),
+        Answer::Accept | Answer::Garbage => ExportResponse::default(),
         Answer::Partial(rejected, message) => partial(rejected, message),
         Answer::OnceTold => {
             let _ = gone.wait_for(|go| *go).await;
@@ -196,7 +199,8 @@ async fn answer(
         }
         Answer::Refuse(status, code, words) => return Ok(refusal(is_grpc, status, code, words)),
     };
-    let message = response.encode_to_vec();
+    // A text of 127 bytes that are not there.
+    let message = if is_garbage { vec![0x0a, 0x7f] } else { response.encode_to_vec() };
     Ok(if is_grpc {
         let mut frame = BytesMut::new();
         frame.put_u8(0);
@@ -210,8 +214,11 @@ async fn answer(
         let partial = response.partial_success.map(|partial| {
             serde_json::json!({"rejectedLogRecords": partial.rejected.to_string(), "errorMessage": partial.message})
         });
-        let answer =
-            partial.map_or_else(|| serde_json::json!({}), |partial| serde_json::json!({"partialSuccess": partial}));
+        let answer = match partial {
+            _ if is_garbage => serde_json::json!([]),
+            Some(partial) => serde_json::json!({"partialSuccess": partial}),
+            None => serde_json::json!({}),
+        };
         of_kind("application/json", Full::from(answer.to_string()).boxed())
     } else {
         of_kind("application/x-protobuf", Full::from(message).boxed())
