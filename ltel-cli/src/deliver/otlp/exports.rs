@@ -120,7 +120,7 @@ struct Booking {
 
 impl Booking {
     /// Sends everything, in one request if the receiver takes it, else in parts.
-    async fn export(mut self, payload: Payload, limit: Duration) {
+    async fn export(mut self, payload: Payload, mut limit: Duration) {
         let shared = Arc::clone(&self.shared);
         // What comes again with the next collection need not be tried for long.
         let retries = (shared.account.comes_again() && !self.last).then_some(RETRIES);
@@ -131,10 +131,8 @@ impl Booking {
             let body = if shared.is_json { part.json(shared.account.signal()) } else { part.protobuf() };
             let size = body.len();
             let items = part.len() as u64;
-            if size > shared.limit.bytes()
-                && let Some((first, rest)) = part.clone().halves()
-            {
-                parts.extend([rest, first]);
+            if items > 1 && size > shared.limit.bytes() {
+                parts.extend(part.halves());
                 continue;
             }
             let begun = Instant::now();
@@ -142,12 +140,16 @@ impl Booking {
             // A refusal that comes at once delays nothing.
             let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
             shared.hanging.store(hangs, Ordering::Relaxed);
+            if hangs {
+                // The other parts wait for the end of this one.
+                limit = limit.min(LAST_TRY);
+            }
             match result {
-                Err(Refusal { remedy: Remedy::Parts | Remedy::MaybeParts, .. }) if items > 1 && size > SMALL => {
+                Err(Refusal { remedy, .. })
+                    if items > 1 && (remedy == Remedy::Parts || (remedy == Remedy::MaybeParts && size > SMALL)) =>
+                {
                     too_large = Some(size);
-                    if let Some((first, rest)) = part.halves() {
-                        parts.extend([rest, first]);
-                    }
+                    parts.extend(part.halves());
                 }
                 Err(refusal) if refusal.remedy == Remedy::MaybeParts && size <= SMALL => {
                     // It was not the size.
@@ -156,7 +158,9 @@ impl Booking {
                 }
                 result => {
                     // A part was taken where the whole was not.
-                    if let (Ok(_), Some(size)) = (&result, too_large.take()) {
+                    if result.is_ok()
+                        && let Some(size) = too_large.take()
+                    {
                         shared.limit.refused(size);
                     }
                     self.book(items, result);

@@ -54,22 +54,19 @@ impl Payload {
         M::decode(self.protobuf()).map_or_else(|_| Bytes::new(), |request| json(&request))
     }
 
-    /// Its two halves; `None` if it is a single item.
-    pub(super) fn halves(self) -> Option<(Self, Self)> {
+    /// Its two halves, the second one first.
+    pub(super) fn halves(self) -> [Self; 2] {
         let middle = self.len() / 2;
-        if middle == 0 {
-            return None;
-        }
-        Some(match self {
+        match self {
             Self::Points(mut request) => {
                 let rest = points::split_off(&mut request, middle);
-                (Self::Points(request), Self::Points(Box::new(rest)))
+                [Self::Points(Box::new(rest)), Self::Points(request)]
             }
             Self::Items(items, Range { start, end }) => {
                 let middle = start + middle;
-                (Self::Items(Arc::clone(&items), start..middle), Self::Items(items, middle..end))
+                [Self::Items(Arc::clone(&items), middle..end), Self::Items(items, start..middle)]
             }
-        })
+        }
     }
 }
 

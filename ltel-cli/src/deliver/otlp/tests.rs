@@ -132,9 +132,10 @@ async fn no_more_run_than_may() {
 /// order, in parts, and the next request is as small from its beginning.
 #[tokio::test]
 async fn requests_become_as_small_as_a_receiver_takes() {
-    let words = ["received message larger than max (100000 vs. 64000)", "no"];
-    for (protocol, words) in PROTOCOLS.into_iter().flat_map(|protocol| words.map(|words| (protocol, words))) {
-        let receiver = Receiver::start_with_limit(64_000, words).await;
+    let larger = "received message larger than max (100000 vs. 64000)";
+    let receivers = [(64_000, larger), (64_000, "no"), (4_000, larger)];
+    for (protocol, (limit, words)) in PROTOCOLS.into_iter().flat_map(|protocol| receivers.map(|of| (protocol, of))) {
+        let receiver = Receiver::start_with_limit(limit, words).await;
         let account = Arc::<DeliveryAccount>::default();
         let mut exports = exports(&config(&receiver, Signal::Logs, protocol), &account);
         exports.start(load(1_000, 1_000)).await;
