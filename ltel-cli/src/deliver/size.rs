@@ -6,8 +6,6 @@ use ltel_core::meter::Collected;
 use ltel_core::points::{self, PointValue};
 use ltel_core::record::Record;
 use ltel_core::runs::RunInfo;
-use ltel_core::trace::SpanData;
-use opentelemetry::trace::Status;
 use opentelemetry::{Array, KeyValue, Value};
 use serde_json::Value as Json;
 
@@ -26,16 +24,9 @@ pub(super) fn record(record: &Record) -> usize {
     size_of::<Record>() + ALLOCATION + record.name.len() + body + fields.sum::<usize>()
 }
 
-/// A span.
-pub(super) fn span(span: &SpanData) -> usize {
-    let events = span.events.iter().map(|event| 96 + event.name.len() + attributes(&event.attributes));
-    let links = span.links.iter().map(|link| 128 + attributes(&link.attributes));
-    let status = match &span.status {
-        Status::Error { description } => ALLOCATION + description.len(),
-        _ => 0,
-    };
-    let text = ALLOCATION + span.name.len() + status;
-    size_of::<SpanData>() + text + attributes(&span.attributes) + events.sum::<usize>() + links.sum::<usize>()
+/// The encoded bytes of a span, and where it ends.
+pub(super) const fn span(bytes: &[u8]) -> usize {
+    size_of::<usize>() + bytes.len()
 }
 
 /// The points of a collection: their number and estimated bytes.
@@ -52,10 +43,6 @@ pub(super) fn points(collected: &Collected) -> (u64, usize) {
         };
         (count + 1, bytes + value + labels)
     })
-}
-
-fn attributes(all: &[KeyValue]) -> usize {
-    ALLOCATION + all.iter().map(attribute).sum::<usize>()
 }
 
 fn attribute(pair: &KeyValue) -> usize {

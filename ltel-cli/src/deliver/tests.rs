@@ -170,7 +170,9 @@ fn a_span(bytes: usize) -> SpanData {
 }
 
 fn spans(count: usize, bytes: usize) -> SpanBatch {
-    SpanBatch { run: run("run"), source: None, data: Arc::new(vec![a_span(bytes); count]) }
+    let span = a_span(bytes);
+    let data = std::iter::repeat_n(&span, count).collect();
+    SpanBatch { run: run("run"), source: None, scope: "test", data: Arc::new(data) }
 }
 
 /// The points of a recorder: a counter with this many series.

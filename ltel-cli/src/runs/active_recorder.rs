@@ -192,10 +192,10 @@ impl ActiveRecorder {
         }
         self.route_records(run, out, |backend, record| backends[backend].record(record));
         if !out.spans.is_empty() {
-            let spans = Arc::new(std::mem::take(&mut out.spans));
+            let data = Arc::new(out.spans.take());
             for &index in &self.routes {
-                let source = origin.source.cloned();
-                backends[index].spans(SpanBatch { run: Arc::clone(run), source, data: Arc::clone(&spans) });
+                let (run, source, data) = (Arc::clone(run), origin.source.cloned(), Arc::clone(&data));
+                backends[index].spans(SpanBatch { run, source, scope: self.scope, data });
             }
         }
     }

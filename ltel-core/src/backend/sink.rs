@@ -12,7 +12,7 @@ use crate::figures::RunFigures;
 use crate::meter::{Collected, Collector};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
-use crate::trace::SpanData;
+use crate::trace::EncodedSpans;
 
 /// The metrics of one recorder in one run, for one backend; or those of ltel itself.
 #[derive(Clone, Debug)]
@@ -70,8 +70,10 @@ pub struct SpanBatch {
     pub run: Arc<RunInfo>,
     /// The Locust process they are from.
     pub source: Option<Arc<SourceInfo>>,
+    /// The instrumentation scope of their recorder.
+    pub scope: &'static str,
     /// The spans. Shared by the backends that take them.
-    pub data: Arc<Vec<SpanData>>,
+    pub data: Arc<EncodedSpans>,
 }
 
 /// Delivers telemetry. It gets only the signals of its [`Pipe`].

@@ -229,7 +229,7 @@ impl<'a, O> Context<'a, O> {
         out.notices.extend(why);
     }
 
-    /// Emits a span.
+    /// Emits a span. Its scope is the recorder's ([`super::Spec::scope`]).
     pub fn emit_span(&mut self, mut span: SpanData) {
         let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
         if series.configured().any() {
@@ -239,7 +239,7 @@ impl<'a, O> Context<'a, O> {
             });
             span.attributes.extend(computed);
         }
-        self.writer.out.spans.push(span);
+        self.writer.out.spans.push(&span);
     }
 
     /// Whether the recorder sees the event, by the key `when`.

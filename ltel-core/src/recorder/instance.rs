@@ -13,7 +13,7 @@ use crate::instrument::{Built, ForgetSource, Instruments};
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{ConfiguredLabels, SeriesTable};
-use crate::trace::SpanData;
+use crate::trace::EncodedSpans;
 
 use super::context::{Kept, Seen, WHEN};
 use super::left_out::LeftOut;
@@ -26,7 +26,7 @@ pub struct Emitted {
     /// Structured events.
     pub records: Vec<Record>,
     /// Spans.
-    pub spans: Vec<SpanData>,
+    pub spans: EncodedSpans,
     /// Differences between what it does and its spec; each once per run.
     pub mismatches: Vec<SpecMismatch>,
     /// What people should know, such as an expression without a value; each kind once per run.
@@ -218,8 +218,8 @@ impl<R: Recorder> Instance<R> {
         for record in &out.records[records..] {
             check.record(record, &mut out.mismatches);
         }
-        for span in &out.spans[spans..] {
-            check.span(span, &mut out.mismatches);
+        for span in out.spans.views().skip(spans) {
+            check.span(&span, &mut out.mismatches);
         }
     }
 

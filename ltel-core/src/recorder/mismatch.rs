@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Spec;
 use crate::record::Record;
-use crate::trace::SpanData;
+use crate::trace::SpanView;
 
 // Bounded: a recorder may make any number of names.
 const MOST: usize = 64;
@@ -112,10 +112,10 @@ impl SpecCheck {
         }
     }
 
-    pub(super) fn span(&mut self, span: &SpanData, out: &mut Vec<SpecMismatch>) {
-        let attributes = || span.attributes.iter().map(|attribute| attribute.key.as_str());
+    pub(super) fn span(&mut self, span: &SpanView<'_>, out: &mut Vec<SpecMismatch>) {
+        let attributes = || span.attributes().map(|(name, _)| name);
         let mut mismatch = None;
-        for listed in self.spec.spans.iter().filter(|listed| fits(listed.name, &span.name)) {
+        for listed in self.spec.spans.iter().filter(|listed| fits(listed.name, span.name)) {
             let shape = self.shape(listed.name, attributes());
             if self.passed.contains(&shape) {
                 return;

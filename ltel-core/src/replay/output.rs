@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use opentelemetry::KeyValue;
 use opentelemetry::Value as LabelValue;
-use opentelemetry::trace::{SpanId, Status};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::BEGIN;
-use crate::clock::Timestamp;
 use crate::meter::Collector;
 use crate::points::{self, Metric, Point, PointValue};
 use crate::record::Record;
 use crate::recorder::{AnyRecorder, Emitted};
-use crate::trace::SpanData;
+use crate::trace::{AttributeView, SpanView, StatusView};
 
 /// All points as they stand at the end of a replay, by name and labels, and all records in the order in which they were emitted.
 #[derive(Clone, Debug, Serialize)]
@@ -125,7 +122,7 @@ impl ReplayOutput {
             .collect();
         points.sort_by_cached_key(|point| (point.name.clone(), point.shown_labels(true)));
         let records = emitted.records.iter().map(RecordOut::new).collect();
-        let spans = emitted.spans.iter().map(SpanOut::new).collect();
+        let spans = emitted.spans.views().map(|span| SpanOut::new(&span)).collect();
         let (overflowed, left_out) = (recorder.overflowed(), recorder.left_out());
         Self { points, records, spans, overflowed, left_out, notices: emitted.notices.clone(), withheld }
     }
@@ -213,28 +210,29 @@ impl RecordOut {
 }
 
 impl SpanOut {
-    fn new(span: &SpanData) -> Self {
-        let (start, end) = (Timestamp::from(span.start_time), Timestamp::from(span.end_time));
-        let attributes = |of: &[KeyValue]| of.iter().map(|kv| (kv.key.to_string(), json(&kv.value))).collect();
-        let has_parent = span.parent_span_id != SpanId::INVALID;
+    fn new(span: &SpanView<'_>) -> Self {
         Self {
-            start: start.since(BEGIN).as_secs_f64(),
-            duration_ms: end.since(start).as_secs_f64() * 1e3,
-            name: span.name.to_string(),
-            kind: format!("{:?}", span.span_kind).to_lowercase(),
-            trace_id: span.span_context.trace_id().to_string(),
-            span_id: span.span_context.span_id().to_string(),
-            parent_span_id: has_parent.then(|| span.parent_span_id.to_string()),
-            sampled: span.span_context.is_sampled(),
-            status: match &span.status {
-                Status::Unset => "unset".to_owned(),
-                Status::Ok => "ok".to_owned(),
-                Status::Error { description } => format!("error: {description}"),
+            start: span.start.since(BEGIN).as_secs_f64(),
+            duration_ms: span.end.since(span.start).as_secs_f64() * 1e3,
+            name: span.name.to_owned(),
+            kind: format!("{:?}", span.kind).to_lowercase(),
+            trace_id: span.trace_id.to_string(),
+            span_id: span.span_id.to_string(),
+            parent_span_id: span.parent_span_id.map(|id| id.to_string()),
+            sampled: span.sampled,
+            status: match span.status {
+                StatusView::Unset => "unset".to_owned(),
+                StatusView::Ok => "ok".to_owned(),
+                StatusView::Error(description) => format!("error: {description}"),
             },
-            attributes: attributes(&span.attributes),
-            events: span.events.iter().map(|event| (event.name.to_string(), attributes(&event.attributes))).collect(),
+            attributes: attributes(span.attributes()),
+            events: span.events().map(|event| (event.name.to_owned(), attributes(event.attributes()))).collect(),
         }
     }
+}
+
+fn attributes<'a>(all: impl Iterator<Item = (&'a str, AttributeView<'a>)>) -> BTreeMap<String, Value> {
+    all.map(|(name, value)| (name.to_owned(), value.to_json())).collect()
 }
 
 fn json(value: &LabelValue) -> Value {

@@ -152,8 +152,8 @@ impl Sink for JsonSink {
 
     async fn spans(&mut self, batch: Vec<SpanBatch>) {
         for batch in batch {
-            for span in batch.data.iter() {
-                line::write_span(&mut self.buffer, &batch, span);
+            for span in batch.data.views() {
+                line::write_span(&mut self.buffer, &batch, &span);
                 self.added(Line::Span).await;
             }
         }

@@ -52,8 +52,7 @@ impl Sink for BatchesSink {
     async fn spans(&mut self, batch: Vec<SpanBatch>) {
         for spans in &batch {
             for span in spans.data.iter() {
-                let span = opentelemetry_proto::tonic::trace::v1::Span::from(span.clone());
-                self.push(ltel_recorders::SCOPE, span.encoded_len(), |out| span.encode_raw(out)).await;
+                self.push(spans.scope, span.len(), |out| out.extend_from_slice(span)).await;
             }
         }
     }

@@ -101,7 +101,7 @@ impl Queue {
             });
             let items = fitting.count();
             // A copy, so that spans that do not fit are freed.
-            batch.data = Arc::new(batch.data[..items].to_vec());
+            batch.data = Arc::new(batch.data.first(items));
             (items, bytes)
         };
         if items > 0 {

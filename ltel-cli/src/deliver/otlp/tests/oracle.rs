@@ -8,7 +8,7 @@ use ltel_core::backend::{CollectedPoints, RunRecord, Signal};
 use ltel_core::meter::{MeterSettings, meter};
 use ltel_core::record::{Record, RecordKind};
 use ltel_core::runs::RunInfo;
-use ltel_core::trace::{self, TraceContext};
+use ltel_core::trace::{self, EncodedSpans, TraceContext};
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _};
 use opentelemetry::trace::{Event, SpanKind, Status};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, TraceFlags, Value};
@@ -155,9 +155,8 @@ async fn spans() {
         exporter.set_resource(&resource);
         exporter.export(spans.clone()).await.expect("it is accepted");
         let mut items = Items::new(&Items::resource(&resource));
-        for span in spans {
-            let span = opentelemetry_proto::tonic::trace::v1::Span::from(span);
-            items.push("shop", span.encoded_len(), |out| span.encode_raw(out));
+        for span in spans.iter().collect::<EncodedSpans>().iter() {
+            items.push("shop", span.len(), |out| out.extend_from_slice(span));
         }
         let ours = Payload::Items(Arc::new(items), 0..2);
         let [theirs, ours]: [ExportTraceServiceRequest; 2] = both(&receiver, &config, Signal::Traces, &ours).await;

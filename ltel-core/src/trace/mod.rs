@@ -1,5 +1,10 @@
-//! Traces: the ids that a request carries, and the spans that recorders make from them. A span is OpenTelemetry's own
-//! [`SpanData`], which exporters take as it is.
+//! Traces: the ids that a request carries, and the spans that recorders make from them. A recorder makes a span as OpenTelemetry's
+//! own [`SpanData`]; from then on it is the bytes that OTLP sends.
+
+mod encode;
+mod encoded;
+mod protobuf;
+mod view;
 
 use std::borrow::Cow;
 
@@ -8,6 +13,9 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, Tr
 pub use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Timestamp;
+
+pub use encoded::EncodedSpans;
+pub use view::{AttributeView, SpanEventView, SpanView, StatusView};
 
 /// The position of a request or a task in its trace, as in [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
