@@ -1,7 +1,6 @@
 //! Label values, which distinguish the series of an instrument.
 
 use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use opentelemetry::Value;
@@ -131,11 +130,15 @@ impl OwnedLabel {
             Self::Absent => Label::Absent,
         }
     }
-}
 
-impl Hash for OwnedLabel {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.borrow().hash(state);
+    /// Whether it is this label.
+    #[inline]
+    pub(crate) fn is(&self, label: Label<'_>) -> bool {
+        match (label, self) {
+            // Nearly all are texts.
+            (Label::Str(want), Self::Str(have)) => *want == **have,
+            (want, have) => want == have.borrow(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The series of one recorder in one run: a map from label values to a small number, so that an event costs one
 //! look-up however many instruments the recorder has.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -98,7 +98,8 @@ impl ConfiguredLabels {
 #[derive(Debug)]
 struct Entry {
     source: u32,
-    labels: Box<[OwnedLabel]>,
+    // In place: an event compares them, and each place in memory that it has to visit takes as long as all else.
+    labels: SmallVec<[OwnedLabel; 3]>,
     attributes: Vec<KeyValue>,
 }
 
@@ -122,6 +123,8 @@ pub(crate) struct SeriesTable {
     run_labels: [KeyValue; 2],
     hasher: DefaultHashBuilder,
     index: HashTable<usize>,
+    // Those of labels. Most are in many series, and share their place in memory.
+    texts: HashTable<Arc<str>>,
     entries: Vec<Entry>,
     overflow: Option<usize>,
     overflowed: u64,
@@ -145,6 +148,7 @@ impl SeriesTable {
             run_labels: run.identity(),
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
+            texts: HashTable::new(),
             entries: Vec::new(),
             overflow: None,
             overflowed: 0,
@@ -201,12 +205,12 @@ impl SeriesTable {
     #[inline]
     fn find(&mut self, source: Option<&SourceInfo>, labels: &[Label<'_>], kind: Labels) -> Series<'_> {
         let source_index = source.map_or(NO_SOURCE, |s| s.index);
-        let hash = self.hasher.hash_one((source_index, labels));
+        let hash = hash_of(&self.hasher, source_index, labels.iter().copied());
         let found = self.index.find(hash, |&id| {
             let entry = &self.entries[id];
             entry.source == source_index
                 && entry.labels.len() == labels.len()
-                && entry.labels.iter().zip(labels).all(|(have, want)| have.borrow() == *want)
+                && entry.labels.iter().zip(labels).all(|(have, want)| have.is(*want))
         });
         let id = match found {
             Some(&id) => id,
@@ -232,11 +236,11 @@ impl SeriesTable {
             // The name is the OpenTelemetry SDK's: backends know it.
             return *self.overflow.get_or_insert_with(|| {
                 let attributes = vec![KeyValue::new("otel.metric.overflow", true)];
-                self.entries.push(Entry { source: NO_SOURCE, labels: Box::default(), attributes });
+                self.entries.push(Entry { source: NO_SOURCE, labels: SmallVec::new(), attributes });
                 self.entries.len() - 1
             });
         }
-        let labels: Box<[OwnedLabel]> = labels.iter().map(|&label| label.into()).collect();
+        let labels: SmallVec<[OwnedLabel; 3]> = labels.iter().map(|&label| self.owned(label)).collect();
         let mut attributes: Vec<KeyValue> = match kind {
             Labels::OfSpec => {
                 let own = self.names.iter().map(|&name| Key::from_static_str(name));
@@ -252,10 +256,38 @@ impl SeriesTable {
         self.entries.push(Entry { source: source.map_or(NO_SOURCE, |s| s.index), labels, attributes });
         self.index.insert_unique(hash, id, |&id| {
             let entry = &self.entries[id];
-            self.hasher.hash_one((entry.source, &*entry.labels))
+            hash_of(&self.hasher, entry.source, entry.labels.iter().map(OwnedLabel::borrow))
         });
         id
     }
+
+    /// A label to keep, with the text that other series have.
+    fn owned(&mut self, label: Label<'_>) -> OwnedLabel {
+        match label {
+            Label::Str(text) => {
+                let hash = |text: &str| self.hasher.hash_one(text);
+                let shared = self.texts.entry(hash(text), |have| **have == *text, |have| hash(have));
+                OwnedLabel::Str(Arc::clone(shared.or_insert_with(|| text.into()).get()))
+            }
+            other => other.into(),
+        }
+    }
+}
+
+/// The hash of a series. Each text is hashed on its own, so it needs no mark where it ends.
+#[inline]
+fn hash_of<'a>(hasher: &DefaultHashBuilder, source: u32, labels: impl Iterator<Item = Label<'a>>) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u32(source);
+    for label in labels {
+        match label {
+            Label::Str(text) => state.write(text.as_bytes()),
+            Label::Int(n) => state.write_i64(n),
+            Label::Bool(bool) => state.write_u8(bool.into()),
+            Label::Absent => state.write_u8(2),
+        }
+    }
+    state.finish()
 }
 
 /// An attribute from a name and a value.

@@ -113,8 +113,7 @@ impl<'a> Cursor<'a> {
         while self.goes_on(batch.rows.len(), began) {
             self.left -= 1;
             let mut next = self.input;
-            if let Some(request) = next.plain(packed, wrong) {
-                batch.rows.push(request);
+            if next.plain(packed, &mut batch.rows, wrong).is_some() {
                 self.input = next;
             } else if let Some(row) = self.input.row(REQUEST_KEY)? {
                 batch.rows.push(rows::request(row, packed, wrong));
@@ -216,9 +215,10 @@ impl<'a> Input<'a> {
         self.skip().map(|()| Cursor { input: self, left: 0 })
     }
 
-    /// A row of a request with each field as the plugin writes it: the hot path, without intermediate values.
+    /// Adds a row of a request with each field as the plugin writes it: the hot path, without intermediate values. The request is
+    /// made where it stays, since it is large.
     #[inline]
-    fn plain(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Request<'a>> {
+    fn plain(&mut self, packed: Packed, rows: &mut Vec<Request<'a>>, wrong: &mut WrongFields) -> Option<()> {
         let fields = self.array_len()?;
         let mut left = fields.checked_sub(PLAIN)?;
         let start_time = self.number()?.float().filter(|start| packed.believes(*start))?;
@@ -233,8 +233,16 @@ impl<'a> Input<'a> {
             self.array_len().filter(|count| *count == 2)?;
             Some(RequestError { class: self.short(bounds::ID)?, text: self.short(bounds::TEXT)? })
         };
+        let mut extra = None;
+        if left > 0 {
+            left -= 1;
+            if !self.nil() {
+                extra = rows::details(self.value()?, wrong);
+            }
+            self.skip_all(left)?;
+        }
         let end = start_time + response_time.unwrap_or(0.0) / 1e3;
-        let mut request = Request {
+        rows.push(Request {
             start_time,
             reported_at: packed.reported(end),
             method,
@@ -243,16 +251,9 @@ impl<'a> Input<'a> {
             response_length,
             status_code,
             error,
-            extra: None,
-        };
-        if left > 0 {
-            left -= 1;
-            if !self.nil() {
-                request.extra = rows::details(self.value()?, wrong);
-            }
-            self.skip_all(left)?;
-        }
-        Some(request)
+            extra,
+        });
+        Some(())
     }
 
     /// The values of the row that begins here, if it is a row and has enough of them.

@@ -30,8 +30,9 @@ impl Lately {
 
     #[inline]
     fn add_second(&mut self, more: Second) {
-        match self.0.last_mut() {
-            Some(last) if last.at == more.at => last.add(more),
+        // From the newest on: most are of that, or of the one before.
+        match self.0.iter_mut().rev().find(|second| second.at <= more.at) {
+            Some(second) if second.at == more.at => second.add(more),
             _ => self.add_other_second(more),
         }
     }
