@@ -2,13 +2,15 @@
 //! those, this takes memory only where there is something to count: an array of counters over all of its range takes more than
 //! 128 KiB per endpoint as soon as one request takes a minute.
 
+use std::collections::BTreeMap;
+
 use ltel_core::figures::Histogram;
 use ltel_core::recorder::RunMemory;
 
 // Bounded: a wrong duration must not make a histogram of any size. A day.
 const LONGEST_US: u64 = 86_400_000_000;
 
-// What a page takes, by estimate: most have wider counters before long, and some room is not used.
+// What a page takes, by estimate: most have two digits before long, and some room is not used.
 const PAGE_BYTES: usize = 256;
 
 // Counters that are allocated together.
@@ -20,25 +22,20 @@ pub(super) struct Times {
     count: u64,
     /// Bytes that its pages take, by estimate.
     pub(super) taken: usize,
-    /// Where the counters of each page of buckets are.
-    pages: Vec<Page>,
-    // Counters are as wide as the greatest of their page needs.
-    bytes: Counters<u8>,
-    shorts: Counters<u16>,
-    words: Counters<u32>,
-    longs: Counters<u64>,
+    // The digits of each counter. Most requests change the lowest one only, and these are so small that those of many endpoints
+    // stay in the processor's caches.
+    low: Digits<u8>,
+    high: Digits<u16>,
+    // By bucket; none before a bucket has counted to 2^24.
+    highest: BTreeMap<usize, u64>,
 }
 
-type Counters<T> = Vec<[T; PAGE]>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Page {
-    /// An empty histogram.
-    Empty,
-    Bytes(u16),
-    Shorts(u16),
-    Words(u16),
-    Longs(u16),
+/// A digit of each counter, in pages that are there once one of their digits is not zero.
+#[derive(Debug, Default)]
+struct Digits<T> {
+    /// Where the digits of each page are, plus one; zero without any.
+    pages: Vec<u16>,
+    digits: Vec<[T; PAGE]>,
 }
 
 impl Times {
@@ -49,7 +46,7 @@ impl Times {
         // To the nearest microsecond. `round` would be a call of a function, for each request.
         let mut bucket = Histogram::bucket_of(((ms * 1e3 + 0.5) as u64).min(LONGEST_US)) as usize;
         self.count += 1;
-        if self.pages.get(bucket / PAGE).is_none_or(|page| *page == Page::Empty) {
+        if self.low.page(bucket / PAGE).is_none() {
             bucket = self.bucket_with_room(bucket, memory);
         }
         self.increase(bucket, 1);
@@ -84,8 +81,7 @@ impl Times {
             return bucket;
         }
         let wanted = bucket / PAGE;
-        let there = self.pages.iter().enumerate().filter(|(_, page)| **page != Page::Empty).map(|(page, _)| page);
-        match there.min_by_key(|page| page.abs_diff(wanted)) {
+        match self.low.present().min_by_key(|page| page.abs_diff(wanted)) {
             Some(below) if below < wanted => below * PAGE + PAGE - 1,
             Some(above) => above * PAGE,
             // The first one is a part of what the endpoint takes.
@@ -95,90 +91,88 @@ impl Times {
 
     #[inline]
     fn increase(&mut self, bucket: usize, by: u64) {
-        let (page, slot) = (bucket / PAGE, bucket % PAGE);
-        if self.pages.len() <= page {
-            self.pages.resize(page + 1, Page::Empty);
-        }
-        while !match self.pages[page] {
-            Page::Empty => false,
-            Page::Bytes(at) => increase(&mut self.bytes[usize::from(at)][slot], by),
-            Page::Shorts(at) => increase(&mut self.shorts[usize::from(at)][slot], by),
-            Page::Words(at) => increase(&mut self.words[usize::from(at)][slot], by),
-            Page::Longs(at) => increase(&mut self.longs[usize::from(at)][slot], by),
-        } {
-            self.widen(page);
+        let carried = self.low.add(bucket, by);
+        if carried > 0 {
+            self.carry(bucket, carried);
         }
     }
 
-    /// Gives a page wider counters.
     #[cold]
-    fn widen(&mut self, page: usize) {
-        let have = self.pages[page];
-        let counts = self.counts(have);
-        let moved = match have {
-            Page::Empty => None,
-            Page::Bytes(at) => take_out(&mut self.bytes, at).map(Page::Bytes),
-            Page::Shorts(at) => take_out(&mut self.shorts, at).map(Page::Shorts),
-            Page::Words(at) => take_out(&mut self.words, at).map(Page::Words),
-            Page::Longs(_) => unreachable!("no machine counts to 2^64"),
-        };
-        // The last counters have taken the place of those that were taken out.
-        if let Some(moved) = moved
-            && let Some(of) = self.pages.iter_mut().find(|page| **page == moved)
-        {
-            *of = have;
+    fn carry(&mut self, bucket: usize, by: u64) {
+        let carried = self.high.add(bucket, by);
+        if carried > 0 {
+            *self.highest.entry(bucket).or_default() += carried;
         }
-        self.pages[page] = match have {
-            Page::Empty => Page::Bytes(put(&mut self.bytes, &counts)),
-            Page::Bytes(_) => Page::Shorts(put(&mut self.shorts, &counts)),
-            Page::Shorts(_) => Page::Words(put(&mut self.words, &counts)),
-            Page::Words(_) | Page::Longs(_) => Page::Longs(put(&mut self.longs, &counts)),
-        };
     }
 
-    /// The pages with something in them, in the order of their buckets.
+    /// The pages that are there and their counts, in order.
     fn counted(&self) -> impl Iterator<Item = (usize, [u64; PAGE])> {
-        let counted = self.pages.iter().enumerate().filter(|(_, page)| **page != Page::Empty);
-        counted.map(|(index, page)| (index, self.counts(*page)))
+        self.low.present().map(|page| (page, self.counts(page)))
     }
 
-    fn counts(&self, page: Page) -> [u64; PAGE] {
-        match page {
-            Page::Empty => [0; PAGE],
-            Page::Bytes(at) => self.bytes[usize::from(at)].map(u64::from),
-            Page::Shorts(at) => self.shorts[usize::from(at)].map(u64::from),
-            Page::Words(at) => self.words[usize::from(at)].map(u64::from),
-            Page::Longs(at) => self.longs[usize::from(at)],
+    fn counts(&self, page: usize) -> [u64; PAGE] {
+        const OF_HIGH: u64 = Digits::<u8>::BASE;
+        const OF_HIGHEST: u64 = OF_HIGH * Digits::<u16>::BASE;
+        let mut counts = [0; PAGE];
+        for (count, low) in counts.iter_mut().zip(self.low.of(page)) {
+            *count = u64::from(*low);
         }
+        for (count, high) in counts.iter_mut().zip(self.high.of(page)) {
+            *count += OF_HIGH * u64::from(*high);
+        }
+        for (bucket, highest) in self.highest.range(page * PAGE..(page + 1) * PAGE) {
+            counts[bucket % PAGE] += OF_HIGHEST * highest;
+        }
+        counts
     }
 }
 
-/// Increases a counter, if that is wide enough.
-#[inline]
-fn increase<T: Copy + Into<u64> + TryFrom<u64>>(counter: &mut T, by: u64) -> bool {
-    let sum = (*counter).into().checked_add(by).and_then(|sum| T::try_from(sum).ok());
-    if let Some(sum) = sum {
-        *counter = sum;
-    }
-    sum.is_some()
-}
+impl<T: Copy + Default + Into<u64> + TryFrom<u64>> Digits<T> {
+    const BASE: u64 = 1 << (8 * size_of::<T>());
 
-/// Adds a page's counters. Where they are.
-fn put<T: Copy + Default + TryFrom<u64>>(counters: &mut Counters<T>, counts: &[u64; PAGE]) -> u16 {
-    // Not twice as much, as a vector would: there may be thousands of endpoints.
-    if counters.len() == counters.capacity() {
-        counters.reserve_exact(counters.len() / 8 + 1);
+    /// Where the digits of a page are, if it is there.
+    #[inline]
+    fn page(&self, page: usize) -> Option<usize> {
+        usize::from(*self.pages.get(page)?).checked_sub(1)
     }
-    let Ok(at) = u16::try_from(counters.len()) else { unreachable!("there are fewer pages than that") };
-    // They were in narrower counters before.
-    counters.push(counts.map(|count| T::try_from(count).unwrap_or_default()));
-    at
-}
 
-/// Takes a page's counters out. Where those were that are in their place now, if that is not the place itself.
-fn take_out<T>(counters: &mut Counters<T>, at: u16) -> Option<u16> {
-    counters.swap_remove(usize::from(at));
-    u16::try_from(counters.len()).ok().filter(|last| *last != at)
+    /// The pages that are there, in order.
+    fn present(&self) -> impl Iterator<Item = usize> {
+        self.pages.iter().enumerate().filter(|(_, at)| **at > 0).map(|(page, _)| page)
+    }
+
+    /// The digits of a page; none if it is not there.
+    fn of(&self, page: usize) -> &[T] {
+        self.page(page).map_or(&[], |at| &self.digits[at])
+    }
+
+    /// Adds to the digit of a bucket. Returns what is to be added to the next one.
+    #[inline]
+    fn add(&mut self, bucket: usize, by: u64) -> u64 {
+        let at = match self.page(bucket / PAGE) {
+            Some(at) => at,
+            None => self.begin(bucket / PAGE),
+        };
+        let digit = &mut self.digits[at][bucket % PAGE];
+        let sum = (*digit).into() + by;
+        *digit = T::try_from(sum % Self::BASE).unwrap_or_default();
+        sum / Self::BASE
+    }
+
+    #[cold]
+    fn begin(&mut self, page: usize) -> usize {
+        if self.pages.len() <= page {
+            self.pages.resize(page + 1, 0);
+        }
+        // Not twice as much, as a vector would: there may be thousands of endpoints.
+        if self.digits.len() == self.digits.capacity() {
+            self.digits.reserve_exact(self.digits.len() / 8 + 1);
+        }
+        self.digits.push([T::default(); PAGE]);
+        let Ok(at) = u16::try_from(self.digits.len()) else { unreachable!("there are fewer pages than that") };
+        self.pages[page] = at;
+        self.digits.len() - 1
+    }
 }
 
 #[cfg(test)]
@@ -261,11 +255,11 @@ mod tests {
             }
         }
         check(&times, &oracle);
-        assert!([times.bytes.len(), times.shorts.len(), times.words.len()].iter().all(|pages| *pages > 0));
+        assert!(times.high.digits.len() < times.low.digits.len() && !times.high.digits.is_empty());
     }
 
     #[test]
-    fn counters_grow_beyond_every_width() {
+    fn counters_grow_beyond_every_digit() {
         let mut times = Times::default();
         times.record(1.0, &memory());
         for count in [200, 60_000, 4_000_000_000, 5_000_000_000] {
@@ -275,7 +269,7 @@ mod tests {
             // What lies beside them keeps its own.
             times.record(0.001, &memory());
         }
-        assert_eq!(times.longs.len() + times.bytes.len(), 2, "no page is left behind: {:?}", times.pages);
+        assert_eq!((times.low.digits.len(), times.high.digits.len(), times.highest.len()), (2, 1, 1));
         let in_ms: Vec<u64> = times.counted().map(|(_, counts)| counts.iter().sum()).collect();
         assert_eq!(in_ms, [4, 9_000_060_201]);
         assert_eq!(times.count, in_ms.iter().sum::<u64>());
