@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics as otel;
-use opentelemetry::metrics::Meter;
 
+use crate::exemplar::{OfHistogram, Sampled};
+use crate::meter::Meter;
 use crate::open_instruments::OpenInstruments;
 use crate::recorder::{InstrumentKind, InstrumentSpec, RunMemory, SeriesLimits, Spec, SpecMismatch};
 use crate::series::Series;
@@ -25,6 +26,8 @@ pub struct Instruments<'a> {
     gauges: Vec<Arc<dyn ForgetSource>>,
     // About how many bytes a series takes in them, beside its texts: these are shared.
     series_bytes: usize,
+    // Whether some histogram has exemplars.
+    exemplars: bool,
     mismatches: Vec<SpecMismatch>,
 }
 
@@ -36,7 +39,17 @@ impl<'a> Instruments<'a> {
         meters: &'a [Meter],
         (limits, metrics): (&'a SeriesLimits, &'a BTreeSet<String>),
     ) -> Self {
-        Self { instance, spec, meters, limits, metrics, gauges: Vec::new(), series_bytes: 0, mismatches: Vec::new() }
+        Self {
+            instance,
+            spec,
+            meters,
+            limits,
+            metrics,
+            gauges: Vec::new(),
+            series_bytes: 0,
+            exemplars: false,
+            mismatches: Vec::new(),
+        }
     }
 
     /// The name of the recorder's table in the configuration.
@@ -55,7 +68,8 @@ impl<'a> Instruments<'a> {
     }
 
     pub(crate) fn finish(self) -> Built {
-        Built { gauges: self.gauges, series_bytes: self.series_bytes, mismatches: self.mismatches }
+        let Self { gauges, series_bytes, exemplars, mismatches, .. } = self;
+        Built { gauges, series_bytes, exemplars, mismatches }
     }
 
     /// The instrument's name; reports a mismatch if the recorder's spec differs.
@@ -91,14 +105,17 @@ impl<'a> Instruments<'a> {
     /// A distribution with your own buckets: ascending upper bounds, in the instrument's unit.
     pub fn histogram_with(&mut self, spec: &'static InstrumentSpec, buckets: &[f64]) -> Histogram {
         let name = self.begin(spec, InstrumentKind::Histogram, buckets.len());
-        Histogram(Bindings::new(spec, true, self.meters, |meter| {
+        let exemplars = HistogramExemplars::new(self.meters, &name, buckets, &self.limits.memory);
+        self.exemplars |= exemplars.any();
+        let bindings = Bindings::new(spec, true, self.meters, |meter| {
             meter
                 .f64_histogram(name.clone())
                 .with_unit(spec.unit)
                 .with_description(spec.description)
                 .with_boundaries(buckets.to_vec())
                 .build()
-        }))
+        });
+        Histogram { bindings, exemplars }
     }
 
     /// The last value, for each source while it is connected.
@@ -118,6 +135,7 @@ impl<'a> Instruments<'a> {
     /// Instruments whose names are known only while the test runs: they are not in the spec.
     pub fn open(&mut self) -> OpenInstruments {
         let open = OpenInstruments::new(self.meters, self.limits);
+        self.exemplars |= self.meters.iter().any(|meter| meter.exemplars.is_some());
         self.gauges.push(open.gauges());
         open
     }
@@ -138,6 +156,8 @@ pub(crate) struct Built {
     pub(crate) gauges: Vec<Arc<dyn ForgetSource>>,
     /// About how many bytes a series takes in all instruments, beside its texts: these are shared.
     pub(crate) series_bytes: usize,
+    /// Whether some histogram has exemplars.
+    pub(crate) exemplars: bool,
     pub(crate) mismatches: Vec<SpecMismatch>,
 }
 
@@ -181,14 +201,49 @@ impl<T: Signed> UpDownCounter<T> {
 }
 
 /// A distribution of values.
-pub struct Histogram(Bindings<otel::Histogram<f64>>);
+pub struct Histogram {
+    bindings: Bindings<otel::Histogram<f64>>,
+    exemplars: HistogramExemplars,
+}
 
 impl Histogram {
     /// Records a value to the series. Values that are not finite are ignored.
     #[inline]
     pub fn record(&mut self, series: Series<'_>, value: f64) {
         if value.is_finite() {
-            self.0.each(series, |bound| bound.record(value));
+            self.bindings.each(series, |bound| bound.record(value));
+            if let Some(sampled) = series.sampled() {
+                let spec = self.bindings.spec;
+                self.exemplars.put(series, sampled, value, || series.attributes(constant(spec), true));
+            }
+        }
+    }
+}
+
+/// Where the exemplars of a histogram go: to the meters of the backends that want them.
+pub(crate) struct HistogramExemplars(Box<[Arc<OfHistogram>]>);
+
+impl HistogramExemplars {
+    pub(crate) fn new(meters: &[Meter], name: &str, buckets: &[f64], memory: &Arc<RunMemory>) -> Self {
+        let stores = meters.iter().filter_map(|meter| meter.exemplars.as_ref());
+        Self(stores.map(|store| store.histogram(name, buckets, memory)).collect())
+    }
+
+    const fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// A value that was just recorded. Few requests are sampled: the others only ask for that.
+    #[cold]
+    pub(crate) fn put(
+        &self,
+        series: Series<'_>,
+        sampled: &Sampled,
+        value: f64,
+        attributes: impl Fn() -> Vec<KeyValue>,
+    ) {
+        for store in &self.0 {
+            store.put(series.id, sampled.with(value), &attributes);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Meters: one OpenTelemetry provider per run, recorder and backend, collected on demand. So each backend has its own
 //! resource, temporality and interval, requests stay small, and nothing outlives its run.
 
+use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
-use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::metrics::{self as otel, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
@@ -14,7 +15,7 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Stream, Temporality,
 };
 
-use crate::exemplar::KeepExemplars;
+use crate::exemplar::{ExemplarStore, KeepExemplars, PointExemplars};
 
 /// A backend's settings for metrics.
 #[derive(Clone, Debug)]
@@ -62,8 +63,24 @@ pub fn meter(settings: &MeterSettings, scope: &'static str, series_limit: usize)
         .with_view(view)
         .build();
     let scope = InstrumentationScope::builder(scope).with_version(env!("CARGO_PKG_VERSION")).build();
-    let meter = provider.meter_with_scope(scope);
-    (meter, Collector { reader, _provider: provider })
+    let exemplars = ExemplarStore::new(settings.exemplars, exponential);
+    let meter = Meter { meter: provider.meter_with_scope(scope), exemplars: exemplars.clone() };
+    (meter, Collector { reader, _provider: provider, exemplars })
+}
+
+/// OpenTelemetry's meter, and where the exemplars of its histograms go.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    meter: otel::Meter,
+    pub(crate) exemplars: Option<Arc<ExemplarStore>>,
+}
+
+impl Deref for Meter {
+    type Target = otel::Meter;
+
+    fn deref(&self) -> &Self::Target {
+        &self.meter
+    }
 }
 
 /// Reads the metrics of one recorder for one backend.
@@ -72,6 +89,7 @@ pub struct Collector {
     reader: Arc<ManualReader>,
     // Readers hold their provider weakly.
     _provider: SdkMeterProvider,
+    exemplars: Option<Arc<ExemplarStore>>,
 }
 
 impl Collector {
@@ -79,7 +97,8 @@ impl Collector {
     pub fn collect(&self) -> Result<Collected, OTelSdkError> {
         let mut metrics = ResourceMetrics::default();
         self.reader.collect(&mut metrics)?;
-        Ok(Collected { metrics })
+        let exemplars = self.exemplars.as_ref().map_or_else(Default::default, |store| store.collect(&metrics));
+        Ok(Collected { metrics, exemplars })
     }
 }
 
@@ -88,6 +107,7 @@ impl Collector {
 pub struct Collected {
     /// All points, as the SDK has them.
     pub metrics: ResourceMetrics,
+    pub(crate) exemplars: PointExemplars,
 }
 
 /// A shared reader: the SDK takes ownership of its reader, but we have to call it.

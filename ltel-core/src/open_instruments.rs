@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 use opentelemetry::metrics as otel;
-use opentelemetry::metrics::Meter;
 
-use crate::instrument::{Bind, ForgetSource, GaugeValues};
+use crate::instrument::{Bind, ForgetSource, GaugeValues, HistogramExemplars};
+use crate::meter::Meter;
 use crate::name::is_metric_name;
 use crate::recorder::{InstrumentKind, Per, SeriesLimits};
 use crate::series::Series;
@@ -57,7 +57,7 @@ struct Open {
 enum OpenKind {
     Counter(Bound<otel::Counter<f64>>),
     UpDownCounter(Bound<otel::UpDownCounter<f64>>),
-    Histogram(Bound<otel::Histogram<f64>>),
+    Histogram(Bound<otel::Histogram<f64>>, HistogramExemplars),
     // Its series, by the numbers that they have in the table of all series.
     Gauge(HashMap<usize, usize>, Arc<GaugeValues<f64>>),
 }
@@ -111,7 +111,8 @@ impl OpenInstruments {
             InstrumentKind::Counter => OpenKind::Counter(built!(f64_counter)),
             InstrumentKind::UpDownCounter => OpenKind::UpDownCounter(built!(f64_up_down_counter)),
             InstrumentKind::Histogram => {
-                OpenKind::Histogram(built!(f64_histogram, |builder| builder.with_boundaries(buckets.to_vec())))
+                let built = built!(f64_histogram, |builder| builder.with_boundaries(buckets.to_vec()));
+                OpenKind::Histogram(built, HistogramExemplars::new(&self.meters, name, buckets, &self.limits.memory))
             }
             InstrumentKind::Gauge => {
                 let values = Arc::<GaugeValues<f64>>::default();
@@ -141,7 +142,12 @@ impl OpenInstruments {
             OpenKind::Counter(_) if value < 0.0 => {}
             OpenKind::Counter(counter) => counter.each(series, |bound| bound.add(value)),
             OpenKind::UpDownCounter(counter) => counter.each(series, |bound| bound.add(value)),
-            OpenKind::Histogram(histogram) => histogram.each(series, |bound| bound.record(value)),
+            OpenKind::Histogram(histogram, exemplars) => {
+                histogram.each(series, |bound| bound.record(value));
+                if let Some(sampled) = series.sampled() {
+                    exemplars.put(series, sampled, value, || series.attributes([], true));
+                }
+            }
             OpenKind::Gauge(places, values) => {
                 let next = places.len();
                 let place = *places.entry(series.number()).or_insert(next);
@@ -178,7 +184,7 @@ impl<I: Bind> Bound<I> {
 const fn bytes_per_series(kind: &OpenKind, buckets: usize) -> usize {
     let value = match kind {
         // Exponential ones have 160 buckets where values are far apart.
-        OpenKind::Histogram(_) => 1_024 + size_of::<u64>() * buckets,
+        OpenKind::Histogram(..) => 1_024 + size_of::<u64>() * buckets,
         OpenKind::Counter(_) | OpenKind::UpDownCounter(_) | OpenKind::Gauge(..) => 128,
     };
     value + 384

@@ -20,13 +20,15 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{self, AggregatedMetrics, MetricData};
 use serde::Serialize;
 
-use crate::exemplar::Exemplar;
+use crate::exemplar::{Exemplar, PointExemplars};
 use crate::meter::Collected;
 use crate::recorder::InstrumentKind;
 
 /// All metrics of a collection, in its order.
 pub fn metrics(collected: &Collected) -> impl Iterator<Item = Metric<'_>> {
-    collected.metrics.scope_metrics().flat_map(|scope| scope.metrics().map(|metric| Metric::new(scope.scope(), metric)))
+    let all = collected.metrics.scope_metrics();
+    let all = all.flat_map(|scope| scope.metrics().map(|metric| (scope.scope(), metric)));
+    all.enumerate().map(|(number, (scope, metric))| Metric::new(scope, metric, (number, &collected.exemplars)))
 }
 
 /// One metric of a collection.
@@ -43,6 +45,8 @@ pub struct Metric<'a> {
     /// What its points are.
     pub kind: MetricKind,
     data: &'a AggregatedMetrics,
+    // Its number, and the exemplars of all metrics.
+    exemplars: (usize, &'a PointExemplars),
 }
 
 /// What the points of a metric are.
@@ -202,23 +206,33 @@ impl From<f64> for Scalar {
 }
 
 impl<'a> Metric<'a> {
-    fn new(scope: &'a InstrumentationScope, metric: &'a data::Metric) -> Self {
+    fn new(scope: &'a InstrumentationScope, metric: &'a data::Metric, exemplars: (usize, &'a PointExemplars)) -> Self {
         let data = metric.data();
         let kind = match data {
             AggregatedMetrics::F64(data) => kind(data),
             AggregatedMetrics::U64(data) => kind(data),
             AggregatedMetrics::I64(data) => kind(data),
         };
-        Self { scope, name: metric.name(), unit: metric.unit(), description: metric.description(), kind, data }
+        Self {
+            scope,
+            name: metric.name(),
+            unit: metric.unit(),
+            description: metric.description(),
+            kind,
+            data,
+            exemplars,
+        }
     }
 
     /// Its points.
     pub fn points(&self) -> impl Iterator<Item = Point<'a>> + use<'a> {
-        match self.data {
+        let points = match self.data {
             AggregatedMetrics::F64(data) => points(data),
             AggregatedMetrics::U64(data) => points(data),
             AggregatedMetrics::I64(data) => points(data),
-        }
+        };
+        let (metric, exemplars) = self.exemplars;
+        points.enumerate().map(move |(number, point)| Point { exemplars: exemplars.of(metric, number), ..point })
     }
 }
 

@@ -8,6 +8,9 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use opentelemetry::{Key, KeyValue};
 use smallvec::SmallVec;
 
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::exemplar::Sampled;
 use crate::label::{Label, OwnedLabel};
 use crate::recorder::{Common, SeriesLimits, Spec, SpecMismatch};
 use crate::runs::{RunInfo, SourceInfo};
@@ -25,7 +28,7 @@ pub struct Series<'a> {
     pub(crate) table: &'a SeriesTable,
 }
 
-impl Series<'_> {
+impl<'a> Series<'a> {
     /// Its number among the series of its recorder, from 0: an index for what a recorder keeps by series.
     #[must_use]
     pub const fn number(self) -> usize {
@@ -52,6 +55,12 @@ impl Series<'_> {
         // In the SDK's order: in any other it keeps them twice.
         attributes.sort_by(|a, b| a.key.cmp(&b.key));
         attributes
+    }
+
+    /// The span of the event that is recorded, if it is sampled and some histogram wants exemplars.
+    #[inline]
+    pub(crate) fn sampled(self) -> Option<&'a Sampled> {
+        self.table.sampled.as_ref()
     }
 
     pub(crate) fn source(self) -> u32 {
@@ -130,13 +139,17 @@ pub(crate) struct SeriesTable {
     overflowed: u64,
     // The number of label values that were given, if it differed from the number of names.
     wrong_labels: Option<usize>,
+    // Whether a histogram wants exemplars.
+    exemplars: bool,
+    // The event that is recorded, for exemplars.
+    sampled: Option<Sampled>,
 }
 
 impl SeriesTable {
     pub(crate) fn new(
         spec: &'static Spec,
         configured: ConfiguredLabels,
-        cost: usize,
+        (cost, exemplars): (usize, bool),
         limits: SeriesLimits,
         run: &RunInfo,
     ) -> Self {
@@ -153,6 +166,8 @@ impl SeriesTable {
             overflow: None,
             overflowed: 0,
             wrong_labels: None,
+            exemplars,
+            sampled: None,
         }
     }
 
@@ -170,6 +185,19 @@ impl SeriesTable {
     pub(crate) fn take_mismatch(&mut self) -> Option<SpecMismatch> {
         let listed = self.names.len();
         self.wrong_labels.take().map(|given| SpecMismatch::Labels { given, listed })
+    }
+
+    /// An event begins.
+    #[inline]
+    pub(crate) fn set_event(&mut self, event: &Event<'_>, now: Timestamp) {
+        if self.exemplars {
+            self.sampled = Sampled::of(event, now);
+        }
+    }
+
+    /// What is recorded from now on is about no event.
+    pub(crate) const fn end_event(&mut self) {
+        self.sampled = None;
     }
 
     /// How many there are.

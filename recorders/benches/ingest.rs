@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ltel_core::event::{Request, RequestError, ResponseTime};
+use ltel_core::event::{Extra, Request, RequestError, ResponseTime};
+use ltel_core::exemplar::KeepExemplars;
 use ltel_core::figures::Stage;
 use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, SeriesLimits};
@@ -42,7 +43,17 @@ fn frame() -> Vec<u8> {
 
 /// A recorder for as many backends, in a run that begins now.
 fn recorder<R: Recorder>(options: R::Options, backends: usize, begun: Now) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
-    let settings = MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative);
+    recorder_with::<R>(options, backends, begun, KeepExemplars::No)
+}
+
+fn recorder_with<R: Recorder>(
+    options: R::Options,
+    backends: usize,
+    begun: Now,
+    exemplars: KeepExemplars,
+) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+    let settings =
+        MeterSettings { exemplars, ..MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative) };
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..backends).map(|_| meter(&settings, "bench", 2_000)).unzip();
     (
         Factory::<R>::new(options).build(
@@ -76,6 +87,23 @@ fn ingest(c: &mut Criterion) {
         group.bench_function(format!("requests to {backends}"), |b| {
             b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut out));
         });
+    }
+    // The price of exemplars: of requests without traces, of those that are not sampled, and of those that are.
+    for (exemplars, name) in [(KeepExemplars::No, "no exemplars"), (KeepExemplars::UntilCollected, "exemplars")] {
+        for (trace, rows_are) in [(None, "untraced"), (Some(false), "not sampled"), (Some(true), "sampled")] {
+            let (mut recorder, _collectors) =
+                recorder_with::<Requests>(requests::Options::default(), 2, origin.now, exemplars);
+            let mut rows = decode(&payload);
+            for (n, row) in rows.rows.iter_mut().enumerate() {
+                row.extra = trace.map(|sampled| {
+                    let (trace_id, span_id) = (format!("{:032x}", n + 1).into(), format!("{:016x}", n + 1).into());
+                    Box::new(Extra { trace_id: Some(trace_id), span_id: Some(span_id), sampled, ..Extra::default() })
+                });
+            }
+            group.bench_function(format!("requests to 2, {name}, {rows_are}"), |b| {
+                b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut out));
+            });
+        }
     }
     let (mut http_only, _collectors) = recorder::<Http>(http::Options::default(), 1, origin.now);
     let rows = decode(&payload);

@@ -41,7 +41,7 @@ pub(super) fn points(collected: &Collected) -> (u64, usize) {
                 192 + 8 * (positive.counts.len() + negative.counts.len())
             }
         };
-        (count + 1, bytes + value + labels)
+        (count + 1, bytes + value + labels + size_of_val(point.exemplars))
     })
 }
 

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ltel_core::meter::{self, Collector, MeterSettings};
+use ltel_core::meter::{self, Collector, Meter, MeterSettings};
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{AsyncInstrument, Meter};
+use opentelemetry::metrics::AsyncInstrument;
 use tokio::sync::watch;
 
 use crate::config::{BackendConfig, Signal};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Now;
-use ltel_core::meter;
+use ltel_core::exemplar::KeepExemplars;
+use ltel_core::meter::{self, MeterSettings};
 use ltel_core::recorder::{AnyRecorder, Emitted, Origin, RunMemory, SeriesLimits};
 use ltel_core::runs::RunInfo;
 use ltel_core::text::{panic_message, printable};
@@ -47,19 +48,23 @@ enum State {
 }
 
 impl ActiveRecorder {
-    /// Builds the recorder for a run, with a meter for each backend that it is routed to.
+    /// Builds the recorder for a run, with a meter for each backend that it is routed to. Without `traces` no request has a trace
+    /// context, and no meter makes room for exemplars.
     pub(super) fn begin(
         config: &RecorderConfig,
         run: &Arc<RunInfo>,
         backends: &[Arc<BackendHandle>],
         memory: &Arc<RunMemory>,
+        traces: bool,
     ) -> Self {
         let limits = SeriesLimits { count: config.series_limit, memory: Arc::clone(memory) };
         let mut meters = Vec::new();
         if config.factory.has_points() {
             for backend in config.backends.iter().map(|&index| &backends[index]) {
                 let Some(settings) = &backend.meter else { continue };
-                let (meter, collector) = meter::meter(settings, config.spec.scope, config.series_limit);
+                let exemplars = if traces { settings.exemplars } else { KeepExemplars::No };
+                let settings = MeterSettings { exemplars, ..settings.clone() };
+                let (meter, collector) = meter::meter(&settings, config.spec.scope, config.series_limit);
                 meters.push(meter);
                 backend.begin(Feed { run: Some(Arc::clone(run)), collector, interval: config.interval });
             }
@@ -211,12 +216,7 @@ impl ActiveRecorder {
     }
 }
 
-fn build(
-    config: &RecorderConfig,
-    run: &Arc<RunInfo>,
-    meters: &[opentelemetry::metrics::Meter],
-    limits: SeriesLimits,
-) -> State {
+fn build(config: &RecorderConfig, run: &Arc<RunInfo>, meters: &[meter::Meter], limits: SeriesLimits) -> State {
     let build = || config.factory.build(&config.name, Arc::clone(run), meters, limits);
     match catch_unwind(AssertUnwindSafe(build)) {
         Ok(recorder) => State::Working(recorder),

@@ -54,9 +54,9 @@ impl ActiveRun {
         memory: &Arc<RunMemory>,
     ) -> Self {
         tracing::info!("{} of testplan `{}` begins", report::name(info), report::testplan(info));
-        let recorders = config.recorders.iter();
+        let (recorders, traces) = (config.recorders.iter(), config.needs().trace.is_some());
         let mut recorders: Vec<_> =
-            recorders.map(|recorder| ActiveRecorder::begin(recorder, info, backends, memory)).collect();
+            recorders.map(|recorder| ActiveRecorder::begin(recorder, info, backends, memory, traces)).collect();
         let figures =
             if config.wants_figures() { FigureSource::find(&mut recorders, info, config.grace) } else { None };
         let renames = !config.names.is_empty() && recorders.iter().any(|active| !active.keeps_names());

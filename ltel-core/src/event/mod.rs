@@ -13,6 +13,8 @@ mod fields;
 
 use serde::Serialize;
 
+use crate::trace::TraceContext;
+
 pub use self::fields::{Field, FieldType};
 pub use self::kind::EventKind;
 pub use self::log_level::LogLevel;
@@ -69,6 +71,19 @@ macro_rules! define_events {
         impl Event<'_> {
             /// The names of all events.
             pub const NAMES: &'static [&'static str] = &["Request", "Task", "Measurement", $(stringify!($name)),*];
+
+            /// The trace context that it carries: that of its request or task.
+            #[must_use]
+            #[inline]
+            pub fn trace(&self) -> Option<TraceContext> {
+                match self {
+                    Self::Request(request) => request.trace(),
+                    Self::Task(task) => task.trace,
+                    Self::UserError(error) => error.trace(),
+                    Self::Log(log) => log.trace(),
+                    _ => None,
+                }
+            }
 
             /// When it happened, by the source's clock, in seconds since the Unix epoch. Requests count when they are
             /// reported, tasks at their end.

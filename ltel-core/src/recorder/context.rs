@@ -98,6 +98,7 @@ impl<'a, O> Context<'a, O> {
     #[inline]
     pub(super) fn of_event(&mut self, event: Event<'a>) {
         self.moment.event = Some(event);
+        self.writer.kept.series.set_event(&event, self.moment.now());
         self.writer.computed = None;
     }
 
@@ -176,13 +177,7 @@ impl<'a, O> Context<'a, O> {
             record.source = self.moment.source.cloned();
         }
         if record.trace.is_none() {
-            record.trace = match self.moment.event {
-                Some(Event::Request(request)) => request.trace(),
-                Some(Event::Task(task)) => task.trace,
-                Some(Event::UserError(error)) => error.trace(),
-                Some(Event::Log(log)) => log.trace(),
-                _ => None,
-            };
+            record.trace = self.moment.event.and_then(|event| event.trace());
         }
         let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
         if series.configured().any() || common.told_condition().is_some() {

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use opentelemetry::metrics::Meter;
-
 use crate::clock::Now;
 use crate::event::{Event, Request};
 use crate::figures::{RunFigures, Stage};
 use crate::instrument::{Built, ForgetSource, Instruments};
+use crate::meter::Meter;
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{ConfiguredLabels, SeriesTable};
@@ -173,7 +172,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder> {
         let mut instruments = Instruments::new(instance, self.spec, meters, (&limits, &self.metrics));
         let recorder = R::build(&self.options, &mut instruments);
-        let Built { gauges, series_bytes, mismatches } = instruments.finish();
+        let Built { gauges, series_bytes, exemplars, mismatches } = instruments.finish();
         let labels = ConfiguredLabels::new(&self.common, &run);
         let cost = R::SERIES_BYTES + series_bytes + (1 + meters.len()) * labels.bytes();
         let also = labels.names().chain(self.common.told_condition().map(|_| WHEN.to_owned())).collect();
@@ -182,7 +181,7 @@ impl<R: Recorder> RecorderFactory for Factory<R> {
             options: Arc::clone(&self.options),
             per: self.spec.per,
             common: Arc::clone(&self.common),
-            series: SeriesTable::new(self.spec, labels, cost, limits, &run),
+            series: SeriesTable::new(self.spec, labels, (cost, exemplars), limits, &run),
             left_out: LeftOut::default(),
             seen: Seen::default(),
             gauges,
@@ -226,6 +225,7 @@ impl<R: Recorder> Instance<R> {
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
         let Self { recorder, options, per, common, series, left_out, seen, run, .. } = self;
+        series.end_event();
         let kept = Kept { per: *per, common, series, left_out, seen };
         let cx = Context::new((run, &**options), (origin.source, origin.now), kept, out);
         (recorder, cx)

@@ -37,7 +37,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
@@ -49,7 +48,7 @@ use crate::backend::ConfigError;
 use crate::clock::{Now, Timestamp};
 use crate::declared::Declared;
 use crate::figures::RunFigures;
-use crate::meter::{MeterSettings, meter};
+use crate::meter::{Meter, MeterSettings, meter};
 use crate::name::begins_metric_names;
 use crate::names::Rules;
 use crate::options::Keys;

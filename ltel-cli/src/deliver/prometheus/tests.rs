@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::meter::{self, MeterSettings};
+use ltel_core::meter::{self, Meter, MeterSettings};
 use ltel_core::runs::RunInfo;
 use ltel_core::{Clock, Now, Timestamp};
-use opentelemetry::metrics::Meter;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
