@@ -31,17 +31,17 @@ pub(super) struct Unsupported {
     name: String,
     /// The warning: the variable, and the supported values.
     pub(super) warning: String,
-    // The type of backends that it concerns; if absent, recorders that need traces.
-    backend_type: Option<&'static str>,
+    // The types of backends that it concerns; absent for recorders that need traces.
+    concerned: Vec<Option<&'static str>>,
 }
 
 impl Unsupported {
     /// Whether it makes a difference to a configuration.
     pub(super) fn concerns(&self, config: &Config) -> bool {
-        match self.backend_type {
-            Some(name) => config.backends.iter().any(|backend| backend.backend.spec().name == name),
+        self.concerned.iter().any(|concerned| match concerned {
+            Some(name) => config.backends.iter().any(|backend| backend.backend.spec().name == *name),
             None => config.recorders.iter().any(|recorder| recorder.factory.needs().trace.is_some()),
-        }
+        })
     }
 }
 
@@ -52,7 +52,8 @@ pub(super) fn part(env: &Environment, registry: &Registry) -> (Environment, Vec<
         .flat_map(|type_| type_.spec.variables.iter().map(|variable| (variable, Some(type_.spec.name))));
     let known: Vec<_> = of_backends.chain(OF_TRACES.iter().map(|variable| (variable, None))).collect();
     let found = env.iter().filter_map(|(name, value)| {
-        let (Variable { takes, .. }, backend_type) = known.iter().find(|(variable, _)| variable.is(name))?;
+        let all = || known.iter().filter(|(variable, _)| variable.is(name));
+        let (Variable { takes, .. }, _) = all().next()?;
         if takes.contains(value) {
             return None;
         }
@@ -63,7 +64,8 @@ pub(super) fn part(env: &Environment, registry: &Registry) -> (Environment, Vec<
             }
             VariableValues::Ratio => format!("{name}: `{value}` is not a number from 0 to 1, ignored"),
         };
-        Some(Unsupported { name: name.to_owned(), warning, backend_type: *backend_type })
+        let concerned = all().map(|(_, concerned)| *concerned).collect();
+        Some(Unsupported { name: name.to_owned(), warning, concerned })
     });
     let found: Vec<_> = found.collect();
     let followed = env.iter().filter(|(name, _)| found.iter().all(|unsupported| unsupported.name != *name));
@@ -94,6 +96,7 @@ mod tests {
             ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
             ("OTEL_PROPAGATORS", "tracecontext,baggage"),
             ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),
+            ("OTEL_METRICS_EXEMPLAR_FILTER", "Trace_Based"),
             // A variable outside of the specification gets no warning.
             ("OTEL_PYTHON_LOG_CORRELATION", "true"),
             ("BSP_SCHEDULE_DELAY", "1"),

@@ -14,6 +14,7 @@ mod worker;
 mod size;
 mod resource;
 mod connections;
+mod exemplars;
 pub(crate) mod json;
 pub(crate) mod otlp;
 pub(crate) mod prometheus;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::config::values::Interval;
+use crate::deliver::exemplars::exemplars;
 use crate::deliver::resource::{RawAttribute, resource};
 
 // The OpenTelemetry specification's default.
@@ -32,6 +33,10 @@ pub(crate) struct Options {
     /// Whether OpenMetrics has the start times of counters and histograms (`_created`): one more series for each.
     #[schemars(extend("default" = false))]
     created: Option<bool>,
+    /// Whether buckets of histograms in OpenMetrics have exemplars: the latest request that was sampled, with its `trace_id` and
+    /// `span_id`.
+    #[schemars(extend("default" = true))]
+    exemplars: Option<bool>,
     /// Attributes of the resource: the labels of `target_info`.
     resource: Option<BTreeMap<String, RawAttribute>>,
 }
@@ -47,6 +52,8 @@ pub(crate) struct Prometheus {
     pub(super) scope_labels: bool,
     /// Whether OpenMetrics has the start times of counters and histograms (`_created`).
     pub(super) created: bool,
+    /// Whether histograms in OpenMetrics have exemplars.
+    pub(super) exemplars: bool,
     /// The resource.
     pub(super) resource: Resource,
 }
@@ -82,6 +89,7 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> 
     if let Some((address, span)) = &listen {
         cx.claim_address(*address, span.clone());
     }
+    let exemplars = exemplars(options.exemplars, cx.env);
     let resource = resource(options.resource, cx);
     Some(Prometheus {
         listen: listen?.0,
@@ -90,6 +98,7 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> 
         // Off by default: Prometheus stores one more series per counter and histogram, unless an experimental feature uses
         // it. The page needs no such help: its series begin at zero.
         created: options.created.unwrap_or(false),
+        exemplars,
         resource,
     })
 }

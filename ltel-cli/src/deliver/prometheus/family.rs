@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ltel_core::Timestamp;
+use ltel_core::exemplar::Exemplar;
 use ltel_core::meter::Collected;
 use ltel_core::points::{self, Metric, MetricKind, PointValue};
 use opentelemetry::{InstrumentationScope, KeyValue};
@@ -66,6 +67,8 @@ pub(super) enum Value {
         buckets: Vec<(f64, u64)>,
         count: u64,
         sum: f64,
+        /// Of each bucket, the last one without a bound included; shorter if the others have none.
+        exemplars: Vec<Option<Exemplar>>,
     },
 }
 
@@ -118,7 +121,7 @@ impl Families {
             Some(Sample {
                 labels: self.labels(metric.scope, &point.attributes, kind),
                 created: point.start.filter(|_| kind.counts()).map(|start| Timestamp::from(start).as_secs()),
-                value: value(point.value)?,
+                value: value(point.value, point.exemplars)?,
                 collection: Some(self.collections),
             })
         });
@@ -201,11 +204,12 @@ impl Value {
     pub(super) fn reset(&mut self) {
         match self {
             Self::Number(value) => *value = 0.0,
-            Self::Histogram { buckets, count, sum } => {
+            Self::Histogram { buckets, count, sum, exemplars } => {
                 for (_, below) in buckets {
                     *below = 0;
                 }
                 (*count, *sum) = (0, 0.0);
+                exemplars.clear();
             }
         }
     }
@@ -234,7 +238,7 @@ fn labels<'a>(attributes: impl Iterator<Item = (&'a str, &'a opentelemetry::Valu
     labels.into_iter().collect()
 }
 
-fn value(value: PointValue) -> Option<Value> {
+fn value(value: PointValue, all: &[Exemplar]) -> Option<Value> {
     let (bounds, bucket_counts, count, sum) = match value {
         PointValue::Number { value } => return Some(Value::Number(value.as_f64())),
         PointValue::Histogram { bounds, bucket_counts, count, sum, .. } => (bounds, bucket_counts, count, sum),
@@ -251,5 +255,17 @@ fn value(value: PointValue) -> Option<Value> {
             _ => {}
         }
     }
-    Some(Value::Histogram { buckets, count, sum })
+    let mut exemplars = Vec::new();
+    for exemplar in all {
+        // A bound is in its bucket.
+        let place = buckets.partition_point(|(bound, _)| *bound < exemplar.value);
+        if exemplars.len() <= place {
+            exemplars.resize(place + 1, None);
+        }
+        let have = &mut exemplars[place];
+        if have.is_none_or(|have: Exemplar| have.time <= exemplar.time) {
+            *have = Some(*exemplar);
+        }
+    }
+    Some(Value::Histogram { buckets, count, sum, exemplars })
 }

@@ -16,6 +16,12 @@ mod tests;
 use ltel_core::backend::{
     Backend, BackendSpec, Check, Pipe, Signal, Start, StartError, Takes, Variable, VariableValues,
 };
+use ltel_core::exemplar::KeepExemplars;
+use ltel_core::meter::MeterSettings;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+
+use super::exemplars;
 
 pub(crate) use config::{Options, Prometheus};
 use sink::PrometheusSink;
@@ -25,7 +31,10 @@ impl Backend for Prometheus {
 
     const SPEC: &'static BackendSpec = &BackendSpec::new("prometheus", "A page that Prometheus scrapes.")
         .signals(&[(Signal::Metrics, None)])
-        .variables(&[Variable { name: "OTEL_EXPORTER_PROMETHEUS_*", takes: VariableValues::Nothing }])
+        .variables(&[
+            Variable { name: "OTEL_EXPORTER_PROMETHEUS_*", takes: VariableValues::Nothing },
+            exemplars::VARIABLE,
+        ])
         // Collected at each scrape, not at an interval.
         .pace("each scrape");
 
@@ -40,6 +49,12 @@ impl Backend for Prometheus {
     fn destination(&self) -> String {
         let keep = humantime::format_duration(self.keep);
         format!("http://{}/metrics (last figures kept {keep})", self.listen)
+    }
+
+    fn meter(&self, temporality: Temporality) -> MeterSettings {
+        // Each scraper sees the same, also in a page that another has lost.
+        let exemplars = if self.exemplars { KeepExemplars::UntilReplaced } else { KeepExemplars::No };
+        MeterSettings { exemplars, ..MeterSettings::new(Resource::builder_empty().build(), temporality) }
     }
 
     fn start(&self, cx: &Start) -> Result<Vec<Pipe>, StartError> {

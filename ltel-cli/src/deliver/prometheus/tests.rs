@@ -1,5 +1,7 @@
 //! The rules as data: what a recorder records, and what a scraper reads.
 
+mod exemplars;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ltel_core::exemplar::Exemplar;
+
 use super::family::{Family, Kind, Labels, Value};
 
 /// The formats that a scraper may ask for.
@@ -63,12 +65,18 @@ fn write_family(out: &mut String, family: &Family, format: Format, created: bool
     for point in &family.samples {
         match &point.value {
             Value::Number(value) => write_sample(out, &sample, &point.labels, None, &number(*value)),
-            Value::Histogram { buckets, count, sum } => {
+            Value::Histogram { buckets, count, sum, exemplars } => {
                 let bucket = format!("{name}_bucket");
-                for (bound, below) in buckets {
-                    write_sample(out, &bucket, &point.labels, Some(&le(*bound, format)), &below.to_string());
+                let finite = buckets.iter().map(|(bound, below)| (le(*bound, format), *below));
+                let all = finite.chain([("+Inf".to_owned(), *count)]);
+                for (number, (le, below)) in all.enumerate() {
+                    write_start(out, &bucket, &point.labels, Some(&le), &below.to_string());
+                    // The other format has none.
+                    if let (Format::OpenMetrics, Some(Some(exemplar))) = (format, exemplars.get(number)) {
+                        write_exemplar(out, exemplar);
+                    }
+                    out.push('\n');
                 }
-                write_sample(out, &bucket, &point.labels, Some("+Inf"), &count.to_string());
                 // Values below zero would make the sum go down, and it counts as a counter. OpenMetrics has no count without it.
                 let sums = buckets.first().is_none_or(|(bound, _)| *bound >= 0.0);
                 if sums {
@@ -86,6 +94,18 @@ fn write_family(out: &mut String, family: &Family, format: Format, created: bool
 }
 
 fn write_sample(out: &mut String, name: &str, labels: &Labels, le: Option<&str>, value: &str) {
+    write_start(out, name, labels, le, value);
+    out.push('\n');
+}
+
+/// The standard allows 128 characters of labels: these are 63. <https://prometheus.io/docs/specs/om/open_metrics_spec/#exemplars>
+fn write_exemplar(out: &mut String, exemplar: &Exemplar) {
+    let Exemplar { value, time, trace_id, span_id } = exemplar;
+    let (value, time) = (number(*value), number(time.as_secs()));
+    let _ = write!(out, " # {{trace_id=\"{trace_id}\",span_id=\"{span_id}\"}} {value} {time}");
+}
+
+fn write_start(out: &mut String, name: &str, labels: &Labels, le: Option<&str>, value: &str) {
     out.push_str(name);
     let labels = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let mut before = '{';
@@ -102,7 +122,6 @@ fn write_sample(out: &mut String, name: &str, labels: &Labels, le: Option<&str>,
     }
     out.push(' ');
     out.push_str(value);
-    out.push('\n');
 }
 
 fn escape(out: &mut String, text: &str, quotes: bool) {

@@ -146,7 +146,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_BSP_*", takes: VariableValues::Nothing },
     Variable { name: "OTEL_BLRP_*", takes: VariableValues::Nothing },
     Variable { name: "OTEL_METRIC_EXPORT_TIMEOUT", takes: VariableValues::Nothing },
-    Variable { name: "OTEL_METRICS_EXEMPLAR_FILTER", takes: VariableValues::OneOf(&["always_off"]) },
+    crate::deliver::exemplars::VARIABLE,
     Variable { name: "OTEL_LOG_LEVEL", takes: VariableValues::Nothing },
     Variable { name: "OTEL_CONFIG_FILE", takes: VariableValues::Nothing },
     Variable { name: "OTEL_EXPERIMENTAL_CONFIG_FILE", takes: VariableValues::Nothing },
