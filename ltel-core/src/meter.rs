@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Stream, Temporality,
 };
 
-use crate::exemplar::{ExemplarStore, KeepExemplars, PointExemplars};
+use crate::exemplar::{Exemplar, ExemplarStore, KeepExemplars, PointExemplars};
 
 /// A backend's settings for metrics.
 #[derive(Clone, Debug)]
@@ -108,6 +108,14 @@ pub struct Collected {
     /// All points, as the SDK has them.
     pub metrics: ResourceMetrics,
     pub(crate) exemplars: PointExemplars,
+}
+
+impl Collected {
+    /// The exemplars of the points that have any, in the order of the collection: with the numbers of the metric, over all scopes,
+    /// and of the point within it.
+    pub fn exemplars(&self) -> impl Iterator<Item = ((usize, usize), &[Exemplar])> {
+        self.exemplars.iter()
+    }
 }
 
 /// A shared reader: the SDK takes ownership of its reader, but we have to call it.

@@ -23,6 +23,8 @@ pub(crate) mod report;
 pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traced_tasks;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::{
     AggregatedMetrics, ExponentialBucket, ExponentialHistogramDataPoint, HistogramDataPoint, MetricData,
-    ResourceMetrics,
+    ResourceMetrics, ScopeMetrics,
 };
 
 use crate::recorder::RunMemory;
@@ -21,6 +21,10 @@ use super::{Exemplar, KeepExemplars};
 pub(crate) struct PointExemplars(BTreeMap<(usize, usize), Vec<Exemplar>>);
 
 impl PointExemplars {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ((usize, usize), &[Exemplar])> {
+        self.0.iter().map(|(numbers, exemplars)| (*numbers, exemplars.as_slice()))
+    }
+
     pub(crate) fn of(&self, metric: usize, point: usize) -> &[Exemplar] {
         self.0.get(&(metric, point)).map_or(&[], Vec::as_slice)
     }
@@ -76,10 +80,12 @@ impl ExemplarStore {
         if histograms.is_empty() {
             return all;
         }
-        for (number, metric) in metrics.scope_metrics().flat_map(|scope| scope.metrics()).enumerate() {
+        for (number, metric) in metrics.scope_metrics().flat_map(ScopeMetrics::metrics).enumerate() {
             for histogram in histograms.iter().filter(|of| of.name == metric.name()) {
                 histogram.collect(metric.data(), self.keep, |point, exemplars| {
-                    all.0.entry((number, point)).or_default().extend(exemplars);
+                    if !exemplars.is_empty() {
+                        all.0.entry((number, point)).or_default().extend(exemplars);
+                    }
                 });
             }
         }

@@ -8,6 +8,7 @@ mod config;
 mod metrics;
 mod batches;
 mod points;
+mod exemplars;
 mod log_record;
 mod items;
 mod payload;
@@ -21,6 +22,7 @@ mod receiver_text;
 mod tests;
 
 use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};
+use ltel_core::exemplar::KeepExemplars;
 use ltel_core::meter::MeterSettings;
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -72,7 +74,9 @@ impl Backend for Otlp {
     }
 
     fn meter(&self, temporality: Temporality) -> MeterSettings {
-        MeterSettings { exponential: self.exponential, ..MeterSettings::new(self.resource.clone(), temporality) }
+        let exemplars = if self.exemplars { KeepExemplars::UntilCollected } else { KeepExemplars::No };
+        let settings = MeterSettings::new(self.resource.clone(), temporality);
+        MeterSettings { exponential: self.exponential, exemplars, ..settings }
     }
 
     /// Prepares the connections, which open when there is something to send. Each signal has its own pipe: it may have its

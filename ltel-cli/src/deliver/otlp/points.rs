@@ -5,9 +5,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, ResourceMetrics, ScopeMetrics};
 
-/// The request of a collection, with its times.
+use super::exemplars;
+
+/// The request of a collection, with its times and exemplars.
 pub(super) fn request(collected: &CollectedPoints) -> ExportMetricsServiceRequest {
     let mut request = ExportMetricsServiceRequest::from(&collected.points.metrics);
+    exemplars::attach(&mut request, &collected.points);
     each_time(&mut request, |temporality, start, time| {
         *time = collected.at.as_nanos();
         *start = match temporality {

@@ -1,6 +1,7 @@
 //! Exports to a receiver on this machine, over gRPC and over HTTP, and OpenTelemetry's own exporters to the same receiver: these are the
 //! oracle.
 
+mod exemplars;
 mod receiver;
 mod breaks;
 mod oracle;

@@ -27,6 +27,7 @@ use toml::Spanned;
 use crate::config::environment::milliseconds;
 use crate::config::names::{did_you_mean, list};
 use crate::config::values::{Interval, Secret};
+use crate::deliver::exemplars::{self, exemplars};
 use crate::deliver::resource::{RawAttribute, resource};
 use headers::RawHeaders;
 use signal::{RawCompression, RawProtocol, RawSignal, tls_in_the_clear};
@@ -47,6 +48,8 @@ pub(crate) struct Otlp {
     pub(super) resource: Resource,
     /// Whether histograms have exponential buckets.
     pub(super) exponential: bool,
+    /// Whether histograms have exemplars.
+    pub(super) exemplars: bool,
     /// The interval of collections, from the environment.
     pub(super) interval: Option<Duration>,
     /// The temporality, from the environment.
@@ -146,7 +149,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_BSP_*", takes: VariableValues::Nothing },
     Variable { name: "OTEL_BLRP_*", takes: VariableValues::Nothing },
     Variable { name: "OTEL_METRIC_EXPORT_TIMEOUT", takes: VariableValues::Nothing },
-    crate::deliver::exemplars::VARIABLE,
+    exemplars::VARIABLE,
     Variable { name: "OTEL_LOG_LEVEL", takes: VariableValues::Nothing },
     Variable { name: "OTEL_CONFIG_FILE", takes: VariableValues::Nothing },
     Variable { name: "OTEL_EXPERIMENTAL_CONFIG_FILE", takes: VariableValues::Nothing },
@@ -163,6 +166,9 @@ pub(crate) struct Options {
     /// The kind of histograms.
     #[schemars(extend("default" = "explicit"))]
     histograms: Option<RawHistograms>,
+    /// Whether buckets of histograms have exemplars: the latest request that was sampled, with its trace.
+    #[schemars(extend("default" = true))]
+    exemplars: Option<bool>,
     /// The URL of the receiver. For HTTP, `/v1/metrics`, `/v1/traces` or `/v1/logs` is appended.
     #[schemars(with = "Option<String>", extend("examples" = ["http://localhost:4317", "https://collector:4318"]))]
     endpoint: Option<Spanned<String>>,
@@ -249,11 +255,12 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Otlp> {
             cx.error(tls_in_the_clear(tls, first));
         }
     }
+    let exemplars = exemplars(options.exemplars, cx.env);
     let common = common(histograms, cx);
     let resource = resource(attributes, cx);
     let Common { interval, temporality, exponential } = common;
     // An invalid signal is not a signal that the file leaves out.
-    whole.then_some(Otlp { metrics, traces, logs, off, resource, exponential, interval, temporality })
+    whole.then_some(Otlp { metrics, traces, logs, off, resource, exponential, exemplars, interval, temporality })
 }
 
 /// The signals that the environment turns off, and the others. Adds a warning for each one turned off.
