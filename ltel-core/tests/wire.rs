@@ -50,26 +50,28 @@ fn attributes() -> impl Strategy<Value = serde_json::Map<String, Value>> {
     btree_map(text(), value, 0..3).prop_map(|map| map.into_iter().collect())
 }
 
+fn ids() -> impl Strategy<Value = TraceContext> {
+    (1..=u128::MAX, 1..=u64::MAX, any::<bool>()).prop_map(|(trace, span, sampled)| TraceContext {
+        trace_id: trace.into(),
+        span_id: span.into(),
+        parent_span_id: None,
+        sampled,
+    })
+}
+
 fn request() -> impl Strategy<Value = Request<'static>> {
-    let ids = of((text(), text(), of(text()), any::<bool>()));
-    let extra = (of(text()), of(text()), attributes(), of(any::<u64>()), ids);
-    let extra = extra.prop_map(|(url, user_class, context, request_length, ids)| {
-        let (trace_id, span_id, parent, sampled) =
-            ids.map_or((None, None, None, false), |(t, s, parent, sampled)| (Some(t), Some(s), parent, sampled));
-        Box::new(Extra {
-            url: url.map(Cow::Owned),
-            user_class: user_class.map(Cow::Owned),
-            context,
-            request_length,
-            trace_id: trace_id.map(Cow::Owned),
-            span_id: span_id.map(Cow::Owned),
-            parent_span_id: parent.map(Cow::Owned),
-            sampled,
-        })
+    let ids = (ids(), of(1..=u64::MAX))
+        .prop_map(|(ids, parent)| TraceContext { parent_span_id: parent.map(Into::into), ..ids });
+    let extra = (of(text()), of(text()), attributes(), of(any::<u64>()), of(ids));
+    let extra = extra.prop_map(|(url, user_class, context, request_length, trace)| {
+        let (url, user_class) = (url.map(Cow::Owned), user_class.map(Cow::Owned));
+        let extra = Extra { url, user_class, context, request_length, trace };
+        (extra != Extra::default()).then(|| Box::new(extra))
     });
+    let extra = of(extra).prop_map(Option::flatten);
     let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
     let times = (-4.0..4.0_f64, of(0.0..1e6_f64));
-    (times, text(), text(), any::<u64>(), of(any::<u16>()), of(error), of(extra)).prop_map(
+    (times, text(), text(), any::<u64>(), of(any::<u16>()), of(error), extra).prop_map(
         |((late, time), method, name, response_length, status_code, error, extra)| {
             let mut request = Request {
                 start_time: PACKED + late - time.unwrap_or(0.0) / 1e3,
@@ -89,14 +91,8 @@ fn request() -> impl Strategy<Value = Request<'static>> {
 }
 
 fn task() -> impl Strategy<Value = Task<'static>> {
-    let ids = (1..=u128::MAX, 1..=u64::MAX, any::<bool>()).prop_map(|(trace, span, sampled)| TraceContext {
-        trace_id: trace.into(),
-        span_id: span.into(),
-        parent_span_id: None,
-        sampled,
-    });
     let error = (text(), text()).prop_map(|(class, text)| RequestError { class: class.into(), text: text.into() });
-    (NOW.as_secs() - 1e4..NOW.as_secs(), number(), text(), text(), of(ids), of(error)).prop_map(
+    (NOW.as_secs() - 1e4..NOW.as_secs(), number(), text(), text(), of(ids()), of(error)).prop_map(
         |(start_time, duration, user_class, name, trace, error)| Task {
             start_time,
             duration,
@@ -430,7 +426,7 @@ fn rows_come_in_parts() {
 fn long_texts_are_cut_and_counted() {
     let long = "x".repeat(20_000);
     let names = [format!("{long}a"), format!("{long}b")];
-    let extra = json!({"url": long, "user_class": long, "trace_id": long, "context": {&long: long, "n": vec![long.as_str(); 500]}});
+    let extra = json!({"url": long, "user_class": long, "context": {&long: long, "n": vec![long.as_str(); 500]}});
     let rows: Vec<_> = names.iter().map(|name| json!([PACKED, long, name, 2.5, 3, 200, [long, long], extra])).collect();
     let many = vec![long.as_str(); 20];
     for (frame, cut) in [
@@ -442,13 +438,12 @@ fn long_texts_are_cut_and_counted() {
                 "requests.error",
                 "requests.extra.url",
                 "requests.extra.user_class",
-                "requests.extra.trace_id",
                 "requests.extra.context",
             ][..],
         ),
         (
-            json!({"type": "tasks", "rows": [[NOW.as_secs(), 5.5, long, long, long, long, true, [long, long]]]}),
-            &["tasks.trace_id", "tasks.span_id", "tasks.user_class", "tasks.name", "tasks.error"],
+            json!({"type": "tasks", "rows": [[NOW.as_secs(), 5.5, long, long, null, null, true, [long, long]]]}),
+            &["tasks.user_class", "tasks.name", "tasks.error"],
         ),
         (
             json!({"type": "hello", "protocol": 1, "client_id": long, "source": {"id": long, "host": long}, "run_id": long,
@@ -847,8 +842,7 @@ fn check_event(good: &Value, fields: &[(&str, Takes)]) {
 
 #[test]
 fn a_wrong_value_of_a_row_costs_that_value() {
-    let extra = json!({"url": "u", "user_class": "A", "context": {"k": 1}, "request_length": 3, "trace_id": "1",
-        "span_id": "2", "parent_span_id": "3", "sampled": true});
+    let extra = json!({"url": "u", "user_class": "A", "context": {"k": 1}, "request_length": 3});
     let row = json!([PACKED - 2.0, "GET", "/", 2.5, 3, 200, ["E", "text"], extra]);
     let good = json!({"type": "requests", "seq": 3, "time": PACKED, "since": PACKED - 5.0, "rows": [row]});
     let mut without_since = good.clone();
@@ -864,15 +858,12 @@ fn a_wrong_value_of_a_row_costs_that_value() {
             ("rows.0.4", Count, "requests.response_length"),
             ("rows.0.5", Small, "requests.status_code"),
             ("rows.0.6", Nothing, "requests.error"),
-            ("rows.0.7", Map, "requests.extra"),
+            // In MessagePack, what is not a map of v1 is taken for ids.
+            ("rows.0.7", Map, "requests."),
             ("rows.0.7.url", Text, "requests.extra.url"),
             ("rows.0.7.user_class", Text, "requests.extra.user_class"),
             ("rows.0.7.context", Map, "requests.extra.context"),
             ("rows.0.7.request_length", Count, "requests.extra.request_length"),
-            ("rows.0.7.trace_id", Text, "requests.extra.trace_id"),
-            ("rows.0.7.span_id", Text, "requests.extra.span_id"),
-            ("rows.0.7.parent_span_id", Text, "requests.extra.parent_span_id"),
-            ("rows.0.7.sampled", Flag, "requests.extra.sampled"),
         ],
     );
     let (trace, span) = (format!("{:032x}", 7), format!("{:016x}", 8));

@@ -145,8 +145,7 @@ fn no_field_is_forgotten(event: Event<'_>) {
             } = e;
             if let Some(extra) = extra {
                 // Ids tell nothing apart: a record carries them by itself.
-                let Extra { url, user_class, context, request_length, trace_id, span_id, parent_span_id, sampled } =
-                    &**extra;
+                let Extra { url, user_class, context, request_length, trace } = &**extra;
             }
         }
         Event::Task(Task { start_time, duration, user_class, name, trace, error }) => {}

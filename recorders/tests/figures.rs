@@ -275,9 +275,7 @@ fn exemplars_of_a_wrong_clock() {
         reported_at: at(100.0).wall.as_secs() - 7_200.0,
         response_time: ResponseTime::from_ms(100.0),
         extra: Some(Box::new(Extra {
-            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
-            span_id: Some("00f067aa0ba902b7".into()),
-            sampled: true,
+            trace: TraceContext::from_hex("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", None, true),
             ..Extra::default()
         })),
         ..Request::default()

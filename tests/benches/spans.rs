@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use ltel_core::event::Extra;
+use ltel_core::trace::TraceContext;
 use ltel_core::wire::{Encoding, Frame, Message, Rows};
 use ltel_tests::{Client, Exit, Process, SLOW, Scene, Target, row, until};
 
@@ -18,9 +19,12 @@ fn frame() -> Vec<u8> {
         row.extra = Some(Box::new(Extra {
             url: Some(format!("http://shop.example:8080{name}?page={n}").into()),
             user_class: Some("Shopper".into()),
-            trace_id: Some(format!("{:032x}", n + 1).into()),
-            span_id: Some(format!("{:016x}", n + 1).into()),
-            sampled: true,
+            trace: Some(TraceContext {
+                trace_id: u128::from(n + 1).into(),
+                span_id: (n + 1).into(),
+                parent_span_id: None,
+                sampled: true,
+            }),
             ..Extra::default()
         }));
         row

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use ltel_core::event::{Extra, Request, RequestError, ResponseTime, TestStart, TestStop};
 use ltel_core::source::{Source, SourceKind};
+use ltel_core::trace::TraceContext;
 use ltel_core::wire::{Done, Encoding, Features, Frame, Hello, Message, PROTOCOL, Reply, Rows, Splitter};
 
 use crate::wait::SLOW;
@@ -238,9 +239,12 @@ pub fn row(name: &str, ms: f64, failed: bool) -> Request<'_> {
 pub fn traced(number: u64, url: &str) -> Request<'static> {
     let extra = Extra {
         url: Some(url.to_owned().into()),
-        trace_id: Some(format!("{number:032x}").into()),
-        span_id: Some(format!("{number:016x}").into()),
-        sampled: true,
+        trace: Some(TraceContext {
+            trace_id: u128::from(number).into(),
+            span_id: number.into(),
+            parent_span_id: None,
+            sampled: true,
+        }),
         ..Extra::default()
     };
     Request { extra: Some(extra.into()), ..row("some", 1.0, false) }

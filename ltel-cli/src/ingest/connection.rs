@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ltel_core::text::printable;
-use ltel_core::wire::{Decoded, Encoding, Frame, Hello, Message, PROTOCOL, Reply, Token};
+use ltel_core::wire::{Decoded, Encoding, Frame, Hello, Message, PROTOCOLS, Reply, Token};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -148,8 +148,10 @@ async fn greet<R: AsyncRead + Unpin>(
         }
         Err(error) => return Err(End::Fault("no hello", error.to_string())),
     };
-    if hello.protocol != PROTOCOL {
-        let details = format!("the client has protocol {}, but this ltel has protocol {PROTOCOL}", hello.protocol);
+    if !PROTOCOLS.contains(&hello.protocol) {
+        let (first, last) = PROTOCOLS.into_inner();
+        let details =
+            format!("the client has protocol {}, but this ltel has protocols {first} to {last}", hello.protocol);
         return Err(End::Fault("protocol not supported", details));
     }
     if !knows(settings.token.as_ref(), hello.token.as_ref()) {

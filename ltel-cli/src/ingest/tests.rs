@@ -133,6 +133,24 @@ async fn a_hello_has_64_kib_and_ten_seconds() {
     assert!(refusal(&mut tls).await.contains("uses TLS"));
 }
 
+/// Guarantees: plugins of each protocol that this ltel understands are let in, and no others.
+#[tokio::test(start_paused = true)]
+async fn versions_of_the_protocol() {
+    let mut house = House::new(10, 4 * FRAME, None);
+    for (protocol, is_understood) in [(0, false), (1, true), (2, true), (3, false)] {
+        let mut client = house.connect().await;
+        let hello = Hello { protocol, client_id: "c".to_owned(), ..Hello::default() };
+        let frame = Frame { seq: None, message: Message::Hello(hello) };
+        client.write_all(&Encoding::MessagePack.encode(&frame).expect("a frame")).await.expect("room");
+        if is_understood {
+            let Some(Delivery::Hello { hello, .. }) = house.deliveries.recv().await else { panic!("a hello") };
+            assert_eq!(hello.protocol, protocol);
+        } else {
+            assert!(refusal(&mut client).await.contains("this ltel has protocols 1 to 2"), "{protocol}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_token_is_compared_whole() {
     let house = House::new(10, 4 * FRAME, Some("secret"));

@@ -112,39 +112,23 @@ impl Request<'_> {
     /// Its trace ids, if a recorder asked for traces and this request is among those that it needs.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
-        let extra = self.extra.as_ref()?;
-        let (trace_id, span_id) = (extra.trace_id.as_deref()?, extra.span_id.as_deref()?);
-        TraceContext::from_hex(trace_id, span_id, extra.parent_span_id.as_deref(), extra.sampled)
+        self.extra.as_ref()?.trace
     }
 }
 
 /// Details of a request that are sent only if a recorder asks for them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extra<'a> {
     /// The full URL.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Cow<'a, str>>,
     /// The class of the user that made the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_class: Option<Cow<'a, str>>,
     /// The request's context, as the locustfile gave it (`context=`).
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub context: serde_json::Map<String, serde_json::Value>,
     /// Bytes of the request's body, 0 if it had none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_length: Option<u64>,
-    /// The trace it belongs to: 32 hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<Cow<'a, str>>,
-    /// Its own span: 16 hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub span_id: Option<Cow<'a, str>>,
-    /// The span above its own, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent_span_id: Option<Cow<'a, str>>,
-    /// Whether its trace is sampled.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub sampled: bool,
+    /// Its ids.
+    pub trace: Option<TraceContext>,
 }
 
 /// One execution of a task of a user.

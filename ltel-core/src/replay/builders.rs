@@ -105,11 +105,7 @@ impl ReplayEvent<Request<'static>> {
     /// Its trace context.
     #[must_use]
     pub fn trace(mut self, trace: TraceContext) -> Self {
-        let extra = self.extra();
-        extra.trace_id = Some(trace.trace_id.to_string().into());
-        extra.span_id = Some(trace.span_id.to_string().into());
-        extra.parent_span_id = trace.parent_span_id.map(|id| id.to_string().into());
-        extra.sampled = trace.sampled;
+        self.extra().trace = Some(trace);
         self
     }
 

@@ -58,7 +58,7 @@ impl Withheld {
         let Some(extra) = &mut request.extra else { return };
         let needs = &self.asked;
         // A recorder that traces requests also gets the URL and the user class of those with trace ids.
-        let traced = needs.trace.is_some() && extra.trace_id.is_some();
+        let traced = needs.trace.is_some() && extra.trace.is_some();
         let mut remove = |needed: bool, name: &'static str, present: bool| {
             let remove = present && !needed;
             if remove {
@@ -66,9 +66,8 @@ impl Withheld {
             }
             remove
         };
-        if remove(needs.trace.is_some(), "trace", extra.trace_id.is_some()) {
-            let Extra { url, user_class, context, request_length, .. } = std::mem::take(&mut **extra);
-            **extra = Extra { url, user_class, context, request_length, ..Extra::default() };
+        if remove(needs.trace.is_some(), "trace", extra.trace.is_some()) {
+            extra.trace = None;
         }
         if remove(needs.url || traced, "url", extra.url.is_some()) {
             extra.url = None;

@@ -6,65 +6,16 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
+use super::cells::{self, Row};
 use super::measurements::{self, Shared};
 use super::parts::{self, Parts};
-use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
+use super::rows::{self, Ids, PLAIN, Packed, REQUEST_KEY, TASK_FIELDS, TASK_KEY};
 use super::scan::Input;
 use super::value::{VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, EncodeError, Frame, Measurements, Message, Rows, message};
+use super::{DecodeError, EncodeError, Encoding, Frame, Measurements, Message, Rows, message};
 use crate::clock::Timestamp;
-use crate::event::{Extra, Request, SingleEvent, Task};
-
-/// A row of `rows`, shared with the MessagePack encoder.
-#[derive(Serialize)]
-pub(super) struct Row<'a>(
-    f64,
-    &'a str,
-    &'a str,
-    Option<f64>,
-    u64,
-    Option<u16>,
-    Option<(&'a str, &'a str)>,
-    Option<&'a Extra<'a>>,
-);
-
-/// Start in seconds, duration in milliseconds, user class, name, trace id, span id, whether it is sampled, error.
-#[derive(Serialize)]
-struct TaskRow<'a>(f64, f64, &'a str, &'a str, String, String, bool, Option<(&'a str, &'a str)>);
-
-impl<'a> From<&'a Task<'_>> for TaskRow<'a> {
-    fn from(task: &'a Task<'_>) -> Self {
-        let (trace_id, span_id, sampled) = task.trace.map_or_else(Default::default, |trace| {
-            (trace.trace_id.to_string(), trace.span_id.to_string(), trace.sampled)
-        });
-        TaskRow(
-            task.start_time,
-            task.duration,
-            &task.user_class,
-            &task.name,
-            trace_id,
-            span_id,
-            sampled,
-            task.error.as_ref().map(|e| (&*e.class, &*e.text)),
-        )
-    }
-}
-
-impl<'a> From<&'a Request<'_>> for Row<'a> {
-    fn from(r: &'a Request<'_>) -> Self {
-        Row(
-            r.start_time,
-            &r.method,
-            &r.name,
-            r.response_time.ms(),
-            r.response_length,
-            r.status_code,
-            r.error.as_ref().map(|e| (&*e.class, &*e.text)),
-            r.extra.as_deref(),
-        )
-    }
-}
+use crate::event::{Request, SingleEvent, Task};
 
 // Bounded: a map may fill the whole frame. No kind has this many fields.
 const ENTRIES: usize = 256;
@@ -178,12 +129,14 @@ impl<'a> Fields<'a> {
 
     /// A request with named fields: the only row of its frame.
     fn request(&mut self, packed: Packed, wrong: &mut WrongFields) -> Rows<'a> {
-        const NAMES: [&str; FIELDS] =
-            ["start_time", "request_type", "name", "response_time", "response_length", "status_code", "error", "extra"];
+        const NAMES: [&str; PLAIN] =
+            ["start_time", "request_type", "name", "response_time", "response_length", "status_code", "error"];
         if !["request_type", "name"].iter().all(|key| self.entries.iter().any(|(have, _)| have == key)) {
             return Rows { invalid: 1, ..Rows::default() };
         }
-        Rows { rows: vec![rows::request(NAMES.map(|name| self.take(name)), packed, wrong)], ..Rows::default() }
+        let mut request = rows::request(NAMES.map(|name| self.take(name)), packed, wrong);
+        request.extra = rows::details(self.take("extra"), wrong);
+        Rows { rows: vec![request], ..Rows::default() }
     }
 }
 
@@ -240,12 +193,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The values of the next row, if it has enough.
-    fn row(&mut self, least: usize, mended: &mut u64) -> Option<[Value<'a>; FIELDS]> {
+    fn row<const N: usize>(&mut self, least: usize, mended: &mut u64) -> Option<[Value<'a>; N]> {
         let row = self.step(|input| {
             if input.peek()? != b'[' {
                 return input.skip().map(|()| None);
             }
-            let mut row = [const { Value::Null }; FIELDS];
+            let mut row = [const { Value::Null }; N];
             let mut fields = 0;
             let mut is_next = input.open()?;
             while is_next {
@@ -271,7 +224,7 @@ impl<'a> Cursor<'a> {
         let (mut batch, mut mended, began) = (Rows::default(), 0, self.input.0.len());
         while self.goes_on(batch.rows.len(), began) {
             match self.row(REQUEST_KEY, &mut mended) {
-                Some(row) => batch.rows.push(rows::request(row, packed, wrong)),
+                Some(row) => batch.rows.push(request(row, packed, wrong)),
                 None => batch.invalid += 1,
             }
         }
@@ -286,7 +239,7 @@ impl<'a> Cursor<'a> {
         let (mut tasks, mut mended, began) = (Vec::new(), 0, self.input.0.len());
         while self.goes_on(tasks.len(), began) {
             match self.row(TASK_KEY, &mut mended) {
-                Some(row) => tasks.push(rows::task(row, packed, wrong)),
+                Some(row) => tasks.push(task(row, packed, wrong)),
                 None => wrong.count("tasks.rows"),
             }
         }
@@ -300,8 +253,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn measurements(&mut self, shared: &Shared<'a>, wrong: &mut WrongFields) -> Measurements<'a> {
         let (mut batch, mut mended, began) = (Measurements::default(), 0, self.input.0.len());
         while self.goes_on(batch.values.len(), began) {
-            let measurement = match self.row(measurements::KEY, &mut mended) {
-                Some([place, value, labels, ..]) => {
+            let measurement = match self.row::<{ measurements::FIELDS }>(measurements::KEY, &mut mended) {
+                Some([place, value, labels]) => {
                     let labels = shared.labels(labels, wrong);
                     shared.measurement(&place, &value, labels, wrong)
                 }
@@ -317,6 +270,21 @@ impl<'a> Cursor<'a> {
         }
         batch
     }
+}
+
+/// A request with its extras, a map.
+fn request<'a>(row: [Value<'a>; PLAIN + 1], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
+    let [start, method, name, time, length, status, error, extra] = row;
+    let mut request = rows::request([start, method, name, time, length, status, error], packed, wrong);
+    request.extra = rows::details(extra, wrong);
+    request
+}
+
+/// A task, with its ids as texts.
+fn task<'a>(row: [Value<'a>; TASK_FIELDS], packed: Packed, wrong: &mut WrongFields) -> Task<'a> {
+    let [start, duration, user_class, name, trace_id, span_id, sampled, error] = row;
+    let ids = Ids::Texts([trace_id, span_id, sampled]);
+    rows::task([start, duration, user_class, name], ids, error, packed, wrong)
 }
 
 /// Where the row after a broken one begins, and whether there is one: after the first `],[`, else at the end of the list, which
@@ -354,7 +322,7 @@ fn after_row(row: Input<'_>) -> (Input<'_>, bool) {
 }
 
 pub(super) fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, EncodeError> {
-    encode_any(&Tagged::from(frame))
+    encode_any(&Tagged::of(frame, Encoding::JsonLines))
 }
 
 pub(super) fn encode_any(value: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
@@ -387,23 +355,24 @@ enum Body<'a> {
         rows: Vec<Row<'a>>,
     },
     Tasks {
-        rows: Vec<TaskRow<'a>>,
+        rows: Vec<Row<'a>>,
     },
     Measurements(measurements::Packed<'a>),
     Done(&'a super::Done),
     Heartbeat {},
 }
 
-impl<'a> From<&'a Frame<'_>> for Tagged<'a> {
-    fn from(frame: &'a Frame<'_>) -> Self {
+impl<'a> Tagged<'a> {
+    pub(super) fn of(frame: &'a Frame<'_>, encoding: Encoding) -> Self {
         let body = match &frame.message {
             Message::Hello(m) => Body::Hello(m),
             Message::Event(m) => Body::Event(m),
             Message::Requests(m) => {
-                Body::Requests { time: m.time, since: m.since, rows: m.rows.iter().map(Row::from).collect() }
+                let rows = m.rows.iter().map(|request| cells::request(request, encoding)).collect();
+                Body::Requests { time: m.time, since: m.since, rows }
             }
             Message::Measurements(m) => Body::Measurements(measurements::Packed::of(&m.values)),
-            Message::Tasks(m) => Body::Tasks { rows: m.iter().map(TaskRow::from).collect() },
+            Message::Tasks(m) => Body::Tasks { rows: m.iter().map(|task| cells::task(task, encoding)).collect() },
             Message::Done(m) => Body::Done(m),
             Message::Heartbeat => Body::Heartbeat {},
         };

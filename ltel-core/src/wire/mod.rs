@@ -1,8 +1,19 @@
-//! Protocol v1: the messages between the Locust plugin and ltel, as bytes and as types. Pure functions, no I/O.
+//! Protocol v2: the messages between the Locust plugin and ltel, as bytes and as types. Pure functions, no I/O.
 //!
 //! A client opens a connection, sends [`Hello`], and then frames that carry a sequence number
 //! each; ltel sometimes answers with a [`Reply`]. There are two encodings of one schema, and
 //! the first byte of a connection decides which one it uses ([`Encoding::detect`]).
+//!
+//! A row of requests is a list: `[start_time, request_type, name, response_time, response_length, status_code, error]`, in seconds,
+//! milliseconds and bytes; `error` is null, or `[class, text]`. What is sent on demand follows, as far as there is any:
+//! `ids, user_class, url, request_length, context`. `ids` are 25 or 33 bytes, as W3C Trace Context has them: 16 of the trace, 8 of
+//! the span, 1 of flags (bit 0: sampled), and 8 of the span above it, if there is one. A row of tasks is
+//! `[start_time, duration, user_class, name, ids, error]`, whose ids may be null.
+//!
+//! JSON lines have no bytes: there a row of requests has 8 fields, of which the last is a map of what is sent on demand (`url`,
+//! `user_class`, `context`, `request_length`, `trace_id`, `span_id`, `parent_span_id`, `sampled`), and a row of tasks has three for
+//! its ids, `trace_id, span_id, sampled`. Ids are hexadecimal digits there. MessagePack had the same rows in v1, and they are
+//! still read.
 //!
 //! A batch of requests says when it was packed, and when the one before it was: `time` and `since`, in seconds since the epoch,
 //! before its `rows`. Locust ignores the start time that an event gives, so it may have any value. One that is not
@@ -23,11 +34,15 @@ mod msgpack;
 mod json;
 mod scan;
 mod rows;
+mod ids;
+mod cells;
 mod message;
 mod measurements;
 mod value;
 mod bounds;
 mod wrong;
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -44,7 +59,10 @@ pub use parts::Parts;
 pub use wrong::WrongFields;
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
+
+/// The versions that it understands.
+pub const PROTOCOLS: RangeInclusive<u32> = 1..=PROTOCOL;
 
 /// How a connection writes its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +157,7 @@ pub enum DecodeError {
     /// The frame is a map, but its `type` is missing or not a string.
     #[error("frame without a `type`")]
     NoType,
-    /// The `type` is not part of protocol v1.
+    /// The `type` is not part of the protocol.
     #[error("unknown frame type `{kind}`")]
     UnknownType {
         /// The type.

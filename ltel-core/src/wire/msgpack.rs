@@ -1,6 +1,8 @@
 //! MessagePack: what the Python plugin sends. Request rows are read by hand, since they are the hot path: one pass, and
 //! strings borrowed from the frame.
 
+mod extra;
+
 use std::borrow::Cow;
 
 use rmp::Marker;
@@ -10,10 +12,10 @@ use super::json::Tagged;
 use super::measurements::{self, Shared};
 use super::message::Fields;
 use super::parts::{self, Parts};
-use super::rows::{self, FIELDS, Packed, REQUEST_KEY, TASK_KEY};
+use super::rows::{self, Ids, PLAIN, Packed, REQUEST_KEY, TASK_FIELDS, TASK_KEY};
 use super::value::{DEPTH, Number, VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, EncodeError, Frame, Measurements, Rows, bounds};
+use super::{DecodeError, EncodeError, Encoding, Frame, Measurements, Rows, bounds};
 use crate::clock::Timestamp;
 use crate::event::{Measurement, Request, RequestError, ResponseTime, Task};
 
@@ -21,9 +23,6 @@ const NIL: u8 = 0xc0;
 
 // Bounded: a map may fill the whole frame. No kind has this many fields.
 const ENTRIES: usize = 256;
-
-// How many fields of a row of requests are not in its `extra`.
-const PLAIN: usize = 7;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -61,7 +60,7 @@ pub(super) fn parts(payload: &[u8], now: Timestamp) -> Result<Parts<'_>> {
 }
 
 pub(super) fn encode(frame: &Frame<'_>) -> std::result::Result<Vec<u8>, EncodeError> {
-    encode_any(&Tagged::from(frame))
+    encode_any(&Tagged::of(frame, Encoding::MessagePack))
 }
 
 pub(super) fn encode_any(value: &impl Serialize) -> std::result::Result<Vec<u8>, EncodeError> {
@@ -115,8 +114,10 @@ impl<'a> Cursor<'a> {
             let mut next = self.input;
             if next.plain(packed, &mut batch.rows, wrong).is_some() {
                 self.input = next;
-            } else if let Some(row) = self.input.row(REQUEST_KEY)? {
-                batch.rows.push(rows::request(row, packed, wrong));
+            } else if let Some((row, fields)) = self.input.row::<PLAIN>(REQUEST_KEY)? {
+                let mut request = rows::request(row, packed, wrong);
+                request.extra = self.input.extra(fields, wrong)?;
+                batch.rows.push(request);
             } else {
                 batch.invalid += 1;
             }
@@ -130,8 +131,11 @@ impl<'a> Cursor<'a> {
         let began = self.input.0.len();
         while self.goes_on(tasks.len(), began) {
             self.left -= 1;
-            match self.input.row(TASK_KEY)? {
-                Some(row) => tasks.push(rows::task(row, packed, wrong)),
+            match self.input.row::<TASK_KEY>(TASK_KEY)? {
+                Some((row, fields)) => {
+                    let (ids, error) = self.input.rest_of_task(fields, wrong)?;
+                    tasks.push(rows::task(row, ids, error, packed, wrong));
+                }
                 None => wrong.count("tasks.rows"),
             }
         }
@@ -219,8 +223,7 @@ impl<'a> Input<'a> {
     /// made where it stays, since it is large.
     #[inline]
     fn plain(&mut self, packed: Packed, rows: &mut Vec<Request<'a>>, wrong: &mut WrongFields) -> Option<()> {
-        let fields = self.array_len()?;
-        let mut left = fields.checked_sub(PLAIN)?;
+        let fields = self.array_len().filter(|fields| *fields >= PLAIN)?;
         let start_time = self.number()?.float().filter(|start| packed.believes(*start))?;
         let method = self.short(bounds::ID)?;
         let name = self.short(bounds::NAME)?;
@@ -233,14 +236,7 @@ impl<'a> Input<'a> {
             self.array_len().filter(|count| *count == 2)?;
             Some(RequestError { class: self.short(bounds::ID)?, text: self.short(bounds::TEXT)? })
         };
-        let mut extra = None;
-        if left > 0 {
-            left -= 1;
-            if !self.nil() {
-                extra = rows::details(self.value()?, wrong);
-            }
-            self.skip_all(left)?;
-        }
+        let extra = self.extra(fields, wrong)?;
         let end = start_time + response_time.unwrap_or(0.0) / 1e3;
         rows.push(Request {
             start_time,
@@ -256,19 +252,47 @@ impl<'a> Input<'a> {
         Some(())
     }
 
-    /// The values of the row that begins here, if it is a row and has enough of them.
+    /// The first values of the row that begins here, and how many it has, if it is a row and has enough of them.
     #[allow(clippy::option_option)] // the bytes end, or they are no row
-    fn row(&mut self, least: usize) -> Option<Option<[Value<'a>; FIELDS]>> {
+    fn row<const N: usize>(&mut self, least: usize) -> Option<Option<([Value<'a>; N], usize)>> {
         if !self.is_array() {
             return self.skip().map(|()| None);
         }
         let fields = self.array_len()?;
-        let mut row = [const { Value::Null }; FIELDS];
+        if fields < least {
+            return self.skip_all(fields).map(|()| None);
+        }
+        let mut row = [const { Value::Null }; N];
         for value in row.iter_mut().take(fields) {
             *value = self.value()?;
         }
-        self.skip_all(fields.saturating_sub(FIELDS))?;
-        Some((fields >= least).then_some(row))
+        Some(Some((row, fields)))
+    }
+
+    /// The ids and the error of a task whose row has so many fields, of which the first are read.
+    fn rest_of_task(&mut self, fields: usize, wrong: &mut WrongFields) -> Option<(Ids<'a>, Value<'a>)> {
+        let left = fields - TASK_KEY;
+        // In v2 the ids are one field, in v1 three.
+        let is_v1 = fields >= TASK_FIELDS || matches!(self.peek(), Some(Marker::FixStr(_) | Marker::Str8));
+        let (mut ids, mut error) = (Ids::Read(None), Value::Null);
+        let read = if is_v1 {
+            let mut texts = [const { Value::Null }; 3];
+            for value in texts.iter_mut().take(left) {
+                *value = self.value()?;
+            }
+            ids = Ids::Texts(texts);
+            3
+        } else {
+            if left > 0 {
+                ids = Ids::Read(self.ids("tasks.ids", wrong)?);
+            }
+            1
+        };
+        if left > read {
+            error = self.value()?;
+        }
+        self.skip_all(left.saturating_sub(read + 1))?;
+        Some((ids, error))
     }
 
     /// The measurement whose row begins here, if it is one.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::bounds::{self, Bounds, cut};
+use super::ids;
 use super::value::Value;
 use super::wrong::WrongFields;
 use crate::clock::Timestamp;
@@ -16,8 +17,11 @@ pub(super) const REQUEST_KEY: usize = 3;
 /// The required fields of a task's row: start time, duration, user class and name.
 pub(super) const TASK_KEY: usize = 4;
 
-/// How many fields a row has, of requests and of tasks. More are ignored.
-pub(super) const FIELDS: usize = 8;
+/// How many fields of a request's row are its own; what is sent on demand follows.
+pub(super) const PLAIN: usize = 7;
+
+/// How many fields the row of a task has in v1. In v2 it has fewer.
+pub(super) const TASK_FIELDS: usize = 8;
 
 const DAY: f64 = 86_400.0;
 
@@ -79,10 +83,10 @@ impl Packed {
     }
 }
 
-/// A request from the values of its row: start time, method, name, response time, response length, status code, error, and
-/// extras.
-pub(super) fn request<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
-    let [start, method, name, time, length, status, error, extra] = row;
+/// A request without extras from the values of its row: start time, method, name, response time, response length, status code and
+/// error.
+pub(super) fn request<'a>(row: [Value<'a>; PLAIN], packed: Packed, wrong: &mut WrongFields) -> Request<'a> {
+    let [start, method, name, time, length, status, error] = row;
     let response_time =
         float(&time, "requests.response_time", wrong).map_or(ResponseTime::ABSENT, ResponseTime::from_ms);
     let mut request = Request {
@@ -94,30 +98,51 @@ pub(super) fn request<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut 
         response_length: whole(&length, "requests.response_length", wrong).unwrap_or(0),
         status_code: status_code(&status, wrong),
         error: failure(error, "requests.error", wrong),
-        extra: details(extra, wrong),
+        extra: None,
     };
     request.reported_at = packed.reported(request.end_time());
     request
 }
 
-/// A task from the values of its row.
-pub(super) fn task<'a>(row: [Value<'a>; FIELDS], packed: Packed, wrong: &mut WrongFields) -> Task<'a> {
-    let [start, duration, user_class, name, trace_id, span_id, sampled, error] = row;
+/// The ids of a task.
+pub(super) enum Ids<'a> {
+    /// They are read.
+    Read(Option<TraceContext>),
+    /// The fields of v1: trace id, span id, and whether it is sampled.
+    Texts([Value<'a>; 3]),
+}
+
+/// A task from its ids, its error, and the other values of its row: start time, duration, user class and name.
+pub(super) fn task<'a>(
+    row: [Value<'a>; TASK_KEY],
+    ids: Ids<'a>,
+    error: Value<'a>,
+    packed: Packed,
+    wrong: &mut WrongFields,
+) -> Task<'a> {
+    let [start, duration, user_class, name] = row;
     let duration = float(&duration, "tasks.duration", wrong).unwrap_or(0.0);
-    let trace_id = text(trace_id, bounds::ID, "tasks.trace_id", wrong).unwrap_or_default();
-    let span_id = text(span_id, bounds::ID, "tasks.span_id", wrong).unwrap_or_default();
-    let sampled = flag(&sampled, "tasks.sampled", wrong);
+    let trace = match ids {
+        Ids::Read(trace) => trace,
+        Ids::Texts([trace_id, span_id, sampled]) => ids::Texts {
+            trace_id: ids::trace_id(&trace_id, "tasks.trace_id", wrong),
+            span_id: ids::span_id(&span_id, "tasks.span_id", wrong),
+            parent_span_id: None,
+            sampled: flag(&sampled, "tasks.sampled", wrong),
+        }
+        .context(),
+    };
     Task {
         start_time: packed.start(&start, duration, "tasks.start_time", wrong),
         duration,
         user_class: key(user_class, bounds::ID, "tasks.user_class", wrong),
         name: key(name, bounds::NAME, "tasks.name", wrong),
-        trace: TraceContext::from_hex(&trace_id, &span_id, None, sampled),
+        trace,
         error: failure(error, "tasks.error", wrong),
     }
 }
 
-/// The `extra` fields of a request.
+/// The map of extras of a request, as v1 and JSON lines have it.
 pub(super) fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<Box<Extra<'a>>> {
     let entries = match extra {
         Value::Null => return None,
@@ -127,31 +152,36 @@ pub(super) fn details<'a>(extra: Value<'a>, wrong: &mut WrongFields) -> Option<B
             return None;
         }
     };
-    let mut extra = Box::<Extra<'a>>::default();
+    let (mut extra, mut ids) = (Box::<Extra<'a>>::default(), ids::Texts::default());
     for (key, value) in entries {
         match &*key {
             "url" => extra.url = text(value, bounds::TEXT, "requests.extra.url", wrong),
             "user_class" => extra.user_class = text(value, bounds::ID, "requests.extra.user_class", wrong),
-            "context" => extra.context = context(value, wrong),
+            "context" => extra.context = context(value, "requests.extra.context", wrong),
             "request_length" => extra.request_length = whole(&value, "requests.extra.request_length", wrong),
-            "trace_id" => extra.trace_id = text(value, bounds::ID, "requests.extra.trace_id", wrong),
-            "span_id" => extra.span_id = text(value, bounds::ID, "requests.extra.span_id", wrong),
-            "parent_span_id" => extra.parent_span_id = text(value, bounds::ID, "requests.extra.parent_span_id", wrong),
-            "sampled" => extra.sampled = flag(&value, "requests.extra.sampled", wrong),
+            "trace_id" => ids.trace_id = ids::trace_id(&value, "requests.extra.trace_id", wrong),
+            "span_id" => ids.span_id = ids::span_id(&value, "requests.extra.span_id", wrong),
+            "parent_span_id" => ids.parent_span_id = ids::span_id(&value, "requests.extra.parent_span_id", wrong),
+            "sampled" => ids.sampled = flag(&value, "requests.extra.sampled", wrong),
             _ => {}
         }
     }
+    extra.trace = ids.context();
     Some(extra)
 }
 
-fn context(mut value: Value<'_>, wrong: &mut WrongFields) -> serde_json::Map<String, serde_json::Value> {
-    const NAME: &str = "requests.extra.context";
-    bounds::bound(&mut value, Bounds::USER, || NAME.to_owned(), wrong);
+/// A request's context, from a field of this name.
+pub(super) fn context(
+    mut value: Value<'_>,
+    name: &'static str,
+    wrong: &mut WrongFields,
+) -> serde_json::Map<String, serde_json::Value> {
+    bounds::bound(&mut value, Bounds::USER, || name.to_owned(), wrong);
     let entries = match value {
         Value::Null => Vec::new(),
         Value::Map(entries) => entries,
         _ => {
-            wrong.count(NAME);
+            wrong.count(name);
             Vec::new()
         }
     };
@@ -159,7 +189,7 @@ fn context(mut value: Value<'_>, wrong: &mut WrongFields) -> serde_json::Map<Str
     for (key, value) in entries {
         match value.read() {
             Ok(value) => drop(context.insert(key.into_owned(), value)),
-            Err(_) => wrong.count(NAME),
+            Err(_) => wrong.count(name),
         }
     }
     context
@@ -173,7 +203,7 @@ pub(super) fn float(value: &Value<'_>, name: &'static str, wrong: &mut WrongFiel
     }
 }
 
-fn whole(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Option<u64> {
+pub(super) fn whole(value: &Value<'_>, name: &'static str, wrong: &mut WrongFields) -> Option<u64> {
     match value {
         Value::Null => None,
         Value::Number(number) if let Some(number) = number.whole() => Some(number),

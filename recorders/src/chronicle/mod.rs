@@ -92,7 +92,7 @@ impl Chronicle {
         if let Some(track) = &mut endpoint.track {
             more += track.record(point, failed, timed);
         }
-        if request.extra.as_ref().is_some_and(|extra| extra.sampled) {
+        if request.extra.as_ref().is_some_and(|extra| extra.trace.is_some_and(|trace| trace.sampled)) {
             more += if endpoint.exemplars.is_none() { exemplars::BYTES } else { 0 };
             endpoint.exemplars.get_or_insert_default().add(request, at);
         }

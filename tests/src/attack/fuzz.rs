@@ -93,7 +93,7 @@ fn message(random: &mut Random) -> Message<'static> {
         _ => {
             let mut row = row("fuzz", time, true);
             row.name = text.into();
-            let extra = Extra { url: Some("http://h/".into()), trace_id: Some("zz".into()), ..Extra::default() };
+            let extra = Extra { url: Some("http://h/".into()), ..Extra::default() };
             row.extra = number.is_multiple_of(2).then(|| extra.into());
             Message::Requests(Rows {
                 rows: vec![row; random.below(5)],
