@@ -13,6 +13,7 @@ use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, SeriesLimits};
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
+use ltel_core::trace::TraceContext;
 use ltel_core::wire::{Decoded, Encoding, Frame, Message, Rows};
 use ltel_core::{Now, Timestamp};
 use ltel_recorders::{Failures, Http, Requests, Stats, failures, http, requests, stats};
@@ -96,8 +97,9 @@ fn ingest(c: &mut Criterion) {
             let mut rows = decode(&payload);
             for (n, row) in rows.rows.iter_mut().enumerate() {
                 row.extra = trace.map(|sampled| {
-                    let (trace_id, span_id) = (format!("{:032x}", n + 1).into(), format!("{:016x}", n + 1).into());
-                    Box::new(Extra { trace_id: Some(trace_id), span_id: Some(span_id), sampled, ..Extra::default() })
+                    let (trace_id, span_id) = ((n as u128 + 1).into(), (n as u64 + 1).into());
+                    let trace = TraceContext { trace_id, span_id, parent_span_id: None, sampled };
+                    Box::new(Extra { trace: Some(trace), ..Extra::default() })
                 });
             }
             group.bench_function(format!("requests to 2, {name}, {rows_are}"), |b| {
