@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import locust
 from locust.env import Environment
 
-from . import internals, logs, metrics, once
+from . import internals, logs, metrics, once, w3c
 from .early import Early
 from .metrics import (
     Counter,
@@ -29,7 +29,6 @@ from .metrics import (
 from .options import add_options
 from .session import Session, start
 from .trace import Tracer
-from .w3c import trace_text
 
 __all__ = [
     "Counter",
@@ -86,8 +85,8 @@ def trace_id() -> str | None:
     """
     try:
         tracer = _tracer()
-        span = tracer.current() if tracer is not None else None
-        return trace_text(span.trace) if span is not None else None
+        ids = tracer.current() if tracer is not None else None
+        return w3c.trace_text(ids) if ids is not None else None
     except Exception as error:
         once.failed("cannot tell the trace id", error)
         return None
@@ -109,7 +108,7 @@ def traceparent() -> str | None:
     """
     try:
         tracer = _tracer()
-        return tracer.hand_out().header() if tracer is not None else None
+        return w3c.render(tracer.hand_out()) if tracer is not None else None
     except Exception as error:
         once.failed("cannot make a traceparent", error)
         return None

@@ -22,7 +22,7 @@ from . import once
 from .values import kind
 
 if TYPE_CHECKING:
-    from .trace import Span, Task
+    from .trace import Task
 
 
 class Place:
@@ -31,18 +31,19 @@ class Place:
     __slots__ = ("last", "user")
 
     def __init__(self, user: str | None = None) -> None:
-        #: the class of the user
+        #: the class of the user; empty if there is none
         self.user = user
-        #: the span of the last request
-        self.last: Span | None = None
+        #: the ids of the last request; of one that needs none, the lower bits of its trace's id
+        self.last: bytes | int | None = None
 
 
 #: the place; it holds what changes with each request, since setting a variable costs more
 PLACE: ContextVar[Place | None] = ContextVar("ltel_place", default=None)
 #: the running task, if tasks are traced
 TASK: ContextVar[Task | None] = ContextVar("ltel_task", default=None)
-#: the span handed out for the next request, in a list that is emptied when it is taken
-HANDED_OUT: ContextVar[list[Span] | None] = ContextVar("ltel_handed_out", default=None)
+#: the ids handed out for the next request, and its task, in a list that is emptied when they are
+#: taken
+HANDED_OUT: ContextVar[list[Any] | None] = ContextVar("ltel_handed_out", default=None)
 
 _installed = False
 
@@ -70,8 +71,8 @@ def user_class() -> str | None:
     """The class name of the running user."""
     here = place()
     if here.user is None:
-        here.user = _of_lineage()
-    return here.user
+        here.user = _of_lineage() or ""
+    return here.user or None
 
 
 def task() -> Task | None:
@@ -89,7 +90,7 @@ def _inherit(spawned: Any) -> None:
     """Give a spawned greenlet the context of its creator; a user gets its own."""
     try:
         here = PLACE.get()
-        running = here.user if here is not None else None
+        running = (here.user or None) if here is not None else None
         user, task = _user_of(spawned), None
         if user is None:
             user, task = running, TASK.get()

@@ -27,7 +27,7 @@ class Early:
         self._attach = attach
         self._rows: list[rows.Row] = []
         # Bounded by time: little happens between the runner's first greenlet and `init`.
-        self._on_request = rows.listener(self._rows, INTEGER_LIMIT, lambda: None, set())
+        self._on_request, _ = rows.listener(self._rows, INTEGER_LIMIT, lambda: None)
         self._listening = True
         internals.insert_first(self.events.test_start, self._on_test_start)
         self.events.request.add_listener(self._on_request)

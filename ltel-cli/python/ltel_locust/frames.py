@@ -1,4 +1,4 @@
-"""The frames of protocol v1: the type of each field, and the conversion of any value to it.
+"""The frames of protocol v2: the type of each field, and the conversion of any value to it.
 
 If a locustfile puts a wrong value into an event, only that value is lost: the frame is sent without
 it.

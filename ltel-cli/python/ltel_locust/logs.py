@@ -17,7 +17,7 @@ from typing import Any
 
 from locust.env import Environment
 
-from . import clock, current, once
+from . import clock, current, once, w3c
 from .trace import Tracer
 from .values import kind, name, text
 
@@ -130,8 +130,8 @@ class Messages:
                 return
             self._count(self.rows.pop(0)["level_number"])
         fields = _fields(record)
-        if self._tracer and self._tracer.on and (span := self._tracer.current()) is not None:
-            fields.update(span.ids())
+        if self._tracer and self._tracer.on and (ids := self._tracer.current()) is not None:
+            fields.update(w3c.fields(ids))
         self.rows.append(fields)
 
     def bound(self) -> None:

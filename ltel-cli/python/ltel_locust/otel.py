@@ -7,13 +7,9 @@ and does nothing.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import once, w3c
-
-if TYPE_CHECKING:
-    from .trace import Span
-
 
 #: whether the program has imported OpenTelemetry's API, as far as `look` has seen
 present = False
@@ -25,15 +21,17 @@ def look() -> None:
     present = "opentelemetry.trace" in sys.modules and "opentelemetry.context" in sys.modules
 
 
-def enter(span: Span) -> Any:
+def enter(ids: bytes) -> Any:
     """Make a span current, as parent of instrumentations' spans; returns a token for `leave`."""
     if not present:
         return None
     try:
         api, context = sys.modules["opentelemetry.trace"], sys.modules["opentelemetry.context"]
-        flags = api.TraceFlags(api.TraceFlags.SAMPLED if span.sampled else api.TraceFlags.DEFAULT)
-        ids = api.SpanContext(span.trace, span.id, is_remote=False, trace_flags=flags)
-        return context.attach(api.set_span_in_context(api.NonRecordingSpan(ids)))
+        trace = int.from_bytes(ids[: w3c.TRACE], "big")
+        span = int.from_bytes(ids[w3c.TRACE : w3c.SPAN], "big")
+        flags = api.TraceFlags(ids[w3c.SPAN])
+        known = api.SpanContext(trace, span, is_remote=False, trace_flags=flags)
+        return context.attach(api.set_span_in_context(api.NonRecordingSpan(known)))
     except Exception as error:
         once.failed("cannot set the OpenTelemetry context of a request or task", error)
         return None
@@ -48,7 +46,7 @@ def leave(token: Any) -> None:
             once.failed("cannot restore the OpenTelemetry context", error)
 
 
-def current() -> w3c.Parent | None:
+def current() -> bytes | None:
     """The current span, if there is one."""
     if not present:
         return None
@@ -57,7 +55,8 @@ def current() -> w3c.Parent | None:
         ids = api.get_current_span().get_span_context()
         if not ids.is_valid:
             return None
-        return w3c.Parent(ids.trace_id, ids.span_id, bool(ids.trace_flags.sampled))
+        flags = w3c.SAMPLED if ids.trace_flags.sampled else w3c.NOT_SAMPLED
+        return ids.trace_id.to_bytes(16, "big") + ids.span_id.to_bytes(8, "big") + flags
     except Exception as error:
         once.failed("cannot read the OpenTelemetry context", error)
         return None

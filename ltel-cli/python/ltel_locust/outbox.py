@@ -9,7 +9,7 @@ import msgpack
 
 from . import frames, measurements
 from .metrics import Row as Value
-from .rows import Row, clean, tidy
+from .rows import FIELDS, Row, clean, tidy
 from .run import Run
 from .values import text
 
@@ -136,7 +136,7 @@ class Outbox:
             self.put_rows(batch[middle:], run, since, until)
         else:
             # Only a row whose texts were not cut can be this large.
-            self.put_rows([(*clean(batch[0])[:7], None)], run, since, until)
+            self.put_rows([clean(batch[0])[:FIELDS]], run, since, until)
 
     def put_tasks(self, batch: list[Any]) -> None:
         """Queue rows of tasks: events, in as many frames as they need."""

@@ -14,8 +14,9 @@ from typing import Any
 from requests import Session
 
 from . import internals, once, otel, w3c
-from .current import place
-from .trace import Span, Tracer, tracer_of
+from .current import PLACE, place
+from .trace import CARRIED, Tracer, tracer_of
+from .w3c import TRACE
 
 Look = Callable[[Any], Any]
 _NAMES = (w3c.NAME, w3c.NAME.encode())
@@ -43,13 +44,13 @@ def _wrap(client: type, request_event: Look) -> None:
 
     @wraps(original)
     def send(self: Any, method: Any, url: Any, **kwargs: Any) -> Any:
-        tracer = span = header = context = None
+        tracer = ids = header = context = None
         try:
             tracer = tracer_of(request_event(self))
             if tracer is not None and tracer.propagates:
-                span, header = _prepare(tracer, kwargs, defaults(self))
-                if span is not None:
-                    context = otel.enter(span)
+                ids, header = _prepare(tracer, kwargs, defaults(self))
+                if ids is not None and otel.present:
+                    context = otel.enter(ids)
         except Exception as error:
             _give_up(error)
         if tracer is None or not tracer.propagates:
@@ -57,19 +58,21 @@ def _wrap(client: type, request_event: Look) -> None:
         try:
             response = original(self, method, url, **kwargs)
         finally:
-            otel.leave(context)
+            if context is not None:
+                otel.leave(context)
         try:
             seen = _text(sent(response))
             if seen is not None and seen != header:
                 # An `auth` or an instrumentation set another header, later. That of an
                 # instrumentation is below our span, and its own span between ours and the target.
                 given = w3c.parse(seen)
-                if given is None or span is None or given.trace != span.trace:
-                    span = tracer.child(given) if given is not None else None
-            if span is None:
+                if given is None or ids is None or given[:TRACE] != ids[:TRACE]:
+                    ids = tracer.child(given) if given is not None else None
+            if ids is None:
                 # Of its own even so: what is handed out is for an event fired by hand.
-                span = tracer.begin()
-            response.ltel_span = place().last = span
+                ids = tracer.begin()
+            setattr(response, CARRIED, [ids])
+            (PLACE.get() or place()).last = ids
         except Exception as error:
             _give_up(error)
         return response
@@ -92,8 +95,8 @@ def _nothing(_response: Any) -> None:
 
 def _prepare(
     tracer: Tracer, kwargs: dict[str, Any], defaults: Mapping[Any, Any]
-) -> tuple[Span | None, str | None]:
-    """The span of a request and its header, which is added if the request has none."""
+) -> tuple[bytes | None, str | None]:
+    """The ids of a request and its header, which is added if the request has none."""
     headers = kwargs.get("headers")
     if headers:
         if (key := _find(headers)) is not None:
@@ -104,11 +107,11 @@ def _prepare(
         # Set for all requests of this client: it names their parent.
         given = _text(defaults[key])
         return _parsed(tracer.child, given), given
-    span = tracer.begin()
-    header = span.header()
+    ids = tracer.begin()
+    header = w3c.render(ids)
     # Do not change the user's own map.
     kwargs["headers"] = {**headers, w3c.NAME: header} if headers else {w3c.NAME: header}
-    return span, header
+    return ids, header
 
 
 def _find(headers: Mapping[Any, Any]) -> Any:
@@ -119,7 +122,7 @@ def _find(headers: Mapping[Any, Any]) -> Any:
     return None
 
 
-def _parsed(make: Callable[[w3c.Parent], Span], value: str | None) -> Span | None:
+def _parsed(make: Callable[[bytes], bytes], value: str | None) -> bytes | None:
     # None: no valid header was sent.
     given = w3c.parse(value) if value is not None else None
     return make(given) if given is not None else None

@@ -1,20 +1,26 @@
 """Request rows: what is kept of a request event, and how odd values are converted.
 
-A row is `(start_time, request_type, name, response_time, response_length, status_code, error,
-extra)`. The listener only appends it as it is; all checks wait until a batch is packed.
+A row is `(start_time, request_type, name, response_time, response_length, status_code, error)`,
+and after these, as far as there are any, `ids, user_class, url, request_length, context`. The
+listener only appends it as it is; all checks wait until a batch is packed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from . import clock, current, internals, once
+from .current import PLACE
+from .trace import Ids
 from .values import INTEGER_LIMIT, TEXT_LIMIT, attributes, kind, number, text
 
-Row = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
-#: from response, url, response_time and error, the trace ids of the row if it has any
-Ids = Callable[[Any, Any, Any, Any], "dict[str, Any] | None"]
+Row = tuple[Any, ...]
+#: what else a listener tells of a request: the extra fields of its row, and its ids if it is traced
+Want = Callable[[Collection[str], "Ids | None"], None]
+
+#: the fields that each row has
+FIELDS = 7
 
 _INFINITY = float("inf")
 # An argument that Locust's own statistics require, but that the event does not have.
@@ -22,18 +28,20 @@ _MISSING = object()
 
 
 def listener(
-    rows: list[Row],
-    limit: int,
-    full: Callable[[], None],
-    wanted: set[str],
-    ids: Ids = lambda *_event: None,
-) -> Callable[..., None]:
-    """The listener of Locust's request event: appends to `rows`, calls `full` at `limit` rows.
+    rows: list[Row], limit: int, full: Callable[[], None]
+) -> tuple[Callable[..., None], Want]:
+    """The listener of Locust's request event, and a function that says what it tells.
 
-    `wanted` is read at every event; it holds which of url, user_class, context,
-    request_length and trace to add.
+    It appends to `rows`, and calls `full` at `limit` rows. At first it tells the fields that each
+    row has; the others are wanted by their names.
     """
     append = rows.append
+    trace: Ids | None = None
+    more: Callable[..., Row] | None = None
+
+    def want(extras: Collection[str], ids: Ids | None = None) -> None:
+        nonlocal trace, more
+        trace, more = ids, teller(extras) if extras else None
 
     # This runs for every request of the test. Named parameters keep `url` and `context` out of a
     # dict, and only a failure builds a text.
@@ -56,36 +64,36 @@ def listener(
             except Exception:
                 pass
         error = None if exception is None else failure(exception)
-        traced = more = None
-        if wanted:
-            if "trace" in wanted:
-                try:
-                    traced = ids(response, url, response_time, error)
-                except Exception as raised:
-                    once.failed("cannot trace a request", raised)
+        row = (
+            began(response_time) if start_time is None else start_time,
+            request_type,
+            name,
+            response_time,
+            response_length,
+            status,
+            error,
+        )
+        ids = None
+        if trace is not None:
             try:
-                more = extra(wanted, url, context, traced, response)
+                ids = trace(response, url, response_time, error)
+            except Exception as raised:
+                once.failed("cannot trace a request", raised)
+        if more is not None:
+            try:
+                row += more(ids, url, context, response)
             except Exception as raised:
                 once.failed("cannot read the details of a request", raised)
-        append(
-            (
-                began(response_time) if start_time is None else start_time,
-                request_type,
-                name,
-                response_time,
-                response_length,
-                status,
-                error,
-                more,
-            )
-        )
+        elif ids is not None:
+            row += of_span(ids, url)
+        append(row)
         if len(rows) >= limit:
             try:
                 full()
             except Exception as raised:
                 once.failed("cannot queue requests yet", raised)
 
-    return on_request
+    return on_request, want
 
 
 def began(response_time: Any) -> float:
@@ -106,28 +114,36 @@ def failure(exception: Any) -> tuple[str, str] | None:
         return kind(exception), f"<unprintable {kind(exception)}>"
 
 
-def extra(
-    wanted: set[str],
-    url: Any,
-    context: Any,
-    ids: dict[str, Any] | None = None,
-    response: Any = None,
-) -> dict[str, Any] | None:
-    """Extra fields that recorders asked for; a span always has url and user class."""
-    found: dict[str, Any] = ids or {}
-    if (ids or "url" in wanted) and url is not None:
-        found["url"] = text(url)
-    if ids or "user_class" in wanted:
-        user_class = current.user_class()
-        if user_class:
-            found["user_class"] = user_class
-    if "context" in wanted and context is not None and (pairs := attributes(context)):
-        found["context"] = pairs
-    if "request_length" in wanted:
-        length = request_length(response)
-        if length is not None:
-            found["request_length"] = length
-    return found or None
+def of_span(ids: bytes, url: Any) -> Row:
+    """The extra fields of a span: it always has url and user class."""
+    here = PLACE.get()
+    # Of its own greenlet, once it is known.
+    user = (here.user if here is not None else None) or current.user_class()
+    if url is not None:
+        return ids, user, url if type(url) is str and len(url) <= TEXT_LIMIT else text(url)
+    return (ids,) if user is None else (ids, user)
+
+
+def teller(extras: Collection[str]) -> Callable[..., Row]:
+    """How to tell these extra fields of a request, and those of its span if it has ids."""
+    with_url, with_user = "url" in extras, "user_class" in extras
+    with_context, with_length = "context" in extras, "request_length" in extras
+
+    def tell(ids: bytes | None, url: Any, context: Any, response: Any) -> Row:
+        found = [ids, None, None, None, None]
+        if with_user or ids is not None:
+            found[1] = current.user_class()
+        if url is not None and (with_url or ids is not None):
+            found[2] = text(url)
+        if with_length:
+            found[3] = request_length(response)
+        if with_context and context is not None:
+            found[4] = attributes(context) or None
+        while found and found[-1] is None:
+            found.pop()
+        return tuple(found)
+
+    return tell
 
 
 def request_length(response: Any) -> int | None:
@@ -167,18 +183,18 @@ def tidy(batch: list[Row]) -> int:
     longest = TEXT_LIMIT
     refused = False
     for at, row in enumerate(batch):
-        start, method, name, time_ms, length, status, _error, _extra = row
+        method, name, time_ms, status = row[1], row[2], row[3], row[5]
         # Exact types: CPython decides these faster than any other test, column-wise ones included.
         # NaN is not below infinity. Any float may be a start time: the receiver checks it.
         if (
             type(time_ms) is float
             and time_ms < infinity
-            and type(start) is float
+            and type(row[0]) is float
             and type(name) is str
             and len(name) <= longest
             and type(method) is str
             and len(method) <= longest
-            and type(length) is int
+            and type(row[4]) is int
             and (status is None or (type(status) is int and 0 <= status <= 999))
         ):
             continue
@@ -195,7 +211,7 @@ def tidy(batch: list[Row]) -> int:
 
 def clean(row: Row) -> Row:
     """The row with each value converted to the type of the protocol."""
-    start, method, name, time_ms, length, status, error, more = row
+    start, method, name, time_ms, length, status, *more = row
     start_time = number(start)
     return (
         began(time_ms) if start_time is None else start_time,
@@ -204,8 +220,7 @@ def clean(row: Row) -> Row:
         number(time_ms),
         integer(length),
         status_code(status),
-        error,
-        more,
+        *more,
     )
 
 

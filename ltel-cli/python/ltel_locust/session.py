@@ -34,6 +34,7 @@ from . import (
     rows,
     run,
     tasks,
+    w3c,
 )
 from .frames import Piece
 from .once import logger
@@ -106,7 +107,7 @@ class Session:
         self._foreign: deque[Callable[[], None]] = deque()
         self._client_id = uuid.uuid4().hex
         self._closed = False
-        self._wanted: set[str] = set()
+        self._extras: tuple[str, ...] = ()
         self.tracer = Tracer(self._on_task)
         self._pending = Pending(self.tracer, BATCH, self._values_are_full)
         self._rows, self._task_rows = self._pending.requests, self._pending.tasks
@@ -193,7 +194,7 @@ class Session:
         if now is not None and now.ended and not len(self._outbox):
             now = None
         fields: dict[str, Any] = {
-            "protocol": 1,
+            "protocol": 2,
             "client_id": self._client_id,
             "source": Piece(self._source),
             "locust_version": locust.__version__,
@@ -219,10 +220,9 @@ class Session:
         return {**source, "kind": "local", "id": "local"}
 
     def _welcomed(self, features: dict[str, Any]) -> None:
-        self._wanted.clear()
-        self._wanted.update(key for key in EXTRAS if features.get(key))
+        self._extras = tuple(key for key in EXTRAS if features.get(key))
         self._values.want(bool(features.get("measurements")))
-        if "user_class" in self._wanted:
+        if "user_class" in self._extras:
             current.install()
         self._users_interval = number(features.get("users_interval")) or 1.0
         usage = number(features.get("usage_interval"))
@@ -268,7 +268,7 @@ class Session:
         self.tracer.configure(features)
         self.tracer.every_task = every_task
         hook = self._environment.events.request
-        self._wanted.discard("trace")
+        self._want(self._extras)
         if not (self.tracer.on or every_task):
             vars(hook).pop("ltel_tracer", None)
             return
@@ -278,8 +278,8 @@ class Session:
             tasks.install()
         if not self.tracer.on:
             return
-        self._wanted.add("trace")
         current.install()  # a span has its user's class
+        self._want(self._extras, self.tracer.chooser())
         if self.tracer.propagates:
             propagate.install()
 
@@ -415,10 +415,8 @@ class Session:
 
     def _listen(self) -> None:
         events = self._environment.events
-        internals.insert_after_statistics(
-            events.request,
-            rows.listener(self._rows, BATCH, self._flush, self._wanted, self.tracer.ids),
-        )
+        on_request, self._want = rows.listener(self._rows, BATCH, self._flush)
+        internals.insert_after_statistics(events.request, on_request)
         # Before all others: requests that a test_start listener makes belong to the run.
         internals.insert_first(events.test_start, self._on_test_start)
         events.test_stop.add_listener(self._on_test_stop)
@@ -547,8 +545,8 @@ class Session:
             "error": Piece(lambda: f"{kind(exception)}: {text(exception)}"),
             "traceback": Piece(lambda: "".join(traceback.format_tb(tb))),
         }
-        if (span := tasks.ended_by(exception)) is not None:
-            fields.update(span.ids())
+        if (task := tasks.ended_by(exception)) is not None:
+            fields.update(w3c.fields(task.ids))
         self._put_event("user_error", fields)
 
     @_listener

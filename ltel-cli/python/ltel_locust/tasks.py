@@ -17,9 +17,9 @@ from .current import TASK, place
 from .trace import Task, Tracer, tracer_of
 from .values import kind, name, text
 
-#: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, trace_id, span_id,
-#: sampled, error; without ids if it has no span that is reported
-Row = tuple[float, float, str, str, "str | None", "str | None", bool, "tuple[str, str] | None"]
+#: a row of a `tasks` frame: start_time, duration in ms, user_class, task_name, ids, error; without
+#: ids if it has no span that is reported
+Row = tuple[float, float, str, str, "bytes | None", "tuple[str, str] | None"]
 
 
 #: names of tasks that are kept
@@ -107,14 +107,14 @@ class Execution:
         self._tracer = tracer
         self._user = kind(user)
         self._label = name(label)
-        self._span = tracer.begin_task()
+        self._task = tracer.begin_task()
 
     def run(self, call: Callable[[], Any]) -> Any:
         """Run the task, within its span."""
         outer = TASK.get()
-        TASK.set(self._span)
+        TASK.set(self._task)
         place().user = self._user
-        context = otel.enter(self._span)
+        context = otel.enter(self._task.ids)
         error = None
         began, counter = time(), perf_counter()
         try:
@@ -122,26 +122,26 @@ class Execution:
         except BaseException as raised:
             if not isinstance(raised, internals.FLOW):
                 error = _failure(raised)
-                _mark(raised, self._span)
+                _mark(raised, self._task)
             raise
         finally:
             duration = (perf_counter() - counter) * 1000
             otel.leave(context)
             TASK.set(outer)
+            self._tracer.end_task(self._task)
             try:
                 self._tell(began, duration, error)
             except Exception as failed:
                 once.failed("cannot report a task", failed)
 
     def _tell(self, began: float, duration: float, error: tuple[str, str] | None) -> None:
-        span, tracer = self._span, self._tracer
+        task, tracer = self._task, self._tracer
         # The span of an unsampled task only if one of its requests is kept.
-        if span.sampled or span.kept or (error is not None and tracer.keep_failures):
-            span.told = True
-            ids = (w3c.trace_text(span.trace), w3c.span_text(span.id))
-            tracer.tell_task((began, duration, self._user, self._label, *ids, span.sampled, error))
+        if w3c.sampled(task.ids) or task.kept or (error is not None and tracer.keep_failures):
+            task.told = True
+            tracer.tell_task((began, duration, self._user, self._label, task.ids, error))
         elif tracer.every_task:
-            tracer.tell_task((began, duration, self._user, self._label, None, None, False, error))
+            tracer.tell_task((began, duration, self._user, self._label, None, error))
 
 
 class Untraced:
@@ -166,7 +166,7 @@ class Untraced:
             raise
         finally:
             duration = (perf_counter() - counter) * 1000
-            row = (began, duration, self._user, self._label, None, None, False, error)
+            row = (began, duration, self._user, self._label, None, error)
             try:
                 self._tracer.tell_task(row)
             except Exception as failed:
@@ -200,18 +200,18 @@ def _label(task_set: Any, task: Any) -> str:
 
 
 def ended_by(raised: Any) -> Task | None:
-    """The span of the task that this exception has ended, if that was reported."""
+    """The task that this exception has ended, if its span was reported."""
     try:
-        span = raised.ltel_task
+        task = raised.ltel_task
     except Exception:
         return None
-    return span if type(span) is Task and span.told else None
+    return task if type(task) is Task and task.told else None
 
 
-def _mark(raised: BaseException, span: Task) -> None:
-    """Attach the task's span to the exception: Locust reports it only after the task."""
+def _mark(raised: BaseException, task: Task) -> None:
+    """Attach the task to the exception: Locust reports it only after the task."""
     try:
-        raised.ltel_task = span  # type: ignore[attr-defined]
+        raised.ltel_task = task  # type: ignore[attr-defined]
     except Exception:
         pass  # it takes no attributes
 

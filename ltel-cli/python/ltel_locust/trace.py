@@ -1,7 +1,8 @@
 """Trace context: which ids a request has, and whether its trace is sampled.
 
 A span begins where its request is sent (`propagate`), if that is known, else when its event
-fires. Ids are numbers until they are sent.
+fires. It is decided first whether its trace is sampled: most requests are not, and need no ids
+unless they are sent.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from . import current, otel, w3c
+from . import current, otel
 from .current import HANDED_OUT, PLACE, place
 from .values import number
+from .w3c import FLAGS, NOT_SAMPLED, SAMPLED, SPAN, TRACE
 
 #: adopted spans that are remembered, so that a retry does not become a second span with their id
 ADOPTED = 4_096
-_LOW = 2**64 - 1
+#: where a response carries the ids that its request was sent with, in a list that is emptied when
+#: they are told: so they are told once, even if the response is copied
+CARRIED = "ltel_ids"
+#: the bound of a sampler that takes all traces
+_ALL = 2**64
+#: from response, url, response_time and error of a request's event, the ids that its row tells
+Ids = Callable[[Any, Any, Any, Any], "bytes | None"]
 
 # Not the module's functions: a test that seeds them would give each of its workers the same ids.
 _random = random.Random()
@@ -27,48 +35,23 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 
 
-class Span:
-    """The ids of one request or one task."""
+class Task:
+    """The span of one execution of a task, the root of its trace."""
 
-    __slots__ = ("id", "parent", "sampled", "task", "told", "trace")
+    __slots__ = ("_above", "_below", "ids", "kept", "told")
 
-    def __init__(
-        self, trace: int, span: int, parent: int, sampled: bool, task: Task | None = None
-    ) -> None:
-        self.trace = trace
-        self.id = span
-        #: 0 if there is none
-        self.parent = parent
-        self.sampled = sampled
-        self.task = task
-        #: whether a row has it already
-        self.told = False
-
-    def header(self) -> str:
-        """The `traceparent` header with this span as the parent."""
-        return w3c.render(self.trace, self.id, self.sampled)
-
-    def ids(self) -> dict[str, Any]:
-        """The fields of a row or an event."""
-        found = {
-            "trace_id": w3c.trace_text(self.trace),
-            "span_id": w3c.span_text(self.id),
-            "sampled": self.sampled,
-        }
-        if self.parent:
-            found["parent_span_id"] = w3c.span_text(self.parent)
-        return found
-
-
-class Task(Span):
-    """The span of one execution of a task."""
-
-    __slots__ = ("kept",)
-
-    def __init__(self, trace: int, span: int, sampled: bool) -> None:
-        super().__init__(trace, span, 0, sampled)
+    def __init__(self, ids: bytes) -> None:
+        self.ids = ids
         #: whether one of its requests is kept although its trace is not sampled
         self.kept = False
+        #: whether a row has it already
+        self.told = False
+        self._above = ids[:TRACE]
+        self._below = ids[SPAN:FLAGS] + ids[TRACE:SPAN]
+
+    def child(self) -> bytes:
+        """A new span below it."""
+        return self._above + _bits(64).to_bytes(8, "big") + self._below
 
 
 def tracer_of(hook: Any) -> Tracer | None:
@@ -91,8 +74,13 @@ class Tracer:
         self.every_task = False
         self.keep_failures = False
         self._keep_slower: float | None = None
+        # Like OpenTelemetry's sampler TraceIdRatioBased, so that one with the same ratio in the
+        # system under test decides the same: compare the lower 64 bits with a bound.
         self._bound = 0
-        self._adopted: OrderedDict[tuple[int, int], None] = OrderedDict()
+        # The same bound as bytes: more than 8 if it is above all that 8 can say.
+        self._bound_bytes = b""
+        self._adopted: OrderedDict[bytes, None] = OrderedDict()
+        self._running: dict[bytes, Task] = {}
 
     def configure(self, features: Any) -> None:
         """Apply the trace settings of a `welcome`; anything but a map turns traces off."""
@@ -103,110 +91,153 @@ class Tracer:
         self.keep_failures = bool(wish.get("keep_failures"))
         self._keep_slower = number(wish.get("keep_slower_than_ms"))
         ratio = number(wish.get("ratio"))
-        # Like OpenTelemetry's sampler TraceIdRatioBased, so that one with the same ratio in the
-        # system under test decides the same: compare the lower 64 bits with a bound.
-        self._bound = round(max(0.0, min(1.0 if ratio is None else ratio, 1.0)) * 2**64)
+        self._bound = round(max(0.0, min(1.0 if ratio is None else ratio, 1.0)) * _ALL)
+        above_all = self._bound == _ALL
+        self._bound_bytes = b"\xff" * 9 if above_all else self._bound.to_bytes(8, "big")
 
-    def begin(self) -> Span:
-        """The span of a request that is made here and now."""
-        task = self._task()
+    def begin(self) -> bytes:
+        """The ids of a request that is made here and now."""
         # A span that the locustfile has begun is between the task's and this one.
         if otel.present and (above := otel.current()) is not None:
-            return Span(above.trace, _bits(64) or 1, above.span, above.sampled, task)
-        if task is not None:
-            return Span(task.trace, _bits(64) or 1, task.id, task.sampled, task)
-        trace = _bits(128) or 1
-        return Span(trace, _bits(64) or 1, 0, trace & _LOW < self._bound)
+            return _child(above)
+        task = self._task()
+        return self._root() if task is None else task.child()
 
     def begin_task(self) -> Task:
-        """The span of a task, the root of its trace."""
-        trace = _bits(128) or 1
-        return Task(trace, _bits(64) or 1, trace & _LOW < self._bound)
+        """Begin a task; it must be given to `end_task`."""
+        task = Task(self._root())
+        self._running[task.ids[:TRACE]] = task
+        return task
 
-    def hand_out(self) -> Span:
-        """The span of a request that the user is about to make, and whose event they fire.
+    def end_task(self, task: Task) -> None:
+        """Its requests that are still to be reported are not its own concern."""
+        self._running.pop(task.ids[:TRACE], None)
 
-        Returns the same span until an event of this greenlet or coroutine has taken it.
+    def hand_out(self) -> bytes:
+        """The ids of a request that the user is about to make, and whose event they fire.
+
+        Returns the same ones until an event of this greenlet or coroutine has taken them.
         """
-        span = self._handed_out()
-        if span is None:
-            span = self.begin()
-            HANDED_OUT.set([span])
-        return span
+        ids = self._handed_out()
+        if ids is None:
+            ids = self.begin()
+            HANDED_OUT.set([ids, self._task()])
+        return ids
 
-    def current(self) -> Span | None:
+    def current(self) -> bytes | None:
         """The span handed out, else the running task, else the last request made here."""
-        here = PLACE.get()
-        return self._handed_out() or self._task() or (here.last if here else None)
+        ids = self._handed_out()
+        if ids is None and (task := self._task()) is not None:
+            ids = task.ids
+        if ids is None and (here := PLACE.get()) is not None:
+            if type(here.last) is int:
+                here.last = self._root(here.last)
+            ids = here.last
+        return ids
 
-    def adopt(self, given: w3c.Parent) -> Span:
+    def adopt(self, given: bytes) -> bytes:
         """The span that the user has named for this request, with the user's sampled flag.
 
         Named again, for a retry, it is the parent of the next.
         """
-        if (given.trace, given.span) in self._adopted:
+        if given[:SPAN] in self._adopted:
             return self.child(given)
-        span = self._handed_out()
-        if span is not None and (span.trace, span.id) == (given.trace, given.span):
-            return self._take(span)
-        self._remember(given.trace, given.span)
-        return Span(given.trace, given.span, 0, given.sampled)
+        ids = self._handed_out()
+        if ids is not None and ids[:SPAN] == given[:SPAN]:
+            return self._take(ids)
+        self._remember(given)
+        return given
 
-    def child(self, given: w3c.Parent) -> Span:
+    def child(self, given: bytes) -> bytes:
         """A new span below one that other code has begun."""
-        return Span(given.trace, _bits(64) or 1, given.span, given.sampled)
+        return _child(given)
 
-    def ids(
-        self, response: Any, url: Any, response_time: Any, error: object | None
-    ) -> dict[str, Any] | None:
-        """The trace fields of a request's row, if they are to be reported."""
-        span = None
-        # The clients' own events have a url. One that a user fires about the same response, even
-        # before theirs, is a request of its own.
-        if url is not None and response is not None and self.propagates:
-            try:
-                span = response.ltel_span
-            except Exception:
-                pass
-        if type(span) is not Span or span.told:
-            span = self._handed_out()
-            span = self.begin() if span is None else self._take(span)
-            place().last = span
-        span.told = True
+    def chooser(self) -> Ids:
+        """How to find the ids of a request's row, which has none if its trace is not to be told."""
         # If every trace is sampled, every request needs its span: one without ids would look
         # untraced, although it was sent with the ids that the user gave.
-        if not span.sampled and self._bound < 2**64:
-            if not ((error is not None and self.keep_failures) or self._slow(response_time)):
+        all_told = self._bound == _ALL
+        propagates, traces_tasks, keep_failures = self.propagates, self.tasks, self.keep_failures
+        keep_slower, bound = self._keep_slower, self._bound
+        root, handed_out, here_now = self._root, HANDED_OUT.get, PLACE.get
+
+        def ids(response: Any, url: Any, response_time: Any, error: Any) -> bytes | None:
+            found = None
+            # The clients' own events have a url. One that a user fires about the same response,
+            # even before theirs, is a request of its own.
+            if propagates and url is not None and response is not None:
+                try:
+                    if carried := response.__dict__.get(CARRIED):
+                        found = carried.pop()
+                except Exception:
+                    pass
+            kept = not all_told and (
+                (error is not None and keep_failures)
+                or (keep_slower is not None and _is_slower(response_time, keep_slower))
+            )
+            if found is None:
+                here = here_now() or place()
+                if traces_tasks or otel.present or handed_out():
+                    found = self._here()
+                elif all_told:
+                    found = _bits(192).to_bytes(24, "big") + SAMPLED
+                else:
+                    low = _bits(64)
+                    if low >= bound and not kept:
+                        here.last = low
+                        return None
+                    found = root(low)
+                here.last = found
+            if all_told or found[SPAN]:
+                return found
+            if not kept:
                 return None
-            if span.task is not None:
-                span.task.kept = True
-        return span.ids()
+            if (task := self._running.get(found[:TRACE])) is not None:
+                task.kept = True
+            return found
+
+        return ids
+
+    def _here(self) -> bytes:
+        """The span handed out, or a new one."""
+        ids = self._handed_out()
+        return self.begin() if ids is None else self._take(ids)
+
+    def _root(self, low: int | None = None) -> bytes:
+        """The root of a new trace, whose lower 64 bits may be known."""
+        ids = _bits(192).to_bytes(24, "big")
+        if low is not None:
+            ids = ids[:8] + low.to_bytes(8, "big") + ids[TRACE:]
+        return ids + (SAMPLED if ids[8:TRACE] < self._bound_bytes else NOT_SAMPLED)
 
     def _task(self) -> Task | None:
         return current.task() if self.tasks else None
 
-    def _handed_out(self) -> Span | None:
+    def _handed_out(self) -> bytes | None:
         """Drop a span that was handed out but not taken: it must not reach the next task."""
         held = HANDED_OUT.get()
-        return held[0] if held and held[0].task is self._task() else None
+        return held[0] if held and held[1] is self._task() else None
 
-    def _take(self, span: Span) -> Span:
+    def _take(self, ids: bytes) -> bytes:
         # Also for the coroutine, or its caller, that has the same list.
         if held := HANDED_OUT.get():
             held.clear()
         # Sending it again is another request.
-        self._remember(span.trace, span.id)
-        return span
+        self._remember(ids)
+        return ids
 
-    def _remember(self, trace: int, span: int) -> None:
-        self._adopted[trace, span] = None
+    def _remember(self, ids: bytes) -> None:
+        self._adopted[ids[:SPAN]] = None
         # In one step each: events of OS threads come here too.
         if len(self._adopted) > ADOPTED:
             self._adopted.popitem(last=False)
 
-    def _slow(self, response_time: Any) -> bool:
-        limit = self._keep_slower
-        if limit is None:
-            return False
-        took = response_time if type(response_time) is float else number(response_time)
-        return took is not None and took > limit
+
+def _child(above: bytes) -> bytes:
+    span = _bits(64).to_bytes(8, "big")
+    return above[:TRACE] + span + above[SPAN:FLAGS] + above[TRACE:SPAN]
+
+
+def _is_slower(response_time: Any, limit: float) -> bool:
+    took = response_time if type(response_time) is float else number(response_time)
+    return took is not None and took > limit

@@ -1,4 +1,4 @@
-"""A small receiver of protocol v1, on a real socket."""
+"""A small receiver of protocol v2, on a real socket."""
 
 from __future__ import annotations
 
@@ -36,7 +36,36 @@ class Client:
 
     @property
     def rows(self) -> list[list[Any]]:
-        return [row for frame in self.of("requests") for row in frame["rows"]]
+        """Rows of requests; what they have beyond seven fields as one map, the eighth."""
+        rows = [row for frame in self.of("requests") for row in frame["rows"]]
+        return [[*row[:7], extra(row)] for row in rows]
+
+    @property
+    def tasks(self) -> list[list[Any]]:
+        """Rows of tasks; trace_id, span_id and sampled in place of the ids."""
+        found = []
+        for row in (row for frame in self.of("tasks") for row in frame["rows"]):
+            *known, ids, error = row
+            told = named(ids) if ids is not None else {}
+            assert "parent_span_id" not in told
+            found.append([*known, *map(told.get, ("trace_id", "span_id", "sampled")), error])
+        return found
+
+
+def extra(row: list[Any]) -> dict[str, Any] | None:
+    """The fields of a row beyond seven, by name."""
+    ids, *others = row[7:] or [None]
+    assert len(row) == 7 or row[-1] is not None, "no fields that are absent at the end"
+    names = ("user_class", "url", "request_length", "context")
+    found = {name: value for name, value in zip(names, others, strict=False) if value is not None}
+    return (found | named(ids) if ids is not None else found) or None
+
+
+def named(ids: bytes) -> dict[str, Any]:
+    """Ids as hexadecimal digits, by name."""
+    assert type(ids) is bytes and len(ids) in (25, 33) and ids[24] in (0, 1), ids
+    told = {"trace_id": ids[:16].hex(), "span_id": ids[16:24].hex(), "sampled": ids[24] == 1}
+    return told | ({"parent_span_id": ids[25:].hex()} if len(ids) > 25 else {})
 
 
 class Receiver:

@@ -15,6 +15,8 @@ from locust.env import Environment
 
 from ltel_locust import rows
 
+from .receiver import extra
+
 
 class Target(BaseHTTPRequestHandler):
     """Answers 404 to `/missing`, sends `/moved` elsewhere."""
@@ -55,13 +57,13 @@ class Lengths(unittest.TestCase):
         collected: list[rows.Row] = []
         host = f"http://127.0.0.1:{self.server.server_port}"
         environment = Environment(user_classes=[type("User", (user,), {"host": host})])
-        listener = rows.listener(collected, 9, lambda: None, {"request_length"})
+        listener, want = rows.listener(collected, 9, lambda: None)
+        want(["request_length"])
         environment.events.request.add_listener(listener)
         client = environment.user_classes[0](environment).client
         client.request(method, path, **arguments)
         (client if user is HttpUser else client.client).close()
-        ((*_, more),) = collected
-        return more
+        return extra(list(collected[0]))
 
     def test_what_the_clients_send(self) -> None:
         for user in (HttpUser, FastHttpUser):
@@ -76,12 +78,12 @@ class Lengths(unittest.TestCase):
                 ("POST", "http://127.0.0.1:1/", {"data": b"12345"}, 5),
             ):
                 with self.subTest(user=user.__name__, method=method, path=path, **arguments):
-                    extra = self.extra_of(user, method, path, **arguments)
-                    self.assertEqual(extra, {"request_length": expected})
+                    found = self.extra_of(user, method, path, **arguments)
+                    self.assertEqual(found, {"request_length": expected})
 
     def test_what_is_read_as_it_is_sent(self) -> None:
-        extra = self.extra_of(HttpUser, "POST", "/ok", data=io.BytesIO(b"12345"))
-        self.assertEqual(extra, {"request_length": 5})
+        found = self.extra_of(HttpUser, "POST", "/ok", data=io.BytesIO(b"12345"))
+        self.assertEqual(found, {"request_length": 5})
         self.assertIsNone(self.extra_of(HttpUser, "POST", "/ok", data=self.parts()))
         self.assertIsNone(self.extra_of(FastHttpUser, "POST", "/ok", data=io.BytesIO(b"12345")))
 
@@ -90,8 +92,8 @@ class Lengths(unittest.TestCase):
         yield b"345"
 
     def test_a_redirect_counts_as_the_request_that_was_redirected(self) -> None:
-        extra = self.extra_of(HttpUser, "POST", "/moved", data=b"12345")
-        self.assertEqual(extra, {"request_length": 5})
+        found = self.extra_of(HttpUser, "POST", "/moved", data=b"12345")
+        self.assertEqual(found, {"request_length": 5})
         self.assertIsNone(self.extra_of(FastHttpUser, "POST", "/moved", data=b"12345"))
 
     def test_what_is_no_response_of_theirs(self) -> None:

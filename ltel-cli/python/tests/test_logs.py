@@ -240,7 +240,7 @@ class Runs(RunTest):
         with Receiver(features=features) as receiver:
             log = self.talks(receiver).end()
         client = receiver.only("local")
-        tasks = {row[5]: row for frame in client.of("tasks") for row in frame["rows"]}
+        tasks = {row[5]: row for row in client.tasks}
         shop = [frame for frame in client.of("log") if frame["logger"] == "shop"]
         self.assertEqual(len({frame["span_id"] for frame in shop}), 1, log)
         row = tasks[shop[0]["span_id"]]

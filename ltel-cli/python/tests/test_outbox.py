@@ -9,7 +9,7 @@ from ltel_locust.run import Run
 
 from .test_rows import taken
 
-ROW = (1000.0, "GET", "/", 1.5, 7, 200, None, None)
+ROW = (1000.0, "GET", "/", 1.5, 7, 200, None)
 
 
 def seqs(outbox: Outbox) -> list[int]:

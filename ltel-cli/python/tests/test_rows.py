@@ -7,17 +7,20 @@ import math
 import time
 import unittest
 import weakref
+from contextvars import Context
 from decimal import Decimal
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
 from locust.event import EventHook
 
 from ltel_locust import rows, values
+from ltel_locust.current import PLACE, Place
 from ltel_locust.outbox import FRAME_LIMIT, Outbox
 from ltel_locust.run import Run
 
-from .receiver import decode
+from .receiver import decode, extra
 
 
 class Unprintable(Exception):
@@ -103,17 +106,19 @@ PLAIN: dict[str, Any] = {
 
 
 def row_of(wanted: set[str] | None = None, **fields: Any) -> list[Any]:
-    """The row that one event arrives as, after a plain one in the same batch."""
+    """The row that one event arrives as, after a plain one in the same batch; extras as a map."""
     collected: list[rows.Row] = []
     event = EventHook()
-    event.add_listener(rows.listener(collected, 100, lambda: None, wanted or set()))
+    listener, want = rows.listener(collected, 100, lambda: None)
+    event.add_listener(listener)
+    want(wanted or ())
     event.fire(**PLAIN)
     event.fire(**{**PLAIN, **fields})
     outbox = Outbox(1 << 30)
     outbox.put_rows(collected, Run(None, None, None), 1.0, 2.0)
     received = [row for frame in taken(outbox) for row in frame["rows"]]
-    assert received[0] == [1000.0, "GET", "/", 1.5, 7, None, None, None], received[0]
-    return received[1]
+    assert received[0] == [1000.0, "GET", "/", 1.5, 7, None, None], received[0]
+    return [*received[1][:7], extra(received[1])]
 
 
 def taken(outbox: Outbox) -> list[dict[str, Any]]:
@@ -149,7 +154,7 @@ class OddValues(unittest.TestCase):
         for missing in ("request_type", "name", "response_time", "response_length"):
             collected: list[rows.Row] = []
             event = EventHook()
-            event.add_listener(rows.listener(collected, 100, lambda: None, set()))
+            event.add_listener(rows.listener(collected, 100, lambda: None)[0])
             with self.assertNoLogs():
                 event.fire(**{key: value for key, value in PLAIN.items() if key != missing})
             run = Run(None, None, None, sent=1)
@@ -211,10 +216,10 @@ class OddValues(unittest.TestCase):
             for found in (values.count(value), values.flag(value), values.number(value)):
                 self.assertIsNone(found)
             context = {"ok": 1, "odd": value}
-            extra = row_of({"url", "context"}, url=value, context=context)[7]
-            self.assertEqual(extra["context"]["ok"], 1)
-            self.assertIn("unprintable", extra["context"]["odd"])
-            self.assertIn("unprintable", extra["url"])
+            found = row_of({"url", "context"}, url=value, context=context)[7]
+            self.assertEqual(found["context"]["ok"], 1)
+            self.assertIn("unprintable", found["context"]["odd"])
+            self.assertIn("unprintable", found["url"])
         self.assertEqual(values.scalar(Huge(5)), "5")
         nameless = row_of(exception=NamelessError("x"))[6]
         self.assertEqual((nameless[0], type(nameless[1])), ("object", str))
@@ -248,15 +253,57 @@ class OddValues(unittest.TestCase):
         )
         self.assertIsNone(row_of({"url", "context", "user_class"})[7])
 
+    def test_extras_have_their_places(self) -> None:
+        ids = bytes(range(24)) + b"\1"
+        request = SimpleNamespace(body=b"12345")
+        event = {
+            **PLAIN,
+            "url": "/x",
+            "context": {"a": 1},
+            "response": SimpleNamespace(request=request),
+        }
+        wanted = ("context", "user_class", "request_length", "url")
+        for extras, traced, expected in (
+            ((), False, []),
+            ((), True, [ids, "Shopper", "/x"]),
+            (("user_class",), False, [None, "Shopper"]),
+            (("user_class",), True, [ids, "Shopper", "/x"]),
+            (("context",), False, [None, None, None, None, {"a": 1}]),
+            (("request_length",), True, [ids, "Shopper", "/x", 5]),
+            (wanted, False, [None, "Shopper", "/x", 5, {"a": 1}]),
+            (wanted, True, [ids, "Shopper", "/x", 5, {"a": 1}]),
+        ):
+            with self.subTest(extras=extras, traced=traced):
+                collected: list[rows.Row] = []
+                listener, want = rows.listener(collected, 9, lambda: None)
+                want(extras, (lambda *_event: ids) if traced else None)
+                here = Context()
+                here.run(PLACE.set, Place("Shopper"))
+                here.run(listener, **event)
+                outbox = Outbox(1 << 20)
+                outbox.put_rows(collected, Run(None, None, None), 1.0, 2.0)
+                ((row,),) = (frame["rows"] for frame in taken(outbox))
+                self.assertEqual(row[7:], expected)
+
+    def test_a_span_outside_of_users_and_without_a_url(self) -> None:
+        for fields, expected in (({}, [b"ids"]), ({"url": "/x"}, [b"ids", None, "/x"])):
+            for extras in ((), ("user_class", "context")):
+                collected: list[rows.Row] = []
+                listener, want = rows.listener(collected, 9, lambda: None)
+                want(extras, lambda *_event: b"ids")
+                listener(**PLAIN, **fields)
+                self.assertEqual(list(collected[0][7:]), expected)
+
     def test_the_listener_keeps_no_response(self) -> None:
         collected: list[rows.Row] = []
         response = ErrorResponse()
-        rows.listener(collected, 9, lambda: None, set())(**PLAIN, response=response)
+        listener, _ = rows.listener(collected, 9, lambda: None)
+        listener(**PLAIN, response=response)
         self.assertNotIn(response, collected[0])
 
     def test_a_full_batch_is_packed_at_once(self) -> None:
         collected: list[rows.Row] = []
-        listener = rows.listener(collected, 3, collected.clear, set())
+        listener, _ = rows.listener(collected, 3, collected.clear)
         for _ in range(7):
             listener(**PLAIN)
         self.assertEqual(len(collected), 1)

@@ -14,7 +14,7 @@ FILE = str(HERE / "locustfile_logs.py")
 
 
 def executions(client: Client) -> Counter[str]:
-    rows = [row for frame in client.of("tasks") for row in frame["rows"]]
+    rows = client.tasks
     return Counter(f"{row[2]}.{row[3]}" for row in rows)
 
 
@@ -34,8 +34,8 @@ class Tasks(RunTest):
             log = self.runs(receiver)
         client = receiver.only("local")
         self.assertEqual(executions(client), self.witness(), log)
-        rows = [row for frame in client.of("tasks") for row in frame["rows"]]
-        self.assertEqual({tuple(row[4:7]) for row in rows}, {(None, None, False)})
+        rows = client.tasks
+        self.assertEqual({tuple(row[4:7]) for row in rows}, {(None, None, None)})
         failed = {f"{row[2]}.{row[3]}": row[7] for row in rows if row[7]}
         expected = {
             "Shopper.fail": ["ValueError", "ValueError('no stock')"],
@@ -55,7 +55,7 @@ class Tasks(RunTest):
             log = self.runs(receiver)
         client = receiver.only("local")
         self.assertEqual(executions(client), self.witness(), log)
-        rows = [row for frame in client.of("tasks") for row in frame["rows"]]
+        rows = client.tasks
         with_ids = {row[3] for row in rows if row[4] is not None}
         self.assertEqual(with_ids, {"fail", "talk"}, log + "only failures keep their spans")
 
@@ -65,7 +65,7 @@ class Tasks(RunTest):
             log = self.runs(receiver)
         client = receiver.only("local")
         self.assertEqual(executions(client), self.witness(), log)
-        rows = [row for frame in client.of("tasks") for row in frame["rows"]]
+        rows = client.tasks
         self.assertEqual({row[4] for row in rows}, {None})
 
     def test_not_without_being_asked(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import atexit
+import copy
 import os
 import random
 import threading
@@ -28,7 +29,7 @@ from ltel_locust.session import Session
 from ltel_locust.trace import Tracer
 
 from .receiver import Receiver
-from .test_rows import row_of, taken
+from .test_rows import taken
 from .test_runs import HERE, RunTest, free_port
 
 GIVEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -93,7 +94,7 @@ class Traced(RunTest):
         self.assertNotIn("Uncaught exception in event handler", log)
         self.assertNotIn("ltel: cannot", log)
         self.check_account(client)
-        tasks = [row for frame in client.of("tasks") for row in frame["rows"]]
+        tasks = client.tasks
         # A row from before the welcome has no extra; only a run without traces waits for none.
         told = [row for row in client.rows if row[7]]
         if not off:
@@ -115,7 +116,7 @@ class Traced(RunTest):
         """That a row's ids and what was sent agree; the kind of row it is."""
         extra = row[7]
         kind, given = extra["context"]["kind"], extra["context"].get("given")
-        mine = w3c.render(int(extra["trace_id"], 16), int(extra["span_id"], 16), extra["sampled"])
+        mine = f"00-{extra['trace_id']}-{extra['span_id']}-0{extra['sampled']:d}"
         self.assertEqual(extra["user_class"] in ("Slow", "Fast"), True)
         self.assertNotIn("ltel", str(extra["context"]))
         if kind == "hand":
@@ -302,11 +303,14 @@ class Headers(unittest.TestCase):
     def test_form(self) -> None:
         parent = w3c.parse(GIVEN)
         assert parent is not None
-        self.assertEqual(w3c.render(*parent), GIVEN)
+        self.assertEqual(len(parent), 25)
+        self.assertEqual(w3c.render(parent), GIVEN)
         self.assertEqual(w3c.parse(f" {GIVEN}\t"), parent)
         self.assertEqual(w3c.parse("cc" + GIVEN[2:] + "-more"), parent)
         self.assertEqual(w3c.parse(GIVEN[:-2] + "03"), parent)
-        self.assertEqual(w3c.parse(GIVEN[:-2] + "02"), parent._replace(sampled=False))
+        self.assertEqual(w3c.parse(GIVEN[:-2] + "02"), parent[:24] + b"\0")
+        self.assertEqual(w3c.render(parent[:24] + b"\0"), GIVEN[:-2] + "00")
+        self.assertEqual(w3c.render(parent + b"12345678"), GIVEN, "without the parent")
         for bad in (
             "",
             GIVEN[:-1],
@@ -332,52 +336,74 @@ class TracerTest(unittest.TestCase):
             self.assertFalse(tracer.on or tracer.propagates or tracer.tasks)
         for ratio, share in ((1, 1.0), (0, 0.0), (7, 1.0), (-1, 0.0), ("x", 1.0), (None, 1.0)):
             tracer = self.tracer(ratio=ratio)
-            sampled = sum(tracer.begin().sampled for _ in range(100))
+            sampled = sum(w3c.sampled(tracer.begin()) for _ in range(100))
             self.assertEqual(sampled, share * 100, ratio)
+            # An event fired by hand, whose ids are told only where its trace is sampled.
+            ids = tracer.chooser()
+            told = sum(ids(None, None, 1.0, None) is not None for _ in range(100))
+            self.assertEqual(told, share * 100, ratio)
 
     def test_the_lower_bits_decide(self) -> None:
         tracer = self.tracer(ratio=0.1)
-        spans = [tracer.begin() for _ in range(20_000)]
-        self.assertAlmostEqual(sum(span.sampled for span in spans) / 20_000, 0.1, delta=0.015)
-        for span in spans:
-            self.assertEqual(span.sampled, span.trace % 2**64 / 2**64 < 0.1)
+
+        def fired() -> bytes:
+            tracer.chooser()(None, None, 1.0, None)
+            last = tracer.current()
+            assert last is not None
+            return last
+
+        for make in (tracer.begin, fired):
+            found = [make() for _ in range(20_000)]
+            self.assertEqual({len(ids) for ids in found}, {25})
+            self.assertEqual(len({ids[:16] for ids in found}), 20_000)
+            self.assertEqual(len({ids[16:24] for ids in found}), 20_000)
+            self.assertAlmostEqual(sum(map(w3c.sampled, found)) / 20_000, 0.1, delta=0.015)
+            for ids in found:
+                lower = int.from_bytes(ids[8:16], "big")
+                self.assertEqual(w3c.sampled(ids), lower / 2**64 < 0.1)
 
     def test_ids_are_random_in_each_process(self) -> None:
         tracer = self.tracer()
         random.seed(1)
-        here = tracer.begin().trace
+        here = tracer.begin()[:16]
         random.seed(1)
-        self.assertNotEqual(tracer.begin().trace, here)
+        self.assertNotEqual(tracer.begin()[:16], here)
         found = set()
         for _ in range(2):
             reading, writing = os.pipe()
             if not (child := os.fork()):
-                os.write(writing, b"%d" % tracer.begin().trace)
+                os.write(writing, tracer.begin()[:16])
                 os._exit(0)
             os.waitpid(child, 0)
-            found.add(int(os.read(reading, 99)))
+            found.add(os.read(reading, 99))
             os.close(reading)
             os.close(writing)
-        self.assertEqual(len(found | {tracer.begin().trace}), 3)
+        self.assertEqual(len(found | {tracer.begin()[:16]}), 3)
 
     def test_what_is_adopted_is_remembered_and_bounded(self) -> None:
         tracer = self.tracer()
         for number in range(1, trace.ADOPTED + 100):
-            self.assertEqual(tracer.adopt(w3c.Parent(1, number, True)).id, number)
-        again = tracer.adopt(w3c.Parent(1, number, True))
-        self.assertEqual((again.trace, again.parent), (1, number))
+            given = bytes(15) + b"\1" + number.to_bytes(8, "big") + b"\1"
+            self.assertEqual(tracer.adopt(given), given)
+        again = tracer.adopt(given)
+        self.assertEqual((again[:16], again[24:]), (given[:16], b"\1" + given[16:24]))
+        self.assertNotEqual(again[16:24], given[16:24])
         self.assertLessEqual(len(tracer._adopted), trace.ADOPTED)
 
     def test_a_response_gives_its_ids_to_one_row(self) -> None:
         tracer = self.tracer(propagate=True)
+        ids = tracer.chooser()
         response = type("Response", (), {})()
-        response.ltel_span = span = tracer.begin()
-        hand = tracer.ids(response, None, 1.0, None)
-        first = tracer.ids(response, "http://host/", 1.0, None)
-        second = tracer.ids(response, "http://host/", 1.0, None)
-        assert hand and first and second
-        self.assertEqual(first["span_id"], f"{span.id:016x}")
-        self.assertEqual(len({row["span_id"] for row in (hand, first, second)}), 3)
+        response.ltel_ids = [carried := tracer.begin()]
+        same = copy.copy(response)
+        rows = [
+            ids(response, None, 1.0, None),
+            ids(response, "http://host/", 1.0, None),
+            ids(response, "http://host/", 1.0, None),
+            ids(same, "http://host/", 1.0, None),
+        ]
+        self.assertEqual(rows.index(carried), 1)
+        self.assertEqual(len(set(rows)), 4)
 
     def test_odd_events(self) -> None:
         tracer = self.tracer(ratio=0.0, propagate=True, keep_slower_than_ms=100)
@@ -385,22 +411,17 @@ class TracerTest(unittest.TestCase):
         mock = unittest.mock.MagicMock()
         for response in (raising, mock, None, 3):
             for time_ms, kept in ((None, False), (100, False), (101, True), ("x", False)):
-                found = tracer.ids(response, "url", time_ms, None)
+                found = tracer.chooser()(response, "url", time_ms, None)
                 self.assertEqual(found is not None, kept)
-        self.assertIsNone(tracer.ids(None, None, 1.0, ("A", "b")))
+        self.assertIsNone(tracer.chooser()(None, None, 1.0, ("A", "b")))
 
     def test_every_row_has_ids_where_every_trace_is_sampled(self) -> None:
         for ratio, told in ((None, True), (1, True), (7, True), (0.999, False), (0, False)):
             tracer = self.tracer(ratio=ratio, propagate=True)
             response = type("Response", (), {})()
-            response.ltel_span = tracer.adopt(w3c.Parent(5, 6, False))
-            found = tracer.ids(response, "http://host/", 1.0, None)
-            self.assertEqual(found is not None, told, ratio)
-            if found:
-                self.assertEqual((found["span_id"], found["sampled"]), (f"{6:016x}", False))
-
-    def test_the_row(self) -> None:
-        self.assertIsNone(row_of({"trace"})[7])
+            response.ltel_ids = [given := tracer.adopt(bytes(range(24)) + b"\0")]
+            found = tracer.chooser()(response, "http://host/", 1.0, None)
+            self.assertEqual(found, given if told else None, ratio)
 
     def test_the_greenlets_own(self) -> None:
         gevent.spawn(self._the_greenlets_own).get()
@@ -408,7 +429,7 @@ class TracerTest(unittest.TestCase):
     def _the_greenlets_own(self) -> None:
         tracer = self.tracer()
         self.assertIsNone(tracer.current())
-        tracer.ids(None, None, 1.0, None)
+        tracer.chooser()(None, None, 1.0, None)
         last = tracer.current()
         assert last is not None
         self.assertIsNone(gevent.spawn(tracer.current).get())
@@ -422,23 +443,21 @@ class TracerTest(unittest.TestCase):
             gevent.spawn(self._handed_out, self.tracer(**features)).get()
 
     def _handed_out(self, tracer: Tracer) -> None:
-        def told() -> Any:
-            found = tracer.ids(None, None, 1.0, ("A", "b"))
-            assert found
-            return found["span_id"]
+        def told() -> bytes | None:
+            return tracer.chooser()(None, None, 1.0, ("A", "b"))
 
-        span = tracer.hand_out()
-        self.assertIs(tracer.hand_out(), span)
-        self.assertEqual(told(), f"{span.id:016x}")
-        self.assertNotEqual(told(), f"{span.id:016x}")
+        ids = tracer.hand_out()
+        self.assertIs(tracer.hand_out(), ids)
+        self.assertEqual(told(), ids)
+        self.assertNotEqual(told(), ids)
         # Sent once more, it is another request.
-        self.assertEqual(tracer.adopt(w3c.Parent(span.trace, span.id, True)).parent, span.id)
+        self.assertEqual(tracer.adopt(ids[:24] + b"\1")[25:], ids[16:24])
         other = tracer.hand_out()
-        self.assertIsNot(other, span)
-        given = w3c.Parent(other.trace, other.id, True)
+        self.assertNotEqual(other, ids)
+        given = other[:24] + b"\1"
         self.assertIs(tracer.adopt(given), other)
-        self.assertEqual(tracer.adopt(given).parent, other.id)
-        self.assertNotIn(told(), (f"{span.id:016x}", f"{other.id:016x}"))
+        self.assertEqual(tracer.adopt(given)[25:], other[16:24])
+        self.assertNotIn(told(), (None, ids, other))
 
     def test_what_is_handed_out_is_of_its_task(self) -> None:
         gevent.spawn(self._handed_out_in_tasks, self.tracer(tasks=True)).get()
@@ -447,17 +466,30 @@ class TracerTest(unittest.TestCase):
         outside = tracer.hand_out()
         task = tracer.begin_task()
         TASK.set(task)
-        self.assertIs(tracer.current(), task)
-        span = tracer.hand_out()
-        self.assertEqual((span.trace, span.parent), (task.trace, task.id))
-        self.assertIs(tracer.current(), span)
-        self.assertIs(tracer.hand_out(), span)
+        self.assertIs(tracer.current(), task.ids)
+        ids = tracer.hand_out()
+        self.assertEqual((ids[:16], ids[25:]), (task.ids[:16], task.ids[16:24]))
+        self.assertIs(tracer.current(), ids)
+        self.assertIs(tracer.hand_out(), ids)
         task = tracer.begin_task()
         TASK.set(task)
-        found = tracer.ids(None, None, 1.0, None)
+        found = tracer.chooser()(None, None, 1.0, None)
         assert found
-        self.assertNotIn(found["span_id"], (f"{span.id:016x}", f"{outside.id:016x}"))
-        self.assertEqual(found["parent_span_id"], f"{task.id:016x}")
+        self.assertNotIn(found, (ids, outside))
+        self.assertEqual(found[25:], task.ids[16:24])
+
+    def test_a_kept_request_keeps_its_task_until_that_has_ended(self) -> None:
+        gevent.spawn(self._kept).get()
+
+    def _kept(self) -> None:
+        tracer = self.tracer(ratio=0.0, tasks=True, keep_failures=True)
+        for error, kept in ((None, False), (("A", "b"), True)):
+            task = tracer.begin_task()
+            TASK.set(task)
+            found = tracer.chooser()(None, None, 1.0, error)
+            self.assertEqual((found is not None, task.kept), (kept, kept))
+            tracer.end_task(task)
+        self.assertEqual(tracer._running, {})
 
 
 class Outgoing(unittest.TestCase):
@@ -466,14 +498,15 @@ class Outgoing(unittest.TestCase):
         tracer.configure(ALL)
         arguments = {"headers": headers}
         with self.subTest(headers=headers, defaults=defaults):
-            span, header = propagate._prepare(tracer, arguments, defaults)
+            ids, header = propagate._prepare(tracer, arguments, defaults)
             if sent is None:
-                self.assertIsNotNone(span)
+                assert ids is not None
+                self.assertEqual(header, w3c.render(ids))
                 self.assertEqual(arguments["headers"], {**(headers or {}), w3c.NAME: header})
             else:
                 self.assertIs(arguments["headers"], headers)
                 self.assertEqual(header, sent)
-                self.assertEqual(span and span.header(), parent)
+                self.assertEqual(ids and w3c.render(ids), parent)
 
     def test_what_the_user_has_set_stays(self) -> None:
         self.check(None, {}, None, None)
@@ -493,7 +526,7 @@ class Outgoing(unittest.TestCase):
 
 
 class TaskFrames(unittest.TestCase):
-    row: ClassVar = (1.0, 2.0, "U" * 1_000, "t" * 1_000, "0" * 32, "0" * 16, True, ("E", "x" * 999))
+    row: ClassVar = (1.0, 2.0, "U" * 1_000, "t" * 1_000, bytes(24) + b"\1", ("E", "x" * 999))
 
     def test_are_split(self) -> None:
         outbox = Outbox(1 << 30)
