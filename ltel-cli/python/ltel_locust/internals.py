@@ -20,9 +20,11 @@ If one is missing, only the feature that needs it is turned off, with one line i
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
+from operator import attrgetter
 from typing import Any
 
 import gevent
@@ -230,16 +232,19 @@ def http_clients() -> list[tuple[type, Callable[[Any], Any]]]:
         if session is None or SEND not in vars(session):
             lacks(f"{name}.{SEND}", f"traceparent with the requests of {name}")
         else:
-            found.append((session, _request_event))
+            found.append((session, _request_event_of(session)))
     return found
 
 
-def _request_event(session: Any) -> Any:
-    event = getattr(session, "request_event", None)
-    if event is not None:
-        return event
-    environment = getattr(session, "environment", None) or session.user.environment
-    return environment.events.request
+def _request_event_of(session: type) -> Callable[[Any], Any]:
+    arguments = inspect.signature(session).parameters
+    for name, where in (
+        ("request_event", "request_event"),
+        ("environment", "environment.events.request"),
+    ):
+        if name in arguments:
+            return attrgetter(where)
+    return attrgetter("user.environment.events.request")
 
 
 def pytest_user() -> type | None:

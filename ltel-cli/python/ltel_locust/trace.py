@@ -13,16 +13,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from . import current, otel
+from . import current, otel, w3c
 from .current import HANDED_OUT, PLACE, place
 from .values import number
 from .w3c import FLAGS, NOT_SAMPLED, SAMPLED, SPAN, TRACE
 
 #: adopted spans that are remembered, so that a retry does not become a second span with their id
 ADOPTED = 4_096
-#: where a response carries the ids that its request was sent with, in a list that is emptied when
-#: they are told: so they are told once, even if the response is copied
-CARRIED = "ltel_ids"
 #: the bound of a sampler that takes all traces
 _ALL = 2**64
 #: from response, url, response_time and error of a request's event, the ids that its row tells
@@ -78,7 +75,7 @@ class Tracer:
         # system under test decides the same: compare the lower 64 bits with a bound.
         self._bound = 0
         # The same bound as bytes: more than 8 if it is above all that 8 can say.
-        self._bound_bytes = b""
+        self._bound_bytes = bytes(8)
         self._adopted: OrderedDict[bytes, None] = OrderedDict()
         self._running: dict[bytes, Task] = {}
 
@@ -100,8 +97,21 @@ class Tracer:
         # A span that the locustfile has begun is between the task's and this one.
         if otel.present and (above := otel.current()) is not None:
             return _child(above)
-        task = self._task()
-        return self._root() if task is None else task.child()
+        if self.tasks and (task := current.task()) is not None:
+            return task.child()
+        return self._root()
+
+    def send(self) -> tuple[bytes, str]:
+        """The ids of a request that is made here and now, and its header."""
+        if self.tasks or otel.present:
+            ids = self.begin()
+            return ids, w3c.render(ids)
+        # The same for the root of a trace, at half the price.
+        ids = _bits(192).to_bytes(24, "big")
+        # Most are decided by one byte.
+        if ids[8] <= self._bound_bytes[0] and ids[8:TRACE] < self._bound_bytes:
+            return ids + SAMPLED, f"00-{ids.hex('-', -16)}-01"
+        return ids + NOT_SAMPLED, f"00-{ids.hex('-', -16)}-00"
 
     def begin_task(self) -> Task:
         """Begin a task; it must be given to `end_task`."""
@@ -161,20 +171,26 @@ class Tracer:
         keep_slower, bound = self._keep_slower, self._bound
         root, handed_out, here_now = self._root, HANDED_OUT.get, PLACE.get
 
+        def is_kept(error: Any, response_time: Any) -> bool:
+            return (error is not None and keep_failures) or (
+                keep_slower is not None and _is_slower(response_time, keep_slower)
+            )
+
+        # This runs for every request of the test.
         def ids(response: Any, url: Any, response_time: Any, error: Any) -> bytes | None:
             found = None
             # The clients' own events have a url. One that a user fires about the same response,
             # even before theirs, is a request of its own.
             if propagates and url is not None and response is not None:
                 try:
-                    if carried := response.__dict__.get(CARRIED):
+                    # In a list that is emptied, so that a copy of the response tells nothing again.
+                    carried = getattr(response, "ltel_ids", None)
+                    # A mock of a response has every attribute.
+                    if type(carried) is list and carried:
                         found = carried.pop()
                 except Exception:
                     pass
-            kept = not all_told and (
-                (error is not None and keep_failures)
-                or (keep_slower is not None and _is_slower(response_time, keep_slower))
-            )
+            may_be_kept = error is not None or keep_slower is not None
             if found is None:
                 here = here_now() or place()
                 if traces_tasks or otel.present or handed_out():
@@ -183,14 +199,14 @@ class Tracer:
                     found = _bits(192).to_bytes(24, "big") + SAMPLED
                 else:
                     low = _bits(64)
-                    if low >= bound and not kept:
+                    if low >= bound and not (may_be_kept and is_kept(error, response_time)):
                         here.last = low
                         return None
                     found = root(low)
                 here.last = found
             if all_told or found[SPAN]:
                 return found
-            if not kept:
+            if not (may_be_kept and is_kept(error, response_time)):
                 return None
             if (task := self._running.get(found[:TRACE])) is not None:
                 task.kept = True

@@ -20,7 +20,7 @@ _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-
 
 def render(ids: bytes) -> str:
     """The header's value."""
-    return f"00-{ids[:TRACE].hex()}-{ids[TRACE:SPAN].hex()}-{'01' if ids[SPAN] else '00'}"
+    return f"00-{ids[:SPAN].hex('-', -TRACE)}-{'01' if ids[SPAN] else '00'}"
 
 
 def sampled(ids: bytes) -> bool:

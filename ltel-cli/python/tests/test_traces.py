@@ -521,8 +521,8 @@ class Outgoing(unittest.TestCase):
             for number in (1, 2)
         ]
         hops[1].history = hops[:1]
-        self.assertEqual([propagate._sent(hop) for hop in hops], [1, 1])
-        self.assertIsNone(propagate._sent(SimpleNamespace(history=[], request=None)))
+        self.assertEqual([propagate._seen(hop) for hop in hops], [1, 1])
+        self.assertIsNone(propagate._seen(SimpleNamespace(history=[], request=None)))
 
 
 class TaskFrames(unittest.TestCase):
