@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::exemplars::Exemplar;
 use crate::figures::Figures;
 
 /// One point of one export.
@@ -25,6 +26,8 @@ pub struct Point {
     pub delta: bool,
     /// Its value.
     pub value: Value,
+    /// Its exemplars.
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// What a point says.
@@ -98,6 +101,7 @@ impl Point {
                         attributes: attributes(&point["attributes"]),
                         time: whole(&point["time_unix_nano"]),
                         value: value(point),
+                        exemplars: Exemplar::of_point(point),
                     });
                 }
             }
@@ -211,6 +215,6 @@ pub(crate) fn whole(value: &Json) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
 }
 
-fn real(value: &Json) -> f64 {
+pub(crate) fn real(value: &Json) -> f64 {
     value.as_f64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0.0)
 }

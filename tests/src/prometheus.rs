@@ -28,6 +28,19 @@ pub struct Sample {
     pub values: Vec<(f64, f64)>,
 }
 
+/// An exemplar that it has kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredExemplar {
+    /// The labels of its series.
+    pub series: BTreeMap<String, String>,
+    /// Its own labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its value.
+    pub value: f64,
+    /// Its time, in seconds since the epoch, to milliseconds.
+    pub time: f64,
+}
+
 impl Sample {
     /// A label; `None` if it is empty.
     pub fn label(&self, name: &str) -> &str {
@@ -43,6 +56,11 @@ impl Sample {
 impl Prometheus {
     /// Starts one that scrapes this port on the loopback interface so often, and waits until it has tried to.
     pub fn start(scene: &Scene, scraped: u16, interval: &str) -> Self {
+        Self::start_with(scene, scraped, interval, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(scene: &Scene, scraped: u16, interval: &str, more: &[&str]) -> Self {
         let port = free_port();
         let config = scene.write(
             "prometheus.yml",
@@ -55,7 +73,8 @@ impl Prometheus {
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg(format!("--storage.tsdb.path={}", scene.path("prometheus").display()));
+            .arg(format!("--storage.tsdb.path={}", scene.path("prometheus").display()))
+            .args(more);
         let mut process = scene.start("prometheus", command);
         until("Prometheus", SLOW, || {
             assert_eq!(process.exit(), None, "Prometheus ended:\n{}", process.stderr());
@@ -74,6 +93,27 @@ impl Prometheus {
         let answer: Value = serde_json::from_str(&answer.body).expect("JSON from Prometheus");
         let result = answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{promql}: {answer}"));
         result.iter().map(sample).collect()
+    }
+
+    /// The exemplars of the series that a query names, if it keeps them (`--enable-feature=exemplar-storage`).
+    pub fn exemplars(&self, promql: &str) -> Vec<StoredExemplar> {
+        let path = format!("/api/v1/query_exemplars?query={}&start=0&end=9999999999", percent_encoded(promql));
+        let answer = get(self.port, &path)
+            .unwrap_or_else(|e| panic!("Prometheus does not answer: {e}\n{}", self.process.stderr()));
+        let answer: Value = serde_json::from_str(&answer.body).expect("JSON from Prometheus");
+        let series = answer["data"].as_array().unwrap_or_else(|| panic!("{promql}: {answer}"));
+        let mut all = Vec::new();
+        for of in series {
+            for exemplar in of["exemplars"].as_array().expect("exemplars") {
+                all.push(StoredExemplar {
+                    series: labels(&of["seriesLabels"]),
+                    labels: labels(&exemplar["labels"]),
+                    value: number(&exemplar["value"]),
+                    time: exemplar["timestamp"].as_f64().expect("a time"),
+                });
+            }
+        }
+        all
     }
 
     /// What it answers to a query, by one label.
@@ -104,13 +144,20 @@ impl Prometheus {
 }
 
 fn sample(element: &Value) -> Sample {
-    let labels = element["metric"].as_object().expect("labels").iter();
     let values = element["values"].as_array().cloned().unwrap_or_else(|| vec![element["value"].clone()]);
-    let number = |text: &Value| text.as_str().and_then(|text| text.parse().ok()).expect("a value");
     Sample {
-        labels: labels.map(|(name, value)| (name.clone(), value.as_str().expect("a label").to_owned())).collect(),
+        labels: labels(&element["metric"]),
         values: values.iter().map(|pair| (pair[0].as_f64().expect("a time"), number(&pair[1]))).collect(),
     }
+}
+
+fn labels(of: &Value) -> BTreeMap<String, String> {
+    let labels = of.as_object().expect("labels").iter();
+    labels.map(|(name, value)| (name.clone(), value.as_str().expect("a label").to_owned())).collect()
+}
+
+fn number(text: &Value) -> f64 {
+    text.as_str().and_then(|text| text.parse().ok()).expect("a value")
 }
 
 fn percent_encoded(text: &str) -> String {

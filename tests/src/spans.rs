@@ -26,6 +26,8 @@ pub struct Span {
     pub status_description: String,
     /// How long it took, in milliseconds.
     pub duration_ms: f64,
+    /// When it ended, in nanoseconds since the epoch; JSON lines have no such number.
+    pub end: u64,
     /// Its own attributes.
     pub attributes: BTreeMap<String, String>,
     /// Attributes of the resource; JSON lines have none.
@@ -56,6 +58,7 @@ impl Span {
             status: text("status"),
             status_description: if line.has("status_description") { text("status_description") } else { String::new() },
             duration_ms: line.number("duration_ms"),
+            end: 0,
             attributes: attributes.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
             resource: BTreeMap::new(),
         }
@@ -79,6 +82,7 @@ impl Span {
                     status: code.trim_start_matches("STATUS_CODE_").to_lowercase(),
                     status_description: text(&span["status"]["message"]),
                     duration_ms: (end - start) as f64 / 1e6,
+                    end,
                     attributes: attributes(&span["attributes"]),
                     resource: resource.clone(),
                 });

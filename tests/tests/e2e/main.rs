@@ -21,6 +21,7 @@ mod demo;
 mod documents;
 mod ends;
 mod exact;
+mod exemplars;
 mod faults;
 mod figures;
 mod folders;
