@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::event::{Event, Measurement, MeasurementKind, Request, RequestError, ResponseTime};
+use ltel_core::event::{Event, Extra, Measurement, MeasurementKind, Request, RequestError, ResponseTime};
+use ltel_core::exemplar::KeepExemplars;
 use ltel_core::meter::{Collector, MeterSettings, meter};
 use ltel_core::recorder::{
     AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, RecorderMemory, SeriesLimits,
 };
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
+use ltel_core::trace::TraceContext;
 use ltel_core::{Now, Timestamp};
 use ltel_recorders::{Custom, Failures, Http, Requests, Stats, custom, failures, http, requests, stats};
 use opentelemetry_sdk::Resource;
@@ -20,8 +22,16 @@ fn recorder<R: Recorder>(options: R::Options) -> (Box<dyn AnyRecorder>, Vec<Coll
 }
 
 fn recorder_within<R: Recorder>(options: R::Options, limits: SeriesLimits) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+    recorder_with::<R>(options, limits, KeepExemplars::No)
+}
+
+fn recorder_with<R: Recorder>(
+    options: R::Options,
+    limits: SeriesLimits,
+    exemplars: KeepExemplars,
+) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
     let resource = Resource::builder_empty().build();
-    let settings = MeterSettings::new(resource, Temporality::Cumulative);
+    let settings = MeterSettings { exemplars, ..MeterSettings::new(resource, Temporality::Cumulative) };
     let (meters, collectors): (Vec<_>, Vec<_>) = (0..2).map(|_| meter(&settings, "test", 2_000)).unzip();
     (Factory::<R>::new(options).build("test", Arc::new(RunInfo::default()), &meters, limits), collectors)
 }
@@ -62,6 +72,42 @@ fn what_is_known_costs_no_allocation() {
         let again = allocation_counter::measure(|| recorder.record_requests(&rows, origin, &mut out));
         assert_eq!(again.count_total, 0, "{name}: {again:?}");
     }
+}
+
+/// Scenario: the same requests to backends that want exemplars, without traces and with traces that are not sampled; and then all of
+/// them sampled.
+/// Guarantees: recording those that are not sampled allocates nothing for exemplars, nor does a later exemplar in place of another.
+#[test]
+fn what_is_not_sampled_costs_no_allocation() {
+    let source = Arc::new(SourceInfo::new(0, Source::default()));
+    let origin =
+        Origin { source: Some(&source), now: Now { wall: Timestamp::from_secs(1_700_000_001.0), ..Now::default() } };
+    let rows_with = |trace: fn(u64) -> Option<TraceContext>| {
+        let extra =
+            |n: usize| trace(n as u64 + 1).map(|trace| Box::new(Extra { trace: Some(trace), ..Extra::default() }));
+        let rows = rows().into_iter().enumerate();
+        rows.map(|(n, row)| Request { extra: extra(n), ..row }).collect::<Vec<_>>()
+    };
+    fn context(n: u64, sampled: bool) -> Option<TraceContext> {
+        Some(TraceContext { trace_id: u128::from(n).into(), span_id: n.into(), parent_span_id: None, sampled })
+    }
+    let (untraced, not_sampled) = (rows(), rows_with(|n| context(n, false)));
+    let sampled = rows_with(|n| context(n, true));
+    let limits = SeriesLimits::of_count(2_000);
+    let (mut recorder, collectors) =
+        recorder_with::<Requests>(requests::Options::default(), limits, KeepExemplars::UntilCollected);
+    let mut out = Emitted::default();
+    let mut allocated = |rows: &[Request<'_>]| {
+        allocation_counter::measure(|| recorder.record_requests(rows, origin, &mut out)).count_total
+    };
+    assert!(allocated(&untraced) > 0, "what is new is kept");
+    assert_eq!((allocated(&untraced), allocated(&not_sampled)), (0, 0));
+    assert!(allocated(&sampled) > 0, "the first exemplars are kept");
+    assert_eq!(allocated(&sampled), 0);
+    for collector in &collectors {
+        collector.collect().expect("points");
+    }
+    assert_eq!(allocated(&sampled), 0, "what was collected leaves its room");
 }
 
 /// Scenario: endpoints whose requests take what requests take, a few of them or a hundred thousand, and one whose requests take
