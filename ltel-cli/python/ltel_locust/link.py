@@ -1,4 +1,4 @@
-"""One connection to the receiver: the bytes of protocol v1, on a socket that never blocks."""
+"""One connection to the receiver: the bytes of the protocol, on a socket that never blocks."""
 
 from __future__ import annotations
 
