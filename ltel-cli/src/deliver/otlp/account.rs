@@ -21,8 +21,8 @@ pub(super) struct ExportAccount {
     account: Arc<DeliveryAccount>,
     /// Whether points are cumulative.
     cumulative: bool,
-    /// Whether a partial success was already logged.
-    told: AtomicBool,
+    /// Whether a message about a request that was taken was already logged, and whether one about rejected items was.
+    told: [AtomicBool; 2],
 }
 
 impl ExportAccount {
@@ -40,7 +40,7 @@ impl ExportAccount {
             words: ReceiverText::new(&config.headers),
             account: Arc::clone(account),
             cumulative: temporality == Temporality::Cumulative,
-            told: AtomicBool::default(),
+            told: Default::default(),
         }
     }
 
@@ -66,9 +66,11 @@ impl ExportAccount {
 
     fn failed(&self, items: u64, last: bool, refusal: &Refusal) {
         let (backend, signal) = (&self.backend, self.signal);
+        // What broke a connection may be the receiver's words too.
+        let why = self.words.shown(&refusal.why).unwrap_or_default();
         let error = match self.words.shown(&refusal.words) {
-            Some(words) => format!("{}: {words}", refusal.why),
-            None => refusal.why.clone(),
+            Some(words) => format!("{why}: {words}"),
+            None => why,
         };
         let is_first = match signal {
             Signal::Metrics => self.account.failed_points(items, last, self.cumulative, &*error),
@@ -95,7 +97,7 @@ impl ExportAccount {
         if rejected > 0 {
             self.account.rejected(self.signal, rejected, &*message);
         }
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if !self.told[usize::from(rejected > 0)].swap(true, Ordering::Relaxed) {
             if rejected > 0 {
                 let all = counted(items, what);
                 tracing::warn!(

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::account::ExportAccount;
 use super::client::{Accepted, Client, Refusal, Remedy};
 use super::config::{OtlpProtocol, SignalConfig};
-use super::export::{Patience, export};
+use super::export::{Patience, Pause, export};
 use super::payload::Payload;
 use super::request_limit::RequestLimit;
 
@@ -56,6 +57,7 @@ struct Shared {
     timeout: Duration,
     /// Whether the last export failed, and not at once.
     hanging: AtomicBool,
+    pause: Pause,
 }
 
 impl Exports {
@@ -67,7 +69,15 @@ impl Exports {
         at_once: usize,
     ) -> Self {
         let (is_json, timeout) = (config.protocol == OtlpProtocol::HttpJson, config.timeout);
-        let shared = Shared { client, account, limit, is_json, timeout, hanging: AtomicBool::default() };
+        let shared = Shared {
+            client,
+            account,
+            limit,
+            is_json,
+            timeout,
+            hanging: AtomicBool::default(),
+            pause: Pause::default(),
+        };
         Self { shared: Arc::new(shared), running: JoinSet::new(), at_once, ending: false }
     }
 
@@ -120,53 +130,75 @@ struct Booking {
 
 impl Booking {
     /// Sends everything, in one request if the receiver takes it, else in parts.
-    async fn export(mut self, payload: Payload, mut limit: Duration) {
+    async fn export(mut self, payload: Payload, limit: Duration) {
         let shared = Arc::clone(&self.shared);
         // What comes again with the next collection need not be tried for long.
         let retries = (shared.account.comes_again() && !self.last).then_some(RETRIES);
-        // The next part is the last of them, so that parts leave in their order.
-        let mut parts = vec![payload];
+        // The next part is the last of them, so that parts leave in their order. Of each: whether it was cut for a reason that may have
+        // been its size.
+        let mut parts = vec![(payload, false)];
         let mut too_large = None;
-        while let Some(part) = parts.pop() {
-            let body = if shared.is_json { part.json(shared.account.signal()) } else { part.protobuf() };
-            let size = body.len();
+        let mut deadline = Instant::now() + limit;
+        while let Some((part, is_probe)) = parts.pop() {
             let items = part.len() as u64;
+            let Some(body) = self.body(&part) else {
+                self.book(items, Err(Refusal::ours("the request cannot be encoded")));
+                continue;
+            };
+            let size = body.len();
             if items > 1 && size > shared.limit.bytes() {
-                parts.extend(part.halves());
+                parts.extend(part.halves().map(|half| (half, is_probe)));
                 continue;
             }
             let begun = Instant::now();
-            let result = export(&shared.client, body, Patience { limit, retries }).await;
+            let result = match shared.client.compressed(body).await {
+                Ok(body) => export(&shared.client, body, &shared.pause, Patience { limit, deadline, retries }).await,
+                Err(refusal) => Err(refusal),
+            };
             // A refusal that comes at once delays nothing.
             let hangs = result.is_err() && begun.elapsed() >= limit.min(LAST_TRY);
             shared.hanging.store(hangs, Ordering::Relaxed);
-            if hangs {
-                // The other parts wait for the end of this one.
-                limit = limit.min(LAST_TRY);
-            }
-            match result {
-                Err(Refusal { remedy, .. })
-                    if items > 1 && (remedy == Remedy::Parts || (remedy == Remedy::MaybeParts && size > SMALL)) =>
-                {
-                    too_large = Some(size);
-                    parts.extend(part.halves());
-                }
-                Err(refusal) if refusal.remedy == Remedy::MaybeParts && size <= SMALL => {
-                    // It was not the size.
-                    let all = items + parts.drain(..).map(|part| part.len() as u64).sum::<u64>();
-                    self.book(all, Err(refusal));
-                }
-                result => {
+            let refusal = match result {
+                Ok(accepted) => {
+                    self.book(items, Ok(accepted));
                     // A part was taken where the whole was not.
-                    if result.is_ok()
-                        && let Some(size) = too_large.take()
-                    {
+                    if let Some(size) = too_large.take() {
                         shared.limit.refused(size);
                     }
-                    self.book(items, result);
+                    // Something is taken: the others are no longer probes, and have all the time again.
+                    for (_, is_probe) in &mut parts {
+                        *is_probe = false;
+                    }
+                    deadline = Instant::now() + limit;
+                    continue;
                 }
+                Err(refusal) => refusal,
+            };
+            match refusal.remedy {
+                Remedy::Parts if items > 1 => {
+                    too_large = Some(size);
+                    parts.extend(part.halves().map(|half| (half, is_probe)));
+                }
+                Remedy::MaybeParts if items > 1 && size > SMALL => {
+                    parts.extend(part.halves().map(|half| (half, true)));
+                }
+                Remedy::MaybeParts if is_probe => {
+                    // It was not the size: nothing of the whole was taken.
+                    let probes = parts.extract_if(.., |(_, is_probe)| *is_probe);
+                    let all = items + probes.map(|(part, _)| part.len() as u64).sum::<u64>();
+                    self.book(all, Err(refusal));
+                }
+                _ if Instant::now() >= deadline => {
+                    let all = items + parts.drain(..).map(|(part, _)| part.len() as u64).sum::<u64>();
+                    self.book(all, Err(refusal));
+                }
+                _ => self.book(items, Err(refusal)),
             }
         }
+    }
+
+    fn body(&self, part: &Payload) -> Option<Bytes> {
+        if self.shared.is_json { part.json(self.shared.account.signal()) } else { Some(part.protobuf()) }
     }
 
     fn book(&mut self, items: u64, result: Result<Accepted, Refusal>) {
@@ -179,9 +211,8 @@ impl Drop for Booking {
     fn drop(&mut self) {
         if self.left > 0 {
             let why = if std::thread::panicking() { "the export panicked" } else { "the export was abandoned" };
-            let refusal = Refusal { remedy: Remedy::None, why: why.to_owned(), words: String::new(), hint: "" };
             let left = self.left;
-            self.book(left, Err(refusal));
+            self.book(left, Err(Refusal::ours(why)));
         }
     }
 }

@@ -32,11 +32,13 @@ pub(super) struct Items {
     ends: Vec<usize>,
     // By the number of the first item: each as the field of its scope.
     scopes: Vec<(usize, &'static str, Bytes)>,
+    // The bytes of these fields, and of the frames of their scopes at most.
+    scope_bytes: usize,
 }
 
 impl Items {
     pub(super) fn new(resource: &Bytes) -> Self {
-        Self { resource: resource.clone(), bytes: Vec::new(), ends: Vec::new(), scopes: Vec::new() }
+        Self { resource: resource.clone(), bytes: Vec::new(), ends: Vec::new(), scopes: Vec::new(), scope_bytes: 0 }
     }
 
     /// A resource, encoded for [`Items::new`].
@@ -60,7 +62,9 @@ impl Items {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 ..InstrumentationScope::default()
             };
-            self.scopes.push((self.ends.len(), scope, field(&about)));
+            let about = field(&about);
+            self.scope_bytes += 16 + about.len();
+            self.scopes.push((self.ends.len(), scope, about));
         }
         frame(&mut self.bytes, CONTENT, len);
         write(&mut self.bytes);
@@ -69,10 +73,8 @@ impl Items {
 
     /// The size of the request if an item of this size is added, exact but for a few bytes that it is too large.
     pub(super) fn size_with(&self, scope: &'static str, len: usize) -> usize {
-        // Each scope has its own field, and its frame; the resource and the request have one more.
-        let scopes: usize = self.scopes.iter().map(|(.., about)| framed(about.len())).sum();
         let new = if self.scopes.last().is_none_or(|(_, last, _)| *last != scope) { 64 + scope.len() } else { 0 };
-        16 + self.resource.len() + scopes + 16 * self.scopes.len() + new + self.bytes.len() + framed(len)
+        16 + self.resource.len() + self.scope_bytes + new + self.bytes.len() + framed(len)
     }
 
     /// The request with some of them.

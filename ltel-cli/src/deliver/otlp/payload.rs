@@ -41,8 +41,8 @@ impl Payload {
         }
     }
 
-    /// The request in protobuf's JSON mapping, as OTLP amends it.
-    pub(super) fn json(&self, signal: Signal) -> Bytes {
+    /// The request in protobuf's JSON mapping, as OTLP amends it. It cannot fail with these messages.
+    pub(super) fn json(&self, signal: Signal) -> Option<Bytes> {
         match (self, signal) {
             (Self::Points(request), _) => json(request),
             (Self::Items(..), Signal::Logs) => self.translated::<ExportLogsServiceRequest>(),
@@ -50,8 +50,8 @@ impl Payload {
         }
     }
 
-    fn translated<M: Message + Default + Serialize>(&self) -> Bytes {
-        M::decode(self.protobuf()).map_or_else(|_| Bytes::new(), |request| json(&request))
+    fn translated<M: Message + Default + Serialize>(&self) -> Option<Bytes> {
+        json(&M::decode(self.protobuf()).ok()?)
     }
 
     /// Its two halves, the second one first.
@@ -70,7 +70,6 @@ impl Payload {
     }
 }
 
-/// Neither a key that is no text nor a failing writer can come up.
-fn json(request: &impl Serialize) -> Bytes {
-    serde_json::to_vec(request).unwrap_or_default().into()
+fn json(request: &impl Serialize) -> Option<Bytes> {
+    serde_json::to_vec(request).ok().map(Bytes::from)
 }

@@ -144,6 +144,10 @@ async fn requests_become_as_small_as_a_receiver_takes() {
         let first = receiver.taken();
         assert_eq!(accepted(&first), numbers(1_000), "{protocol:?} {words}");
         assert_eq!(account.snapshot().of(Signal::Logs).delivered, 1_000);
+        if words == "no" && protocol == OtlpProtocol::Grpc {
+            // It may have been a quota.
+            continue;
+        }
         exports.start(load(1_000, 1_000)).await;
         exports.finish().await;
         let second = receiver.taken().split_off(first.len());
@@ -201,4 +205,74 @@ async fn what_is_temporary_is_tried_again() {
         exports.finish().await;
         assert_eq!((receiver.taken().len(), account.snapshot().of(Signal::Logs).delivered), (4, 7), "{protocol:?}");
     }
+}
+
+/// Scenario: a quota that is used up for one request of many, which are small already. Guarantees: that one has failed, and no other; the
+/// next requests are as large as before.
+#[tokio::test]
+async fn a_quota_that_is_passing() {
+    let quota = Answer::Refuse(StatusCode::BAD_REQUEST, tonic::Code::ResourceExhausted, "memory usage");
+    let answers = [Answer::Accept, Answer::Accept, Answer::Accept, quota];
+    let receiver = Receiver::start(answers).await;
+    let account = Arc::<DeliveryAccount>::default();
+    let config = SignalConfig { max_request_bytes: 16_000, ..config(&receiver, Signal::Logs, OtlpProtocol::Grpc) };
+    let mut exports = exports(&config, &account);
+    exports.start(load(1_000, 1_000)).await;
+    exports.finish().await;
+    let logs = *account.snapshot().of(Signal::Logs);
+    let refused = receiver.taken()[3].log_records().len() as u64;
+    assert_eq!((logs.delivered, logs.failed), (1_000 - refused, refused));
+    assert_eq!(exports.max_request_bytes(), 16_000);
+}
+
+/// Scenario: receivers that ask for a retry at once, or in a time that no clock can add. Guarantees: no hurry, and no panic.
+#[tokio::test]
+async fn odd_times_for_a_retry() {
+    for (after, least, most) in [("0", 2, 6), ("18446744073709551615", 1, 1)] {
+        let receiver = Receiver::start(std::iter::repeat_n(Answer::Later(after), 5_000)).await;
+        let account = Arc::<DeliveryAccount>::default();
+        let config = config(&receiver, Signal::Logs, OtlpProtocol::HttpProtobuf);
+        let mut exports = exports(&SignalConfig { timeout: Duration::from_secs(1), ..config }, &account);
+        exports.start(load(3, 1)).await;
+        exports.finish().await;
+        assert_eq!(account.snapshot().of(Signal::Logs).failed, 3);
+        assert!((least..=most).contains(&receiver.taken().len()), "{after}: asked {} times", receiver.taken().len());
+        let error = account.snapshot().last_error.unwrap_or_default();
+        assert!(!error.contains("panicked"), "{error}");
+    }
+}
+
+/// Scenario: a receiver asks for a pause that is longer than the timeout. Guarantees: it is not sent the next requests until then.
+#[tokio::test]
+async fn a_pause_is_for_all() {
+    let receiver = Receiver::start([Answer::Later("1")]).await;
+    let account = Arc::<DeliveryAccount>::default();
+    let config = config(&receiver, Signal::Logs, OtlpProtocol::HttpProtobuf);
+    let mut exports = exports(&SignalConfig { timeout: Duration::from_millis(300), ..config }, &account);
+    for _ in 0..2 {
+        exports.start(load(3, 1)).await;
+        exports.finish().await;
+    }
+    assert_eq!(receiver.taken().len(), 1);
+    let delivered = account.snapshot();
+    assert_eq!(delivered.of(Signal::Logs).failed, 6);
+    assert!(delivered.last_error.is_some_and(|error| error.contains("since the receiver asked for a pause")));
+    while account.snapshot().of(Signal::Logs).delivered == 0 {
+        exports.start(load(3, 1)).await;
+        exports.finish().await;
+    }
+    assert_eq!(receiver.taken().len(), 2);
+}
+
+/// Scenario: an answer without an end. Guarantees: it is read as far as OTLP allows, and the items have failed.
+#[tokio::test]
+async fn an_answer_without_an_end() {
+    let receiver = Receiver::start([Answer::Long(20 << 20)]).await;
+    let account = Arc::<DeliveryAccount>::default();
+    let mut exports = exports(&config(&receiver, Signal::Logs, OtlpProtocol::HttpProtobuf), &account);
+    exports.start(load(3, 1)).await;
+    exports.finish().await;
+    let delivered = account.snapshot();
+    assert_eq!((receiver.taken().len(), delivered.of(Signal::Logs).failed), (1, 3));
+    assert!(delivered.last_error.is_some_and(|error| error.contains("with an answer of more than")));
 }

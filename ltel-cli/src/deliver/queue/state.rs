@@ -120,7 +120,9 @@ impl State {
 
     /// The time of a collection that leaves after all before it: receivers refuse points that are older than those they have.
     pub(super) fn time_of_collection(&mut self) -> Timestamp {
-        self.collected = self.collected.max(clock::now());
+        // Later, in the unit of Prometheus, also if the clock has been put back.
+        let least = Timestamp::from_nanos(self.collected.as_nanos() + 1_000_000);
+        self.collected = least.max(clock::now());
         self.collected
     }
 

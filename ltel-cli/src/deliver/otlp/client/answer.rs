@@ -37,6 +37,11 @@ pub(in crate::deliver::otlp) enum Remedy {
 }
 
 impl Refusal {
+    /// Not the receiver's: it was not asked, or has not answered.
+    pub(in crate::deliver::otlp) fn ours(why: impl Into<String>) -> Self {
+        Self::new(Remedy::None, why)
+    }
+
     pub(super) fn new(remedy: Remedy, why: impl Into<String>) -> Self {
         Self { remedy, why: why.into(), words: String::new(), hint: "" }
     }

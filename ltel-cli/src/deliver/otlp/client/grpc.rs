@@ -19,6 +19,9 @@ use super::answer::{Accepted, ExportResponse, Refusal, Remedy};
 use super::{SetupError, causes, hint, user_agent};
 use crate::deliver::otlp::config::{SignalConfig, Tls};
 
+/// As OTLP bounds answers, and one byte more: what tonic says of its own limit is not what a receiver says of one of 4 MiB.
+const MAX_ANSWER: usize = (4 << 20) + 1;
+
 /// A gRPC client for one signal of one backend.
 #[derive(Debug)]
 pub(super) struct GrpcClient {
@@ -46,7 +49,7 @@ impl GrpcClient {
 
     pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Refusal> {
         let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut client = Grpc::new(channel);
+        let mut client = Grpc::new(channel).max_decoding_message_size(MAX_ANSWER);
         if self.gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
@@ -80,16 +83,18 @@ fn refusal(status: &Status) -> Refusal {
         return no_connection(cause);
     }
     let code = status.code();
-    let too_large = || {
-        // grpc-go and grpc-core: "received message larger than max"; tonic: "decoded message length too large". The codes have other
-        // meanings too.
-        let words = status.message().to_ascii_lowercase();
-        ["larger than", "too large", "message size"].iter().any(|text| words.contains(text))
-    };
-    let asked = status.get_details_retry_info().map(|info| info.retry_delay.unwrap_or_default());
+    let words = status.message().to_ascii_lowercase();
+    if code == Code::OutOfRange && words.contains(&MAX_ANSWER.to_string()) {
+        return Refusal::new(Remedy::None, format!("the answer has more than {MAX_ANSWER} bytes"));
+    }
+    // grpc-go and grpc-core: "received message larger than max"; tonic: "decoded message length too large". The codes have other meanings
+    // too.
+    let too_large = || ["larger than", "too large", "message size"].iter().any(|text| words.contains(text));
+    let retry = status.get_details_retry_info();
+    let asked = retry.as_ref().and_then(|info| info.retry_delay);
     let remedy = match code {
         Code::ResourceExhausted | Code::OutOfRange if too_large() => Remedy::Parts,
-        Code::ResourceExhausted if asked.is_none() => Remedy::MaybeParts,
+        Code::ResourceExhausted if retry.is_none() => Remedy::MaybeParts,
         // The specification's list of codes to try again.
         Code::Cancelled
         | Code::DeadlineExceeded

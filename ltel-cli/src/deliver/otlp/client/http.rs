@@ -2,11 +2,12 @@
 
 use std::error::Error as _;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
@@ -22,27 +23,13 @@ use crate::deliver::otlp::config::{Identity, OtlpProtocol, SignalConfig};
 /// An HTTP client for one signal of one backend.
 #[derive(Debug)]
 pub(super) struct HttpClient {
-    client: reqwest::Client,
-    endpoint: String,
+    config: SignalConfig,
+    client: Mutex<reqwest::Client>,
     headers: HeaderMap,
-    gzip: bool,
 }
 
 impl HttpClient {
     pub(super) fn new(config: &SignalConfig) -> Result<Self, SetupError> {
-        // reqwest needs a process-wide default. It is already set if this is not the first client.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // Following a redirect would lose the body, or send the headers to another host. OTLP has no redirects.
-        let redirects = reqwest::redirect::Policy::none();
-        let mut builder = reqwest::Client::builder().redirect(redirects);
-        if let Some(pem) = &config.tls.ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Tls)?;
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some(Identity { certificates, key }) = &config.tls.identity {
-            let pem = [certificates, b"\n".as_slice(), key].concat();
-            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
-        }
         let mut headers = config.headers.clone();
         let is_json = config.protocol == OtlpProtocol::HttpJson;
         let kind = if is_json { "application/json" } else { "application/x-protobuf" };
@@ -53,33 +40,70 @@ impl HttpClient {
         if config.gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        Ok(Self {
-            client: builder.build().map_err(SetupError::Http)?,
-            endpoint: config.endpoint.to_string(),
-            headers,
-            gzip: config.gzip,
-        })
+        Ok(Self { client: Mutex::new(client(config)?), config: config.clone(), headers })
     }
 
     pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Refusal> {
-        let body = if self.gzip { gzip(body).await } else { body };
-        let request = self.client.post(&self.endpoint).headers(self.headers.clone()).body(body);
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let request = client.post(self.config.endpoint.to_string()).headers(self.headers.clone()).body(body);
         let failed = |error: reqwest::Error| no_answer(&error);
-        let answer = request.send().await.map_err(failed)?;
+        let mut answer = request.send().await.map_err(failed)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await.map_err(failed)?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER {
+                let why = format!("status {}, with an answer of more than {MAX_ANSWER} bytes", status.as_u16());
+                return Err(Refusal::new(Remedy::None, why));
+            }
+        }
+        let body = body.freeze();
         if status.is_success() { accepted(status, &headers, &body) } else { Err(refusal(status, &headers, &body)) }
+    }
+
+    /// Compresses on a blocking thread: it takes as long as everything else together.
+    pub(super) async fn compressed(&self, body: Bytes) -> Result<Bytes, Refusal> {
+        if !self.config.gzip {
+            return Ok(body);
+        }
+        let compressed = tokio::task::spawn_blocking(move || {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+            encoder.write_all(&body).and_then(|()| encoder.finish())
+        });
+        match compressed.await {
+            Ok(Ok(body)) => Ok(body.into()),
+            Ok(Err(error)) => Err(Refusal::ours(error.to_string())),
+            Err(error) => Err(Refusal::ours(error.to_string())),
+        }
+    }
+
+    /// Leaves its connections, of which one may hang: over HTTP/2 an abandoned request does not end it.
+    pub(super) fn reconnect(&self) {
+        // It could be set up before, with the same settings.
+        if let Ok(new) = client(&self.config) {
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        }
     }
 }
 
-/// Compresses on a blocking thread: it takes as long as everything else together.
-async fn gzip(body: Bytes) -> Bytes {
-    let compressed = tokio::task::spawn_blocking(move || {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-        // Writing to memory cannot fail.
-        encoder.write_all(&body).and_then(|()| encoder.finish()).unwrap_or_default()
-    });
-    compressed.await.map_or_else(|_| Bytes::new(), Bytes::from)
+/// As OTLP bounds answers.
+const MAX_ANSWER: usize = 4 << 20;
+
+fn client(config: &SignalConfig) -> Result<reqwest::Client, SetupError> {
+    // reqwest needs a process-wide default. It is already set if this is not the first client.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Following a redirect would lose the body, or send the headers to another host. OTLP has no redirects.
+    let redirects = reqwest::redirect::Policy::none();
+    let mut builder = reqwest::Client::builder().redirect(redirects);
+    if let Some(pem) = &config.tls.ca {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(SetupError::Tls)?;
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let Some(Identity { certificates, key }) = &config.tls.identity {
+        let pem = [certificates, b"\n".as_slice(), key].concat();
+        builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
+    }
+    builder.build().map_err(SetupError::Http)
 }
 
 /// A request without an answer. Of reqwest's error only the causes: it adds nothing but the known URL.

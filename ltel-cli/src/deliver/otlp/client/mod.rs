@@ -49,6 +49,15 @@ impl Client {
         }))
     }
 
+    /// The body of a request, as it is to be sent.
+    pub(super) async fn compressed(&self, body: Bytes) -> Result<Bytes, Refusal> {
+        match &self.0 {
+            // tonic compresses each message as it is sent.
+            Transport::Grpc(_) => Ok(body),
+            Transport::Http(client) => client.compressed(body).await,
+        }
+    }
+
     /// Sends one request, once.
     pub(super) async fn send(&self, body: Bytes) -> Result<Accepted, Refusal> {
         match &self.0 {
@@ -61,8 +70,7 @@ impl Client {
     pub(super) fn reconnect(&self) {
         match &self.0 {
             Transport::Grpc(client) => client.reconnect(),
-            // An abandoned request takes its connection with it.
-            Transport::Http(_) => {}
+            Transport::Http(client) => client.reconnect(),
         }
     }
 }

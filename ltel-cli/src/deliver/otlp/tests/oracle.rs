@@ -62,7 +62,7 @@ where
 {
     let client = Client::new(signal, config).expect("a client");
     let is_json = config.protocol == OtlpProtocol::HttpJson;
-    let body = if is_json { ours.json(signal) } else { ours.protobuf() };
+    let body = if is_json { ours.json(signal).expect("JSON") } else { ours.protobuf() };
     client.send(body).await.expect("it is accepted");
     let taken = receiver.taken();
     let [theirs, ours] = &taken[..] else { panic!("two requests, not {}", taken.len()) };

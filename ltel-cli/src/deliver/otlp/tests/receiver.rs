@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -30,6 +30,10 @@ pub(super) enum Answer {
     Partial(i64, &'static str),
     /// With this status over HTTP, and this code over gRPC.
     Refuse(StatusCode, tonic::Code, &'static str),
+    /// Over HTTP, 503 with this `Retry-After`.
+    Later(&'static str),
+    /// Over HTTP, success with so many bytes.
+    Long(usize),
     /// Bytes that are no message.
     Garbage,
     /// The connection is closed.
@@ -198,6 +202,12 @@ async fn answer(
             std::future::pending().await
         }
         Answer::Refuse(status, code, words) => return Ok(refusal(is_grpc, status, code, words)),
+        Answer::Later(after) => {
+            let mut response = refusal(false, StatusCode::SERVICE_UNAVAILABLE, tonic::Code::Ok, "");
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(after));
+            return Ok(response);
+        }
+        Answer::Long(bytes) => return Ok(of_kind("application/x-protobuf", Full::from(vec![b'x'; bytes]).boxed())),
     };
     // A text of 127 bytes that are not there.
     let message = if is_garbage { vec![0x0a, 0x7f] } else { response.encode_to_vec() };
