@@ -32,7 +32,7 @@ pub(super) struct Client(Transport);
 #[derive(Debug)]
 enum Transport {
     Grpc(Box<grpc::GrpcClient>),
-    Http(http::HttpClient),
+    Http(Box<http::HttpClient>),
 }
 
 /// The name under which ltel is known to receivers.
@@ -45,7 +45,9 @@ impl Client {
     pub(super) fn new(signal: Signal, config: &SignalConfig) -> Result<Self, SetupError> {
         Ok(Self(match config.protocol {
             OtlpProtocol::Grpc => Transport::Grpc(Box::new(grpc::GrpcClient::new(signal, config)?)),
-            OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => Transport::Http(http::HttpClient::new(config)?),
+            OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => {
+                Transport::Http(Box::new(http::HttpClient::new(config)?))
+            }
         }))
     }
 
