@@ -82,17 +82,17 @@ fn what_is_not_sampled_costs_no_allocation() {
     let source = Arc::new(SourceInfo::new(0, Source::default()));
     let origin =
         Origin { source: Some(&source), now: Now { wall: Timestamp::from_secs(1_700_000_001.0), ..Now::default() } };
-    let rows_with = |trace: fn(u64) -> Option<TraceContext>| {
-        let extra =
-            |n: usize| trace(n as u64 + 1).map(|trace| Box::new(Extra { trace: Some(trace), ..Extra::default() }));
-        let rows = rows().into_iter().enumerate();
-        rows.map(|(n, row)| Request { extra: extra(n), ..row }).collect::<Vec<_>>()
+    let traced = |sampled| {
+        let context = |n: usize| TraceContext {
+            trace_id: (n as u128 + 1).into(),
+            span_id: (n as u64 + 1).into(),
+            parent_span_id: None,
+            sampled,
+        };
+        let extra = |n| Some(Box::new(Extra { trace: Some(context(n)), ..Extra::default() }));
+        rows().into_iter().enumerate().map(|(n, row)| Request { extra: extra(n), ..row }).collect::<Vec<_>>()
     };
-    fn context(n: u64, sampled: bool) -> Option<TraceContext> {
-        Some(TraceContext { trace_id: u128::from(n).into(), span_id: n.into(), parent_span_id: None, sampled })
-    }
-    let (untraced, not_sampled) = (rows(), rows_with(|n| context(n, false)));
-    let sampled = rows_with(|n| context(n, true));
+    let (untraced, not_sampled, sampled) = (rows(), traced(false), traced(true));
     let limits = SeriesLimits::of_count(2_000);
     let (mut recorder, collectors) =
         recorder_with::<Requests>(requests::Options::default(), limits, KeepExemplars::UntilCollected);
