@@ -73,14 +73,20 @@ impl<'a> Series<'a> {
 pub(crate) struct ConfiguredLabels {
     // Of the recorder's table, and of `[labels]`.
     constants: Vec<KeyValue>,
+    // As attributes of spans.
+    encoded: Box<[u8]>,
     // Their values come before those of the recorder's own labels.
     computed: Vec<Key>,
 }
 
 impl ConfiguredLabels {
     pub(crate) fn new(common: &Common, run: &RunInfo) -> Self {
-        let constants = run.labels.iter().chain(common.constants()).cloned().collect();
-        Self { constants, computed: common.computed_names().cloned().collect() }
+        let constants: Vec<_> = run.labels.iter().chain(common.constants()).cloned().collect();
+        Self {
+            encoded: crate::trace::encoded(&constants),
+            constants,
+            computed: common.computed_names().cloned().collect(),
+        }
     }
 
     /// Whether there are any.
@@ -91,6 +97,11 @@ impl ConfiguredLabels {
     /// Those that do not depend on the event.
     pub(crate) fn constants(&self) -> &[KeyValue] {
         &self.constants
+    }
+
+    /// The same, encoded as attributes of a span.
+    pub(crate) const fn encoded(&self) -> &[u8] {
+        &self.encoded
     }
 
     /// The names of all.

@@ -3,7 +3,7 @@
 
 use ltel_core::prelude::*;
 use ltel_core::replay::{Replay, request, task, usage, user_error};
-use ltel_core::trace::{self, TraceContext};
+use ltel_core::trace::{self, SpanHead, TraceContext};
 use ltel_core::{Timestamp, trace::SpanData};
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{InstrumentationScope, KeyValue};
@@ -56,16 +56,29 @@ impl Recorder for Odd {
             "unlisted field" => cx.emit(seen("odd.seen").field("name", "/").field("nam", "/")),
             "unlisted span" => cx.emit_span(span("checkout", &[])),
             "unlisted attribute" => cx.emit_span(span("GET /", &["http.method"])),
+            "unlisted written span" => write(cx, &["checkout"], &["http.request.method"]),
+            "unlisted written attribute" => write(cx, &["GET", " /"], &["http.request.method", "http.method"]),
             "more labels" => {
                 cx.series([method, Label::Absent]);
             }
             _ => {
                 cx.emit(seen("odd.seen").field("name", "/").field("p_99", 1));
                 cx.emit_span(span("GET /", &["http.request.method"]));
+                write(cx, &["GET", " /"], &["http.request.method"]);
                 self.requests.add(cx.series([method]), 1);
             }
         }
     }
+}
+
+fn write(cx: &mut Context<'_, Options>, name: &[&str], attributes: &[&'static str]) {
+    let context = TraceContext::from_hex(&"1".repeat(32), &"2".repeat(16), None, true).unwrap();
+    let now = Timestamp::default();
+    cx.write_span(&SpanHead { context, kind: SpanKind::Client, name, start: now, end: now }, |span| {
+        for name in attributes {
+            span.attribute(name, 1);
+        }
+    });
 }
 
 fn span(name: &'static str, attributes: &[&'static str]) -> SpanData {
@@ -95,6 +108,8 @@ fn a_spec_that_disagrees_fails_the_replay() {
         "unlisted field",
         "unlisted span",
         "unlisted attribute",
+        "unlisted written span",
+        "unlisted written attribute",
         "more labels",
     ];
     let messages: Vec<_> = all.map(|does| replayed(does).unwrap_err()).into();

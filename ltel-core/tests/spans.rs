@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use ltel_core::Timestamp;
-use ltel_core::trace::{AttributeView, EncodedSpans, SpanData, StatusView};
+use ltel_core::label::Label;
+use ltel_core::trace::{
+    self, AttributeView, EncodedAttributes, EncodedSpans, SpanData, SpanHead, StatusView, TraceContext,
+};
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -155,4 +158,125 @@ proptest! {
             prop_assert_eq!(events, expected);
         }
     }
+}
+
+fn ids() -> impl Strategy<Value = TraceContext> {
+    let ids = (1..=u128::MAX, 1..=u64::MAX, prop::option::of(1..=u64::MAX), any::<bool>());
+    ids.prop_map(|(trace, span, parent, sampled)| TraceContext {
+        trace_id: trace.into(),
+        span_id: span.into(),
+        parent_span_id: parent.map(Into::into),
+        sampled,
+    })
+}
+
+/// Attributes by the number of their name.
+fn labels() -> impl Strategy<Value = Vec<(usize, LabelOf)>> {
+    let label = prop_oneof![
+        any::<String>().prop_map(LabelOf::Str),
+        (100_usize..20_000).prop_map(|len| LabelOf::Str("\u{1f980}".repeat(len))),
+        any::<i64>().prop_map(LabelOf::Int),
+        any::<bool>().prop_map(LabelOf::Bool),
+        Just(LabelOf::Absent),
+    ];
+    prop::collection::vec((0..NAMES.len(), label), 0..8)
+}
+
+const NAMES: [&str; 4] = [
+    "a",
+    "url.full",
+    "\u{1f980}",
+    "a name that is longer than a hundred and twenty-seven bytes takes a length of two bytes in protobuf: is it written as it has to be?",
+];
+
+#[derive(Clone, Debug)]
+enum LabelOf {
+    Str(String),
+    Int(i64),
+    Bool(bool),
+    Absent,
+}
+
+impl LabelOf {
+    fn label(&self) -> Label<'_> {
+        match self {
+            Self::Str(text) => Label::Str(text),
+            Self::Int(n) => Label::Int(*n),
+            Self::Bool(b) => Label::Bool(*b),
+            Self::Absent => Label::Absent,
+        }
+    }
+
+    fn pair(&self, name: &'static str) -> Option<KeyValue> {
+        let value: Value = match self {
+            Self::Str(text) => text.clone().into(),
+            Self::Int(n) => (*n).into(),
+            Self::Bool(b) => (*b).into(),
+            Self::Absent => return None,
+        };
+        Some(KeyValue::new(name, value))
+    }
+}
+
+proptest! {
+    /// Guarantees: a span that is written by parts is the message that OpenTelemetry makes of the same span, whichever of its
+    /// attributes were encoded before.
+    #[test]
+    fn written_spans_are_opentelemetrys(
+        (context, name, [start, end]) in (ids(), any::<String>(), [times(), times()]),
+        (attributes, failure) in (labels(), prop::option::of(any::<(String, String)>())),
+        before in 0..8_usize,
+        cut in 0..4_usize,
+    ) {
+        let mut expected = trace::span(
+            &context,
+            SpanKind::Client,
+            name.clone().into(),
+            (start, end),
+            &InstrumentationScope::default(),
+        );
+        expected.attributes = attributes.iter().filter_map(|(name, label)| label.pair(NAMES[*name])).collect();
+        let labels: Vec<_> = attributes.iter().map(|(name, label)| (NAMES[*name], label.label())).collect();
+        let (shared, own) = labels.split_at(before.min(labels.len()));
+        let shared = EncodedAttributes::new(shared);
+        if let Some((class, text)) = &failure {
+            expected.status = Status::error(text.clone());
+            let event = vec![KeyValue::new("exception.type", class.clone()), KeyValue::new("exception.message", text.clone())];
+            expected.events.events = vec![Event::new("exception", end.into(), event, 0)];
+        }
+        let cut = name.char_indices().nth(cut).map_or(name.len(), |(at, _)| at);
+        let parts = [&name[..cut], &name[cut..]];
+        let mut encoded = EncodedSpans::default();
+        let head = SpanHead { context, kind: SpanKind::Client, name: &parts, start, end };
+        encoded.write(&head, |span| {
+            span.attributes(&shared);
+            for (name, label) in own {
+                span.attribute(name, label);
+            }
+            if let Some((class, text)) = &failure {
+                span.error(text);
+                let event = [("exception.type", Label::Str(class)), ("exception.message", Label::Str(text))];
+                span.event("exception", end, &event);
+            }
+        });
+        let decoded: Vec<_> = encoded.iter().map(|span| Span::decode(span).unwrap()).collect();
+        prop_assert_eq!(decoded, [Span::from(expected)]);
+    }
+}
+
+/// Scenario: a recorder panics while it writes a span. Guarantees: nothing is left of it.
+#[test]
+fn a_span_that_is_not_finished_is_none() {
+    let context = TraceContext::from_hex(&"1".repeat(32), &"2".repeat(16), None, true).unwrap();
+    let time = Timestamp::from_secs(1.0);
+    let head = SpanHead { context, kind: SpanKind::Internal, name: &["one"], start: time, end: time };
+    let mut expected = EncodedSpans::default();
+    expected.write(&head, |_| {});
+    let mut spans = expected.clone();
+    let unfinished = std::panic::AssertUnwindSafe(|| spans.write(&head, |_| panic!("on purpose")));
+    std::panic::catch_unwind(unfinished).unwrap_err();
+    assert_eq!((spans.len(), spans.size()), (1, expected.size()));
+    assert_eq!(spans.take(), expected);
+    spans.write(&head, |_| {});
+    assert_eq!(spans, expected);
 }

@@ -4,17 +4,15 @@
 //! Hand-written rather than derived: the derive makes no spans.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::Timestamp;
 use ltel_core::event::{RequestError, Task};
 use ltel_core::prelude::*;
 use ltel_core::schema;
-use ltel_core::trace;
+use ltel_core::trace::{EncodedAttributes, SpanHead, SpanWriter};
 use ltel_core::wire::TraceFeatures;
-use opentelemetry::trace::{Event as SpanEvent, SpanKind, Status};
-use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
+use opentelemetry::trace::SpanKind;
 use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL,
     HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_FULL, URL_TEMPLATE,
@@ -37,14 +35,11 @@ const SOURCE: &str = "locust.source";
 const SOURCE_ID: &str = "locust.source_id";
 
 /// A span per request and optionally per task, joined by the system under test.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Spans {
-    scope: InstrumentationScope,
     servers: Servers,
     ids: Ids,
-    // Attribute values that all spans of a run and source share, by the index of the source.
-    run: Option<(StringValue, StringValue)>,
-    sources: Vec<Option<(StringValue, StringValue)>>,
+    shared: Shared,
 }
 
 /// Options of [`Spans`].
@@ -184,13 +179,7 @@ impl Recorder for Spans {
     }
 
     fn build(_: &Options, _: &mut Instruments<'_>) -> Self {
-        Self {
-            scope: InstrumentationScope::builder(crate::SCOPE).with_version(env!("CARGO_PKG_VERSION")).build(),
-            servers: Servers::default(),
-            ids: Ids::default(),
-            run: None,
-            sources: Vec::new(),
-        }
+        Self::default()
     }
 
     fn record(&mut self, event: &Event<'_>, cx: &mut Context<'_, Options>) {
@@ -205,13 +194,11 @@ impl Recorder for Spans {
                 // Without ids it was reported before Locust enabled traces, or by a client without
                 // traces. No other system knows it, so the ids can be made here.
                 let context = known.unwrap_or_else(|| self.ids.next(cx));
-                let span = self.request(request, &context, cx);
-                cx.emit_span(span);
+                self.request(request, context, cx);
             }
             Event::Task(task) => {
-                if let Some(context) = &task.trace {
-                    let span = self.task(task, context, cx);
-                    cx.emit_span(span);
+                if let Some(context) = task.trace {
+                    self.task(task, context, cx);
                 }
             }
             _ => {}
@@ -220,92 +207,93 @@ impl Recorder for Spans {
 }
 
 impl Spans {
-    fn request(&mut self, request: &Request<'_>, context: &TraceContext, cx: &Context<'_, Options>) -> SpanData {
-        let times = (Timestamp::from_secs(request.start_time), Timestamp::from_secs(request.end_time()));
+    fn request(&mut self, request: &Request<'_>, context: TraceContext, cx: &mut Context<'_, Options>) {
+        let Self { servers, shared, .. } = self;
+        let shared = shared.of(cx);
+        let (start, end) = (Timestamp::from_secs(request.start_time), Timestamp::from_secs(request.end_time()));
+        let method = &*request.method;
+        let known_method = semconv::http_method(method);
+        let url = semconv::url(request);
+        let is_http = semconv::is_http(request);
         // By the conventions a span is named by method and template; other requests are named in the same way.
-        let shown = semconv::without_secrets(&request.name);
-        let name = format!("{} {shown}", request.method).into();
-        let mut span = trace::span(context, SpanKind::Client, name, times, &self.scope);
-        let attributes = &mut span.attributes;
-        attributes.reserve_exact(20);
-        if semconv::is_http(request) {
-            let method = semconv::http_method(&request.method);
-            attributes.push(KeyValue::new(HTTP_REQUEST_METHOD, method));
-            if method != request.method {
-                attributes.push(text(HTTP_REQUEST_METHOD_ORIGINAL, &request.method));
-                span.name = format!("HTTP {shown}").into();
-            }
-            attributes.push(text(URL_TEMPLATE, &shown));
-            if let Some(url) = semconv::url(request) {
-                attributes.push(KeyValue::new(URL_FULL, semconv::without_secrets(url).into_owned()));
-                if let Some(server) = self.servers.of(url) {
-                    attributes.push(text(SERVER_ADDRESS, &server.address));
-                    attributes.push(KeyValue::new(SERVER_PORT, i64::from(server.port)));
+        let shown = &*semconv::without_secrets(&request.name);
+        let named = if is_http && known_method != method { "HTTP" } else { method };
+        let head = SpanHead { context, kind: SpanKind::Client, name: &[named, " ", shown], start, end };
+        cx.write_span(&head, |span| {
+            if is_http {
+                span.attribute(HTTP_REQUEST_METHOD, known_method);
+                if known_method != method {
+                    span.attribute(HTTP_REQUEST_METHOD_ORIGINAL, method);
                 }
+                span.attribute(URL_TEMPLATE, shown);
+                if let Some(url) = url {
+                    span.attribute(URL_FULL, semconv::without_secrets(url));
+                    if let Some(server) = servers.of(url) {
+                        span.attribute(SERVER_ADDRESS, &*server.address);
+                        span.attribute(SERVER_PORT, server.port);
+                    }
+                }
+                span.attribute(HTTP_RESPONSE_STATUS_CODE, semconv::status_code(request));
             }
-            if let Some(status) = semconv::status_code(request) {
-                attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
+            span.attribute(REQUEST_TYPE, method);
+            span.attribute(REQUEST_NAME, shown);
+            span.attribute(RESPONSE_LENGTH, request.response_length);
+            span.attribute(USER_CLASS, request.user_class());
+            span.attributes(shared);
+            if let Some(error) = &request.error {
+                fail(span, end, error, semconv::error_type(request).unwrap_or(&error.class));
             }
-        }
-        attributes.push(text(REQUEST_TYPE, &request.method));
-        attributes.push(text(REQUEST_NAME, &shown));
-        let length = i64::try_from(request.response_length).unwrap_or(i64::MAX);
-        attributes.push(KeyValue::new(RESPONSE_LENGTH, length));
-        if let Some(user_class) = request.user_class() {
-            attributes.push(text(USER_CLASS, user_class));
-        }
-        self.context(attributes, cx);
-        if let Some(error) = &request.error {
-            let kind = semconv::error_type(request).unwrap_or(&error.class).to_owned();
-            fail(&mut span, error, kind);
-        }
-        span
+        });
     }
 
-    fn task(&mut self, task: &Task<'_>, context: &TraceContext, cx: &Context<'_, Options>) -> SpanData {
-        let times = (Timestamp::from_secs(task.start_time), Timestamp::from_secs(task.end_time()));
-        let name = task.name.clone().into_owned().into();
-        let mut span = trace::span(context, SpanKind::Internal, name, times, &self.scope);
-        span.attributes.push(text(TASK_NAME, &task.name));
-        span.attributes.push(text(USER_CLASS, &task.user_class));
-        self.context(&mut span.attributes, cx);
-        if let Some(error) = &task.error {
-            fail(&mut span, error, error.class.clone().into_owned());
-        }
-        span
-    }
-
-    /// Run and source; all spans share their texts.
-    fn context(&mut self, attributes: &mut Vec<KeyValue>, cx: &Context<'_, Options>) {
-        let shared = |text: &str| StringValue::from(Arc::<str>::from(text));
-        let (run_id, testplan) = self.run.get_or_insert_with(|| (shared(&cx.run().run_id), shared(&cx.run().testplan)));
-        attributes.push(KeyValue::new(RUN_ID, run_id.clone()));
-        attributes.push(KeyValue::new(TESTPLAN, testplan.clone()));
-        if let Some(source) = cx.source() {
-            let index = source.index as usize;
-            if self.sources.len() <= index {
-                self.sources.resize(index + 1, None);
+    fn task(&mut self, task: &Task<'_>, context: TraceContext, cx: &mut Context<'_, Options>) {
+        let shared = self.shared.of(cx);
+        let (start, end) = (Timestamp::from_secs(task.start_time), Timestamp::from_secs(task.end_time()));
+        let head = SpanHead { context, kind: SpanKind::Internal, name: &[&task.name], start, end };
+        cx.write_span(&head, |span| {
+            span.attribute(TASK_NAME, &task.name);
+            span.attribute(USER_CLASS, &task.user_class);
+            span.attributes(shared);
+            if let Some(error) = &task.error {
+                fail(span, end, error, &error.class);
             }
-            let (kind, id) =
-                self.sources[index].get_or_insert_with(|| (shared(source.source.runner()), shared(&source.label)));
-            attributes.push(KeyValue::new(SOURCE, kind.clone()));
-            attributes.push(KeyValue::new(SOURCE_ID, id.clone()));
-        }
+        });
     }
-}
-
-fn text(name: &'static str, value: &str) -> KeyValue {
-    KeyValue::new(name, value.to_owned())
 }
 
 /// Marks a span as failed, with the exception as a span event.
-fn fail(span: &mut SpanData, error: &RequestError<'_>, error_type: String) {
+fn fail(span: &mut SpanWriter<'_>, end: Timestamp, error: &RequestError<'_>, error_type: &str) {
     // The description must not repeat the status code.
-    let description = if error_type.starts_with(|c: char| c.is_ascii_digit()) { "" } else { &*error.text };
-    span.status = Status::error(description.to_owned());
-    span.attributes.push(KeyValue::new(ERROR_TYPE, Value::from(error_type)));
-    let exception = vec![text(EXCEPTION_TYPE, &error.class), text(EXCEPTION_MESSAGE, &error.text)];
-    span.events.events.push(SpanEvent::new("exception", span.end_time, exception, 0));
+    span.error(if error_type.starts_with(|c: char| c.is_ascii_digit()) { "" } else { &error.text });
+    span.attribute(ERROR_TYPE, error_type);
+    let (class, text) = (Label::Str(&error.class), Label::Str(&error.text));
+    span.event("exception", end, &[(EXCEPTION_TYPE, class), (EXCEPTION_MESSAGE, text)]);
+}
+
+/// The attributes that all spans of a run and source share, encoded once.
+#[derive(Debug, Default)]
+struct Shared {
+    without_source: Option<EncodedAttributes>,
+    // By the index of the source.
+    of_sources: Vec<Option<EncodedAttributes>>,
+}
+
+impl Shared {
+    fn of(&mut self, cx: &Context<'_, Options>) -> &EncodedAttributes {
+        let run = [(RUN_ID, Label::Str(&cx.run().run_id)), (TESTPLAN, Label::Str(&cx.run().testplan))];
+        let Some(source) = cx.source() else {
+            return self.without_source.get_or_insert_with(|| EncodedAttributes::new(&run));
+        };
+        let index = source.index as usize;
+        if self.of_sources.len() <= index {
+            self.of_sources.resize(index + 1, None);
+        }
+        self.of_sources[index].get_or_insert_with(|| {
+            let source = [(SOURCE, source.source.runner()), (SOURCE_ID, &source.label)];
+            let source = source.map(|(name, text)| (name, Label::Str(text)));
+            EncodedAttributes::new(&[run, source].concat())
+        })
+    }
 }
 
 /// Ids of spans that are not known outside: the same whenever the same events come, and never those of another run.

@@ -3,22 +3,22 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use opentelemetry::KeyValue;
 use smallvec::SmallVec;
 
 use crate::clock::Now;
 use crate::event::Event;
 use crate::expression::{Expression, Fault, Value};
-use crate::label::{Label, OwnedLabel};
+use crate::label::Label;
 use crate::open_instruments::OpenInstruments;
 use crate::record::Record;
 use crate::runs::{RunInfo, SourceInfo};
 use crate::series::{Series, SeriesTable};
-use crate::trace::SpanData;
+use crate::trace::{SpanData, SpanHead, SpanWriter};
 
 use super::common::{FEW, field_of};
 use super::label_names::is_one_label;
 use super::left_out::LeftOut;
+use super::mismatch::SpecCheck;
 use super::moment::Moment;
 use super::{Common, Emitted, Per};
 
@@ -48,6 +48,7 @@ pub(super) struct Kept<'a> {
     pub(super) series: &'a mut SeriesTable,
     pub(super) left_out: &'a mut LeftOut,
     pub(super) seen: &'a mut Seen,
+    pub(super) check: &'a mut SpecCheck,
 }
 
 impl<'a> Writer<'a> {
@@ -225,16 +226,35 @@ impl<'a, O> Context<'a, O> {
     }
 
     /// Emits a span. Its scope is the recorder's ([`super::Spec::scope`]).
-    pub fn emit_span(&mut self, mut span: SpanData) {
-        let (Kept { common, series, .. }, computed) = self.writer.computed(self.moment.event);
-        if series.configured().any() {
-            span.attributes.extend_from_slice(series.configured().constants());
-            let computed = common.computed_names().zip(computed).filter_map(|(name, value)| {
-                Some(KeyValue::new(name.clone(), OwnedLabel::from(value.as_label()?).value()?))
-            });
-            span.attributes.extend(computed);
-        }
+    #[allow(clippy::needless_pass_by_value)] // a recorder makes it for this
+    pub fn emit_span(&mut self, span: SpanData) {
         self.writer.out.spans.push(&span);
+        self.add_labels();
+        let Writer { kept, out, .. } = &mut self.writer;
+        if let Some(span) = out.spans.last() {
+            kept.check.span(&span, &mut out.mismatches);
+        }
+    }
+
+    /// Writes a span: like [`Context::emit_span`], without owned texts.
+    #[inline]
+    pub fn write_span(&mut self, head: &SpanHead<'_>, write: impl FnOnce(&mut SpanWriter<'_>)) {
+        let (shape, name) = self.writer.out.spans.write_shape(head, write);
+        self.add_labels();
+        let Writer { kept, out: Emitted { spans, mismatches, .. }, .. } = &mut self.writer;
+        kept.check.written_span((spans.part(name), shape), || spans.last(), mismatches);
+    }
+
+    /// Adds the labels of the configuration to the last span.
+    fn add_labels(&mut self) {
+        if !self.writer.kept.series.configured().any() {
+            return;
+        }
+        self.writer.computed(self.moment.event);
+        let Writer { kept: Kept { common, series, .. }, out, computed } = &mut self.writer;
+        let values = common.computed_names().zip(computed.iter().flatten());
+        let computed = values.filter_map(|(name, value)| Some((name.as_str(), value.as_label()?)));
+        out.spans.add(series.configured().encoded(), computed);
     }
 
     /// Whether the recorder sees the event, by the key `when`.

@@ -32,12 +32,6 @@ pub struct Emitted {
     pub notices: Vec<String>,
 }
 
-impl Emitted {
-    const fn lengths(&self) -> (usize, usize) {
-        (self.records.len(), self.spans.len())
-    }
-}
-
 /// The source and the time of an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
@@ -208,8 +202,8 @@ struct Instance<R: Recorder> {
 }
 
 impl<R: Recorder> Instance<R> {
-    /// Compares what the recorder has emitted with its spec, starting at these indices of records and spans.
-    fn check(&mut self, (records, spans): (usize, usize), out: &mut Emitted) {
+    /// Compares what the recorder has emitted with its spec, starting at this index of records. Spans are compared as they come.
+    fn check(&mut self, records: usize, out: &mut Emitted) {
         let Self { check, of_build, series, .. } = self;
         for mismatch in of_build.drain(..).chain(series.take_mismatch()) {
             check.say(mismatch, &mut out.mismatches);
@@ -217,16 +211,13 @@ impl<R: Recorder> Instance<R> {
         for record in &out.records[records..] {
             check.record(record, &mut out.mismatches);
         }
-        for span in out.spans.views().skip(spans) {
-            check.span(&span, &mut out.mismatches);
-        }
     }
 
     // The recorder, and what it can use.
     fn parts<'a>(&'a mut self, origin: Origin<'a>, out: &'a mut Emitted) -> (&'a mut R, Context<'a, R::Options>) {
-        let Self { recorder, options, per, common, series, left_out, seen, run, .. } = self;
+        let Self { recorder, options, per, common, series, left_out, seen, check, run, .. } = self;
         series.end_event();
-        let kept = Kept { per: *per, common, series, left_out, seen };
+        let kept = Kept { per: *per, common, series, left_out, seen, check };
         let cx = Context::new((run, &**options), (origin.source, origin.now), kept, out);
         (recorder, cx)
     }
@@ -240,7 +231,7 @@ impl<R: Recorder> fmt::Debug for Instance<R> {
 
 impl<R: Recorder> AnyRecorder for Instance<R> {
     fn record(&mut self, event: &Event<'_>, origin: Origin<'_>, out: &mut Emitted) {
-        let before = out.lengths();
+        let before = out.records.len();
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_event(*event);
         if cx.sees(event) {
@@ -251,7 +242,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
     }
 
     fn record_requests(&mut self, rows: &[Request<'_>], origin: Origin<'_>, out: &mut Emitted) {
-        let before = out.lengths();
+        let before = out.records.len();
         let (recorder, mut cx) = self.parts(origin, out);
         for row in rows {
             let event = Event::Request(row);
@@ -265,7 +256,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
     }
 
     fn tick(&mut self, origin: Origin<'_>, out: &mut Emitted) {
-        let before = out.lengths();
+        let before = out.records.len();
         let (recorder, mut cx) = self.parts(origin, out);
         recorder.tick(&mut cx);
         drop(cx);
@@ -273,7 +264,7 @@ impl<R: Recorder> AnyRecorder for Instance<R> {
     }
 
     fn finish(&mut self, complete: bool, origin: Origin<'_>, out: &mut Emitted) {
-        let before = out.lengths();
+        let before = out.records.len();
         let (recorder, mut cx) = self.parts(origin, out);
         cx.of_complete_run(complete);
         if cx.when_never_held() {

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Spec;
 use crate::record::Record;
-use crate::trace::SpanView;
+use crate::trace::{Shape, SpanView};
 
 // Bounded: a recorder may make any number of names.
 const MOST: usize = 64;
@@ -76,13 +76,16 @@ pub(super) struct SpecCheck {
     hasher: DefaultHashBuilder,
     // Hashes of names and fields that match: each kind of record and span is compared once.
     passed: HashSet<u64>,
+    // The forms of spans' names, each with the attributes of written spans that match.
+    forms: Vec<(Form, HashSet<Shape, DefaultHashBuilder>)>,
     said: HashSet<SpecMismatch>,
 }
 
 impl SpecCheck {
     pub(super) fn new(spec: &'static Spec, instance: &str, also: Vec<String>) -> Self {
         let (passed, said) = (HashSet::new(), HashSet::new());
-        Self { spec, instance: instance.to_owned(), also, hasher: DefaultHashBuilder::default(), passed, said }
+        let forms = spec.spans.iter().map(|span| (Form::new(span.name), HashSet::default())).collect();
+        Self { forms, spec, instance: instance.to_owned(), also, hasher: DefaultHashBuilder::default(), passed, said }
     }
 
     /// Adds a mismatch that has not been reported before.
@@ -112,23 +115,52 @@ impl SpecCheck {
         }
     }
 
-    pub(super) fn span(&mut self, span: &SpanView<'_>, out: &mut Vec<SpecMismatch>) {
+    /// Compares a span, and returns the number of its form if it matches.
+    pub(super) fn span(&mut self, span: &SpanView<'_>, out: &mut Vec<SpecMismatch>) -> Option<usize> {
         let attributes = || span.attributes().map(|(name, _)| name);
         let mut mismatch = None;
-        for listed in self.spec.spans.iter().filter(|listed| fits(listed.name, span.name)) {
+        for (number, listed) in self.spec.spans.iter().enumerate() {
+            if !self.forms[number].0.fits(span.name.as_bytes()) {
+                continue;
+            }
             let shape = self.shape(listed.name, attributes());
             if self.passed.contains(&shape) {
-                return;
+                return Some(number);
             }
             let Some(unlisted) =
                 attributes().find(|attribute| !listed.attributes.contains(attribute) && !self.is_label(attribute))
             else {
-                return self.pass(shape);
+                self.pass(shape);
+                return Some(number);
             };
             let attribute = unlisted.to_owned();
             mismatch.get_or_insert(SpecMismatch::SpanAttribute { span: listed.name, attribute });
         }
         self.say(mismatch.unwrap_or_else(|| SpecMismatch::Span(span.name.to_string())), out);
+        None
+    }
+
+    /// Compares a span that was written, with this name and these attributes. It is read only if there was none such.
+    #[inline]
+    pub(super) fn written_span<'a>(
+        &mut self,
+        (name, shape): (&[u8], Shape),
+        read: impl FnOnce() -> Option<SpanView<'a>>,
+        out: &mut Vec<SpecMismatch>,
+    ) {
+        if !self.forms.iter().any(|(form, passed)| passed.contains(&shape) && form.fits(name)) {
+            self.new_span(shape, read(), out);
+        }
+    }
+
+    #[cold]
+    fn new_span(&mut self, shape: Shape, span: Option<SpanView<'_>>, out: &mut Vec<SpecMismatch>) {
+        let matches = span.and_then(|span| self.span(&span, out));
+        if let Some(number) = matches
+            && self.forms[number].1.len() < MOST_SHAPES
+        {
+            self.forms[number].1.insert(shape);
+        }
     }
 
     fn is_label(&self, name: &str) -> bool {
@@ -153,23 +185,38 @@ impl SpecCheck {
     }
 }
 
-/// Whether a name has this form: `{}` encloses the variable parts.
-pub(super) fn fits(form: &str, name: &str) -> bool {
-    let mut texts = form.split('{').map(|part| part.split_once('}').map_or(part, |(_, text)| text));
-    let Some(mut rest) = texts.next().and_then(|first| name.strip_prefix(first)) else { return false };
-    let mut texts = texts.peekable();
-    let mut varies = false;
-    while let Some(text) = texts.next() {
-        varies = true;
-        if texts.peek().is_none() {
-            return rest.ends_with(text);
-        }
-        match rest.find(text) {
-            Some(at) => rest = &rest[at + text.len()..],
-            None => return false,
-        }
+/// The form of a name: `{}` encloses the variable parts.
+#[derive(Debug)]
+struct Form {
+    // What is fixed: before the first variable part, between them, and after the last one.
+    first: &'static [u8],
+    rest: Box<[&'static [u8]]>,
+}
+
+impl Form {
+    fn new(form: &'static str) -> Self {
+        let mut texts = form.split('{').map(|part| part.split_once('}').map_or(part, |(_, text)| text).as_bytes());
+        Self { first: texts.next().unwrap_or_default(), rest: texts.collect() }
     }
-    varies || rest.is_empty()
+
+    fn fits(&self, name: &[u8]) -> bool {
+        let Some(mut rest) = name.strip_prefix(self.first) else { return false };
+        let Some((last, between)) = self.rest.split_last() else { return rest.is_empty() };
+        for text in between {
+            let found = rest.windows(text.len().max(1)).position(|window| window.starts_with(text));
+            match found {
+                Some(at) => rest = &rest[at + text.len()..],
+                None if text.is_empty() => {}
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+/// Whether a name has this form.
+pub(super) fn fits(form: &'static str, name: &str) -> bool {
+    Form::new(form).fits(name.as_bytes())
 }
 
 #[cfg(test)]

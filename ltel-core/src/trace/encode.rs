@@ -8,6 +8,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::protobuf::{Wire, bytes, bytes_of, field_len, fixed32, fixed64, key, message, number, varint};
 use crate::clock::Timestamp;
+use crate::label::Label;
 
 /// Numbers of the fields of a span.
 pub(super) mod field {
@@ -58,7 +59,7 @@ pub(super) mod status {
 }
 
 /// Above W3C's flags: whether it is known that the parent is in another process, and whether it is.
-const IS_REMOTE_IS_KNOWN: u32 = 0x100;
+pub(super) const IS_REMOTE_IS_KNOWN: u32 = 0x100;
 const IS_REMOTE: u32 = 0x200;
 
 /// Appends a span.
@@ -99,7 +100,7 @@ pub(super) fn span(out: &mut Vec<u8>, span: &SpanData) {
     fixed32(out, field::FLAGS, flags(&span.span_context, span.parent_span_is_remote));
 }
 
-fn kind(kind: &SpanKind) -> u64 {
+pub(super) const fn kind(kind: &SpanKind) -> u64 {
     match kind {
         SpanKind::Internal => 1,
         SpanKind::Server => 2,
@@ -122,29 +123,51 @@ fn link(out: &mut Vec<u8>, link: &Link) {
     fixed32(out, 6, flags(&link.span_context, link.span_context.is_remote()));
 }
 
-fn attributes(out: &mut Vec<u8>, field: u32, all: &[KeyValue]) {
+/// Attributes of a span, encoded.
+pub(crate) fn encoded(all: &[KeyValue]) -> Box<[u8]> {
+    let mut out = Vec::new();
+    attributes(&mut out, field::ATTRIBUTES, all);
+    out.into()
+}
+
+/// Appends attributes as a field of a span, an event or a link.
+pub(super) fn attributes(out: &mut Vec<u8>, field: u32, all: &[KeyValue]) {
     for attribute in all {
         let name = attribute.key.as_str();
         match &attribute.value {
             Value::String(value) => text(out, field, name, value.as_str()),
-            value => message(out, field, |out| {
-                bytes(out, self::attribute::KEY, name.as_bytes());
-                message(out, self::attribute::VALUE, |out| self::value(out, value));
-            }),
+            value => short(out, field, name, |out| self::value(out, value)),
         }
     }
 }
 
+/// Appends an attribute with a label's value, if that has one.
+#[inline]
+pub(super) fn label(out: &mut Vec<u8>, field: u32, name: &str, value: Label<'_>) {
+    match value {
+        Label::Str(value) => text(out, field, name, value),
+        Label::Int(value) => short(out, field, name, |out| int(out, value)),
+        Label::Bool(value) => short(out, field, name, |out| boolean(out, value)),
+        Label::Absent => {}
+    }
+}
+
 /// Appends an attribute that is a text.
-pub(super) fn text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
+#[inline]
+fn text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
     let inner = field_len(value.len());
     let name_len = if name.is_empty() { 0 } else { field_len(name.len()) };
     bytes_of(out, field, name_len + field_len(inner));
     bytes(out, attribute::KEY, name.as_bytes());
     bytes_of(out, attribute::VALUE, inner);
-    // A value of a `oneof` is written even if it is the default.
-    bytes_of(out, attribute::STRING, value.len());
-    out.extend_from_slice(value.as_bytes());
+    string(out, value);
+}
+
+fn short(out: &mut Vec<u8>, field: u32, name: &str, write: impl Fn(&mut Vec<u8>)) {
+    message(out, field, |out| {
+        bytes(out, attribute::KEY, name.as_bytes());
+        message(out, attribute::VALUE, write);
+    });
 }
 
 fn value(out: &mut Vec<u8>, value: &Value) {
@@ -168,6 +191,8 @@ fn array<T>(out: &mut Vec<u8>, all: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     });
 }
 
+// A value of a `oneof` is written even if it is the default.
+#[inline]
 fn string(out: &mut Vec<u8>, value: &str) {
     bytes_of(out, attribute::STRING, value.len());
     out.extend_from_slice(value.as_bytes());
@@ -178,7 +203,7 @@ fn boolean(out: &mut Vec<u8>, value: bool) {
     varint(out, value.into());
 }
 
-pub(super) fn int(out: &mut Vec<u8>, value: i64) {
+fn int(out: &mut Vec<u8>, value: i64) {
     key(out, attribute::INT, Wire::Varint);
     varint(out, value.cast_unsigned());
 }

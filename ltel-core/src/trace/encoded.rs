@@ -1,9 +1,13 @@
 //! Spans as they leave: encoded once, whoever takes them.
 
+use std::ops::Range;
+
 use opentelemetry_sdk::trace::SpanData;
 
 use super::encode;
 use super::view::SpanView;
+use super::writer::{Shape, SpanHead, SpanWriter};
+use crate::label::Label;
 
 /// Spans in OTLP's encoding: each is the bytes of a message `Span`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +20,46 @@ pub struct EncodedSpans {
 impl EncodedSpans {
     /// Adds a span. Its scope is not part of the message.
     pub fn push(&mut self, span: &SpanData) {
-        encode::span(&mut self.bytes, span);
+        encode::span(self.next(), span);
         self.ends.push(self.bytes.len());
+    }
+
+    /// Adds a span that is written by parts.
+    pub fn write(&mut self, head: &SpanHead<'_>, write: impl FnOnce(&mut SpanWriter<'_>)) {
+        self.write_shape(head, write);
+    }
+
+    /// Likewise, and tells which attributes it has, and where its name is.
+    #[inline]
+    pub(crate) fn write_shape(
+        &mut self,
+        head: &SpanHead<'_>,
+        write: impl FnOnce(&mut SpanWriter<'_>),
+    ) -> (Shape, Range<usize>) {
+        let mut writer = SpanWriter::begin(self.next(), head);
+        write(&mut writer);
+        let written = writer.finish();
+        self.ends.push(self.bytes.len());
+        written
+    }
+
+    /// A part of the bytes.
+    pub(crate) fn part(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// Adds attributes to the last span: some that are encoded, and others.
+    pub(crate) fn add<'l>(&mut self, encoded: &[u8], others: impl Iterator<Item = (&'l str, Label<'l>)>) {
+        let Some(end) = self.ends.last_mut() else { return };
+        self.bytes.extend_from_slice(encoded);
+        others.for_each(|(name, value)| encode::label(&mut self.bytes, encode::field::ATTRIBUTES, name, value));
+        *end = self.bytes.len();
+    }
+
+    /// Where the next one is written. What a panic has left of one is removed.
+    fn next(&mut self) -> &mut Vec<u8> {
+        self.bytes.truncate(self.size());
+        &mut self.bytes
     }
 
     /// How many.
@@ -34,14 +76,20 @@ impl EncodedSpans {
 
     /// The bytes of all messages together.
     #[must_use]
-    pub const fn size(&self) -> usize {
-        self.bytes.len()
+    pub fn size(&self) -> usize {
+        self.ends.last().map_or(0, |end| *end)
     }
 
     /// The messages, in the order in which they were added.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         let mut begin = 0;
         self.ends.iter().map(move |&end| &self.bytes[std::mem::replace(&mut begin, end)..end])
+    }
+
+    /// The last one.
+    pub(crate) fn last(&self) -> Option<SpanView<'_>> {
+        let (end, before) = self.ends.split_last()?;
+        Some(SpanView::new(&self.bytes[before.last().map_or(0, |end| *end)..*end]))
     }
 
     /// The spans, to be read.

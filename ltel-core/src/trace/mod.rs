@@ -1,10 +1,11 @@
 //! Traces: the ids that a request carries, and the spans that recorders make from them. A recorder makes a span as OpenTelemetry's
-//! own [`SpanData`]; from then on it is the bytes that OTLP sends.
+//! own [`SpanData`], or writes it by parts ([`SpanWriter`]); from then on it is the bytes that OTLP sends.
 
 mod encode;
 mod encoded;
 mod protobuf;
 mod view;
+mod writer;
 
 use std::borrow::Cow;
 
@@ -14,8 +15,11 @@ pub use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Timestamp;
 
+pub(crate) use encode::encoded;
 pub use encoded::EncodedSpans;
 pub use view::{AttributeView, SpanEventView, SpanView, StatusView};
+pub(crate) use writer::Shape;
+pub use writer::{EncodedAttributes, SpanHead, SpanWriter};
 
 /// The position of a request or a task in its trace, as in [W3C Trace Context](https://www.w3.org/TR/trace-context/) has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
