@@ -3,6 +3,8 @@
 
 use std::io;
 
+use serde::Serialize;
+use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
 /// Escapes characters that split or garble lines.
@@ -22,6 +24,47 @@ impl Formatter for OneLine {
         writer.write_all(&fragment.as_bytes()[begin..])
     }
 }
+
+/// Appends a value. What fails to be one, of which there is none here, is null.
+pub(super) fn json(out: &mut Vec<u8>, value: &impl Serialize) {
+    let begin = out.len();
+    if value.serialize(&mut Serializer::with_formatter(&mut *out, OneLine)).is_err() {
+        out.truncate(begin);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends a text, in its quotes.
+pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    content(out, text);
+    out.push(b'"');
+}
+
+/// Appends the inside of a text.
+pub(super) fn content(out: &mut Vec<u8>, text: &str) {
+    if !text.bytes().any(|byte| IS_SPECIAL[usize::from(byte)]) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let begin = out.len();
+    json(out, &text);
+    // Without its quotes.
+    out.pop();
+    out.remove(begin);
+}
+
+/// The bytes that JSON escapes, and those with which begins what splits or garbles.
+const IS_SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        special[byte as usize] = matches!(byte, 0..0x20 | b'"' | b'\\' | 0x7f | 0xc2 | 0xe2);
+        byte -= 1;
+    }
+    special[0] = true;
+    special
+};
 
 const fn splits_or_garbles(c: char) -> bool {
     matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}')

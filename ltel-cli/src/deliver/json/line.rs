@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use ltel_core::Timestamp;
-use ltel_core::backend::{CollectedPoints, RunRecord, SpanBatch};
+use ltel_core::backend::{CollectedPoints, RunRecord};
 use ltel_core::points::{self, Metric, MetricKind, PointValue};
 use ltel_core::runs::{RunInfo, SourceInfo};
-use ltel_core::trace::{AttributeView, SpanView, StatusView};
 use opentelemetry::KeyValue;
 use serde::Serialize;
 use serde_json::{Map, Serializer, Value};
@@ -57,56 +56,9 @@ pub(super) fn write_record(out: &mut Vec<u8>, RunRecord { run, record, .. }: &Ru
     write(out, record.time, record.severity.as_str(), kind, &record.name, &telemetry);
 }
 
-/// Appends a span's line: its fields under the names of OpenTelemetry's data model in snake case, its attributes and events
-/// as maps.
-pub(super) fn write_span(out: &mut Vec<u8>, SpanBatch { run, source, .. }: &SpanBatch, span: &SpanView<'_>) {
-    let mut telemetry = context("span", span.name, Some(run));
-    if let Some(source) = source {
-        add_source(&mut telemetry, source);
-    }
-    let mut add = |name: &str, value: Value| {
-        telemetry.insert(name.to_owned(), value);
-    };
-    add("trace_id", span.trace_id.to_string().into());
-    add("span_id", span.span_id.to_string().into());
-    if let Some(parent) = span.parent_span_id {
-        add("parent_span_id", parent.to_string().into());
-    }
-    add("sampled", span.sampled.into());
-    add("kind", format!("{:?}", span.kind).to_lowercase().into());
-    add("start_time", span.start.to_string().into());
-    // The times are in whole microseconds.
-    add("duration_ms", (span.end.since(span.start).as_micros() as f64 / 1e3).into());
-    match span.status {
-        StatusView::Error(description) => {
-            add("status", "error".into());
-            add("status_description", description.into());
-        }
-        StatusView::Ok => add("status", "ok".into()),
-        StatusView::Unset => add("status", "unset".into()),
-    }
-    add("attributes", attributes(span.attributes()));
-    let events: Vec<Value> = span
-        .events()
-        .map(|event| {
-            let time = event.time.to_string();
-            serde_json::json!({"time": time, "name": event.name, "attributes": attributes(event.attributes())})
-        })
-        .collect();
-    if !events.is_empty() {
-        add("events", events.into());
-    }
-    let failed = matches!(span.status, StatusView::Error(_));
-    write(out, span.end, if failed { "ERROR" } else { "INFO" }, "span", span.name, &telemetry);
-}
-
 fn add_source(telemetry: &mut Map<String, Value>, source: &SourceInfo) {
     telemetry.insert("source".to_owned(), source.source.runner().into());
     telemetry.insert("source_id".to_owned(), source.label.as_str().into());
-}
-
-fn attributes<'a>(attributes: impl Iterator<Item = (&'a str, AttributeView<'a>)>) -> Value {
-    attributes.map(|(name, value)| (name.to_owned(), value.to_json())).collect::<Map<_, _>>().into()
 }
 
 /// A point, as the inner part of its line.

@@ -3,6 +3,7 @@
 mod config;
 mod sink;
 mod line;
+mod span_line;
 mod escape;
 mod writer;
 mod written;

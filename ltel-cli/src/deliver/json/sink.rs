@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ltel_core::backend::{CollectedPoints, DeliveryAccount, RunRecord, Signal, Sink, SpanBatch, Start, StartError};
 use opentelemetry_sdk::metrics::Temporality;
 
+use super::span_line::SpanLines;
 use super::writer::{LineWriter, is_closed};
 use super::written::Written;
 use super::{Json, line};
@@ -152,8 +153,9 @@ impl Sink for JsonSink {
 
     async fn spans(&mut self, batch: Vec<SpanBatch>) {
         for batch in batch {
+            let mut lines = SpanLines::of(&batch);
             for span in batch.data.views() {
-                line::write_span(&mut self.buffer, &batch, &span);
+                lines.write(&mut self.buffer, &span);
                 self.added(Line::Span).await;
             }
         }
