@@ -32,7 +32,7 @@ pub struct Instruments<'a> {
 }
 
 impl<'a> Instruments<'a> {
-    /// For the instance of this name of a recorder, with one meter per backend that it is routed to.
+    /// For the instance of this name of a recorder, with the meters of the backends that it is routed to.
     pub(crate) const fn new(
         instance: &'a str,
         spec: &'static Spec,
@@ -135,7 +135,7 @@ impl<'a> Instruments<'a> {
     /// Instruments whose names are known only while the test runs: they are not in the spec.
     pub fn open(&mut self) -> OpenInstruments {
         let open = OpenInstruments::new(self.meters, self.limits);
-        self.exemplars |= self.meters.iter().any(|meter| meter.exemplars.is_some());
+        self.exemplars |= self.meters.iter().any(|meter| !meter.exemplars.is_empty());
         self.gauges.push(open.gauges());
         open
     }
@@ -225,7 +225,7 @@ pub(crate) struct HistogramExemplars(Box<[Arc<OfHistogram>]>);
 
 impl HistogramExemplars {
     pub(crate) fn new(meters: &[Meter], name: &str, buckets: &[f64], memory: &Arc<RunMemory>) -> Self {
-        let stores = meters.iter().filter_map(|meter| meter.exemplars.as_ref());
+        let stores = meters.iter().flat_map(|meter| &meter.exemplars);
         Self(stores.map(|store| store.histogram(name, buckets, memory)).collect())
     }
 
@@ -284,7 +284,7 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// One SDK instrument per backend, and their bound handles, by series.
+/// One SDK instrument per meter, and their bound handles, by series.
 struct Bindings<I: Bind> {
     spec: &'static InstrumentSpec,
     run_labels: bool,

@@ -1,5 +1,5 @@
-//! Meters: one OpenTelemetry provider per run, recorder and backend, collected on demand. So each backend has its own
-//! resource, temporality and interval, requests stay small, and nothing outlives its run.
+//! Meters: OpenTelemetry providers of one run and recorder, collected on demand. Backends that want the same points share one; each
+//! has its own resource, temporality, interval and exemplars all the same. Requests stay small, and nothing outlives its run.
 
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
@@ -20,7 +20,7 @@ use crate::exemplar::{Exemplar, ExemplarStore, KeepExemplars, PointExemplars};
 /// A backend's settings for metrics.
 #[derive(Clone, Debug)]
 pub struct MeterSettings {
-    /// The OTLP resource.
+    /// The OTLP resource. A backend that sends none has an empty one; it may be given another's.
     pub resource: Resource,
     /// Whether points add up from the run's beginning or from the last collection.
     pub temporality: Temporality,
@@ -36,11 +36,55 @@ impl MeterSettings {
     pub const fn new(resource: Resource, temporality: Temporality) -> Self {
         Self { resource, temporality, exponential: false, exemplars: KeepExemplars::No }
     }
+
+    /// Whether backends with these settings see the same points. A collection of deltas takes them from all others.
+    fn can_be_shared(&self, other: &Self) -> bool {
+        let same_resource = self.resource == other.resource || self.resource.is_empty() || other.resource.is_empty();
+        let both_add_up = [self, other].iter().all(|of| of.temporality == Temporality::Cumulative);
+        both_add_up && self.exponential == other.exponential && same_resource
+    }
 }
 
 /// Creates a meter for a recorder's instruments, and a collector that reads them.
 #[must_use]
 pub fn meter(settings: &MeterSettings, scope: &'static str, series_limit: usize) -> (Meter, Collector) {
+    let (mut meters, mut collectors) = meters(std::slice::from_ref(settings), scope, series_limit);
+    (meters.swap_remove(0), collectors.swap_remove(0))
+}
+
+/// Creates the meters for a recorder's instruments, and a collector for each backend with these settings, in their order. There are
+/// no more meters than needed: to each one an event is recorded once more.
+#[must_use]
+pub fn meters(backends: &[MeterSettings], scope: &'static str, series_limit: usize) -> (Vec<Meter>, Vec<Collector>) {
+    let mut shared: Vec<MeterSettings> = Vec::new();
+    let mut meter_of = Vec::new();
+    for settings in backends {
+        let number = shared.iter().position(|with| with.can_be_shared(settings)).unwrap_or(shared.len());
+        match shared.get_mut(number) {
+            Some(with) if with.resource.is_empty() => with.resource = settings.resource.clone(),
+            Some(_) => {}
+            None => shared.push(settings.clone()),
+        }
+        meter_of.push(number);
+    }
+    let providers = shared.iter().map(|settings| provider(settings, series_limit));
+    let providers: Vec<_> = providers.collect();
+    let scope = InstrumentationScope::builder(scope).with_version(env!("CARGO_PKG_VERSION")).build();
+    let mut meters: Vec<_> = providers
+        .iter()
+        .map(|(_, provider)| Meter { meter: provider.meter_with_scope(scope.clone()), exemplars: Vec::new() })
+        .collect();
+    let collectors = backends.iter().zip(meter_of).map(|(settings, number)| {
+        let exemplars = ExemplarStore::new(settings.exemplars, settings.exponential);
+        meters[number].exemplars.extend(exemplars.clone());
+        let (reader, provider) = providers[number].clone();
+        Collector { reader, _provider: provider, exemplars }
+    });
+    let collectors = collectors.collect();
+    (meters, collectors)
+}
+
+fn provider(settings: &MeterSettings, series_limit: usize) -> (Arc<ManualReader>, SdkMeterProvider) {
     let reader = Arc::new(ManualReader::builder().with_temporality(settings.temporality).build());
     let exponential = settings.exponential;
     let view = move |instrument: &Instrument| {
@@ -62,17 +106,14 @@ pub fn meter(settings: &MeterSettings, scope: &'static str, series_limit: usize)
         .with_reader(SharedReader(Arc::clone(&reader)))
         .with_view(view)
         .build();
-    let scope = InstrumentationScope::builder(scope).with_version(env!("CARGO_PKG_VERSION")).build();
-    let exemplars = ExemplarStore::new(settings.exemplars, exponential);
-    let meter = Meter { meter: provider.meter_with_scope(scope), exemplars: exemplars.clone() };
-    (meter, Collector { reader, _provider: provider, exemplars })
+    (reader, provider)
 }
 
-/// OpenTelemetry's meter, and where the exemplars of its histograms go.
+/// OpenTelemetry's meter, and where the exemplars of its histograms go: to each backend that wants them.
 #[derive(Clone, Debug)]
 pub struct Meter {
     meter: otel::Meter,
-    pub(crate) exemplars: Option<Arc<ExemplarStore>>,
+    pub(crate) exemplars: Vec<Arc<ExemplarStore>>,
 }
 
 impl Deref for Meter {

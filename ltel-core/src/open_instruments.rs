@@ -62,7 +62,7 @@ enum OpenKind {
     Gauge(HashMap<usize, usize>, Arc<GaugeValues<f64>>),
 }
 
-/// One SDK instrument per backend, and their bound handles by series.
+/// One SDK instrument per meter, and their bound handles by series.
 struct Bound<I: Bind> {
     instruments: Vec<I>,
     bound: HashMap<usize, Box<[I::Bound]>>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ltel_core::event::{Event, Task};
 use ltel_core::exemplar::{Exemplar, KeepExemplars};
-use ltel_core::meter::{Collected, Collector, MeterSettings, meter};
+use ltel_core::meter::{Collected, Collector, MeterSettings, meter, meters};
 use ltel_core::open_instruments::{OpenInstrument, OpenInstruments};
 use ltel_core::points::{self, ExponentialBuckets, PointValue};
 use ltel_core::prelude::*;
@@ -198,6 +198,28 @@ fn once_or_until_replaced() {
     let mut setup = Setup::new(Wish { keep: KeepExemplars::No, ..EXPLICIT });
     setup.task("A", 4.0, true);
     assert_eq!(setup.exemplars("tasks.duration", "A"), []);
+}
+
+/// Guarantees: backends that share a meter have their own exemplars, as many and as long as each wants them.
+#[test]
+fn backends_that_share_a_meter() {
+    let keeps = [KeepExemplars::UntilCollected, KeepExemplars::No, KeepExemplars::UntilCollected];
+    let settings = keeps.map(|exemplars| MeterSettings {
+        exemplars,
+        ..MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative)
+    });
+    let (shared, collectors) = meters(&settings, "test", 100);
+    assert_eq!(shared.len(), 1);
+    let limits = SeriesLimits::of_count(100);
+    let recorder = Factory::<Tasks>::new(NoOptions {}).build("tasks", Arc::new(RunInfo::default()), &shared, limits);
+    let mut setup = Setup { recorder, collector: collectors[0].clone(), second: 0 };
+    setup.task("A", 4.0, true);
+    for (keep, collector) in keeps.into_iter().zip(collectors) {
+        setup.collector = collector;
+        let expected = if keep == KeepExemplars::No { vec![] } else { vec![(4.0, 1.0)] };
+        assert_eq!(setup.exemplars("tasks.duration", "A"), expected, "{keep:?}");
+        assert_eq!(setup.exemplars("tasks.duration", "A"), [], "{keep:?}");
+    }
 }
 
 /// Scenario: clocks that differ, and one in the future. Guarantees: the later one stays, and none is later than when it came.

@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use ltel_core::event::{Extra, Request, RequestError, ResponseTime};
 use ltel_core::exemplar::KeepExemplars;
 use ltel_core::figures::Stage;
-use ltel_core::meter::{Collector, MeterSettings, meter};
+use ltel_core::meter::{Collector, MeterSettings, meters};
 use ltel_core::recorder::{AnyRecorder, Emitted, Factory, Origin, Recorder, RecorderFactory, SeriesLimits};
 use ltel_core::runs::{RunInfo, SourceInfo};
 use ltel_core::source::Source;
@@ -42,7 +42,7 @@ fn frame() -> Vec<u8> {
     Encoding::MessagePack.encode(&frame).expect("can be encoded").split_off(4)
 }
 
-/// A recorder for as many backends, in a run that begins now.
+/// A recorder for as many backends that want the same, in a run that begins now.
 fn recorder<R: Recorder>(options: R::Options, backends: usize, begun: Now) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
     recorder_with::<R>(options, backends, begun, KeepExemplars::No)
 }
@@ -55,7 +55,15 @@ fn recorder_with<R: Recorder>(
 ) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
     let settings =
         MeterSettings { exemplars, ..MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative) };
-    let (meters, collectors): (Vec<_>, Vec<_>) = (0..backends).map(|_| meter(&settings, "bench", 2_000)).unzip();
+    recorder_of::<R>(options, &vec![settings; backends], begun)
+}
+
+fn recorder_of<R: Recorder>(
+    options: R::Options,
+    backends: &[MeterSettings],
+    begun: Now,
+) -> (Box<dyn AnyRecorder>, Vec<Collector>) {
+    let (meters, collectors) = meters(backends, "bench", 2_000);
     (
         Factory::<R>::new(options).build(
             "bench",
@@ -82,10 +90,15 @@ fn ingest(c: &mut Criterion) {
     group.bench_function("decode", |b| b.iter(|| black_box(decode(black_box(&payload)))));
 
     let mut out = Emitted::default();
-    for backends in [1, 2] {
-        let (mut recorder, _collectors) = recorder::<Requests>(requests::Options::default(), backends, origin.now);
+    // One of the second pair wants deltas, so that each request is recorded twice.
+    for (name, temporalities) in [
+        ("requests to 2", [Temporality::Cumulative, Temporality::Cumulative]),
+        ("requests to 2, one with deltas", [Temporality::Cumulative, Temporality::Delta]),
+    ] {
+        let backends = temporalities.map(|wanted| MeterSettings::new(Resource::builder_empty().build(), wanted));
+        let (mut recorder, _collectors) = recorder_of::<Requests>(requests::Options::default(), &backends, origin.now);
         let rows = decode(&payload);
-        group.bench_function(format!("requests to {backends}"), |b| {
+        group.bench_function(name, |b| {
             b.iter(|| recorder.record_requests(black_box(&rows.rows), origin, &mut out));
         });
     }

@@ -48,7 +48,7 @@ enum State {
 }
 
 impl ActiveRecorder {
-    /// Builds the recorder for a run, with a meter for each backend that it is routed to. Without `traces` no request has a trace
+    /// Builds the recorder for a run, with the meters of the backends that it is routed to. Without `traces` no request has a trace
     /// context, and no meter makes room for exemplars.
     pub(super) fn begin(
         config: &RecorderConfig,
@@ -58,16 +58,18 @@ impl ActiveRecorder {
         traces: bool,
     ) -> Self {
         let limits = SeriesLimits { count: config.series_limit, memory: Arc::clone(memory) };
-        let mut meters = Vec::new();
+        let (mut with_points, mut settings) = (Vec::new(), Vec::new());
         if config.factory.has_points() {
             for backend in config.backends.iter().map(|&index| &backends[index]) {
-                let Some(settings) = &backend.meter else { continue };
-                let exemplars = if traces { settings.exemplars } else { KeepExemplars::No };
-                let settings = MeterSettings { exemplars, ..settings.clone() };
-                let (meter, collector) = meter::meter(&settings, config.spec.scope, config.series_limit);
-                meters.push(meter);
-                backend.begin(Feed { run: Some(Arc::clone(run)), collector, interval: config.interval });
+                let Some(of_backend) = &backend.meter else { continue };
+                let exemplars = if traces { of_backend.exemplars } else { KeepExemplars::No };
+                settings.push(MeterSettings { exemplars, ..of_backend.clone() });
+                with_points.push(backend);
             }
+        }
+        let (meters, collectors) = meter::meters(&settings, config.spec.scope, config.series_limit);
+        for (backend, collector) in with_points.into_iter().zip(collectors) {
+            backend.begin(Feed { run: Some(Arc::clone(run)), collector, interval: config.interval });
         }
         let every = config.backends.iter().map(|&index| config.interval.unwrap_or(backends[index].interval)).min();
         let every = every.or(config.interval).unwrap_or(Duration::from_secs(3));

@@ -46,7 +46,7 @@ pub(super) struct ActiveRun {
 }
 
 impl ActiveRun {
-    /// Begins a run: builds each recorder, with a meter for each backend that it is routed to.
+    /// Begins a run: builds each recorder, with the meters of the backends that it is routed to.
     pub(super) fn begin(
         info: &Arc<RunInfo>,
         config: &Config,

@@ -87,7 +87,7 @@ pub trait RecorderFactory: Send + Sync + fmt::Debug {
     fn has_points(&self) -> bool;
     /// Whether it sees all requests by Locust's own names ([`Recorder::keeps_names`]).
     fn keeps_names(&self) -> bool;
-    /// Builds the instance of this name for a run, with one meter per backend that it is routed to.
+    /// Builds the instance of this name for a run, with the meters of the backends that it is routed to.
     fn build(&self, instance: &str, run: Arc<RunInfo>, meters: &[Meter], limits: SeriesLimits) -> Box<dyn AnyRecorder>;
 }
 

@@ -113,12 +113,11 @@ impl Times {
     fn counts(&self, page: usize) -> [u64; PAGE] {
         const OF_HIGH: u64 = Digits::<u8>::BASE;
         const OF_HIGHEST: u64 = OF_HIGH * Digits::<u16>::BASE;
-        let mut counts = [0; PAGE];
-        for (count, low) in counts.iter_mut().zip(self.low.of(page)) {
-            *count = u64::from(*low);
-        }
-        for (count, high) in counts.iter_mut().zip(self.high.of(page)) {
-            *count += OF_HIGH * u64::from(*high);
+        let mut counts = self.low.of(page).map_or([0; PAGE], |digits| digits.map(u64::from));
+        if let Some(digits) = self.high.of(page) {
+            for (count, digit) in counts.iter_mut().zip(digits) {
+                *count += OF_HIGH * u64::from(*digit);
+            }
         }
         for (bucket, highest) in self.highest.range(page * PAGE..(page + 1) * PAGE) {
             counts[bucket % PAGE] += OF_HIGHEST * highest;
@@ -141,9 +140,9 @@ impl<T: Copy + Default + Into<u64> + TryFrom<u64>> Digits<T> {
         self.pages.iter().enumerate().filter(|(_, at)| **at > 0).map(|(page, _)| page)
     }
 
-    /// The digits of a page; none if it is not there.
-    fn of(&self, page: usize) -> &[T] {
-        self.page(page).map_or(&[], |at| &self.digits[at])
+    /// The digits of a page, if it is there.
+    fn of(&self, page: usize) -> Option<&[T; PAGE]> {
+        self.page(page).map(|at| &self.digits[at])
     }
 
     /// Adds to the digit of a bucket. Returns what is to be added to the next one.
