@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
-import time
 import traceback
 import uuid
-from collections import deque
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import gevent
 import locust
-from gevent import monkey
 from locust.env import Environment
 
 from . import (
     address,
     clock,
     current,
-    frames,
+    hello,
     internals,
-    link,
     logs,
     once,
     options,
@@ -36,27 +29,19 @@ from . import (
     tasks,
     w3c,
 )
+from .foreign import Foreign, listener
 from .frames import Piece
 from .once import logger
-from .outbox import Outbox, encode
+from .outbox import Outbox
 from .pending import Pending
+from .periodic import Periodic
 from .run import Run
 from .sender import Sender
 from .trace import Tracer
-from .usage import Usage
-from .values import kind, name, number, text
-from .workers import Workers
-
-# The originals: gevent's replacements distinguish greenlets, and switch them.
-_thread_id: Callable[[], int] = monkey.get_original("_thread", "get_ident")
-_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
+from .values import kind, number, text
 
 #: rows of one frame; reaching it packs them at once, since a busy test may starve the sender
 BATCH = 1_000
-#: rows of OS threads that may wait for Locust's greenlet thread: beyond this the OS threads wait
-FOREIGN_ROWS = 200_000
-#: other events of OS threads that may wait for it, likewise
-FOREIGN_EVENTS = 10_000
 BUFFER_BYTES = 64 << 20
 DRAIN_TIMEOUT = 5.0
 #: seconds that the first test may begin later, so that its first request is traced already; that
@@ -76,57 +61,28 @@ def start(environment: Environment) -> Session | None:
     return Session(environment, where)
 
 
-def _listener(method: Callable[..., None]) -> Callable[..., None]:
-    """A listener that never raises, and works only in the thread of Locust's greenlets.
-
-    Runs and their frames belong to that thread. An event of another thread is kept until this
-    one picks it up, so nothing here needs a lock.
-    """
-
-    @wraps(method)
-    def listen(self: Session, *arguments: Any, **keywords: Any) -> None:
-        try:
-            if _thread_id() == self._thread:
-                method(self, *arguments, **keywords)
-            elif not self._closed:
-                self._foreign.append(lambda: method(self, *arguments, **keywords))
-                self._hold_up()
-        except Exception as error:
-            once.failed(f"cannot report `{method.__name__.removeprefix('_on_')}`", error)
-
-    return listen
-
-
 class Session:
     """Listens to one environment's events and queues frames."""
 
     def __init__(self, environment: Environment, where: address.Address) -> None:
         self._environment = environment
         self._pid = os.getpid()
-        self._thread = _thread_id()
-        self._foreign: deque[Callable[[], None]] = deque()
         self._client_id = uuid.uuid4().hex
-        self._closed = False
         self._extras: tuple[str, ...] = ()
         self.tracer = Tracer(self._on_task)
         self._pending = Pending(self.tracer, BATCH, self._values_are_full)
+        self.foreign = Foreign(self._pending)
         self._rows, self._task_rows = self._pending.requests, self._pending.tasks
         self._values, self._messages = self._pending.values, self._pending.messages
-        self._workers = Workers(environment)
         self._runs: list[Run] = []
         self._outbox = Outbox(int(options.setting("LTEL_BUFFER_BYTES", BUFFER_BYTES)))
         # How often each worker has reported to this master in the run, and this worker to its own.
         self._reports: dict[str, int] = {}
         self._own_reports = 0
-        self._users_interval = 1.0
-        self._usage_interval: float | None = None
-        self._next_users = 0.0
-        self._next_usage = 0.0
-        self._had_users = False
         self._overflow_said = False
         # The last run that the receiver has ordered to stop.
         self._stopped: Run | None = None
-        self._usage = Usage()
+        self._periodic = Periodic(environment, self._outbox)
         self._sender = Sender(
             where, self._outbox, self._hello, self._welcomed, self._tick, self._stop
         )
@@ -144,7 +100,7 @@ class Session:
         self._begin_run()
         self._rows[:] = requests + since
 
-    @_listener
+    @listener
     def record(self, name: Any, value: Any, attributes: dict[str, Any]) -> None:
         """Queue a custom event."""
         fields = {"time": clock.now(), "name": name, "value": value, "attributes": attributes}
@@ -152,11 +108,9 @@ class Session:
 
     def close(self) -> None:
         """Send the rest, wait a limited time for its delivery, and end."""
-        if self._closed or os.getpid() != self._pid:
+        if self.foreign.closed or os.getpid() != self._pid:
             return
-        self._closed = True
-        self._thread = _thread_id()  # whichever thread ends the process
-        self._take_foreign()
+        self.foreign.close()
         if self._runs and not self._runs[-1].ended:
             self._finish(self._runs[-1])
         self._flush()
@@ -193,50 +147,19 @@ class Session:
         now = self._outbox.first_run() or (self._runs[-1] if self._runs else None)
         if now is not None and now.ended and not len(self._outbox):
             now = None
-        fields: dict[str, Any] = {
-            "protocol": 2,
-            "client_id": self._client_id,
-            "source": Piece(self._source),
-            "locust_version": locust.__version__,
-            "run_id": now.run_id if now else None,
-            "coordinator": now.coordinator if now else None,
-            "testplan": now.testplan if now else Piece(self._testplan),
-            "locustfile": now.locustfile if now else Piece(self._locustfile),
-            "heartbeat": link.HEARTBEAT,
-            "started": now.started if now else None,
-            "token": os.environ.get("LTEL_TOKEN") or None,
-        }
-        return encode({"type": "hello", **frames.clean("hello", fields)})
-
-    def _source(self) -> dict[str, Any]:
-        runner = self._environment.runner
-        source: dict[str, Any] = {"host": socket.gethostname(), "pid": self._pid}
-        if internals.is_master(runner):
-            return {**source, "kind": "master", "id": "master"}
-        if internals.is_worker(runner):
-            index = internals.worker_index(runner)
-            worker_id = internals.worker_id(runner) or self._client_id
-            return {**source, "kind": "worker", "id": worker_id, "worker_index": index}
-        return {**source, "kind": "local", "id": "local"}
+        return hello.hello(self._environment, self._client_id, now)
 
     def _welcomed(self, features: dict[str, Any]) -> None:
         self._extras = tuple(key for key in EXTRAS if features.get(key))
         self._values.want(bool(features.get("measurements")))
         if "user_class" in self._extras:
             current.install()
-        self._users_interval = number(features.get("users_interval")) or 1.0
-        usage = number(features.get("usage_interval"))
-        self._usage_interval = usage if usage and usage > 0 else None
-        self._workers.forget()
+        self._periodic.want(features)
         # Even if something fails here, the figures must be sent.
         try:
             self._messages.want(number(features.get("logs")))
         except Exception as error:
             logger.error("ltel: no log messages: %s: %s", type(error).__name__, error)
-        try:
-            self._usage.begin()
-        except Exception as error:
-            self._no_usage(error)
         try:
             self._trace(features.get("trace"), bool(features.get("tasks")))
         except Exception as error:
@@ -297,28 +220,10 @@ class Session:
 
     def _flush(self) -> None:
         """Turn what was collected into frames."""
-        if _thread_id() != self._thread:
-            self._hold_up()
+        if not self.foreign.is_here():
+            self.foreign.hold_up()
             return
         self._pending.pack(self._runs[-1] if self._runs else None, self._outbox, BATCH)
-
-    def _hold_up(self) -> None:
-        """Keep an OS thread from running ahead of the one that sends."""
-        ahead = (
-            len(self._rows) > FOREIGN_ROWS
-            or len(self._foreign) > FOREIGN_EVENTS
-            or (self._values.wanted and len(self._values.rows) > FOREIGN_ROWS)
-        )
-        if ahead and not self._closed:
-            _sleep(0.001)
-
-    def _take_foreign(self) -> None:
-        """Process the events that OS threads have queued."""
-        while self._foreign:
-            try:
-                self._foreign.popleft()()
-            except Exception as error:
-                once.failed("cannot report an event of another thread", error)
 
     def _on_task(self, row: tasks.Row) -> None:
         self._task_rows.append(row)
@@ -328,34 +233,16 @@ class Session:
     def _values_are_full(self) -> None:
         if self._values.wanted and self._runs:
             self._flush()
-        elif _thread_id() == self._thread:
+        elif self.foreign.is_here():
             self._values.bound()
 
     def _tick(self) -> None:
         """Periodic work, just before the sender looks for frames."""
-        self._take_foreign()
+        self.foreign.take()
         self._flush()
         self._report_runs()
         otel.look()
-        now = time.monotonic()
-        if self._runs and not self._runs[-1].ended:
-            try:
-                self._put_workers()
-            except Exception as error:
-                once.failed("cannot count the workers", error)
-        if self._runs and not self._runs[-1].ended and now >= self._next_users:
-            self._next_users = now + self._users_interval
-            try:
-                self._note_workers(self._runs[-1])
-                self._put_users()
-            except Exception as error:
-                once.failed("cannot count the users", error)
-        if self._usage_interval and self._sender.connected and now >= self._next_usage:
-            self._next_usage = now + self._usage_interval
-            try:
-                self._put_usage()
-            except Exception as error:
-                self._no_usage(error)
+        self._periodic.tick(self._runs[-1] if self._runs else None, self._sender.connected)
         if self._outbox.overflowed and not self._overflow_said:
             self._overflow_said = True
             logger.warning(
@@ -382,35 +269,6 @@ class Session:
             fields["sources"] = sorted(ended.sources)
         self._put("done", fields)
 
-    def _put_users(self, over: bool = False) -> None:
-        """Report the running users, and from a master its workers; none at the end."""
-        runner = self._environment.runner
-        if runner is None:
-            return
-        counts = internals.user_counts(runner)
-        if over:
-            counts = dict.fromkeys(counts, 0)
-        has_users = any(counts.values())
-        if has_users or self._had_users:
-            fields = {"time": clock.now(), "counts": counts}
-            if internals.is_master(runner):
-                fields["sources"] = sorted(self._runs[-1].sources)
-            self._outbox.put_event("users", fields)
-        self._had_users = has_users
-
-    def _put_workers(self) -> None:
-        """Report how many workers this master has, if that has changed."""
-        counts = self._workers.news()
-        if counts is not None:
-            self._outbox.put_event("workers", {"time": clock.now(), **counts})
-
-    def _put_usage(self) -> None:
-        self._outbox.put_event("usage", {"time": clock.now(), **self._usage.measure()})
-
-    def _no_usage(self, error: Exception) -> None:
-        self._usage_interval = None
-        logger.error("ltel: cannot measure this process: %s: %s", type(error).__name__, error)
-
     # Locust's events
 
     def _listen(self) -> None:
@@ -430,7 +288,7 @@ class Session:
         internals.insert_first(events.quit, self._on_figures_shown)
         events.quit.add_listener(self._on_quit)
 
-    @_listener
+    @listener
     def _on_test_start(self, **_kwargs: Any) -> None:
         # Before a test this delays nothing; a receiver on this host answers in a few milliseconds,
         # and a missing one is noticed at once.
@@ -448,7 +306,7 @@ class Session:
         runner, parsed = environment.runner, environment.parsed_options
         worker = internals.is_worker(runner)
         try:
-            testplan, locustfile = self._testplan(), self._locustfile()
+            testplan, locustfile = hello.testplan(environment), hello.locustfile(environment)
         except Exception as error:
             once.failed("cannot read the name of the test plan", error)
             testplan = locustfile = None
@@ -460,12 +318,11 @@ class Session:
         self._runs.append(now)
         self._outbox.run = now
         try:
-            self._note_workers(now, ready=True)
+            self._periodic.note_workers(now, ready=True)
         except Exception as error:
             once.failed("cannot list the workers of a run", error)
         self._own_reports = 0
         self._reports.clear()
-        self._next_users = 0.0
         fields: dict[str, Any] = {
             "run_id": now.run_id,
             "coordinator": now.coordinator,
@@ -481,22 +338,17 @@ class Session:
             fields["spawn_rate"] = Piece(lambda: plan.spawn_rate(environment))
             fields["run_time"] = getattr(parsed, "run_time", None)
         self._put("test_start", fields)
-        self._workers.forget()
-        try:
-            self._put_workers()
-        except Exception as error:
-            once.failed("cannot count the workers", error)
+        self._periodic.begin_run()
 
-    @_listener
+    @listener
     def _on_test_stop(self, **_kwargs: Any) -> None:
         # Locust fires it at the end of a process that never had a run, too.
         if not self._runs or self._runs[-1].ended:
             return
         try:
-            self._note_workers(self._runs[-1])
-            self._had_users = True  # the last count is always reported
+            self._periodic.note_workers(self._runs[-1])
             self._flush()
-            self._put_users(over=True)
+            self._periodic.no_users(self._runs[-1])
         except Exception as error:
             once.failed("cannot report the end of the users", error)
         self._put("test_stop", {})
@@ -507,17 +359,17 @@ class Session:
             # before that, and Locust's figures have their requests.
             self._runs[-1].ended = True
 
-    @_listener
+    @listener
     def _on_spawning_complete(self, user_count: Any = None, **_kwargs: Any) -> None:
         self._put("spawning_complete", {"user_count": user_count})
 
-    @_listener
+    @listener
     def _on_reset_stats(self) -> None:
         # What a worker counts from its last report on is in the next one, and so in the figures
         # after the reset: a master says which reports were there before it.
         self._put("reset_stats", {"reports": self._reports})
 
-    @_listener
+    @listener
     def _on_report_to_master(self, data: Any = None, **_kwargs: Any) -> None:
         if not self._runs:
             return
@@ -525,17 +377,17 @@ class Session:
         data["ltel_report"] = [self._runs[-1].run_id, self._own_reports]
         self._put("report_to_master", {"number": self._own_reports})
 
-    @_listener
+    @listener
     def _on_worker_report(self, client_id: Any = None, data: Any = None, **_kwargs: Any) -> None:
         run_id, number = data.get("ltel_report") or (None, 0)
         if self._runs and run_id == self._runs[-1].run_id:
             self._reports[client_id] = number
 
-    @_listener
+    @listener
     def _on_cpu_warning(self, cpu_usage: Any = None, **_kwargs: Any) -> None:
         self._put("cpu_warning", {"cpu_usage": cpu_usage})
 
-    @_listener
+    @listener
     def _on_user_error(
         self, user_instance: Any = None, exception: Any = None, tb: Any = None, **_kwargs: Any
     ) -> None:
@@ -549,7 +401,7 @@ class Session:
             fields.update(w3c.fields(task.ids))
         self._put_event("user_error", fields)
 
-    @_listener
+    @listener
     def _on_figures_shown(self, **_kwargs: Any) -> None:
         self._flush()
         self._report_runs()
@@ -566,20 +418,8 @@ class Session:
         now.ended = True
         self._put_done(now)
 
-    def _testplan(self) -> str | None:
-        return options.testplan(self._environment.parsed_options)
-
-    def _locustfile(self) -> str | None:
-        return plan.stem(self._environment.locustfile)
-
-    def _note_workers(self, now: Run, ready: bool = False) -> None:
-        """Remember which workers take part: those ready at the start, and late ones that work."""
-        runner = self._environment.runner
-        if internals.is_master(runner):
-            now.sources.update(map(name, internals.worker_ids(runner, ready)))
-
     def _forked(self) -> None:
-        self._closed = True
+        self.foreign.closed = True
         self._runs.clear()  # without a run, rows are discarded
         self._trace(None)
         self._values.end()

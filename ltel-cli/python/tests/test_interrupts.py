@@ -61,7 +61,7 @@ class Interrupts(unittest.TestCase):
         session._begin_run()
         run = session._runs[-1]
         taken(session._outbox)
-        task = (1.0, 2.0, "User", "task", "0" * 32, "0" * 16, True, None)
+        task = (1.0, 2.0, "User", "task", bytes(24) + b"\1", None)
         # Plain ones, one that is not what the protocol wants, one that msgpack does not take.
         names = ["a", "b", 3, "c\ud800", "d"]
         session._values.want(True)
@@ -70,7 +70,7 @@ class Interrupts(unittest.TestCase):
         message = {"time": 1.0, "message": "m\ud800"}
         with unittest.mock.patch.object(session_module, "BATCH", 2):
             for at in range(100_000):
-                session._rows += [(1.0, "GET", name, 2.0, 3, 200, None, None) for name in names]
+                session._rows += [(1.0, "GET", name, 2.0, 3, 200, None) for name in names]
                 session._task_rows.append(task)
                 session._values.rows += [(counter, value, {"x": "y"}) for value in (1, 2.5, "3")]
                 session._messages.rows.append(message)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from gevent import monkey
 from locust.env import Environment
 
-from ltel_locust import session as session_module
+from ltel_locust import foreign
 from ltel_locust.address import Address
 from ltel_locust.session import Session
 
@@ -63,7 +63,7 @@ class Threads(unittest.TestCase):
         self.assertEqual([kinds.count(kind) for kind in ("custom", "test_stop", "done")], [1, 1, 1])
 
     def test_a_thread_that_runs_ahead_waits_and_loses_nothing(self) -> None:
-        with unittest.mock.patch.object(session_module, "FOREIGN_EVENTS", 10):
+        with unittest.mock.patch.object(foreign, "EVENTS", 10):
             session = self.session()
 
             def work() -> None:
