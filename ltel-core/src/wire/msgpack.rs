@@ -166,7 +166,7 @@ impl<'a> Input<'a> {
     fn head(mut self) -> Option<Head<'a>> {
         let [kind, seq, time, since, metrics] = [const { Value::Null }; 5];
         let mut head = Head { kind, seq, time, since, metrics, rows: Input(&[NIL]) };
-        for _ in 0..self.map_len()? {
+        for left in (0..self.map_len()?).rev() {
             let Value::Text(key) = self.value()? else {
                 self.skip()?;
                 continue;
@@ -179,13 +179,11 @@ impl<'a> Input<'a> {
                 "metrics" => head.metrics = self.value()?,
                 "rows" => {
                     head.rows = self;
-                    // The plugin writes the rows last: then there is no need to walk over them twice.
-                    if let (Value::Text(kind), Value::Number(_)) = (&head.kind, &head.seq)
-                        && kind == "requests"
-                    {
-                        break;
+                    // The plugin writes them last: then there is no need to walk over them twice.
+                    let are_requests = matches!(&head.kind, Value::Text(kind) if kind == "requests");
+                    if left > 0 || !are_requests {
+                        self.skip()?;
                     }
-                    self.skip()?;
                 }
                 _ => self.skip()?,
             }

@@ -118,9 +118,9 @@ impl Times {
             for (count, digit) in counts.iter_mut().zip(digits) {
                 *count += OF_HIGH * u64::from(*digit);
             }
-        }
-        for (bucket, highest) in self.highest.range(page * PAGE..(page + 1) * PAGE) {
-            counts[bucket % PAGE] += OF_HIGHEST * highest;
+            for (bucket, highest) in self.highest.range(page * PAGE..(page + 1) * PAGE) {
+                counts[bucket % PAGE] += OF_HIGHEST * highest;
+            }
         }
         counts
     }
