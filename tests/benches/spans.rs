@@ -53,7 +53,8 @@ fn spans(c: &mut Criterion) {
     let mut group = c.benchmark_group("spans");
     group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(20));
     group.throughput(Throughput::Elements(ROWS));
-    let otlp = format!("type = \"otlp\"\nsignals = [\"traces\"]\ntraces = {{ endpoint = \"{}/ok\" }}", target.url());
+    let otlp =
+        format!("type = \"otlp\"\nsignals = [\"traces\"]\ntraces = {{ endpoint = \"{}/v1/traces\" }}", target.url());
     for (name, backend) in
         [("to OTLP", otlp.as_str()), ("to JSON", "type = \"json\"\noutput = \"/dev/null\"\nspans = true")]
     {
@@ -62,14 +63,14 @@ fn spans(c: &mut Criterion) {
                 let scene = Scene::new();
                 // All at once: nothing may be dropped.
                 let config = format!(
-                    "[listen]\nunix = '{}'\n[recorders.spans]\n[backends.spans]\n{backend}\nqueue = 1000000000\n",
+                    "[listen]\nunix = '{}'\n[recorders.spans]\n[backends.spans]\n{backend}\nqueue = 1000000000\nqueue_bytes = '4GiB'\n",
                     scene.socket().display()
                 );
                 let mut ltel = scene.serve(&config, &["--once"]);
                 let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "bench");
                 client.start("bench");
                 for _ in 0..batches {
-                    client.raw(&frame).expect("room in the socket");
+                    client.encoded_requests(&frame, ROWS);
                 }
                 client.finish();
                 let took = cpu_time(&ltel);

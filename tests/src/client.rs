@@ -101,6 +101,12 @@ impl Client {
         self.write(&Frame { seq, message })
     }
 
+    /// Sends a frame with so many requests, as it is encoded already.
+    pub fn encoded_requests(&mut self, frame: &[u8], rows: u64) {
+        self.sent += rows;
+        self.raw(frame).expect("room in the socket");
+    }
+
     /// Ends the run, and waits until all is acknowledged.
     pub fn finish(mut self) {
         self.send(Message::from(TestStop { time: START + 10.0 }));

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Answers `/ok` with 200, `/missing` with 404, `/broken` with 500, `/slow` with 200 after 30 ms, `/wait?100` after 75 to 125
-/// ms, `/moved` with 302 to `/ok` under the same query, and `/echo` with the request's body. A path that begins with `/traced` is answered as the
-/// rest of it, with the `traceparent` that came with the request as the body.
+/// Answers `/ok` with 200, `/v1/traces` as a receiver of OTLP that has taken all, `/missing` with 404, `/broken` with 500, `/slow`
+/// with 200 after 30 ms, `/wait?100` after 75 to 125 ms, `/moved` with 302 to `/ok` under the same query, and `/echo` with the
+/// request's body. A path that begins with `/traced` is answered as the rest of it, with the `traceparent` that came with the
+/// request as the body.
 #[derive(Debug)]
 pub struct Target {
     address: SocketAddr,
@@ -107,6 +108,10 @@ fn serve(stream: TcpStream, hits: &Mutex<Vec<Hit>>) -> std::io::Result<()> {
         let mut more = String::new();
         let (status, mut answer) = match plain {
             "/ok" => ("200 OK", b"ok".to_vec()),
+            "/v1/traces" => {
+                "Content-Type: application/x-protobuf\r\n".clone_into(&mut more);
+                ("200 OK", Vec::new())
+            }
             "/echo" => ("200 OK", body),
             "/slow" => {
                 thread::sleep(SLOW);

@@ -6,6 +6,7 @@ use ltel_core::meter::Collected;
 use ltel_core::points::{self, PointValue};
 use ltel_core::record::Record;
 use ltel_core::runs::RunInfo;
+use ltel_core::trace::EncodedSpans;
 use opentelemetry::{Array, KeyValue, Value};
 use serde_json::Value as Json;
 
@@ -22,6 +23,11 @@ pub(super) fn record(record: &Record) -> usize {
     let fields = record.fields.iter().map(|(name, value)| size_of::<(String, Json)>() + name.len() + json(value));
     let body = record.body.as_ref().map_or(0, |body| ALLOCATION + body.len());
     size_of::<Record>() + ALLOCATION + record.name.len() + body + fields.sum::<usize>()
+}
+
+/// Encoded spans.
+pub(super) fn spans(spans: &EncodedSpans) -> usize {
+    size_of::<usize>() * spans.len() + spans.size()
 }
 
 /// The encoded bytes of a span, and where it ends.

@@ -157,7 +157,9 @@ pub(super) fn label(out: &mut Vec<u8>, field: u32, name: &str, value: Label<'_>)
 fn text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
     let inner = field_len(value.len());
     let name_len = if name.is_empty() { 0 } else { field_len(name.len()) };
-    bytes_of(out, field, name_len + field_len(inner));
+    let len = name_len + field_len(inner);
+    out.reserve(field_len(len));
+    bytes_of(out, field, len);
     bytes(out, attribute::KEY, name.as_bytes());
     bytes_of(out, attribute::VALUE, inner);
     string(out, value);

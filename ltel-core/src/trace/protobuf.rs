@@ -82,13 +82,21 @@ pub(super) fn fixed32(out: &mut Vec<u8>, field: u32, value: u32) {
 }
 
 /// Appends a field with a message, whose length is known when it is written.
+#[inline]
 pub(super) fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
     key(out, field, Wire::Bytes);
-    let begin = out.len();
+    let at = out.len();
+    out.push(0);
     write(out);
-    let len = out.len() - begin;
+    let len = out.len() - at - 1;
+    if let Ok(byte @ ..0x80) = u8::try_from(len) {
+        out[at] = byte;
+        return;
+    }
+    // The length has no room in one byte.
+    out.remove(at);
     varint(out, len as u64);
-    let all = &mut out[begin..];
+    let all = &mut out[at..];
     all.rotate_right(all.len() - len);
 }
 
@@ -106,7 +114,18 @@ pub(super) enum Value<'a> {
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        let (first, rest) = self.0.split_first()?;
+        // Nearly all keys and lengths are one byte.
+        if *first < 0x80 {
+            self.0 = rest;
+            return Some(u64::from(*first));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.0.split_first()?;
@@ -119,6 +138,7 @@ impl<'a> Fields<'a> {
         None
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
@@ -129,6 +149,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = (u64, Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let key = self.varint()?;
         let value = match key & 7 {

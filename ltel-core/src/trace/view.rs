@@ -1,5 +1,7 @@
 //! Reads an encoded span where it is.
 
+use std::ops::Range;
+
 use opentelemetry::trace::{SpanId, SpanKind, TraceFlags, TraceId};
 use opentelemetry::{Array, StringValue};
 
@@ -28,7 +30,9 @@ pub struct SpanView<'a> {
     pub end: Timestamp,
     /// How it ended.
     pub status: StatusView<'a>,
-    bytes: &'a [u8],
+    // From its first attribute to after its last one, and likewise its events: not all fields are gone through again.
+    attributes: &'a [u8],
+    events: &'a [u8],
 }
 
 /// How a span ended.
@@ -56,9 +60,15 @@ impl<'a> SpanView<'a> {
             start: Timestamp::default(),
             end: Timestamp::default(),
             status: StatusView::Unset,
-            bytes,
+            attributes: &[],
+            events: &[],
         };
-        for (number, value) in Fields(bytes) {
+        let mut fields = Fields(bytes);
+        let (mut attributes, mut events) = (0..0, 0..0);
+        loop {
+            let begin = bytes.len() - fields.0.len();
+            let Some((number, value)) = fields.next() else { break };
+            let end = bytes.len() - fields.0.len();
             match (u32::try_from(number).unwrap_or(0), value) {
                 (field::TRACE_ID, Value::Bytes(id)) => {
                     span.trace_id = id.try_into().map_or(TraceId::INVALID, TraceId::from_bytes);
@@ -69,6 +79,8 @@ impl<'a> SpanView<'a> {
                 (field::KIND, Value::Varint(number)) => span.kind = kind(number),
                 (field::START, Value::Fixed64(nanos)) => span.start = Timestamp::from_nanos(nanos),
                 (field::END, Value::Fixed64(nanos)) => span.end = Timestamp::from_nanos(nanos),
+                (field::ATTRIBUTES, _) => widen(&mut attributes, begin..end),
+                (field::EVENTS, _) => widen(&mut events, begin..end),
                 (field::STATUS, Value::Bytes(bytes)) => span.status = StatusView::new(bytes),
                 (field::FLAGS, Value::Fixed32(flags)) => {
                     span.sampled = flags & u32::from(TraceFlags::SAMPLED.to_u8()) != 0;
@@ -76,17 +88,18 @@ impl<'a> SpanView<'a> {
                 _ => {}
             }
         }
+        (span.attributes, span.events) = (&bytes[attributes], &bytes[events]);
         span
     }
 
     /// Its attributes.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a str, AttributeView<'a>)> + use<'a> {
-        attributes(self.bytes, field::ATTRIBUTES)
+        attributes(self.attributes, field::ATTRIBUTES)
     }
 
     /// Its events.
     pub fn events(&self) -> impl Iterator<Item = SpanEventView<'a>> + use<'a> {
-        messages(self.bytes, field::EVENTS).map(|bytes| {
+        messages(self.events, field::EVENTS).map(|bytes| {
             let mut seen = SpanEventView { time: Timestamp::default(), name: "", bytes };
             for (number, value) in Fields(bytes) {
                 match (u32::try_from(number).unwrap_or(0), value) {
@@ -175,6 +188,11 @@ impl<'a> StatusView<'a> {
             _ => Self::Unset,
         }
     }
+}
+
+/// Makes a range, empty at first, reach to the end of another one behind it.
+fn widen(range: &mut Range<usize>, more: Range<usize>) {
+    *range = if range.end == 0 { more } else { range.start..more.end };
 }
 
 /// The messages in a field that may repeat.

@@ -82,7 +82,11 @@ impl JsonSink {
             return;
         }
         let Written { bytes, error } = self.output.write(&self.buffer).await;
-        let whole = self.buffer[..bytes].split_inclusive(|byte| *byte == b'\n').count();
+        let whole = if bytes == self.buffer.len() {
+            self.lines.len()
+        } else {
+            self.buffer[..bytes].split_inclusive(|byte| *byte == b'\n').count()
+        };
         self.buffer.clear();
         let (delivered, failed) = self.lines.split_at(whole.min(self.lines.len()));
         let count = |lines: &[Line], is: &dyn Fn(Line) -> bool| lines.iter().filter(|line| is(**line)).count() as u64;

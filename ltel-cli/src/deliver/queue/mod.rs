@@ -86,7 +86,7 @@ impl Queue {
     /// Adds as many of these spans as there is room for.
     pub(super) fn spans(&self, mut batch: SpanBatch) {
         let all = batch.data.len();
-        let whole: usize = batch.data.iter().map(size::span).sum();
+        let whole = size::spans(&batch.data);
         let mut state = self.shared.lock();
         let room = state.room(Signal::Traces, self.limits);
         let (items, bytes) = if state.gone || (all <= room.items && whole <= room.bytes) {

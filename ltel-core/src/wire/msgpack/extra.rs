@@ -27,21 +27,25 @@ impl<'a> Input<'a> {
             let extra = rows::details(self.value()?, wrong);
             return self.skip_all(left - 1).map(|()| extra);
         }
-        let mut extra = Extra { trace: self.ids("requests.ids", wrong)?, ..Extra::default() };
+        let trace = self.ids("requests.ids", wrong)?;
+        let (mut user_class, mut url, mut request_length) = (None, None, None);
+        let mut context = serde_json::Map::new();
         if left > 1 {
-            extra.user_class = self.optional(bounds::ID, "requests.user_class", wrong)?;
+            user_class = self.optional(bounds::ID, "requests.user_class", wrong)?;
         }
         if left > 2 {
-            extra.url = self.optional(bounds::TEXT, "requests.url", wrong)?;
+            url = self.optional(bounds::TEXT, "requests.url", wrong)?;
         }
         if left > 3 && !self.nil() {
-            extra.request_length = rows::whole(&self.value()?, "requests.request_length", wrong);
+            request_length = rows::whole(&self.value()?, "requests.request_length", wrong);
         }
         if left > 4 && !self.nil() {
-            extra.context = rows::context(self.value()?, "requests.context", wrong);
+            context = rows::context(self.value()?, "requests.context", wrong);
         }
         self.skip_all(left.saturating_sub(FIELDS))?;
-        Some((extra != Extra::default()).then(|| Box::new(extra)))
+        let is_empty =
+            trace.is_none() && user_class.is_none() && url.is_none() && request_length.is_none() && context.is_empty();
+        Some((!is_empty).then(|| Box::new(Extra { url, user_class, context, request_length, trace })))
     }
 
     /// The ids of a request or of a task. Nothing if the bytes end.
