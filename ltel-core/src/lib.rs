@@ -17,6 +17,7 @@ pub mod label;
 pub mod number;
 pub mod field;
 mod series;
+mod gauge;
 pub mod instrument;
 pub mod open_instruments;
 pub mod record;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use opentelemetry::metrics as otel;
 
-use crate::instrument::{Bind, ForgetSource, GaugeValues, HistogramExemplars};
+use crate::gauge::{ForgetSource, GaugeValues};
+use crate::instrument::{Bind, HistogramExemplars};
 use crate::meter::Meter;
 use crate::name::is_metric_name;
 use crate::recorder::{InstrumentKind, Per, SeriesLimits};

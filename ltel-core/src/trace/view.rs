@@ -93,7 +93,7 @@ impl<'a> SpanView<'a> {
     }
 
     /// Its attributes.
-    pub fn attributes(&self) -> impl Iterator<Item = (&'a str, AttributeView<'a>)> + use<'a> {
+    pub fn attributes(&self) -> impl Iterator<Item = (&'a str, AttributeView<'a>)> + Clone + use<'a> {
         attributes(self.attributes, field::ATTRIBUTES)
     }
 
@@ -125,7 +125,7 @@ pub struct SpanEventView<'a> {
 
 impl<'a> SpanEventView<'a> {
     /// Its attributes.
-    pub fn attributes(&self) -> impl Iterator<Item = (&'a str, AttributeView<'a>)> + use<'a> {
+    pub fn attributes(&self) -> impl Iterator<Item = (&'a str, AttributeView<'a>)> + Clone + use<'a> {
         attributes(self.bytes, event::ATTRIBUTES)
     }
 }
@@ -147,7 +147,9 @@ pub enum AttributeView<'a> {
 
 impl<'a> AttributeView<'a> {
     /// Of the bytes of a message `AnyValue`.
+    #[inline]
     fn new(bytes: &'a [u8]) -> Option<Self> {
+        // One field has a value: none but the last of a `oneof` counts.
         let (number, value) = Fields(bytes).last()?;
         Some(match (u32::try_from(number).ok()?, value) {
             (attribute::STRING, Value::Bytes(bytes)) => Self::Str(text(bytes)),
@@ -196,14 +198,14 @@ fn widen(range: &mut Range<usize>, more: Range<usize>) {
 }
 
 /// The messages in a field that may repeat.
-fn messages(bytes: &[u8], field: u32) -> impl Iterator<Item = &[u8]> {
+fn messages(bytes: &[u8], field: u32) -> impl Iterator<Item = &[u8]> + Clone {
     Fields(bytes).filter_map(move |(number, value)| match value {
         Value::Bytes(bytes) if number == u64::from(field) => Some(bytes),
         _ => None,
     })
 }
 
-fn attributes(bytes: &[u8], field: u32) -> impl Iterator<Item = (&str, AttributeView<'_>)> {
+fn attributes(bytes: &[u8], field: u32) -> impl Iterator<Item = (&str, AttributeView<'_>)> + Clone {
     messages(bytes, field).filter_map(|bytes| {
         let (mut name, mut of) = ("", None);
         for (number, value) in Fields(bytes) {

@@ -13,6 +13,8 @@ import ltel_locust
 
 FORM = os.environ["FORM"]
 
+if FORM == "requests of quitting with workers":
+    import witness  # noqa: F401
 if FORM == "imported twice":
     for module in [module for module in sys.modules if module.startswith("ltel_locust")]:
         del sys.modules[module]

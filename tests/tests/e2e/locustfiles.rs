@@ -65,8 +65,13 @@ impl Odd {
         let report = lines.report();
         check_account(report);
         assert_eq!((report.telemetry["complete"].as_bool(), report.count("dropped")), (Some(true), 0), "{report:?}");
-        lines.check_figures(&self.scene.figures());
         let witnessed = self.scene.witnessed();
+        if self.args.contains(&PROCESSES.to_owned()) {
+            // Locust's master waits half a second for the last reports of its workers: on a busy machine it misses some.
+            lines.check_figures(&witnessed);
+        } else {
+            lines.check_figures(&self.scene.figures());
+        }
         if !witnessed.0.is_empty() {
             assert_eq!(report.count("recorded"), witnessed.total().requests);
         }
@@ -77,9 +82,11 @@ impl Odd {
     }
 }
 
+const PROCESSES: &str = "--processes=2";
+
 fn processes() -> [String; 3] {
     let port = free_port();
-    ["--processes=2".to_owned(), format!("--master-bind-port={port}"), format!("--master-port={port}")]
+    [PROCESSES.to_owned(), format!("--master-bind-port={port}"), format!("--master-port={port}")]
 }
 
 fn lifecycle(lines: &Lines) -> Vec<&str> {

@@ -6,12 +6,8 @@ use ltel_core::backend::SpanBatch;
 use ltel_core::trace::{AttributeView, SpanView, StatusView};
 use opentelemetry::trace::SpanKind;
 use serde_json::{Map, Value};
-use smallvec::SmallVec;
 
 use super::escape;
-
-/// How many attributes most spans have at most.
-const MOST: usize = 32;
 
 /// Writes the lines of a batch.
 pub(super) struct SpanLines {
@@ -62,7 +58,7 @@ impl SpanLines {
         self.seconds.write(out, span.start);
         put(out, r#","duration_ms":"#);
         // The times are in whole microseconds.
-        number(out, span.end.since(span.start).as_micros() as f64 / 1e3);
+        number_of(out, span.end.since(span.start).as_micros() as f64 / 1e3);
         match span.status {
             StatusView::Error(description) => {
                 put(out, r#","status":"error","status_description":"#);
@@ -96,48 +92,55 @@ impl SpanLines {
     }
 }
 
-fn attributes<'a>(out: &mut Vec<u8>, all: impl Iterator<Item = (&'a str, AttributeView<'a>)>) {
-    let all: SmallVec<[_; MOST]> = all.collect();
-    if has_duplicates(&all) {
-        // Of those, the last one counts.
-        let map: Map<_, _> = all.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect();
-        return escape::json(out, &Value::from(map));
-    }
-    let mut before = b'{';
-    for (name, value) in &all {
-        out.push(before);
-        before = b',';
+fn attributes<'a>(out: &mut Vec<u8>, all: impl Iterator<Item = (&'a str, AttributeView<'a>)> + Clone) {
+    let begin = out.len();
+    let mut names = Names::default();
+    out.push(b'{');
+    for (number, (name, value)) in all.clone().enumerate() {
+        if names.has_perhaps(name) && all.clone().take(number).any(|(before, _)| before == name) {
+            // Of those that are there twice, the last one counts.
+            let map: Map<_, _> = all.map(|(name, value)| (name.to_owned(), value.to_json())).collect();
+            out.truncate(begin);
+            return escape::json(out, &Value::from(map));
+        }
+        if number > 0 {
+            out.push(b',');
+        }
         escape::text(out, name);
         out.push(b':');
         match value {
             AttributeView::Str(text) => escape::text(out, text),
-            AttributeView::I64(value) => escape::json(out, value),
-            AttributeView::Bool(value) => put(out, if *value { "true" } else { "false" }),
-            AttributeView::F64(value) => number(out, *value),
+            AttributeView::I64(value) => escape::json(out, &value),
+            AttributeView::Bool(value) => put(out, if value { "true" } else { "false" }),
+            AttributeView::F64(value) => number_of(out, value),
             AttributeView::Array(value) => escape::text(out, &value.to_string()),
         }
     }
-    put(out, if all.is_empty() { "{}" } else { "}" });
+    out.push(b'}');
 }
 
-/// Whether a name is there twice. Most names differ in their length or their last byte already.
-fn has_duplicates(all: &[(&str, AttributeView<'_>)]) -> bool {
-    let mut seen = 0_u128;
-    all.iter().enumerate().any(|(number, (name, _))| {
-        let last = name.as_bytes().last().map_or(0, |last| usize::from(*last));
-        let bit = 1 << ((name.len() * 13 + last) % 128);
-        let perhaps = seen & bit != 0;
-        seen |= bit;
-        perhaps && all[..number].iter().any(|(before, _)| before == name)
-    })
+/// The names that were there, as bits.
+#[derive(Default)]
+struct Names([u64; 8]);
+
+impl Names {
+    /// Adds a name; whether it was there, or another one that looks like it.
+    fn has_perhaps(&mut self, name: &str) -> bool {
+        let at = |index: usize| name.as_bytes().get(index).map_or(0, |byte| usize::from(*byte));
+        let hash = (name.len() * 31 + at(name.len() / 2) * 7 + at(name.len().saturating_sub(1))) % 512;
+        let (word, bit) = (&mut self.0[hash / 64], 1 << (hash % 64));
+        let has = *word & bit != 0;
+        *word |= bit;
+        has
+    }
 }
 
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// As JSON has no other numbers, these are null.
-fn number(out: &mut Vec<u8>, value: f64) {
+/// What JSON does not have, such as infinities, is null.
+fn number_of(out: &mut Vec<u8>, value: f64) {
     escape::json(out, &value);
 }
 

@@ -1,10 +1,13 @@
 //! Servers that break what they have begun, and servers that are no receivers.
 
 use bytes::Bytes;
-use h2::Reason;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
@@ -20,14 +23,16 @@ async fn listener(protocol: OtlpProtocol) -> (TcpListener, SignalConfig) {
     (listener, config)
 }
 
-/// How a server takes a request back.
+/// How a server breaks off.
 #[derive(Clone, Copy, Debug)]
 enum Break {
     GoAway(Reason),
     Reset(Reason),
+    /// The connection stays open, and no request of it is answered.
+    Hang,
 }
 
-/// Serves gRPC: breaks the first request of a first connection, and accepts all others.
+/// Serves HTTP/2: breaks the first request of a first connection, and accepts all others.
 async fn serve(listener: TcpListener, how: Break) {
     let mut is_first = true;
     loop {
@@ -37,29 +42,39 @@ async fn serve(listener: TcpListener, how: Break) {
     }
 }
 
-async fn connection(stream: TcpStream, mut how: Option<Break>) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, mut how: Option<Break>) {
     let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+    let mut waiting = Vec::new();
     while let Some(Ok((request, mut respond))) = connection.accept().await {
+        if let Some(Break::Hang) = how {
+            waiting.push((request, respond));
+            continue;
+        }
         match how.take() {
             Some(Break::GoAway(reason)) => connection.abrupt_shutdown(reason),
             Some(Break::Reset(reason)) => respond.send_reset(reason),
-            None => {
-                tokio::spawn(async move {
-                    let mut body = request.into_body();
-                    while let Some(Ok(data)) = body.data().await {
-                        let _ = body.flow_control().release_capacity(data.len());
-                    }
-                    let mut response = Response::new(());
-                    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
-                    let mut stream = respond.send_response(response, false).expect("an open stream");
-                    stream.send_data(Bytes::from_static(&[0; 5]), false).expect("an open stream");
-                    let trailers =
-                        HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
-                    stream.send_trailers(trailers).expect("an open stream");
-                });
-            }
+            _ => drop(tokio::spawn(accept(request, respond))),
         }
     }
+}
+
+async fn accept(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    let kind = request.headers()["content-type"].clone();
+    let answer: &'static [u8] = match kind.as_bytes() {
+        b"application/grpc" => &[0; 5],
+        b"application/json" => b"{}",
+        _ => b"",
+    };
+    let mut body = request.into_body();
+    while let Some(Ok(data)) = body.data().await {
+        let _ = body.flow_control().release_capacity(data.len());
+    }
+    let mut response = Response::new(());
+    response.headers_mut().insert("content-type", kind);
+    let mut stream = respond.send_response(response, false).expect("an open stream");
+    stream.send_data(Bytes::from_static(answer), false).expect("an open stream");
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+    stream.send_trailers(trailers).expect("an open stream");
 }
 
 /// Scenario: a gRPC server ends its connection, or one request, in the middle of it. Guarantees: the export is tried again.
@@ -76,6 +91,43 @@ async fn what_a_server_takes_back_is_sent_again() {
         exports.finish().await;
         let delivered = account.snapshot();
         assert_eq!(delivered.of(Signal::Logs).delivered, 7, "{how:?}: {:?}", delivered.last_error);
+    }
+}
+
+/// Scenario: a connection of HTTP/2 over TLS stays open, and no request of it is answered any more, as behind a proxy whose target is
+/// gone. Guarantees: the export fails in its time, and the next one goes over another connection, with every protocol.
+#[tokio::test]
+async fn a_connection_that_hangs_is_left() {
+    for protocol in PROTOCOLS {
+        let (listener, config) = listener(protocol).await;
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tls = rustls::ServerConfig::builder().with_no_client_auth();
+        let mut tls = tls.with_single_cert(vec![made.cert.der().clone()], key).expect("a key of the certificate");
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let _server = AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut breaks = Some(Break::Hang);
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                let stream = acceptor.accept(stream).await.expect("TLS");
+                tokio::spawn(connection(stream, breaks.take()));
+            }
+        }));
+        let endpoint = config.endpoint.to_string().replace("http:", "https:").parse().expect("a URL");
+        let tls = Tls { ca: Some(made.cert.pem().into_bytes()), identity: None };
+        let config = SignalConfig { endpoint, tls, timeout: Duration::from_secs(2), ..config };
+        let account = Arc::<DeliveryAccount>::default();
+        let mut exports = exports(&config, &account);
+        for count in [3, 7] {
+            exports.start(load(count, 1)).await;
+            exports.finish().await;
+        }
+        let delivered = account.snapshot();
+        let logs = delivered.of(Signal::Logs);
+        assert_eq!((logs.failed, logs.delivered), (3, 7), "{protocol:?}: {:?}", delivered.last_error);
+        assert_eq!(delivered.last_error.as_deref(), Some("no success within 2s"), "{protocol:?}");
     }
 }
 
