@@ -51,6 +51,11 @@ def _on_request(request_type, name, response_time, exception=None, **_kwargs):
         entry[key] = response_time if known is None else pick(known, response_time)
 
 
+def leave_out(method, name):
+    """Forget these requests, which Locust's own statistics do not have either."""
+    del _stats[method, name]
+
+
 @events.quit.add_listener
 def _on_quit(**_kwargs):
     path = os.path.join(os.environ["WITNESS"], f"witness-{os.getpid()}.json")
