@@ -1,5 +1,5 @@
 //! Instruments: counters, gauges and histograms that record to a [`Series`]. They wrap the OpenTelemetry SDK's, one per
-//! backend, and bind each to a series at its first record. A bound instrument records in tens of nanoseconds; one that
+//! meter, and bind each to a series at its first record. A bound instrument records in tens of nanoseconds; one that
 //! is bound before its first value would export a zero.
 
 use std::collections::BTreeSet;
@@ -163,7 +163,7 @@ pub(crate) struct Built {
     pub(crate) mismatches: Vec<SpecMismatch>,
 }
 
-/// About how many bytes a series takes in an instrument for one backend.
+/// About how many bytes a series takes in an instrument of one meter.
 fn bytes_per_series(recorder: &Spec, spec: &InstrumentSpec, buckets: usize) -> usize {
     // The run's, and the source's.
     let labels = recorder.labels.len() + 4;

@@ -161,7 +161,8 @@ proptest! {
 }
 
 fn ids() -> impl Strategy<Value = TraceContext> {
-    let ids = (1..=u128::MAX, 1..=u64::MAX, prop::option::of(1..=u64::MAX), any::<bool>());
+    let parent = prop::option::of(prop_oneof![Just(0), 1..=u64::MAX]);
+    let ids = (1..=u128::MAX, 1..=u64::MAX, parent, any::<bool>());
     ids.prop_map(|(trace, span, parent, sampled)| TraceContext {
         trace_id: trace.into(),
         span_id: span.into(),

@@ -154,7 +154,9 @@ def _of_lineage() -> str | None:
 def _user_of(greenlet: Any) -> str | None:
     # A user's greenlet was started with it. The name is kept: a kill takes the arguments.
     found = getattr(greenlet, "ltel_user_class", None)
-    if found is None and (arguments := getattr(greenlet, "args", None)):
+    arguments = getattr(greenlet, "args", None) if found is None else None
+    # A greenlet of another kind may have anything of that name.
+    if type(arguments) is tuple and arguments:
         # By its type: a proxy passes `isinstance` for its target, or raises if that is gone.
         if issubclass(type(arguments[0]), User):
             found = greenlet.ltel_user_class = kind(arguments[0])

@@ -16,7 +16,7 @@ present = False
 
 
 def look() -> None:
-    """Check whether the program has imported OpenTelemetry's API; called for each request."""
+    """Check whether the program has imported OpenTelemetry's API; called at each tick."""
     global present
     present = "opentelemetry.trace" in sys.modules and "opentelemetry.context" in sys.modules
 

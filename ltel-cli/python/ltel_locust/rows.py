@@ -83,9 +83,14 @@ def listener(
             try:
                 row += more(ids, url, context, response)
             except Exception as raised:
+                row += () if ids is None else (ids,)
                 once.failed("cannot read the details of a request", raised)
         elif ids is not None:
-            row += of_span(ids, url)
+            try:
+                row += of_span(ids, url)
+            except Exception as raised:
+                row += (ids,)
+                once.failed("cannot read the details of a request", raised)
         append(row)
         if len(rows) >= limit:
             try:

@@ -140,9 +140,9 @@ class Tracer:
         if ids is None and (task := self._task()) is not None:
             ids = task.ids
         if ids is None and (here := PLACE.get()) is not None:
-            if type(here.last) is int:
-                here.last = self._root(here.last)
-            ids = here.last
+            # Read once: OS threads may share the place.
+            ids = last if type(last := here.last) is not int else self._root(last)
+            here.last = ids
         return ids
 
     def adopt(self, given: bytes) -> bytes:

@@ -9,10 +9,12 @@ import unittest
 import weakref
 from contextvars import Context
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
+import greenlet
 from locust.event import EventHook
 
 from ltel_locust import rows, values
@@ -293,6 +295,23 @@ class OddValues(unittest.TestCase):
                 want(extras, lambda *_event: b"ids")
                 listener(**PLAIN, **fields)
                 self.assertEqual(list(collected[0][7:]), expected)
+
+    def test_a_span_whose_details_cannot_be_read(self) -> None:
+        class Raises(greenlet.greenlet):
+            @property
+            def args(self) -> Any:
+                raise RuntimeError("no arguments")
+
+        class Odd(greenlet.greenlet):
+            args: ClassVar[dict[str, int]] = {"shop": 1}
+
+        for kind in (Raises, Odd):
+            for extras in ((), ("user_class", "context")):
+                collected: list[rows.Row] = []
+                listener, want = rows.listener(collected, 9, lambda: None)
+                want(extras, lambda *_event: b"ids")
+                kind(partial(listener, **PLAIN)).switch()
+                self.assertEqual(list(collected[0][7:]), [b"ids"])
 
     def test_the_listener_keeps_no_response(self) -> None:
         collected: list[rows.Row] = []

@@ -94,6 +94,7 @@ impl Latest {
     pub(super) fn collect(
         &mut self,
         keep: KeepExemplars,
+        shape: &Shape,
         mut counted: impl FnMut(f64) -> Option<Bucket>,
     ) -> Vec<Exemplar> {
         let mut found: Vec<(Bucket, Exemplar)> = Vec::new();
@@ -105,8 +106,13 @@ impl Latest {
             }
             keep == KeepExemplars::UntilReplaced
         });
-        if self.all.is_empty() {
+        // The SDK's histograms of deltas begin again as fine as they can be.
+        if keep == KeepExemplars::UntilCollected && self.scale < FINEST && matches!(shape, Shape::Exponential) {
             self.scale = FINEST;
+            for (bucket, exemplar) in &mut self.all {
+                *bucket = Bucket::exponential(FINEST, exemplar.value);
+            }
+            self.make_coarser();
         }
         found.into_iter().map(|(_, exemplar)| exemplar).collect()
     }

@@ -17,7 +17,7 @@ pub(crate) use store::{ExemplarStore, OfHistogram, PointExemplars};
 pub struct Exemplar {
     /// The value, in the instrument's unit.
     pub value: f64,
-    /// When it was measured: the end of the request.
+    /// When it was measured: when the request was reported, or the end of the task.
     pub time: Timestamp,
     /// The trace.
     pub trace_id: TraceId,
@@ -25,7 +25,7 @@ pub struct Exemplar {
     pub span_id: SpanId,
 }
 
-/// Which exemplars a meter keeps: of each bucket the latest.
+/// Which exemplars a meter keeps for a collector: of each bucket the latest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeepExemplars {
     /// None.

@@ -1,4 +1,4 @@
-//! The exemplars of one meter, between a recorder that measures and a backend that collects.
+//! The exemplars of a meter for one of its collectors, between a recorder that measures and a backend that collects.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -30,7 +30,7 @@ impl PointExemplars {
     }
 }
 
-/// The exemplars of one meter.
+/// The exemplars of a meter for one of its collectors.
 #[derive(Debug)]
 pub(crate) struct ExemplarStore {
     keep: KeepExemplars,
@@ -126,13 +126,13 @@ impl OfHistogram {
                 for (number, point) in histogram.data_points().enumerate() {
                     let Some(latest) = latest.get_mut(&*point.attributes().collect::<Vec<_>>()) else { continue };
                     let bounds: Vec<_> = point.bounds().collect();
-                    found(number, latest.collect(keep, |value| explicit(point, &bounds, value)));
+                    found(number, latest.collect(keep, &self.shape, |value| explicit(point, &bounds, value)));
                 }
             }
             AggregatedMetrics::F64(MetricData::ExponentialHistogram(histogram)) => {
                 for (number, point) in histogram.data_points().enumerate() {
                     let Some(latest) = latest.get_mut(&*point.attributes().collect::<Vec<_>>()) else { continue };
-                    found(number, latest.collect(keep, |value| exponential(point, value)));
+                    found(number, latest.collect(keep, &self.shape, |value| exponential(point, value)));
                 }
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{SpanId, SpanKind};
 
 use super::TraceContext;
 use super::encode::{self, event, field, status};
@@ -39,7 +39,7 @@ impl<'a> SpanWriter<'a> {
         let SpanHead { context, kind, name, start, end } = head;
         bytes(out, field::TRACE_ID, &context.trace_id.to_bytes());
         bytes(out, field::SPAN_ID, &context.span_id.to_bytes());
-        if let Some(parent) = context.parent_span_id {
+        if let Some(parent) = context.parent_span_id.filter(|id| *id != SpanId::INVALID) {
             bytes(out, field::PARENT_SPAN_ID, &parent.to_bytes());
         }
         let len = name.iter().map(|part| part.len()).sum();

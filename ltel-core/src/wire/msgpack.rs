@@ -270,8 +270,8 @@ impl<'a> Input<'a> {
     /// The ids and the error of a task whose row has so many fields, of which the first are read.
     fn rest_of_task(&mut self, fields: usize, wrong: &mut WrongFields) -> Option<(Ids<'a>, Value<'a>)> {
         let left = fields - TASK_KEY;
-        // In v2 the ids are one field, in v1 three.
-        let is_v1 = fields >= TASK_FIELDS || matches!(self.peek(), Some(Marker::FixStr(_) | Marker::Str8));
+        // In v2 the ids are one field, in v1 three. A text before an error is no id of v1, where an id comes after it.
+        let is_v1 = fields >= TASK_FIELDS || (self.is_text() && !(left == 2 && self.is_error_next()?));
         let (mut ids, mut error) = (Ids::Read(None), Value::Null);
         let read = if is_v1 {
             let mut texts = [const { Value::Null }; 3];
@@ -379,6 +379,17 @@ impl<'a> Input<'a> {
 
     fn is_array(&self) -> bool {
         matches!(self.peek(), Some(Marker::FixArray(_) | Marker::Array16 | Marker::Array32))
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.peek(), Some(Marker::FixStr(_) | Marker::Str8))
+    }
+
+    /// Whether after the next value comes what an error can be, or none.
+    fn is_error_next(&self) -> Option<bool> {
+        let mut ahead = *self;
+        ahead.skip()?;
+        Some(ahead.is_array() || ahead.nil())
     }
 
     #[inline]

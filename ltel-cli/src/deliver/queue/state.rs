@@ -29,8 +29,8 @@ pub(super) struct State {
     pub(super) ended: usize,
     pub(super) feeds: Vec<Scheduled>,
     pub(super) next_feed: u64,
-    /// When the last collection was taken.
-    pub(super) collected: Timestamp,
+    /// When the last collection was taken, by the wall clock and by the one that never jumps.
+    pub(super) collected: Option<(Timestamp, Instant)>,
     /// Whether feeds were added since the worker last checked the next due time.
     pub(super) rescheduled: bool,
     /// The sending end is closed.
@@ -120,10 +120,10 @@ impl State {
 
     /// The time of a collection that leaves after all before it: receivers refuse points that are older than those they have.
     pub(super) fn time_of_collection(&mut self) -> Timestamp {
-        // Later, in the unit of Prometheus, also if the clock has been put back.
-        let least = Timestamp::from_nanos(self.collected.as_nanos() + 1_000_000);
-        self.collected = least.max(clock::now());
-        self.collected
+        let steady = Instant::now();
+        let time = following(self.collected, clock::now(), steady);
+        self.collected = Some((time, steady));
+        time
     }
 
     pub(super) fn take_feeds(&mut self, run: &Arc<RunInfo>) -> Vec<Scheduled> {
@@ -153,12 +153,55 @@ impl State {
     }
 }
 
+/// By how much a clock that is put back is not followed at once.
+const LARGEST_STEP: Duration = Duration::from_mins(1);
+
+/// What a wall clock says, but later than at the last time. If it was put back, time goes half as fast until the clock has caught up;
+/// if it was put back by much, what was said before was so wrong that the order is not worth keeping.
+fn following(last: Option<(Timestamp, Instant)>, now: Timestamp, steady: Instant) -> Timestamp {
+    // The unit of time of Prometheus.
+    const LEAST: Duration = Duration::from_millis(1);
+    let Some((last, at)) = last else { return now };
+    let next = last + (steady.saturating_duration_since(at) / 2).max(LEAST);
+    if next.since(now) > LARGEST_STEP { now } else { next.max(now) }
+}
+
 impl Scheduled {
     /// Its points, as of this time.
     pub(super) fn collect(&self, at: Timestamp, last: bool) -> Option<CollectedPoints> {
         let Self { id, feed, begun, since, .. } = self;
         let points = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
-        let (run, feed, begun, since) = (feed.run.clone(), *id, *begun, *since);
+        // A clock that was put back makes no point that begins after its end.
+        let (run, feed, begun, since) = (feed.run.clone(), *id, (*begun).min(at), (*since).min(at));
         Some(CollectedPoints { run, feed, points: points.ok()?, begun, since, at, last })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_put_back() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let of_clock = |seconds: f64| Timestamp::from_secs(1_700_000_000.0 + seconds);
+        let mut last = None;
+        // By the steady clock, by the wall clock, and what is said.
+        for (steady, wall, said) in [
+            (0, 0.0, 0.0),
+            (10, 10.0, 10.0),
+            // Asked again in the same moment.
+            (10, 10.0, 10.001),
+            (12, 2.0, 11.001),
+            (20, 10.0, 15.001),
+            (40, 30.0, 30.0),
+            (50, 4_000.0, 4_000.0),
+            (60, 50.0, 50.0),
+        ] {
+            let at = begun + second * steady;
+            let time = following(last, of_clock(wall), at);
+            assert_eq!(time.since(of_clock(said)) + of_clock(said).since(time), Duration::ZERO, "{steady} {time}");
+            last = Some((time, at));
+        }
     }
 }
