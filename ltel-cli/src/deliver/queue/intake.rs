@@ -7,7 +7,7 @@ use ltel_core::figures::RunFigures;
 use ltel_core::runs::RunInfo;
 use tokio::time::Instant;
 
-use super::state::{EndedRun, Job, Shared, Waiting};
+use super::state::{EndedRun, Job, Shared, Waiting, stamp};
 
 /// The receiving end of a queue.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl Intake {
             scheduled.since = at;
             (before, at)
         };
-        Some(Vec::from_iter(scheduled.collect(at, false)))
+        Some(Vec::from_iter(scheduled.collect(false).map(|points| stamp(points, at))))
     }
 
     /// Collects the remaining feeds.
@@ -143,7 +143,7 @@ impl Intake {
             let mut state = self.shared.lock();
             (std::mem::take(&mut state.feeds), state.time_of_collection())
         };
-        feeds.iter().filter_map(|scheduled| scheduled.collect(at, false)).collect()
+        feeds.iter().filter_map(|scheduled| scheduled.collect(false)).map(|points| stamp(points, at)).collect()
     }
 }
 

@@ -8,7 +8,6 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ltel_core::Timestamp;
 use ltel_core::backend::{DeliveryAccount, Feed, RunRecord, Signal, SpanBatch};
 use ltel_core::figures::RunFigures;
 use ltel_core::runs::RunInfo;
@@ -17,7 +16,7 @@ use super::size;
 use crate::config::QueueLimits;
 pub(super) use intake::{Batch, Intake, Work};
 pub(super) use state::EndedRun;
-use state::{Job, Shared, State};
+use state::{Job, Shared, State, stamp};
 pub(super) use watch::Reopener;
 pub(crate) use watch::Watch;
 
@@ -134,8 +133,7 @@ impl Queue {
     pub(super) fn end(&self, run: &Arc<RunInfo>, records: Vec<RunRecord>) {
         let feeds = self.shared.lock().take_feeds(run);
         // Their time is set below, in the order in which they leave.
-        let points = feeds.iter().filter_map(|scheduled| scheduled.collect(Timestamp::default(), true));
-        let mut points: Vec<_> = points.collect();
+        let points: Vec<_> = feeds.iter().filter_map(|scheduled| scheduled.collect(true)).collect();
         let sizes = points
             .iter()
             .map(|points| size::points(&points.points))
@@ -153,9 +151,7 @@ impl Queue {
             }
             state.ended += bytes;
             let at = state.time_of_collection();
-            for points in &mut points {
-                points.at = at;
-            }
+            let points = points.into_iter().map(|points| stamp(points, at)).collect();
             state.jobs.push_back(Job::End(EndedRun { run: Arc::clone(run), points, records, seen, bytes }));
             while state.ended > self.limits.bytes {
                 // The only one stays, however large it is.

@@ -167,14 +167,19 @@ fn following(last: Option<(Timestamp, Instant)>, now: Timestamp, steady: Instant
 }
 
 impl Scheduled {
-    /// Its points, as of this time.
-    pub(super) fn collect(&self, at: Timestamp, last: bool) -> Option<CollectedPoints> {
+    /// Its points, until they are given their time.
+    pub(super) fn collect(&self, last: bool) -> Option<CollectedPoints> {
         let Self { id, feed, begun, since, .. } = self;
         let points = feed.collector.collect().inspect_err(|error| tracing::error!("cannot collect metrics: {error}"));
-        // A clock that was put back makes no point that begins after its end.
-        let (run, feed, begun, since) = (feed.run.clone(), *id, (*begun).min(at), (*since).min(at));
-        Some(CollectedPoints { run, feed, points: points.ok()?, begun, since, at, last })
+        let (run, feed, begun, since) = (feed.run.clone(), *id, *begun, *since);
+        Some(CollectedPoints { run, feed, points: points.ok()?, begun, since, at: since, last })
     }
+}
+
+/// Gives points their time. If the clock was put back since they began, they begin with it: no point ends before it begins.
+pub(super) fn stamp(mut points: CollectedPoints, at: Timestamp) -> CollectedPoints {
+    (points.begun, points.since, points.at) = (points.begun.min(at), points.since.min(at), at);
+    points
 }
 
 #[cfg(test)]
