@@ -123,3 +123,38 @@ fn replace(earlier: &mut Exemplar, later: Exemplar) {
         *earlier = later;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanId, TraceId};
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::recorder::SeriesLimits;
+
+    /// Scenario: values far apart, then a collection that has all but one of them; then values close together. Guarantees: after a
+    /// collection buckets are fine again, as those of deltas are.
+    #[test]
+    fn buckets_become_fine_again() {
+        let (memory, shape) = (SeriesLimits::of_count(1).memory, Shape::Exponential);
+        let exemplar = |value| Exemplar {
+            value,
+            time: Timestamp::default(),
+            trace_id: TraceId::INVALID,
+            span_id: SpanId::INVALID,
+        };
+        let mut latest = Latest::default();
+        let put = |latest: &mut Latest, values: &[f64]| {
+            for value in values {
+                latest.put(exemplar(*value), &shape, &memory);
+            }
+        };
+        put(&mut latest, &[1e-6, 20.0, 1e9]);
+        assert!(latest.scale < 5, "{}", latest.scale);
+        let counted = |value: f64| (!(1.0..1e3).contains(&value)).then(|| Bucket::exponential(0, value));
+        assert_eq!(latest.collect(KeepExemplars::UntilCollected, &shape, counted).len(), 2);
+        put(&mut latest, &[20.1, 20.2]);
+        let values: Vec<f64> = latest.all.iter().map(|(_, exemplar)| exemplar.value).collect();
+        assert_eq!(values, [20.0, 20.1, 20.2]);
+    }
+}

@@ -1,7 +1,9 @@
 //! MessagePack: what the Python plugin sends. Request rows are read by hand, since they are the hot path: one pass, and
 //! strings borrowed from the frame.
 
+mod cursor;
 mod extra;
+mod task;
 
 use std::borrow::Cow;
 
@@ -12,12 +14,13 @@ use super::json::Tagged;
 use super::measurements::{self, Shared};
 use super::message::Fields;
 use super::parts::{self, Parts};
-use super::rows::{self, Ids, PLAIN, Packed, REQUEST_KEY, TASK_FIELDS, TASK_KEY};
+use super::rows::{PLAIN, Packed};
 use super::value::{DEPTH, Number, VALUES, Value};
 use super::wrong::WrongFields;
-use super::{DecodeError, EncodeError, Encoding, Frame, Measurements, Rows, bounds};
+use super::{DecodeError, EncodeError, Encoding, Frame, bounds};
 use crate::clock::Timestamp;
-use crate::event::{Measurement, Request, RequestError, ResponseTime, Task};
+use crate::event::{Measurement, Request, RequestError, ResponseTime};
+pub(super) use cursor::Cursor;
 
 const NIL: u8 = 0xc0;
 
@@ -80,82 +83,6 @@ struct Head<'a> {
     since: Value<'a>,
     metrics: Value<'a>,
     rows: Input<'a>,
-}
-
-/// Where the next row begins, and how many are left.
-#[derive(Debug)]
-pub(super) struct Cursor<'a> {
-    input: Input<'a>,
-    left: usize,
-}
-
-impl<'a> Cursor<'a> {
-    pub(super) const fn is_over(&self) -> bool {
-        self.left == 0
-    }
-
-    /// How many rows make a part, by their number alone. Most rows are longer than 9 bytes: the length alone must not make us
-    /// reserve memory.
-    fn room(&self) -> usize {
-        self.left.min(self.input.0.len() / 9 + 1).min(parts::ROWS)
-    }
-
-    /// Whether there is another row for a part that began with so many bytes left.
-    fn goes_on(&self, rows: usize, began: usize) -> bool {
-        self.left > 0 && rows < parts::ROWS && began - self.input.0.len() < parts::BYTES
-    }
-
-    /// The next rows of requests. Nothing if the bytes end before they do.
-    pub(super) fn requests(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Rows<'a>> {
-        let mut batch = Rows { rows: Vec::with_capacity(self.room()), ..Rows::default() };
-        let began = self.input.0.len();
-        while self.goes_on(batch.rows.len(), began) {
-            self.left -= 1;
-            let mut next = self.input;
-            if next.plain(packed, &mut batch.rows, wrong).is_some() {
-                self.input = next;
-            } else if let Some((row, fields)) = self.input.row::<PLAIN>(REQUEST_KEY)? {
-                let mut request = rows::request(row, packed, wrong);
-                request.extra = self.input.extra(fields, wrong)?;
-                batch.rows.push(request);
-            } else {
-                batch.invalid += 1;
-            }
-        }
-        Some(batch)
-    }
-
-    /// The next rows of tasks. Nothing if the bytes end before they do.
-    pub(super) fn tasks(&mut self, packed: Packed, wrong: &mut WrongFields) -> Option<Vec<Task<'a>>> {
-        let mut tasks = Vec::with_capacity(self.room());
-        let began = self.input.0.len();
-        while self.goes_on(tasks.len(), began) {
-            self.left -= 1;
-            match self.input.row::<TASK_KEY>(TASK_KEY)? {
-                Some((row, fields)) => {
-                    let (ids, error) = self.input.rest_of_task(fields, wrong)?;
-                    tasks.push(rows::task(row, ids, error, packed, wrong));
-                }
-                None => wrong.count("tasks.rows"),
-            }
-        }
-        Some(tasks)
-    }
-
-    /// The next rows of measurements. Nothing if the bytes end before they do.
-    pub(super) fn measurements(
-        &mut self,
-        shared: &mut Shared<'a>,
-        wrong: &mut WrongFields,
-    ) -> Option<Measurements<'a>> {
-        let mut batch = Measurements { values: Vec::with_capacity(self.room()), invalid: 0 };
-        let began = self.input.0.len();
-        while self.goes_on(batch.values.len(), began) {
-            self.left -= 1;
-            batch.add(self.input.measurement(shared, wrong)?);
-        }
-        Some(batch)
-    }
 }
 
 /// The bytes that are left. A method returns nothing where there are too few of them, and where they are not what it reads.
@@ -267,32 +194,6 @@ impl<'a> Input<'a> {
         Some(Some((row, fields)))
     }
 
-    /// The ids and the error of a task whose row has so many fields, of which the first are read.
-    fn rest_of_task(&mut self, fields: usize, wrong: &mut WrongFields) -> Option<(Ids<'a>, Value<'a>)> {
-        let left = fields - TASK_KEY;
-        // In v2 the ids are one field, in v1 three. A text before an error is no id of v1, where an id comes after it.
-        let is_v1 = fields >= TASK_FIELDS || (self.is_text() && !(left == 2 && self.is_error_next()?));
-        let (mut ids, mut error) = (Ids::Read(None), Value::Null);
-        let read = if is_v1 {
-            let mut texts = [const { Value::Null }; 3];
-            for value in texts.iter_mut().take(left) {
-                *value = self.value()?;
-            }
-            ids = Ids::Texts(texts);
-            3
-        } else {
-            if left > 0 {
-                ids = Ids::Read(self.ids("tasks.ids", wrong)?);
-            }
-            1
-        };
-        if left > read {
-            error = self.value()?;
-        }
-        self.skip_all(left.saturating_sub(read + 1))?;
-        Some((ids, error))
-    }
-
     /// The measurement whose row begins here, if it is one.
     #[allow(clippy::option_option)] // the bytes end, or they are no measurement
     fn measurement(&mut self, shared: &mut Shared<'a>, wrong: &mut WrongFields) -> Option<Option<Measurement<'a>>> {
@@ -383,13 +284,6 @@ impl<'a> Input<'a> {
 
     fn is_text(&self) -> bool {
         matches!(self.peek(), Some(Marker::FixStr(_) | Marker::Str8))
-    }
-
-    /// Whether after the next value comes what an error can be, or none.
-    fn is_error_next(&self) -> Option<bool> {
-        let mut ahead = *self;
-        ahead.skip()?;
-        Some(ahead.is_array() || ahead.nil())
     }
 
     #[inline]

@@ -92,12 +92,16 @@ impl SpanLines {
     }
 }
 
+/// OpenTelemetry's own limit of a span's attributes. Of more, names are compared by way of a map.
+const MANY: usize = 128;
+
 fn attributes<'a>(out: &mut Vec<u8>, all: impl Iterator<Item = (&'a str, AttributeView<'a>)> + Clone) {
     let begin = out.len();
     let mut names = Names::default();
     out.push(b'{');
     for (number, (name, value)) in all.clone().enumerate() {
-        if names.has_perhaps(name) && all.clone().take(number).any(|(before, _)| before == name) {
+        let is_known = || all.clone().take(number).any(|(before, _)| before == name);
+        if number == MANY || (names.has_perhaps(name) && is_known()) {
             // Of those that are there twice, the last one counts.
             let map: Map<_, _> = all.map(|(name, value)| (name.to_owned(), value.to_json())).collect();
             out.truncate(begin);
@@ -306,6 +310,22 @@ mod tests {
                 data
             },
         )
+    }
+
+    #[test]
+    fn many_attributes() {
+        let context = TraceContext { trace_id: 1.into(), span_id: 2.into(), parent_span_id: None, sampled: true };
+        let times = (Timestamp::default(), Timestamp::default());
+        for (count, names) in [(MANY, MANY), (MANY + 1, MANY + 1), (5_000, 5_000), (5_000, 200)] {
+            let scope = InstrumentationScope::default();
+            let mut data = trace::span(&context, SpanKind::Client, "many".into(), times, &scope);
+            data.attributes = (0..count).map(|n| KeyValue::new(format!("name {}", n % names), n.to_string())).collect();
+            let data = Arc::new(std::iter::once(&data).collect::<EncodedSpans>());
+            let batch = SpanBatch { run: Arc::default(), source: None, scope: "test", data };
+            let (mut out, view) = (Vec::new(), batch.data.views().next().expect("a span"));
+            SpanLines::of(&batch).write(&mut out, &view);
+            assert_eq!(String::from_utf8(out).expect("text"), by_values(&batch, &view), "{count} {names}");
+        }
     }
 
     proptest! {

@@ -184,6 +184,10 @@ pub(super) fn stamp(mut points: CollectedPoints, at: Timestamp) -> CollectedPoin
 
 #[cfg(test)]
 mod tests {
+    use ltel_core::meter::{MeterSettings, meters};
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::metrics::Temporality;
+
     use super::*;
 
     #[test]
@@ -207,6 +211,27 @@ mod tests {
             let time = following(last, of_clock(wall), at);
             assert_eq!(time.since(of_clock(said)) + of_clock(said).since(time), Duration::ZERO, "{steady} {time}");
             last = Some((time, at));
+        }
+    }
+
+    #[test]
+    fn no_point_ends_before_it_begins() {
+        let backend = MeterSettings::new(Resource::builder_empty().build(), Temporality::Cumulative);
+        let (_meters, mut collectors) = meters(&[backend], "test", 10);
+        let (begun, since) = (Timestamp::from_secs(100.0), Timestamp::from_secs(110.0));
+        let scheduled = Scheduled {
+            id: 0,
+            feed: Feed { run: None, collector: collectors.remove(0), interval: None },
+            every: Duration::from_secs(1),
+            due: Instant::now(),
+            begun,
+            since,
+            seen: false,
+        };
+        for (at, expected) in [(120.0, (begun, since)), (105.0, (begun, Timestamp::from_secs(105.0)))] {
+            let at = Timestamp::from_secs(at);
+            let points = stamp(scheduled.collect(false).unwrap(), at);
+            assert_eq!(((points.begun, points.since), points.at), (expected, at));
         }
     }
 }
