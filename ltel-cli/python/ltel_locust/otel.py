@@ -16,7 +16,10 @@ present = False
 
 
 def look() -> None:
-    """Check whether the program has imported OpenTelemetry's API; called at each tick."""
+    """Check whether the program has imported OpenTelemetry's API.
+
+    Called at each tick and at the start of a test.
+    """
     global present
     present = "opentelemetry.trace" in sys.modules and "opentelemetry.context" in sys.modules
 

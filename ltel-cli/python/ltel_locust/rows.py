@@ -79,17 +79,11 @@ def listener(
                 ids = trace(response, url, response_time, error)
             except Exception as raised:
                 once.failed("cannot trace a request", raised)
-        if more is not None:
+        if ids is not None or more is not None:
             try:
-                row += more(ids, url, context, response)
+                row += of_span(ids, url) if more is None else more(ids, url, context, response)
             except Exception as raised:
                 row += () if ids is None else (ids,)
-                once.failed("cannot read the details of a request", raised)
-        elif ids is not None:
-            try:
-                row += of_span(ids, url)
-            except Exception as raised:
-                row += (ids,)
                 once.failed("cannot read the details of a request", raised)
         append(row)
         if len(rows) >= limit:
