@@ -17,7 +17,6 @@ mod tips;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use ltel_core::registry::Registry;
 
 use args::{Cli, Command};
@@ -29,10 +28,11 @@ use commands::{
 /// code from `main`.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let args: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::read(args.iter().cloned(), std::env::var_os(args::VARIABLE)) {
         Ok(cli) => cli,
         Err(mut error) => {
-            tips::add(&mut error);
+            tips::add(&mut error, &args);
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }

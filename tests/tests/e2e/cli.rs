@@ -264,24 +264,6 @@ fn check() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
-/// Scenario: a configuration without `--config`, and a command without `--`. Guarantees: 2, and a tip that says what to write.
-#[test]
-fn what_is_missing_on_the_command_line() {
-    let scene = Scene::new();
-    for (args, tip) in [
-        (&["check", "telemetry.toml"][..], "tip: a configuration is given as `--config telemetry.toml`"),
-        (&["telemetry.toml"], "tip: a configuration is given as `--config telemetry.toml`"),
-        (
-            &["run", "locust", "-f", "locustfile.py"],
-            "tip: the command of `run` stands behind `--`: `ltel-cli run -- locust ...`",
-        ),
-    ] {
-        let output = scene.ltel(args).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        assert!(text(&output.stderr).contains(tip), "{output:?}");
-    }
-}
-
 /// Scenario: `recorders`, as a table and as JSON.
 /// Guarantees: both list the built-in recorders with what they emit.
 #[test]

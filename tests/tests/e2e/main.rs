@@ -13,6 +13,7 @@ mod check;
 mod catalog;
 mod cli;
 mod collectors;
+mod command_line;
 mod completions;
 mod compare;
 mod config;

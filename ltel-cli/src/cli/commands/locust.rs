@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,14 +120,29 @@ fn spawn(
             std::io::ErrorKind::NotFound => Failure {
                 code: 127,
                 message: format!(
-                    "`{program}` was not found: install Locust (`pip install locust`), or activate its environment"
+                    "`{program}` was not found: {}",
+                    instead(&program).unwrap_or_else(|| INSTALL.to_owned())
                 ),
             },
-            _ => Failure { code: 126, message: format!("cannot run `{program}`: {error}") },
+            _ => {
+                let instead = instead(&program).map(|instead| format!(": {instead}")).unwrap_or_default();
+                Failure { code: 126, message: format!("cannot run `{program}`: {error}{instead}") }
+            }
         }
     })?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
     Ok(Locust { child, pid, group: pid.filter(|_| leads).map(Group::led_by), told: None, passing })
+}
+
+const INSTALL: &str = "install Locust (`pip install locust`), or activate its environment";
+
+/// What to write in place of something that is no program.
+fn instead(program: &str) -> Option<String> {
+    match Path::new(program).extension()?.to_str()? {
+        "py" => Some(format!("write the Locust command: `ltel-cli run locust -f {program} ...`")),
+        "toml" => Some(format!("a configuration is given as `--config {program}`")),
+        _ => None,
+    }
 }
 
 /// A command that runs Locust.

@@ -18,12 +18,11 @@ mod arrival;
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
-use std::path::Path;
 
 use ltel_core::registry::Registry;
 
 use crate::cli::args::ConfigArg;
-use crate::cli::print;
+use crate::cli::{print, terminal};
 use crate::config::{self, Config, ConfigErrors, Environment, LabelArg};
 
 /// Why a command failed: a message and an exit code.
@@ -53,23 +52,36 @@ impl Failure {
 /// Reads the configuration file of the command line, or the embedded configuration.
 pub(crate) fn load_config(arg: &ConfigArg, registry: &Registry) -> Result<Config, Failure> {
     let (file, text) = read_config(arg)?;
-    parse_config(&file, &text, registry, &arg.label)
+    let loaded = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &arg.label);
+    loaded.map_err(|errors| Failure::usage(rendered(&errors, &arg.origin(), "; nothing was started")))
 }
 
 /// The name and the text of the configuration file of the command line, or of the embedded configuration.
 pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>), Failure> {
-    match &arg.config {
-        None => Ok(("the embedded configuration".to_owned(), config::DEFAULT.into())),
-        Some(path) => match std::fs::read_to_string(path) {
-            Ok(text) => Ok((file_name(path), text.into())),
-            Err(error) => Err(Failure::usage(format!("cannot read the configuration `{}`: {error}", path.display()))),
-        },
+    let Some(path) = &arg.config else {
+        return Ok(("the embedded configuration".to_owned(), config::DEFAULT.into()));
+    };
+    let (name, read) = if arg.is_stdin() {
+        if std::io::stdin().is_terminal() {
+            print::stderr("ltel: type the configuration, and Ctrl-D at its end\n");
+        }
+        ("<stdin>".to_owned(), std::io::read_to_string(std::io::stdin()))
+    } else {
+        (path.display().to_string(), std::fs::read_to_string(path))
+    };
+    match read {
+        Ok(text) => Ok((name, text.into())),
+        Err(error) => Err(Failure::usage(format!("cannot read the configuration `{name}`{}: {error}", arg.origin()))),
     }
 }
 
 /// Reads the configuration file again while ltel runs; says what is wrong with it.
 pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config> {
     let said = |message: &str| print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));
+    if arg.is_stdin() {
+        said("the configuration was read from stdin, so it cannot be read again");
+        return None;
+    }
     // A pipe has been read: it would be empty now, or nobody might ever write to it.
     if let Some(path) = arg.config.as_ref().filter(|path| path.exists() && !path.is_file()) {
         said(&format!("the configuration `{}` is not a regular file, so it cannot be read again", path.display()));
@@ -77,7 +89,7 @@ pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config>
     }
     let (file, text) = read_config(arg).map_err(|failure| said(&failure.message)).ok()?;
     let loaded = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &arg.label);
-    loaded.map_err(|errors| said(&rendered(&errors, ""))).ok()
+    loaded.map_err(|errors| said(&rendered(&errors, &arg.origin(), ""))).ok()
 }
 
 /// Reads a configuration from its text.
@@ -88,17 +100,12 @@ pub(crate) fn parse_config(
     labels: &[LabelArg],
 ) -> Result<Config, Failure> {
     let loaded = config::load_with_labels(file, text, registry, &Environment::of_process(), labels);
-    loaded.map_err(|errors| Failure::usage(rendered(&errors, "; nothing was started")))
+    loaded.map_err(|errors| Failure::usage(rendered(&errors, "", "; nothing was started")))
 }
 
-/// All errors, for people. `then` says what comes of them.
-fn rendered(errors: &ConfigErrors, then: &str) -> String {
+/// All errors, for people. `origin` says where the file's name comes from, `then` what comes of them.
+fn rendered(errors: &ConfigErrors, origin: &str, then: &str) -> String {
     let (count, file) = (errors.errors().len(), errors.file());
     let plural = if count == 1 { "" } else { "s" };
-    let color = std::io::stderr().is_terminal();
-    format!("{count} error{plural} in {file}{then}\n\n{}", errors.render(color))
-}
-
-fn file_name(path: &Path) -> String {
-    path.display().to_string()
+    format!("{count} error{plural} in {file}{origin}{then}\n\n{}", errors.render(terminal::has_colors()))
 }

@@ -8,16 +8,13 @@ use ltel_core::text::printable;
 use serde_json::{Value, json};
 
 use super::{Failure, load_config};
-use crate::cli::args::{ConfigArg, Format, RecordersArgs};
+use crate::cli::args::{Format, RecordersArgs};
 use crate::cli::print;
 use crate::cli::table::plain;
 use crate::config::{Config, RecorderConfig};
 
 pub(crate) fn recorders(args: &RecordersArgs, registry: &Registry) -> Result<(), Failure> {
-    let config = match &args.config {
-        Some(_) => Some(load_config(&ConfigArg { config: args.config.clone(), label: Vec::new() }, registry)?),
-        None => None,
-    };
+    let config = args.config.config.is_some().then(|| load_config(&args.config, registry)).transpose()?;
     let listed: Vec<Listed<'_>> = match &config {
         Some(config) => config.recorders.iter().map(|of| Listed::of_config(of, config)).collect(),
         None => registry.types().map(Listed::of_type).collect(),

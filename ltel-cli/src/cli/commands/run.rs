@@ -1,4 +1,4 @@
-//! `ltel-cli run -- locust ...`: a test with telemetry, without changes to the locustfile.
+//! `ltel-cli run locust ...`: a test with telemetry, without changes to the locustfile.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use ltel_core::text::printable;
 
 use super::private_socket::PrivateSocket;
 use super::{Failure, load_again, load_config, locust};
-use crate::cli::args::{PageAddress, RunArgs, SummaryFormat};
+use crate::cli::args::{Address, RunArgs, SummaryFormat};
 use crate::cli::signals::Signals;
 use crate::cli::table::Look;
 use crate::cli::telemetry_file::TelemetryFile;
@@ -118,9 +118,9 @@ fn reader(
 }
 
 /// Adds the page that the command line asks for. Returns where it is, once it has started.
-fn add_page(config: &mut Config, asked: Option<PageAddress>) -> Result<PageUrl, Failure> {
+fn add_page(config: &mut Config, asked: Option<Address>) -> Result<PageUrl, Failure> {
     let url = PageUrl::default();
-    let Some(PageAddress(address)) = asked else { return Ok(url) };
+    let Some(Address(address)) = asked else { return Ok(url) };
     let is_page = |backend: &&BackendConfig| backend.backend.spec().name == Page::SPEC.name;
     match (config.backends.iter().find(is_page), address) {
         // The log says where it is.

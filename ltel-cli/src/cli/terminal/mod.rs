@@ -9,6 +9,7 @@ mod progress;
 
 use std::io::{IsTerminal, stderr, stdout};
 
+use anstream::{AutoStream, ColorChoice};
 pub(crate) use locust_output::{LocustOutput, Passing};
 pub(crate) use progress::{Progress, ProgressMode};
 pub(crate) use screen::{Writer, write};
@@ -29,9 +30,9 @@ fn can_draw() -> bool {
     stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// Whether text on stderr may have colors.
+/// Whether text on stderr may have colors: at a terminal, unless `NO_COLOR` is set; elsewhere with `CLICOLOR_FORCE`.
 pub(crate) fn has_colors() -> bool {
-    can_draw() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+    AutoStream::choice(&stderr()) != ColorChoice::Never
 }
 
 /// How many columns a text on stderr may take.

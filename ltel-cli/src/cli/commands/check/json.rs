@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use toml::Spanned;
 
 use super::{addresses, is_true};
-use crate::cli::args::ConfigArg;
+use crate::cli::args::{ConfigArg, VARIABLE};
 use crate::cli::commands::Failure;
 use crate::config::{Config, ConfigErrors};
 
 /// The document of a file that was read.
-pub(super) fn document(file: &str, checked: Result<&Config, &ConfigErrors>) -> String {
+pub(super) fn document(arg: &ConfigArg, file: &str, checked: Result<&Config, &ConfigErrors>) -> String {
     let (diagnostics, config) = match checked {
         Ok(config) => (
             config.warnings.iter().map(|warning| at_no_place("warning", file, warning)).collect::<Vec<_>>(),
@@ -19,19 +19,20 @@ pub(super) fn document(file: &str, checked: Result<&Config, &ConfigErrors>) -> S
         ),
         Err(errors) => (self::errors(errors), None),
     };
-    written(file, &diagnostics, config)
+    written(arg, file, &diagnostics, config)
 }
 
 /// The document of a file that cannot be read.
 pub(super) fn unread(arg: &ConfigArg, failure: &Failure) -> String {
     let file = arg.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    written(&file, &[at_no_place("error", &file, &failure.message)], None)
+    written(arg, &file, &[at_no_place("error", &file, &failure.message)], None)
 }
 
-fn written(file: &str, diagnostics: &[Value], config: Option<&Config>) -> String {
+fn written(arg: &ConfigArg, file: &str, diagnostics: &[Value], config: Option<&Config>) -> String {
     let document = json!({
         "version": 1,
         "file": file,
+        "file_from": arg.is_from_environment.then_some(VARIABLE),
         "valid": config.is_some(),
         "diagnostics": diagnostics,
         "configuration": config.map(configuration),

@@ -26,13 +26,19 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
         };
         let checked = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &args.config.label);
         let code = if checked.is_ok() { 0 } else { 2 };
-        return told(&json::document(&file, checked.as_ref()), code);
+        return told(&json::document(&args.config, &file, checked.as_ref()), code);
     }
     let config = load_config(&args.config, registry)?;
     for warning in &config.warnings {
         print::stderr(&format!("warning: {warning}\n"));
     }
-    told(&describe(&config), 0)
+    let origin = match &args.config.config {
+        Some(file) if args.config.is_from_environment => {
+            format!("file      {}{}\n", file.display(), args.config.origin())
+        }
+        _ => String::new(),
+    };
+    told(&(origin + &describe(&config)), 0)
 }
 
 fn told(text: &str, code: u8) -> Result<u8, Failure> {
@@ -137,6 +143,7 @@ fn thresholds(config: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::ConfigArg;
 
     /// Guarantees: everything that changes what a run emits is shown, for people and for machines.
     #[test]
@@ -166,7 +173,7 @@ mod tests {
         let (_, shown) = shown.split_once('\n').expect("the address is above");
         insta::assert_snapshot!("text", shown);
         let document: serde_json::Value =
-            serde_json::from_str(&json::document("telemetry.toml", Ok(&config))).expect("JSON");
+            serde_json::from_str(&json::document(&ConfigArg::default(), "telemetry.toml", Ok(&config))).expect("JSON");
         let of = |key: &str| document["configuration"][key].clone();
         insta::assert_snapshot!("json", format!("{:#}\n{:#}\n{:#}", of("labels"), of("names"), of("recorders")));
     }

@@ -1,0 +1,178 @@
+//! What people type: where options stand, where the configuration comes from, and what is said of mistakes.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use ltel_core::wire::Encoding;
+use ltel_tests::{Client, Exit, SOON, Scene, config};
+use rustix::process::Signal;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command to its end, with this on its stdin.
+fn with_stdin(mut command: Command, stdin: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+const VALID: &str = "[recorders.stats]\n[backends.json]\n";
+
+/// Scenario: `run` with and without `--`, with its options before the command, and options of the command that are names of its own.
+/// Guarantees: the first word that is no option begins the command, which gets all that follows as it is.
+#[test]
+fn the_first_word_begins_the_command() {
+    let scene = Scene::new();
+    let script = scene.write("say.sh", "printf '%s|' \"$@\" >&2\nexit 7\n");
+    let script = script.to_str().unwrap();
+    for (options, own) in [
+        (&[][..], &["-f", "x.py", "--headless"][..]),
+        (&[], &["--config", "x", "--label", "--strict", "-c", "-q", "-v", "--page", "--help", "--version"]),
+        (&["--strict"], &["--", "-t", "5m"]),
+        (&["--label", "a=b", "--summary=off"], &["--summary", "json"]),
+        (&["--page"], &["127.0.0.1:1"]),
+        (&["--progress", "off"], &[]),
+    ] {
+        for dashes in [&[][..], &["--"]] {
+            let args = [&["run"], options, dashes, &["sh", script], own].concat();
+            let output = scene.ltel(&args).output().unwrap();
+            assert_eq!(output.status.code(), Some(7), "{args:?}: {output:?}");
+            let expected: String = own.iter().map(|arg| format!("{arg}|")).collect();
+            let expected = if own.is_empty() { "|".to_owned() } else { expected };
+            assert!(text(&output.stderr).contains(&expected), "{args:?}: {output:?}");
+        }
+    }
+}
+
+/// Scenario: what people mistype. Guarantees: 2, or what a shell says of a program that is none; and a tip that says what to write.
+#[test]
+fn mistakes() {
+    let scene = Scene::new();
+    scene.write("locustfile.py", "import locust\n");
+    scene.write("telemetry.toml", VALID);
+    let of_locust = |option: &str| {
+        format!("is `{option}` an option of Locust? Write `locust` before it: `ltel-cli run locust {option} ...`")
+    };
+    for (args, code, tip) in [
+        (&["telemetry.toml"][..], 2, "tip: a configuration is given as `--config telemetry.toml`".to_owned()),
+        (&["run", "-f", "locustfile.py"], 2, of_locust("-f")),
+        (&["run", "--headless", "-u", "10"], 2, of_locust("--headless")),
+        (&["run", "-c", "telemetry.toml", "-t", "5m", "locust"], 2, of_locust("-t")),
+        (&["run", "--strict", "--host=http://x"], 2, of_locust("--host")),
+        (&["run"], 2, "write the Locust command behind `run`: `ltel-cli run locust -f locustfile.py`".to_owned()),
+        (&["run", "--page"], 2, "write the Locust command behind `run`".to_owned()),
+        (&["run", "--"], 2, "write the Locust command behind `run`".to_owned()),
+        (
+            &["run", "locustfile.py"],
+            127,
+            "write the Locust command: `ltel-cli run locust -f locustfile.py ...`".to_owned(),
+        ),
+        (
+            &["run", "./locustfile.py"],
+            126,
+            "write the Locust command: `ltel-cli run locust -f ./locustfile.py ...`".to_owned(),
+        ),
+        (&["run", "telemetry.toml", "locust"], 127, "a configuration is given as `--config telemetry.toml`".to_owned()),
+        (&["run", "--page", "127.0.0.1", "locust"], 2, "write an IP address and a port".to_owned()),
+        (&["locust", "-f", "x.py"], 2, "Locust is run with `run`: `ltel-cli run locust ...`".to_owned()),
+        (&["-f", "x.py"], 2, "which is run with `run`: `ltel-cli run locust -f ...`".to_owned()),
+        (&["--config", "a.toml", "check", "b.toml"], 2, "the configuration is given twice".to_owned()),
+        (&["--config", "a.toml", "run", "-c", "b.toml", "locust"], 2, "the configuration is given twice".to_owned()),
+        (&["check", "--config", "a.toml", "b.toml"], 2, "cannot be used with".to_owned()),
+        (&["--config", "a.toml", "schema"], 2, "'--config <FILE>' cannot be used with the command 'schema'".to_owned()),
+        (&["--label", "a=b", "demo"], 2, "'--label <KEY=VALUE>' cannot be used with the command 'demo'".to_owned()),
+        (&["--once", "run", "locust"], 2, "'--once' cannot be used with the command 'run'".to_owned()),
+    ] {
+        let output = scene.ltel(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        assert!(text(&output.stderr).contains(&tip), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+/// Scenario: the configuration before the command, behind it, as an argument, on stdin and from the environment; labels before and
+/// behind the command. Guarantees: `check` shows the same of each; an option wins over the environment, where empty is unset, and
+/// `check` says that a file is the environment's.
+#[test]
+fn places_of_a_configuration() {
+    let scene = Scene::new();
+    scene.write("telemetry.toml", VALID);
+    let checked = |args: &[&str], variable: Option<&str>| {
+        let mut command = scene.ltel(args);
+        command.envs(variable.map(|file| ("LTEL_CONFIG", file)));
+        let output = with_stdin(command, VALID);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        text(&output.stdout)
+    };
+    let expected = checked(&["check", "--config", "telemetry.toml"], None);
+    for args in [
+        &["check", "telemetry.toml"][..],
+        &["--config", "telemetry.toml", "check"],
+        &["-c", "-", "check"],
+        &["check", "-"],
+        &["check", "-c-"],
+    ] {
+        for variable in [None, Some("no-such-file.toml"), Some("")] {
+            assert_eq!(checked(args, variable), expected, "{args:?}");
+        }
+    }
+    let from_environment = checked(&["check"], Some("telemetry.toml"));
+    assert_eq!(from_environment, format!("file      telemetry.toml (from LTEL_CONFIG)\n{expected}"));
+    let document = checked(&["check", "--format", "json"], Some("telemetry.toml"));
+    assert!(document.contains("\"file_from\": \"LTEL_CONFIG\""), "{document}");
+    // Empty is unset: the embedded configuration has more recorders.
+    assert!(checked(&["check"], Some("")).contains("lifecycle"));
+    let labels = checked(&["--label", "a=1", "--label", "b=1", "check", "--label", "b=2", "telemetry.toml"], None);
+    assert!(labels.contains("labels    a = \"1\", b = \"2\"\n"), "{labels}");
+    for args in [&["recorders", "telemetry.toml"][..], &["-c", "telemetry.toml", "recorders"], &["recorders", "-"]] {
+        let listed = checked(args, None);
+        assert!(listed.contains("locust.tl.stats") || listed.contains("stats:"), "{listed}");
+        assert!(!listed.contains("system"), "{args:?}: {listed}");
+    }
+    assert!(!checked(&["recorders"], Some("telemetry.toml")).contains("system"));
+}
+
+/// Scenario: configurations with mistakes, or none, from the environment and from stdin.
+/// Guarantees: the error says where the file came from, and at which line and column of stdin the mistake is.
+#[test]
+fn errors_say_where_a_configuration_came_from() {
+    let scene = Scene::new();
+    scene.write("telemetry.toml", "grase = 1\n");
+    let mut command = scene.ltel(["check"]);
+    let output = command.env("LTEL_CONFIG", "telemetry.toml").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("in telemetry.toml (from LTEL_CONFIG)"), "{output:?}");
+    let mut command = scene.ltel(["run", "true"]);
+    let output = command.env("LTEL_CONFIG", "none.toml").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("cannot read the configuration `none.toml` (from LTEL_CONFIG)"),
+        "{output:?}"
+    );
+    for args in [&["check", "-"][..], &["-c", "-"], &["run", "-c", "-", "true"], &["recorders", "-"]] {
+        let output = with_stdin(scene.ltel(args), "\n  grase = 1\n");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        assert!(text(&output.stderr).contains("<stdin>:2:3"), "{args:?}: {output:?}");
+    }
+}
+
+/// Scenario: a serving ltel has its configuration from stdin; SIGHUP. Guarantees: it says that it cannot read it again, and serves on.
+#[test]
+fn stdin_is_not_read_again() {
+    let scene = Scene::new();
+    let file = scene.write("given.toml", &config(&scene, "", ""));
+    let mut command = scene.ltel(["--config", "-"]);
+    command.stdin(std::fs::File::open(file).unwrap());
+    let mut ltel = scene.start("ltel", command);
+    ltel.says("listening on", SOON);
+    ltel.signal(Signal::HUP);
+    ltel.says("the configuration was read from stdin, so it cannot be read again", SOON);
+    ltel.says("SIGHUP: the configuration stays as it was", SOON);
+    let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
+    client.start("run");
+    client.finish();
+    scene.reported(1);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
+}
