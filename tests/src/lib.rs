@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: real Locust, real receivers, broken ones, and the binary under test.
 //!
 //! Everything that a test needs it makes itself: virtual environments once under the target
-//! directory, Debian packages where they are missing. A test that cannot get what it needs fails.
+//! directory, Debian packages where they are missing. A test that cannot get what it needs is skipped, which is said at the end.
 
 // A harness has one way to say that something is wrong: it panics, and the test fails.
 #![allow(clippy::missing_panics_doc)]
@@ -12,6 +12,7 @@ mod process;
 mod memory;
 mod http;
 mod events;
+mod need;
 mod setup;
 mod scene;
 mod terminal;
@@ -49,6 +50,7 @@ pub use json_schema::{schema_mistakes, taplo_lint};
 pub use lines::{Line, Lines, check_account};
 pub use log_records::LogRecord;
 pub use memory::peak_mib;
+pub use need::{Need, attempt, need_file, skipped};
 pub use points::{Histogram, Point, Value, check_figures, histogram, latest};
 pub use process::{Exit, Process};
 pub use prometheus::{Prometheus, Sample, StoredExemplar, prometheus_backend};
@@ -57,8 +59,8 @@ pub use rotel::Rotel;
 pub use scene::{Scene, config, plugin_path};
 pub use seen::Seen;
 pub use setup::{
-    NEWEST_LOCUST, debian_binary, fault_receiver_venv, locust_opentelemetry_venv, locust_otel_venv,
-    locust_telemetry_venv, locust_venv, locust_venv_of, prometheus_client_venv, target_dir, test_agent_venv,
+    NEWEST_LOCUST, fault_receiver_venv, locust_opentelemetry_venv, locust_otel_venv, locust_telemetry_venv,
+    locust_venv, locust_venv_of, program, prometheus_client_venv, target_dir, test_agent_venv,
 };
 pub use spans::{Span, ids};
 pub use target::{Hit, Target};

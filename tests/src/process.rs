@@ -10,6 +10,7 @@ use std::time::Duration;
 use ltel_core::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::need::need_file;
 use crate::wait::until;
 
 /// How a process ended.
@@ -60,11 +61,18 @@ impl Process {
         self.child.id()
     }
 
-    /// A figure of its memory from proc(5), such as `VmRSS`, in KiB; absent once it has ended.
+    /// A figure of its memory from proc(5), such as `VmRSS`, in KiB; absent once it has ended. A test that asks for one needs Linux.
     pub fn status(&self, key: &str) -> Option<u64> {
+        need_file("/proc/self/status", "Linux");
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
         value.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
+    /// How many files and sockets it has open. A test that asks for them needs Linux.
+    pub fn open_files(&self) -> usize {
+        need_file("/proc/self/fd", "Linux");
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a process that has not ended").count()
     }
 
     /// The child itself, for its pipes.

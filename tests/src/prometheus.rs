@@ -9,7 +9,7 @@ use crate::http::get;
 use crate::process::Process;
 use crate::receiver::free_port;
 use crate::scene::Scene;
-use crate::setup::{debian_binary, say};
+use crate::setup::{program, say};
 use crate::wait::{SLOW, until};
 
 /// A running Prometheus.
@@ -69,7 +69,7 @@ impl Prometheus {
                  static_configs:\n      - targets: ['127.0.0.1:{scraped}']\n"
             ),
         );
-        let mut command = scene.program(&debian_binary("prometheus", "prometheus"));
+        let mut command = scene.program(&program("prometheus"));
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))

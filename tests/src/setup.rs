@@ -1,9 +1,14 @@
-//! What the tests install for themselves, once: virtual environments under the target directory, Debian packages.
+//! What the tests install for themselves, once: virtual environments under the target directory, Debian packages. No other
+//! module of the tests installs anything. What cannot be had is a [`Need`].
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+
+use crate::need::Need;
 
 /// The target directory that this test was built into.
 pub fn target_dir() -> PathBuf {
@@ -84,37 +89,84 @@ pub fn prometheus_client_venv() -> PathBuf {
     venv("prometheus-client-0.26.0", &["prometheus-client==0.26.0"])
 }
 
-/// A program of a Debian package, which is installed if it is missing.
-pub fn debian_binary(program: &str, package: &str) -> PathBuf {
-    let find = || ["/usr/sbin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists());
-    let _lock = lock("apt");
-    if let Some(path) = find() {
-        return path;
-    }
-    say(&format!("installing Debian's {package}"));
-    run(Command::new("apt-get").args(["update", "-qq"]));
-    run(Command::new("apt-get")
-        .args(["install", "-y", "-qq", "--no-install-recommends", package])
-        .env("DEBIAN_FRONTEND", "noninteractive"));
-    find().unwrap_or_else(|| panic!("{package} has no {program}"))
+/// A program that is no Python package: from PATH, or from a Debian package that is installed if we may.
+pub fn program(name: &str) -> PathBuf {
+    let (_, package, elsewhere) = *PROGRAMS.iter().find(|(known, ..)| *known == name).expect("a program of PROGRAMS");
+    let path = env::var_os("PATH").unwrap_or_default();
+    // A user's PATH has no folder of servers.
+    let folders: Vec<_> = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).collect();
+    let find = || folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+    once(name, || {
+        if let Some(path) = find() {
+            return Ok(path);
+        }
+        let need = |why: &str| Need {
+            what: format!("the program `{name}`"),
+            how: format!("`apt-get install --no-install-recommends {package}` on Debian and Ubuntu, {elsewhere}"),
+            why: why.to_owned(),
+        };
+        if !Path::new("/usr/bin/apt-get").exists() || !rustix::process::geteuid().is_root() {
+            return Err(need("it is not in PATH, and this is not root on a Debian, who would install it"));
+        }
+        let _alone = lock("apt");
+        say(&format!("installing Debian's {package}"));
+        let install = ["install", "-y", "-qq", "--no-install-recommends", package];
+        run(Command::new("apt-get").args(["update", "-qq"]))
+            .and_then(|()| run(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive")))
+            .map_err(|why| need(&why))?;
+        find().ok_or_else(|| need(&format!("Debian's {package} is installed, and has no `{name}`")))
+    })
 }
+
+/// Programs, their Debian packages, and where other systems have them.
+const PROGRAMS: [(&str, &str, &str); 6] = [
+    ("chromium", "chromium", "`brew install --cask chromium` on macOS"),
+    ("fish", "fish", "`brew install fish` on macOS"),
+    ("prometheus", "prometheus", "`brew install prometheus` on macOS"),
+    ("promtool", "prometheus", "`brew install prometheus` on macOS"),
+    ("rsyslogd", "rsyslog", "`brew install rsyslog` on macOS"),
+    ("zsh", "zsh", "macOS has it"),
+];
 
 fn venv(name: &str, packages: &[&str]) -> PathBuf {
-    let folder = target_dir().join("venvs").join(name);
-    let _lock = lock(name);
-    // Written last: a folder without it is what an interrupted attempt left.
-    let complete = folder.join("complete");
-    if !complete.exists() {
-        say(&format!("making the virtual environment {}", folder.display()));
-        let _ = fs::remove_dir_all(&folder);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages));
-        fs::write(&complete, "").expect("a marker");
-    }
-    folder.join("bin")
+    let made = once(name, || {
+        let folder = target_dir().join("venvs").join(name);
+        // Written last: a folder without it is what an interrupted attempt left.
+        let complete = folder.join("complete");
+        if !complete.exists() {
+            say(&format!("making the virtual environment {}", folder.display()));
+            let _ = fs::remove_dir_all(&folder);
+            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+                .and_then(|()| run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages)))
+                .map_err(|why| Need {
+                    what: packages.join(", "),
+                    how: "Python 3.10 or newer as `python3` with its module venv (Debian: `apt-get install python3-venv`), and \
+                          the Python Package Index within reach, directly or by pip's own variables such as PIP_INDEX_URL"
+                        .to_owned(),
+                    why,
+                })?;
+            fs::write(&complete, "").expect("a marker");
+        }
+        Ok(folder)
+    });
+    made.join("bin")
 }
 
-// One process at a time makes a thing; the others wait for it.
+/// Gets a thing: one process at a time, the others wait for it; and no second time in this process, since what cannot be had
+/// takes long to fail.
+fn once(name: &str, get: impl FnOnce() -> Result<PathBuf, Need>) -> PathBuf {
+    static KNOWN: Mutex<BTreeMap<String, Result<PathBuf, Need>>> = Mutex::new(BTreeMap::new());
+    let known = |known: &BTreeMap<String, _>| known.get(name).cloned();
+    let _lock = lock(name);
+    let before = known(&KNOWN.lock().expect("no panic with the lock"));
+    let result = before.unwrap_or_else(|| {
+        let result = get();
+        KNOWN.lock().expect("no panic with the lock").insert(name.to_owned(), result.clone());
+        result
+    });
+    result.unwrap_or_else(|need| need.skip())
+}
+
 fn lock(name: &str) -> File {
     let folder = target_dir().join("venvs");
     fs::create_dir_all(&folder).expect("a folder for virtual environments");
@@ -123,14 +175,20 @@ fn lock(name: &str) -> File {
     file
 }
 
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    assert!(
-        output.status.success(),
-        "{command:?} failed:\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+// What went wrong: the last line that says so.
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = [command.get_program()].into_iter().chain(command.get_args()).collect::<Vec<_>>().join(" ".as_ref());
+    let shown = format!("`{}`", shown.to_string_lossy());
+    let output = command.output().map_err(|error| format!("{shown}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_error = |line: &&str| line.starts_with("ERROR") || line.starts_with("E:");
+    let why = lines().rfind(is_error).or_else(|| lines().next_back()).unwrap_or("it said nothing");
+    Err(format!("{shown} failed: {why}"))
 }
 
 #[allow(clippy::print_stderr)] // it takes a while the first time

@@ -280,7 +280,7 @@ impl RunsTask {
     }
 
     fn frame(&mut self, connection: u64, payload: &[u8], now: Now) {
-        let Some(&Connection { client, encoding, ref answers, .. }) = self.connections.get(&connection) else { return };
+        let Some(&Connection { client, encoding, .. }) = self.connections.get(&connection) else { return };
         let acknowledged = match encoding.parts(payload, now.wall) {
             Ok(parts) => self.state.frame((client, connection), (encoding, payload), parts, now, &mut self.active),
             // Its requests count as `not_received` when the source reports how many it sent.
@@ -293,6 +293,9 @@ impl RunsTask {
             }
         };
         if let Some(seq) = acknowledged {
+            // First the status: who has heard that a run began may end ltel, which then waits for that run.
+            self.tell_status(false);
+            let Some(Connection { answers, .. }) = self.connections.get(&connection) else { return };
             answers.send_modify(|answers| answers.acknowledged = seq);
         }
     }

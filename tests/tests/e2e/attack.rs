@@ -10,7 +10,7 @@ use rustix::process::Signal;
 /// Scenario: hundreds of hostile clients for some seconds, in mid-run of a good one: slow ones, half and huge frames, ids of
 /// megabytes, floods of runs, events and spans to a receiver that hangs, and frames changed at random.
 /// Guarantees: the good client's figures are exact; ltel keeps running until it is stopped; its memory stays below 256 MiB.
-#[test]
+#[apply(e2e)]
 fn a_good_client_among_hostile_ones() {
     let _turn = Turn::alone();
     let outcome = Attack { time: Duration::from_secs(8), clients: 400, seed: 1, only: String::new() }.run();
@@ -19,7 +19,7 @@ fn a_good_client_among_hostile_ones() {
 
 /// Scenario: a test of 2,000 endpoints, each with a hundred response times around its own, and 2,000 distinct errors.
 /// Guarantees: ltel needs no more than 64 MiB for their figures, while the test runs and at its end.
-#[test]
+#[apply(e2e)]
 fn figures_of_thousands_of_endpoints_and_errors() {
     const ENDPOINTS: usize = 2_000;
     let scene = Scene::new();

@@ -25,7 +25,7 @@ fn hanging() -> (TcpListener, String) {
 
 /// Scenario: a receiver hangs, and ltel gets 200 MiB of spans for it, which `queue` would let in.
 /// Guarantees: no more of them wait than `queue_bytes` says; what found no room is dropped and told; the other backend is whole.
-#[test]
+#[apply(e2e)]
 fn spans_for_a_receiver_that_hangs() {
     let _turn = Turn::alone();
     let scene = Scene::new();
@@ -52,7 +52,7 @@ fn spans_for_a_receiver_that_hangs() {
 
 /// Scenario: 200 runs end while a receiver hangs.
 /// Guarantees: memory stays below its bound, and final points that were given up are told as lost.
-#[test]
+#[apply(e2e)]
 fn runs_that_end_while_a_receiver_hangs() {
     let _turn = Turn::alone();
     let scene = Scene::new();
@@ -77,7 +77,7 @@ fn runs_that_end_while_a_receiver_hangs() {
 
 /// Scenario: more connections to the page of Prometheus than there may be, none of which says anything.
 /// Guarantees: a scrape is answered at once.
-#[test]
+#[apply(e2e)]
 fn idle_connections_block_no_scrape() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &[]);
@@ -101,7 +101,7 @@ fn idle_connections_block_no_scrape() {
 /// Scenario: the JSON backend's file is a named pipe that nothing reads; later something does.
 /// Guarantees: ltel starts, says so, and delivers what waited to the reader; without one it ends when it is told to, and says
 /// what is lost.
-#[test]
+#[apply(e2e)]
 fn a_named_pipe() {
     for is_read in [true, false] {
         let scene = Scene::new();
@@ -131,7 +131,7 @@ fn a_named_pipe() {
 
 /// Scenario: what answers at the URL of an OTLP receiver is a web server, which has a page for everybody.
 /// Guarantees: nothing counts as delivered; the message says what came and what may be wrong.
-#[test]
+#[apply(e2e)]
 fn a_page_in_the_place_of_a_receiver() {
     let scene = Scene::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use ltel_core::wire::Encoding;
-use ltel_tests::{Client, Exit, SLOW, SOON, Scene, TestAgent, Turn, config, row, until};
+use ltel_tests::{Client, Exit, SLOW, SOON, Scene, TestAgent, Turn, config, need_file, row, until};
 
 const SUCCESS: &str = "locust.tl.request.metric.success";
 
 /// Scenario: JSON and OTLP backends with deltas, one with exponential histograms and gzip, over several intervals.
 /// Guarantees: the deltas add up to Locust's figures, also in the buckets; each backend keeps its own options.
-#[test]
+#[apply(e2e)]
 fn deltas_add_up() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -39,7 +39,7 @@ fn deltas_add_up() {
 
 /// Scenario: two recorders and two backends, each recorder with a backend of its own.
 /// Guarantees: each backend gets what is routed to it and nothing else; both get the account.
-#[test]
+#[apply(e2e)]
 fn routes() {
     let scene = Scene::new();
     let second = scene.path("second.ndjson");
@@ -65,7 +65,7 @@ fn routes() {
 
 /// Scenario: more endpoints than a recorder may have series, by the configuration or by default.
 /// Guarantees: the series are bounded, further ones are merged into one overflow series, and the totals are complete.
-#[test]
+#[apply(e2e)]
 fn more_endpoints_than_series() {
     let names: Vec<_> = (0..3_000).map(|n| format!("/{n}")).collect();
     for (option, limit) in [("series_limit = 10", 10), ("", 2_000)] {
@@ -89,8 +89,9 @@ fn more_endpoints_than_series() {
 /// Scenario: one JSON file on a full disk, another one on a good disk.
 /// Guarantees: ltel keeps running, logs the error once, and its exit code says that telemetry was lost; the other file is
 /// complete.
-#[test]
+#[apply(e2e)]
 fn a_full_disk() {
+    need_file("/dev/full", "Linux");
     let scene = Scene::new();
     let full = "[backends.full]\ntype = \"json\"\noutput = \"/dev/full\"\ninterval = \"1s\"\n";
     let mut ltel = scene.serve(&config(&scene, "", full), &["--once"]);

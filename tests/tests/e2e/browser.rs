@@ -34,11 +34,11 @@ const HOSTILE: [&str; 14] = [
 /// narrow as a phone.
 /// Guarantees: the page's texts are the document's figures; it asks nothing of anybody; the browser has nothing to complain of; the
 /// tables can be used with a keyboard; charts are drawn; nothing is wider than a phone.
-#[test]
+#[apply(e2e)]
 fn the_report() {
     let _turn = Turn::shared();
     let scene = Scene::new();
-    let Some(mut browser) = Browser::start(&scene) else { return };
+    let mut browser = Browser::start(&scene);
     let target = Target::start();
     let url = target.url();
     let locust = ["--headless", "-f", "everything.py", "-H", &url, "-u5", "-r10", "-t4s", "--only-summary"];
@@ -110,10 +110,10 @@ fn the_report() {
 
 /// Scenario: a browser that cannot unpack plotly.js opens a report.
 /// Guarantees: head and tables are there, and a line says why there are no charts.
-#[test]
+#[apply(e2e)]
 fn a_report_without_charts() {
     let scene = Scene::new();
-    let Some(mut browser) = Browser::start(&scene) else { return };
+    let mut browser = Browser::start(&scene);
     let mut ltel = scene.serve(&reported(&scene, ""), &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
@@ -130,10 +130,10 @@ fn a_report_without_charts() {
 /// Scenario: a client whose every text is hostile: names, methods, errors, exceptions, run, test plan, host.
 /// Guarantees: all of them are on the page as they are, as text; no script ran, no element came of them, no dialog opened, nothing
 /// was asked for.
-#[test]
+#[apply(e2e)]
 fn hostile_names_are_texts() {
     let scene = Scene::new();
-    let Some(mut browser) = Browser::start(&scene) else { return };
+    let mut browser = Browser::start(&scene);
     let mut ltel = scene.serve(&reported(&scene, ""), &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, HOSTILE[0]);
     client.start(HOSTILE[1]);
@@ -184,10 +184,10 @@ fn hostile_names_are_texts() {
 /// Guarantees: the page follows by itself, keeps what is open, and says how things stand; its last figures are those of
 /// the document that can be saved; it asks nobody but ltel, whose policy it obeys; while it is hidden, it leaves its connection to
 /// other tabs.
-#[test]
+#[apply(e2e)]
 fn the_live_page() {
     let scene = Scene::new();
-    let Some(mut browser) = Browser::start(&scene) else { return };
+    let mut browser = Browser::start(&scene);
     let port = free_port();
     let page = format!("[backends.page]\ntype = \"page\"\nlisten = \"127.0.0.1:{port}\"\n");
     let mut ltel = scene.serve(&config(&scene, "", &page), &[]);
@@ -258,10 +258,10 @@ fn the_live_page() {
 
 /// Scenario: a browser shows a run that it has chosen, and that goes on; ltel is killed; another one listens there.
 /// Guarantees: the page does not say that the run goes on; it shows the run of the new ltel when that begins.
-#[test]
+#[apply(e2e)]
 fn another_ltel_does_not_know_the_run() {
     let scene = Scene::new();
-    let Some(mut browser) = Browser::start(&scene) else { return };
+    let mut browser = Browser::start(&scene);
     let port = free_port();
     let page = format!("[backends.page]\ntype = \"page\"\nlisten = \"127.0.0.1:{port}\"\n");
     let mut ltel = scene.serve(&config(&scene, "", &page), &[]);
@@ -297,10 +297,10 @@ fn another_ltel_does_not_know_the_run() {
 
 /// Scenario: requests of sampled traces, and a template for their addresses.
 /// Guarantees: the page leads from the slow ones to their traces.
-#[test]
+#[apply(e2e)]
 fn slow_requests_lead_to_their_traces() {
     let scene = Scene::new();
-    let Some(mut browser) = Browser::start(&scene) else { return };
+    let mut browser = Browser::start(&scene);
     let config = reported(&scene, "[recorders.spans]\n")
         .replace("type = \"report\"", "type = \"report\"\ntrace_url = \"https://traces.example/t?id={trace_id}\"")
         .replace("[backends.file]", "[backends.file]\nspans = true");

@@ -64,7 +64,7 @@ type Series = BTreeMap<String, f64>;
 /// and drop the others.
 /// Guarantees: the declared recorder, `tasks` and `custom` say what the locustfile counted, label by label, in JSON, OTLP and
 /// Prometheus; the constant labels are on everything; what was dropped is shown and is no loss; values that are absent are told.
-#[test]
+#[apply(e2e)]
 fn what_the_locustfile_counts() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());

@@ -13,7 +13,7 @@ fn check(scene: &Scene, text: &str) -> (Option<i32>, Value) {
 
 /// Scenario: a file with two mistakes, one after letters that take several bytes.
 /// Guarantees: exit code 2; each mistake with its begin and end in characters, its message and its help, and nothing else.
-#[test]
+#[apply(e2e)]
 fn mistakes_at_their_places() {
     let scene = Scene::new();
     let text = "testplan = \"größe\" # é\n[recorders.stats]\n\"größe\" = 1\nintervall = \"3s\"\n[backends.json]\n";
@@ -36,7 +36,7 @@ fn mistakes_at_their_places() {
 }
 
 /// Scenario: a valid file, with a warning. Guarantees: exit code 0; the warning, and what would run.
-#[test]
+#[apply(e2e)]
 fn what_would_run() {
     let scene = Scene::new();
     let (code, document) = check(&scene, &config(&scene, "", "[thresholds]\nAggregated = 'p95 < 1s'"));
@@ -55,7 +55,7 @@ fn what_would_run() {
 }
 
 /// Scenario: a file that is not there. Guarantees: exit code 2, and a document that says so.
-#[test]
+#[apply(e2e)]
 fn a_file_that_is_not_there() {
     let scene = Scene::new();
     let output = scene.ltel(["check", "--format", "json", "--config", "nowhere.toml"]).output().unwrap();

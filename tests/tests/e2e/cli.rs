@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 /// Scenario: commands other than Locust under `run`, which exit in different ways.
 /// Guarantees: `run` ends with their exit code.
-#[test]
+#[apply(e2e)]
 fn run_ends_with_the_commands_exit_code() {
     let scene = Scene::new();
     for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
@@ -27,7 +27,7 @@ fn run_ends_with_the_commands_exit_code() {
 
 /// Scenario: a locustfile that is not there, and one that Python cannot read.
 /// Guarantees: `run` exits with Locust's exit code, and Locust's error is visible.
-#[test]
+#[apply(e2e)]
 fn run_of_a_locust_that_does_not_start() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -45,7 +45,7 @@ fn run_of_a_locust_that_does_not_start() {
 
 /// Scenario: `run -- locust --help` without any configuration, which writes JSON lines to standard output.
 /// Guarantees: Locust's help is there with the plugin's options in it, and no telemetry; exit code 0.
-#[test]
+#[apply(e2e)]
 fn run_locust_help() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -61,7 +61,7 @@ fn run_locust_help() {
 
 /// Scenario: `run` with a JSON backend that writes to standard output, and a Locust that prints its tables there.
 /// Guarantees: standard output holds JSON lines only; Locust's own output and the summary are on standard error.
-#[test]
+#[apply(e2e)]
 fn stdout_is_data() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -84,7 +84,7 @@ fn stdout_is_data() {
 /// Scenario: a test plan's name from each source, and a run's id from outside.
 /// Guarantees: `LTEL_TESTPLAN`, `--testplan`, the configuration and the locustfile's name win in this order;
 /// `LTEL_RUN_ID` is the run's id.
-#[test]
+#[apply(e2e)]
 fn names_of_test_plan_and_run() {
     let _turn = Turn::shared();
     for (variable, option, file, expected) in [
@@ -107,7 +107,7 @@ fn names_of_test_plan_and_run() {
 
 /// Scenario: `--once`, and `exit_after_run` in the file; one run.
 /// Guarantees: ltel ends with 0 once the run is complete and everything is written.
-#[test]
+#[apply(e2e)]
 fn once() {
     for (top, args) in [("", &["--once"][..]), ("exit_after_run = true", &[])] {
         let scene = Scene::new();
@@ -121,7 +121,7 @@ fn once() {
 
 /// Scenario: a serving ltel, between runs, gets SIGINT or SIGTERM.
 /// Guarantees: it served one run after another, and ends with 0.
-#[test]
+#[apply(e2e)]
 fn serves_run_after_run() {
     for signal in [Signal::INT, Signal::TERM] {
         let scene = Scene::new();
@@ -143,7 +143,7 @@ fn serves_run_after_run() {
 /// Scenario: the path of the Unix socket is free, or holds a dead socket, a live one, or something else.
 /// Guarantees: only its owner can use it; a dead one is replaced; a live one and other files are not touched, and ltel
 /// exits with an error that names them.
-#[test]
+#[apply(e2e)]
 fn the_unix_socket() {
     let scene = Scene::new();
     let config = config(&scene, "", "");
@@ -171,7 +171,7 @@ fn the_unix_socket() {
 
 /// Scenario: a listener with a token, and clients with and without it.
 /// Guarantees: a client without it is refused, with the reason in Locust's log; a client with it is served.
-#[test]
+#[apply(e2e)]
 fn a_token() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -190,7 +190,7 @@ fn a_token() {
 
 /// Scenario: the reader of ltel's standard output closes the pipe (`ltel-cli | head -1`).
 /// Guarantees: ltel exits silently: no panic, no error, exit code 0.
-#[test]
+#[apply(e2e)]
 fn a_closed_stdout() {
     let scene = Scene::new();
     let config = format!(
@@ -214,7 +214,7 @@ fn a_closed_stdout() {
 
 /// Scenario: a JSON file with a limit, and more lines than it takes.
 /// Guarantees: whole lines in files of bounded size, the newest first in line, and no more of them than were asked for.
-#[test]
+#[apply(e2e)]
 fn rotation_of_the_file() {
     let scene = Scene::new();
     let limit = 16 * 1024;
@@ -243,7 +243,7 @@ fn rotation_of_the_file() {
 
 /// Scenario: `check` with a good file and with one that has several errors.
 /// Guarantees: 0 and what would run; 2 and every error with its line.
-#[test]
+#[apply(e2e)]
 fn check() {
     let scene = Scene::new();
     let good = scene.write("good.toml", &config(&scene, "", ""));
@@ -266,7 +266,7 @@ fn check() {
 
 /// Scenario: `recorders`, as a table and as JSON.
 /// Guarantees: both list the built-in recorders with what they emit.
-#[test]
+#[apply(e2e)]
 fn recorders() {
     let scene = Scene::new();
     let metrics = ["locust.tl.request.metric.success", "locust.tl.user.metric.count", "locust.tl.system.metric.cpu"];

@@ -99,7 +99,7 @@ impl Received {
 
 /// Scenario: a run to a receiver that checks what the specification demands, over gRPC with gzip and over HTTP without.
 /// Guarantees: both have the figures of Locust, the spans and the records of the JSON file, each once.
-#[test]
+#[apply(e2e)]
 fn a_strict_receiver() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -115,7 +115,7 @@ fn a_strict_receiver() {
 /// Scenario: receivers that ask for a client's certificate, over gRPC and over HTTP: one that ends TLS itself, and Datadog's
 /// test agent behind a proxy that does.
 /// Guarantees: each has the figures of Locust, the spans and the records of the JSON file, each once.
-#[test]
+#[apply(e2e)]
 fn receivers_that_ask_for_a_certificate() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -142,7 +142,7 @@ fn receivers_that_ask_for_a_certificate() {
 
 /// Scenario: the same receivers, and a client without a certificate, or with one of another authority.
 /// Guarantees: they get nothing, and ltel says what was not delivered.
-#[test]
+#[apply(e2e)]
 fn a_client_that_is_not_trusted() {
     let outer = Scene::new();
     let authority = Authority::new();
@@ -175,7 +175,7 @@ fn a_client_that_is_not_trusted() {
 
 /// Scenario: a run to Rotel, over gRPC and over HTTP, which sends all it receives on to Datadog's test agent.
 /// Guarantees: what arrives there by either way is what the JSON file has, each once.
-#[test]
+#[apply(e2e)]
 fn rotel() {
     let _turn = Turn::shared();
     let scene = Scene::new();

@@ -22,7 +22,7 @@ const VALID: &str = "[recorders.stats]\n[backends.json]\n";
 
 /// Scenario: `run` with and without `--`, with its options before the command, and options of the command that are names of its own.
 /// Guarantees: the first word that is no option begins the command, which gets all that follows as it is.
-#[test]
+#[apply(e2e)]
 fn the_first_word_begins_the_command() {
     let scene = Scene::new();
     let script = scene.write("say.sh", "printf '%s|' \"$@\" >&2\nexit 7\n");
@@ -47,7 +47,7 @@ fn the_first_word_begins_the_command() {
 }
 
 /// Scenario: what people mistype. Guarantees: 2, or what a shell says of a program that is none; and a tip that says what to write.
-#[test]
+#[apply(e2e)]
 fn mistakes() {
     let scene = Scene::new();
     scene.write("locustfile.py", "import locust\n");
@@ -94,7 +94,7 @@ fn mistakes() {
 /// Scenario: the configuration before the command, behind it, as an argument, on stdin and from the environment; labels before and
 /// behind the command. Guarantees: `check` shows the same of each; an option wins over the environment, where empty is unset, and
 /// `check` says that a file is the environment's.
-#[test]
+#[apply(e2e)]
 fn places_of_a_configuration() {
     let scene = Scene::new();
     scene.write("telemetry.toml", VALID);
@@ -135,7 +135,7 @@ fn places_of_a_configuration() {
 
 /// Scenario: configurations with mistakes, or none, from the environment and from stdin.
 /// Guarantees: the error says where the file came from, and at which line and column of stdin the mistake is.
-#[test]
+#[apply(e2e)]
 fn errors_say_where_a_configuration_came_from() {
     let scene = Scene::new();
     scene.write("telemetry.toml", "grase = 1\n");
@@ -158,7 +158,7 @@ fn errors_say_where_a_configuration_came_from() {
 }
 
 /// Scenario: a serving ltel has its configuration from stdin; SIGHUP. Guarantees: it says that it cannot read it again, and serves on.
-#[test]
+#[apply(e2e)]
 fn stdin_is_not_read_again() {
     let scene = Scene::new();
     let file = scene.write("given.toml", &config(&scene, "", ""));

@@ -28,7 +28,7 @@ fn verdict(output: &Output, quantity: &str) -> String {
 /// what else the machine does within ten seconds decides nothing.
 /// Guarantees: the same target is not called slower, and the limit of 10 % holds; the slower one is surely slower, and breaks a limit
 /// of 5 %, with exit code 99 and a line that says so; the page is written.
-#[test]
+#[apply(e2e)]
 fn a_slower_target_is_found() {
     // What others do on this machine would be measured too.
     let _turn = Turn::alone();
@@ -67,7 +67,7 @@ fn a_slower_target_is_found() {
 
 /// Scenario: files that are missing, no JSON, no report, of another schema, and options that are wrong.
 /// Guarantees: exit code 2, and a message that names the file and what would be right; nothing on stdout.
-#[test]
+#[apply(e2e)]
 fn what_cannot_be_compared_is_said() {
     let scene = Scene::new();
     scene.write("text.json", "no JSON");

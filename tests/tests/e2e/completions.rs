@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ltel_tests::{Scene, debian_binary};
+use ltel_tests::{Scene, program};
 
 /// The script for a shell.
 fn script(scene: &Scene, shell: &str) -> String {
@@ -19,7 +19,7 @@ fn output(command: &mut Command) -> String {
 
 /// Scenario: bash loads the script; a person types the beginning of a command, of an option and of a value.
 /// Guarantees: it completes them.
-#[test]
+#[apply(e2e)]
 fn bash_completes() {
     let scene = Scene::new();
     let file = scene.write("ltel.bash", &script(&scene, "bash"));
@@ -41,10 +41,10 @@ fn bash_completes() {
 }
 
 /// Scenario: zsh and fish load their scripts. Guarantees: no error; fish completes a command.
-#[test]
+#[apply(e2e)]
 fn zsh_and_fish_load_theirs() {
     let scene = Scene::new();
-    let (zsh, fish) = (debian_binary("zsh", "zsh"), debian_binary("fish", "fish"));
+    let (zsh, fish) = (program("zsh"), program("fish"));
     let file = scene.write("_ltel-under-test", &script(&scene, "zsh"));
     output(Command::new(zsh).args(["-fc", "autoload -Uz compinit; compinit -D -u; source $1", "zsh"]).arg(file));
     let file = scene.write("ltel.fish", &script(&scene, "fish"));

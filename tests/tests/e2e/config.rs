@@ -10,7 +10,7 @@ fn load(file: &str, text: &str, env: &Environment) -> Result<Config, ConfigError
 
 /// Scenario: a configuration with one or several mistakes. Guarantees: all mistakes are reported at once, each with file,
 /// line, column, the wrong text and a fix, as in the snapshot.
-#[test]
+#[apply(e2e)]
 fn every_mistake_is_shown_where_it_is() {
     insta::glob!("../../cases/config", "*.toml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
@@ -21,7 +21,7 @@ fn every_mistake_is_shown_where_it_is() {
 }
 
 /// Scenario: an environment variable is invalid. Guarantees: the error names the variable.
-#[test]
+#[apply(e2e)]
 fn a_wrong_variable_is_an_error_too() {
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
     for (name, value) in [
@@ -48,7 +48,7 @@ fn a_wrong_variable_is_an_error_too() {
 }
 
 /// Scenario: an endpoint of the environment without a scheme, for HTTP. Guarantees: an error that says what to write.
-#[test]
+#[apply(e2e)]
 fn an_endpoint_without_a_scheme_is_not_for_http() {
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
     let env: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")].into_iter().collect();
@@ -68,7 +68,7 @@ fn warned(text: &str, env: &[(&str, &str)]) -> (String, Vec<String>) {
 }
 
 /// Scenario: a rule for a method in lower case. Guarantees: a warning, since HTTP's are upper case; none for other protocols' methods.
-#[test]
+#[apply(e2e)]
 fn methods_of_http_are_upper_case() {
     for (method, warns) in [("get", true), ("get|post", true), ("(?i)get", false), ("GET|HEAD", false), ("grpc", false)]
     {
@@ -96,7 +96,7 @@ struct CheckoutOptions {
 
 /// Scenario: the configurations in the book about recorders; one without backends goes on where the one before it ended.
 /// Guarantees: they have no mistakes.
-#[test]
+#[apply(e2e)]
 fn the_configurations_of_the_book_are_valid() {
     let book = include_str!("../../../recorders/README.md");
     let blocks = book.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
@@ -114,7 +114,7 @@ fn the_configurations_of_the_book_are_valid() {
 
 /// Scenario: OpenTelemetry's sampler, beside a file that says a ratio or does not. Guarantees: the file's ratio wins; what the
 /// sampler says is a ratio; what is not supported is said, and ignored.
-#[test]
+#[apply(e2e)]
 fn a_sampler_of_the_environment_is_a_ratio() {
     let jaeger = "OTEL_TRACES_SAMPLER: `jaeger_remote` is not supported, ignored; supported: `always_off`, `always_on`, \
                   `parentbased_always_off`, `parentbased_always_on`, `parentbased_traceidratio` and `traceidratio`";
@@ -139,7 +139,7 @@ fn a_sampler_of_the_environment_is_a_ratio() {
 
 /// Scenario: an environment that turns off what recorders go to. Guarantees: they are left out, which is said, and is not an
 /// error of the file; those that go on elsewhere do.
-#[test]
+#[apply(e2e)]
 fn recorders_that_the_environment_leaves_nothing_for() {
     let left_out = |name: &str, what: &str| {
         format!("[recorders.{name}]: left out, as the environment turns off every backend that takes its {what}")
@@ -183,7 +183,7 @@ fn recorders_that_the_environment_leaves_nothing_for() {
 }
 
 /// Scenario: variables that ltel does not support. Guarantees: a warning, if they concern a selected recorder or backend.
-#[test]
+#[apply(e2e)]
 fn variables_that_concern_nothing_are_not_spoken_of() {
     let env = [("OTEL_BSP_SCHEDULE_DELAY", "1"), ("OTEL_PROPAGATORS", "b3"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "9000")];
     let said = |text: &str| -> Vec<_> {
@@ -198,7 +198,7 @@ fn variables_that_concern_nothing_are_not_spoken_of() {
 
 /// Scenario: files of TLS that the environment names, and that are not there or not whole. Guarantees: an error that names the
 /// variable, once, however many signals it concerns.
-#[test]
+#[apply(e2e)]
 fn certificates_of_the_environment_are_checked_too() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com");
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";

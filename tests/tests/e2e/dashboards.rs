@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ltel_tests::{Exit, Prometheus, SLOW, Scene, Target, Turn, config, debian_binary, free_port, prometheus_backend};
+use ltel_tests::{Exit, Prometheus, SLOW, Scene, Target, Turn, config, free_port, program, prometheus_backend};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ const KNOWN: [&str; 9] = [
 /// Scenario: Prometheus scrapes an ltel with all recorders that the dashboards are for, while a real Locust sends requests of every
 /// kind, and another one has a worker and tasks that fail. Guarantees: each query of the dashboards, their variables, their annotations and the alert rules answers with data, and
 /// so do those of locust-telemetry's dashboards; Prometheus accepts the alert rules.
-#[test]
+#[apply(e2e)]
 fn each_query_answers_with_data() {
     let _turn = Turn::shared();
     let (scene, target, port) = (Scene::new(), Target::start(), free_port());
@@ -36,7 +36,7 @@ fn each_query_answers_with_data() {
         assert!(written.contains(name) && !read(name).is_empty(), "{written}");
     }
     let rules = folder.join("ltel-alerts.yml");
-    let checked = Command::new(debian_binary("promtool", "prometheus")).args(["check", "rules"]).arg(rules).output();
+    let checked = Command::new(program("promtool")).args(["check", "rules"]).arg(rules).output();
     let checked = checked.expect("promtool");
     assert!(checked.status.success(), "{checked:?}");
 

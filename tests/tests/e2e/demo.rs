@@ -5,7 +5,7 @@ use ltel_tests::{Exit, Lines, SLOW, Scene, TestAgent, Turn, latest, target_dir};
 /// Scenario: `ltel-cli demo --otlp URL` on a machine that has never seen it; later, on one that has.
 /// Guarantees: it sets up Locust by itself, runs it, prints where the telemetry is, a table by endpoint and the
 /// account; the telemetry is whole, and reaches the OTLP receiver.
-#[test]
+#[apply(e2e)]
 fn demo() {
     let _turn = Turn::shared();
     let scene = Scene::new();

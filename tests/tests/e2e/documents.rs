@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Scenario: the links of each document to files and folders of this repository.
 /// Guarantees: each leads somewhere.
-#[test]
+#[apply(e2e)]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut checked = 0;
@@ -36,4 +36,17 @@ fn links_lead_somewhere() {
         }
     }
     assert!(checked > 30, "{checked} links");
+}
+
+/// Scenario: the end-to-end tests. Guarantees: each is `#[apply(e2e)]`, so that it is skipped where it cannot get what it needs.
+#[apply(e2e)]
+fn every_test_can_be_skipped() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e");
+    let (mut tests, attribute) = (0, format!("#[{}]", "test"));
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains(&attribute), "{}: {attribute} in the place of #[apply(e2e)]", file.display());
+        tests += text.matches("#[apply(e2e)]").count();
+    }
+    assert!(tests > 200, "{tests} tests");
 }

@@ -16,7 +16,7 @@ const LOCUST: [&str; 9] =
 /// Scenario: ltel and Locust get SIGTERM at the same moment, as a pod's containers do when it is deleted; ltel ends after one
 /// run, or serves.
 /// Guarantees: ltel waits for Locust and says so; the run is complete, its figures are Locust's own; both end with 0.
-#[test]
+#[apply(e2e)]
 fn sigterm_to_ltel_and_locust_at_once() {
     let _turn = Turn::shared();
     for args in [&["--once"][..], &[]] {
@@ -36,7 +36,7 @@ fn sigterm_to_ltel_and_locust_at_once() {
 
 /// Scenario: SIGTERM to an ltel during a run; the grace period is long and a second signal ends it, or it is short.
 /// Guarantees: the socket is gone at once, while the run may go on; then ltel ends, the run's report says that it was open.
-#[test]
+#[apply(e2e)]
 fn a_run_that_does_not_end() {
     for (grace, said) in [("1h", "not waiting any longer"), ("1s", "did not complete within 1s (`grace`)")] {
         let scene = Scene::new();
@@ -64,7 +64,7 @@ fn a_run_that_does_not_end() {
 /// Scenario: SIGTERM to an ltel with three clients that send as fast as they can and never stop; the grace period is short, or it
 /// is long and a second signal comes.
 /// Guarantees: ltel ends all the same; what it has taken is in the figures, and the report says that the run was open.
-#[test]
+#[apply(e2e)]
 fn sigterm_under_load() {
     for (grace, signals) in [("1s", 1), ("1h", 2)] {
         let scene = Scene::new();
@@ -98,7 +98,7 @@ fn sigterm_under_load() {
 
 /// Scenario: SIGTERM to an ltel without a run, to which a client is connected, as an idle web UI is.
 /// Guarantees: it ends at once.
-#[test]
+#[apply(e2e)]
 fn no_run_to_wait_for() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "grace = \"1h\"", ""), &[]);
@@ -109,7 +109,7 @@ fn no_run_to_wait_for() {
 
 /// Scenario: `--once`, and no run begins: there is no Locust; or a master without workers; or one that comes and goes.
 /// Guarantees: ltel exits with 1, and names the cause.
-#[test]
+#[apply(e2e)]
 fn once_without_a_run() {
     let check = |top: &str, said: &str, meanwhile: &dyn Fn(&Scene) -> Option<Process>| {
         let scene = Scene::new();
@@ -139,7 +139,7 @@ fn once_without_a_run() {
 /// Scenario: `run` of a command that is not Locust and takes its time.
 /// Guarantees: one warning with the likely causes, while ltel keeps waiting; at the end the cause, and the command's exit
 /// code.
-#[test]
+#[apply(e2e)]
 fn run_of_something_else() {
     let scene = Scene::new();
     let mut run = scene.ltel(["run", "--", "sh", "-c", "while [ ! -e go ]; do sleep 0.1; done; exit 0"]);
@@ -156,7 +156,7 @@ fn run_of_something_else() {
 
 /// Scenario: `run` of a real Locust that does not get the plugin (`python -E`), of one that fails, of one that starts no test.
 /// Guarantees: Locust's exit code, and the cause; with `--strict` 0 becomes 1, and others stay.
-#[test]
+#[apply(e2e)]
 fn run_without_a_test() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -188,7 +188,7 @@ fn run_without_a_test() {
 /// Scenario: `run --strict` of a test that has all its telemetry; of one with a backend whose receiver is not there; of one that
 /// fails by itself.
 /// Guarantees: exit code 0; 1 with the loss named; Locust's own code.
-#[test]
+#[apply(e2e)]
 fn strict() {
     let _turn = Turn::shared();
     let nowhere = format!(
@@ -220,7 +220,7 @@ fn strict() {
 /// that ends it, with Locust in the background.
 /// Guarantees: Locust gets the signal and ends as it does without ltel; the run is complete and exact; when ltel has ended, no
 /// process of the group is left.
-#[test]
+#[apply(e2e)]
 fn a_terminated_group_leaves_nothing_behind() {
     let _turn = Turn::shared();
     for (script, code) in
@@ -241,7 +241,7 @@ fn a_terminated_group_leaves_nothing_behind() {
 
 /// Scenario: SIGTERM to `run` of a Locust of several processes, which tells its workers to end by itself.
 /// Guarantees: no process of the group gets a second signal from ltel, and none is left; the run is complete and exact.
-#[test]
+#[apply(e2e)]
 fn several_processes_are_told_once() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -264,7 +264,7 @@ fn several_processes_are_told_once() {
 
 /// Scenario: a shell leaves Locust in the background and ends by itself; then ltel, which waits for the run, gets SIGTERM.
 /// Guarantees: Locust gets the signal, so no process is left and the run is complete.
-#[test]
+#[apply(e2e)]
 fn what_a_command_leaves_behind_is_told_later() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -285,7 +285,7 @@ fn what_a_command_leaves_behind_is_told_later() {
 
 /// Scenario: the paths of the socket folders are too long, or do not exist.
 /// Guarantees: `run` takes the next one.
-#[test]
+#[apply(e2e)]
 fn a_folder_for_the_socket() {
     let scene = Scene::new();
     let (long, short) = (scene.path(&"l".repeat(100)), scene.path("short"));
@@ -310,7 +310,7 @@ fn a_folder_for_the_socket() {
 
 /// Scenario: `run` with a `[listen]` that requires a token, which is not in Locust's environment.
 /// Guarantees: Locust under `run` gets the token, and ltel's pid; another client without it is refused.
-#[test]
+#[apply(e2e)]
 fn run_with_a_token() {
     let _turn = Turn::shared();
     let scene = Scene::new();

@@ -9,7 +9,7 @@ use ltel_tests::{
 
 /// Scenario: one Locust process with both HTTP clients and hand-fired events, under `ltel-cli run`.
 /// Guarantees: JSON records, JSON histograms, and OTLP histograms over gRPC and over HTTP say what Locust says.
-#[test]
+#[apply(e2e)]
 fn local() {
     exactly(&["local"], |stage| {
         let mut command = stage.scene.run(&stage.config(), stage.locust(&["-u", "5", "-r", "10", "-t", "4s"]));
@@ -21,7 +21,7 @@ fn local() {
 
 /// Scenario: a master and two workers, each a process of its own, with `ltel-cli --once` beside them.
 /// Guarantees: what the workers report after the master's `test_stop` is in the figures, which are Locust's own.
-#[test]
+#[apply(e2e)]
 fn master_and_two_workers() {
     exactly(&["master", "worker-0", "worker-1"], |stage| {
         let mut ltel = stage.scene.serve(&stage.config(), &["--once"]);
@@ -43,7 +43,7 @@ fn master_and_two_workers() {
 
 /// Scenario: `locust --processes 2`, a master with two workers of its own, under `ltel-cli run`; they may outlive it.
 /// Guarantees: every source is waited for, and the figures are Locust's own.
-#[test]
+#[apply(e2e)]
 fn master_with_processes() {
     exactly(&["master", "worker-0", "worker-1"], |stage| {
         let port = free_port();

@@ -105,7 +105,7 @@ fn says_what_its_span_says(run: &Run, series: &Series, exemplar: &Exemplar) {
 /// and one with `exemplars = false`.
 /// Guarantees: each exemplar is a span that was exported, with its duration, its end and its series; a bucket has one per
 /// collection, the latest that is counted in it, and each sampled bucket has one; the third backend has none.
-#[test]
+#[apply(e2e)]
 fn exemplars_are_exported_spans() {
     let _turn = Turn::shared();
     let backends = |receiver: &FaultReceiver| {
@@ -175,7 +175,7 @@ fn exemplars_are_exported_spans() {
 /// Scenario: half of the traces are sampled, and a Prometheus that keeps exemplars scrapes ltel until its end.
 /// Guarantees: each exemplar that it has kept is a span that was exported, in its bucket, with its duration and its end; and of each
 /// bucket with a sampled request it has the latest.
-#[test]
+#[apply(e2e)]
 fn a_prometheus_keeps_exemplars() {
     let _turn = Turn::shared();
     let port = free_port();

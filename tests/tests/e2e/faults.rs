@@ -80,7 +80,7 @@ fn run(receiver: &FaultReceiver, protocol: &str, signal: &str, options: &str) ->
 
 /// Scenario: the receiver answers 429, or `RESOURCE_EXHAUSTED`, and asks for a retry after a second.
 /// Guarantees: ltel waits that long, and resends the same request once.
-#[test]
+#[apply(e2e)]
 fn throttled() {
     each(Fault::Throttle(1), 1, |protocol, signal, outcome| {
         assert_eq!(outcome.exit, Exit::Code(0), "{protocol}, {signal}: {}", outcome.said);
@@ -93,7 +93,7 @@ fn throttled() {
 
 /// Scenario: the receiver asks for a retry after a minute, but the timeout for all attempts is eight seconds.
 /// Guarantees: ltel gives up at once, and reports what was lost.
-#[test]
+#[apply(e2e)]
 fn throttled_for_too_long() {
     each_with("timeout = \"8s\"\n", Fault::Throttle(60), 1, |protocol, signal, outcome| {
         assert_eq!(outcome.exit, Exit::Code(1), "{protocol}, {signal}: {}", outcome.said);
@@ -105,7 +105,7 @@ fn throttled_for_too_long() {
 
 /// Scenario: the receiver answers 503, or `UNAVAILABLE`, three times, without a time for the retry.
 /// Guarantees: ltel waits longer before each attempt, and resends the same request until it is accepted.
-#[test]
+#[apply(e2e)]
 fn unavailable_for_a_while() {
     each(Fault::Unavailable, 3, |protocol, signal, outcome| {
         assert_eq!(outcome.exit, Exit::Code(0), "{protocol}, {signal}: {}", outcome.said);
@@ -120,7 +120,7 @@ fn unavailable_for_a_while() {
 
 /// Scenario: the receiver answers 400, or `INVALID_ARGUMENT`, and why.
 /// Guarantees: ltel does not retry, and reports what was lost with the receiver's message.
-#[test]
+#[apply(e2e)]
 fn refused_for_good() {
     each(Fault::Reject("no-such-tenant"), 1, |protocol, signal, outcome| {
         assert_eq!(outcome.exit, Exit::Code(1), "{protocol}, {signal}: {}", outcome.said);
@@ -134,7 +134,7 @@ fn refused_for_good() {
 
 /// Scenario: the receiver accepts all items but one, and says why.
 /// Guarantees: ltel resends nothing, and reports how many were rejected, and why.
-#[test]
+#[apply(e2e)]
 fn taken_in_part() {
     each(Fault::Partial(1, "too-old"), 1, |protocol, signal, outcome| {
         assert_eq!(outcome.exit, Exit::Code(1), "{protocol}, {signal}: {}", outcome.said);
@@ -147,7 +147,7 @@ fn taken_in_part() {
 
 /// Scenario: the receiver closes the connection without an answer, twice.
 /// Guarantees: ltel reconnects, and resends the same request until it is accepted.
-#[test]
+#[apply(e2e)]
 fn connections_that_are_closed() {
     each(Fault::Close, 2, |protocol, signal, outcome| {
         assert_eq!(outcome.exit, Exit::Code(0), "{protocol}, {signal}: {}", outcome.said);
@@ -167,7 +167,7 @@ fn items(signal: &str) -> &'static str {
 
 /// Scenario: six hundred spans with urls of 10 kB, and six hundred records with tracebacks of 8 kB: 11 MB in all.
 /// Guarantees: all of them arrive as they are, in requests that are smaller than the 4 MiB that receivers take.
-#[test]
+#[apply(e2e)]
 fn requests_are_of_a_bounded_size() {
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
@@ -214,7 +214,7 @@ fn requests_are_of_a_bounded_size() {
 
 /// Scenario: receivers that take 64 KB and 1 MB at a time, which ltel does not know; and one to which it is told. Eight hundred series
 /// with long names, and as many spans. Guarantees: all of it arrives.
-#[test]
+#[apply(e2e)]
 fn receivers_that_take_less() {
     for (limit, options) in [(64_000, ""), (1_000_000, ""), (1_000_000, "max_request_bytes = \"900KB\"\n")] {
         let scene = Scene::new();
@@ -258,7 +258,7 @@ fn receivers_that_take_less() {
 
 /// Scenario: a run to a receiver of JSON, which accepts one item less than it gets. Guarantees: it gets what one of protobuf gets, and
 /// ltel knows what it has rejected.
-#[test]
+#[apply(e2e)]
 fn by_json() {
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
@@ -296,7 +296,7 @@ fn by_json() {
 /// queue there is room for a hundred.
 /// Guarantees: what has no room is dropped and counted: spans that were delivered and those that were dropped are all
 /// there were. The JSON file beside it has all.
-#[test]
+#[apply(e2e)]
 fn more_spans_than_there_is_room_for() {
     for protocol in PROTOCOLS {
         let scene = Scene::new();
@@ -326,7 +326,7 @@ fn more_spans_than_there_is_room_for() {
 /// Scenario: a receiver that refuses connections, and more spans than its backend's queue holds, when ltel is to end.
 /// Guarantees: ltel does not try each of them for as long as a single one; every span is counted as failed or dropped, and ltel
 /// ends with 1.
-#[test]
+#[apply(e2e)]
 fn a_full_queue_for_nobody() {
     let scene = Scene::new();
     let backend = otlp_backend("dead", "grpc", free_port());

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Scenario: one Locust process under `ltel-cli run`.
 /// Guarantees: the points of the timeline add up to Locust's own figures, endpoint by endpoint; users, the process and its usage, and
 /// what happened to the run are there.
-#[test]
+#[apply(e2e)]
 fn local() {
     over_time(&["local"], |scene, page, locust| {
         let mut run = start(scene, "run", scene.run(page, locust(&["-u5", "-r10", "-t6s"])));
@@ -18,7 +18,7 @@ fn local() {
 }
 
 /// Scenario: `locust --processes 2` under `ltel-cli run`. Guarantees: the same, merged over the workers.
-#[test]
+#[apply(e2e)]
 fn master_with_processes() {
     over_time(&["master", "worker-0", "worker-1"], |scene, page, locust| {
         let port = free_port();
@@ -30,7 +30,7 @@ fn master_with_processes() {
 }
 
 /// Scenario: a master and two workers with a serving ltel beside them. Guarantees: the same.
-#[test]
+#[apply(e2e)]
 fn master_and_two_workers() {
     over_time(&["master", "worker-0", "worker-1"], |scene, page, locust| {
         let mut ltel = scene.serve(page, &["--once"]);

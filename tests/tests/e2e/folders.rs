@@ -7,7 +7,7 @@ use ltel_tests::Scene;
 
 /// Scenario: there is no HOME, as in many containers, or it is not writable.
 /// Guarantees: the plugin is in a folder that only this user can enter.
-#[test]
+#[apply(e2e)]
 fn the_plugin_without_a_home() {
     for home in [None, Some("/dev/null")] {
         let scene = Scene::new();

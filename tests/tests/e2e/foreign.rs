@@ -3,16 +3,16 @@
 use std::fs;
 
 use ltel_core::wire::Encoding;
-use ltel_tests::{Client, Exit, SLOW, SOON, Scene, Turn, config, debian_binary, row, until};
+use ltel_tests::{Client, Exit, SLOW, SOON, Scene, Turn, config, program, row, until};
 use serde_json::Value;
 
 /// Scenario: JSON lines of a run with odd names, read by rsyslog's imfile, parsed by its mmjsonparse and written out
 /// again from the parsed fields.
 /// Guarantees: every line comes out with the same fields and values.
-#[test]
+#[apply(e2e)]
 fn rsyslog_reads_every_line() {
     let _turn = Turn::shared();
-    let rsyslogd = debian_binary("rsyslogd", "rsyslog");
+    let rsyslogd = program("rsyslogd");
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");

@@ -15,7 +15,7 @@ use ltel_tests::{Client, Exit, SLOW, SOON, Scene, Turn, check_account, config, f
 /// Scenario: beside a real Locust run there are 200 idle connections, and clients that send garbage, half a frame,
 /// and a frame far over the limit, again and again; another one takes seconds for a good frame.
 /// Guarantees: each kind of fault is logged; the figures of the good clients are exact.
-#[test]
+#[apply(e2e)]
 fn a_good_client_among_bad_ones() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -69,7 +69,7 @@ fn a_good_client_among_bad_ones() {
 /// Scenario: between good frames a client sends invalid rows, frames of unknown types, and bytes that are not frames, in
 /// either encoding.
 /// Guarantees: the connection stays open; invalid rows are counted, and the account adds up.
-#[test]
+#[apply(e2e)]
 fn bad_frames_of_a_good_client() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
@@ -100,7 +100,7 @@ fn bad_frames_of_a_good_client() {
 /// Scenario: a client whose every frame has values of the wrong type in it: fractions of users, a start time that is none,
 /// a name that is a number, a status that is text; beside them heartbeats.
 /// Guarantees: the valid fields are recorded, and every request counts; invalid fields are logged, once per field.
-#[test]
+#[apply(e2e)]
 fn wrong_values_of_a_good_client() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -158,7 +158,7 @@ fn wrong_values_of_a_good_client() {
 /// Scenario: a client's names, ids and errors hold line breaks, escape sequences, C1 controls and marks that turn text around.
 /// Guarantees: the log has one line for each event and none that the client wrote, nothing of it commands a terminal; each JSON
 /// line stays a line, whatever a reader takes for a line break, and its values are the client's.
-#[test]
+#[apply(e2e)]
 fn text_that_is_meant_for_terminals() {
     const EVIL: &str =
         "evil\r\n2026-01-01T00:00:00Z ERROR forged\u{1b}]0;title\u{7}\u{9b}31m\u{85}\u{2028}\u{202e}\u{2066}end";
@@ -198,7 +198,7 @@ fn text_that_is_meant_for_terminals() {
 
 /// Scenario: in the middle of its run a client announces a frame beyond the limit.
 /// Guarantees: it receives the reason why its connection ends; what it sent before is recorded.
-#[test]
+#[apply(e2e)]
 fn a_frame_that_is_too_large() {
     let scene = Scene::new();
     for encoding in [Encoding::MessagePack, Encoding::JsonLines] {
@@ -221,7 +221,7 @@ fn a_frame_that_is_too_large() {
 /// Scenario: more clients than the configuration allows; before them, idle connections.
 /// Guarantees: clients over the limit receive the reason; an idle connection does not take a client's place; when a client
 /// leaves, another is served.
-#[test]
+#[apply(e2e)]
 fn more_connections_than_allowed() {
     let scene = Scene::new();
     let config = config(&scene, "", "").replace("[listen]", "[listen]\nmax_connections = 10");

@@ -17,7 +17,7 @@ fn says(line: &Line, metric: &str, labels: &[(&str, &str)]) -> bool {
 /// Scenario: a backend whose receiver is dead, one whose receiver refuses a part, one that asks for ltel's own
 /// metrics, and a client that sends garbage.
 /// Guarantees: the metrics tell who is connected, what was sent, what was lost, why and where; they belong to no run.
-#[test]
+#[apply(e2e)]
 fn what_goes_wrong_can_be_watched() {
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
@@ -58,7 +58,7 @@ fn what_goes_wrong_can_be_watched() {
 
 /// Scenario: a run to JSON and to an OTLP receiver, and nothing said of ltel's own metrics.
 /// Guarantees: OTLP has them, JSON has not; at the end they say what was sent.
-#[test]
+#[apply(e2e)]
 fn otlp_has_them_and_json_has_not() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);

@@ -13,7 +13,7 @@ const BUCKETS: &str = "locust_tl_request_metric_success_milliseconds_bucket";
 /// Scenario: real Locust with two workers, one fast and one with 12 % of its requests slow; Prometheus scrapes while it runs.
 /// Guarantees: the gauges are the quantiles of both workers together, exactly, where those of a histogram's buckets are an estimate;
 /// the gauge of an endpoint that has no more requests ends; the lines of the intervals add up to the final ones, and nothing is missing.
-#[test]
+#[apply(e2e)]
 fn quantiles_of_all_workers_are_exact() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());

@@ -38,7 +38,7 @@ labels = { color = { value = "green" } }
 /// Guarantees: each line, point, log record, span and sample has the labels; counts by tenant are the locustfile's own; the records
 /// of a `stats` that sees a part say so, and those of the whole are whole; values that are missing are in the run report, and are said
 /// once.
-#[test]
+#[apply(e2e)]
 fn labels_reach_every_backend() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());
@@ -134,7 +134,7 @@ fn witnessed(scene: &Scene) -> BTreeMap<String, u64> {
 /// Scenario: the only `stats` has `names = true` and a `when` that none of the requests fits; there are rules for names, thresholds
 /// and a report in JSON. Guarantees: figures, thresholds and the exit code are about all requests all the same, by the names of the
 /// rules and without what these drop; the report has the labels.
-#[test]
+#[apply(e2e)]
 fn figures_are_of_all_requests() {
     let scene = Scene::new();
     let report = scene.path("report.json");

@@ -18,7 +18,7 @@ fn listening(scene: &Scene, port: u16, tls: &str) -> String {
 /// Scenario: real Locusts, the newest and the oldest, send over TLS from a master and two workers; once each shows a
 /// certificate of its own.
 /// Guarantees: the figures are Locust's own; the token and the certificates are asked for.
-#[test]
+#[apply(e2e)]
 fn locust_over_tls() {
     let _turn = Turn::shared();
     let authority = Authority::new();
@@ -60,7 +60,7 @@ fn locust_over_tls() {
 /// Scenario: Locusts that do not know ltel's authority, that call it by another name, that have no certificate where one is
 /// asked for or one of another authority, that meet an expired certificate, or whose files do not exist.
 /// Guarantees: each logs in one line what is wrong and what to do, and its test is not disturbed.
-#[test]
+#[apply(e2e)]
 fn who_is_not_let_in_over_tls() {
     let _turn = Turn::shared();
     let (scene, authority, other) = (Scene::new(), Authority::new(), Authority::new());

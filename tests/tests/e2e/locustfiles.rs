@@ -99,7 +99,7 @@ fn lifecycle(lines: &Lines) -> Vec<&str> {
 /// Scenario: a load shape that returns fractions, or integers of another type; local, and with processes.
 /// Guarantees: the run is whole and exact, with its lifecycle; a count of users that is a fraction is the number below it; the
 /// start of the test tells what the locustfile has, and no number of users, which the shape changes.
-#[test]
+#[apply(e2e)]
 fn shapes_return_any_number() {
     for (form, distributed) in [("float", false), ("float", true), ("whole", false), ("int", true)] {
         let mut odd = Odd::file("shape.py").env("FORM", form);
@@ -122,7 +122,7 @@ fn shapes_return_any_number() {
 /// Scenario: hosts of user classes that are a list, a map, a function, and what cannot be compared or printed.
 /// Guarantees: the run is whole and exact; Locust ends with 0 as it does alone; the start of the test lacks the host and nothing
 /// else.
-#[test]
+#[apply(e2e)]
 fn hosts_are_anything() {
     for classes in [&["Listed"][..], &["Mapped"], &["Called"], &["Raising"], &[]] {
         let odd = Odd::file("hosts.py").args(["-u4", "-r4", "-t2s"]).args(classes);
@@ -138,7 +138,7 @@ fn hosts_are_anything() {
 
 /// Scenario: events whose `start_time` is in ms, in ns, of another clock, hours off, absent, or a text.
 /// Guarantees: rates are Locust's own, and each span is near the test.
-#[test]
+#[apply(e2e)]
 fn start_times_are_anything() {
     let odd = Odd { recorders: "[recorders.spans]", ..Odd::file("start_times.py") }.args(["-u4", "-r4", "-t6s"]);
     let (lines, log) = odd.run();
@@ -167,7 +167,7 @@ fn start_times_are_anything() {
 
 /// Scenario: listeners that raise before ours, and events that lack what Locust requires.
 /// Guarantees: what Locust counts is counted, and nothing else; our listeners raise nothing.
-#[test]
+#[apply(e2e)]
 fn listeners_raise() {
     // Locust's own code for a listener that fails.
     let odd = Odd { exit: 2, ..Odd::file("listeners.py") }.args(["-u4", "-r4", "-t3s"]);
@@ -181,7 +181,7 @@ fn listeners_raise() {
 
 /// Scenario: four OS threads that fire 80,000 events as fast as they can, beside greenlets.
 /// Guarantees: none is lost, none is there twice; nor any of the events of the test's own.
-#[test]
+#[apply(e2e)]
 fn events_of_os_threads() {
     let odd = Odd { exit: 1, recorders: "[recorders.spans]", ..Odd::file("threads.py") };
     let (lines, _) = odd.args(["-u4", "-r4", "-t60s"]).run();
@@ -198,7 +198,7 @@ fn events_of_os_threads() {
 
 /// Scenario: users of one asyncio loop, which runs in a greenlet of the first of them.
 /// Guarantees: each request is of its own user and below its own task; what `traceparent()` hands out is the request's own.
-#[test]
+#[apply(e2e)]
 fn one_loop_serves_all_users() {
     let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("shared_loop.py") };
     let odd = odd.args(["-u6", "-r6", "-t4s"]);
@@ -229,7 +229,7 @@ fn one_loop_serves_all_users() {
 
 /// Scenario: tasks whose requests are made by greenlets, by pools of threads that serve all users, and by coroutines.
 /// Guarantees: each request belongs to its own user and task, whatever thread or coroutine makes it.
-#[test]
+#[apply(e2e)]
 fn others_make_the_requests() {
     let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("helpers.py") };
     let odd = odd.args(["-u6", "-r6", "-t4s", "--stop-timeout=5"]);
@@ -255,7 +255,7 @@ fn others_make_the_requests() {
 
 /// Scenario: OpenTelemetry's instrumentation of `requests`, and spans of the locustfile's own within tasks.
 /// Guarantees: both trees are one: task, the locustfile's span, the request, the instrumentation's span, the target.
-#[test]
+#[apply(e2e)]
 fn the_locustfile_has_opentelemetry() {
     let target = Target::start();
     let odd = Odd { recorders: "[recorders.spans]\ntasks = true", ..Odd::file("otel_requests.py") };
@@ -301,7 +301,7 @@ fn the_locustfile_has_opentelemetry() {
 
 /// Scenario: test functions of pytest as users, with and without tasks traced.
 /// Guarantees: each execution of a function is a task.
-#[test]
+#[apply(e2e)]
 fn test_functions_of_pytest() {
     let target = Target::start();
     let odd = Odd { recorders: "[recorders.spans]\ntasks = true", exit: 1, ..Odd::file("test_pytest.py") };
@@ -324,7 +324,7 @@ fn test_functions_of_pytest() {
 
 /// Scenario: programs that use Locust as a library and know nothing of ltel, under `ltel-cli run`.
 /// Guarantees: each environment is a run, with what Locust has counted.
-#[test]
+#[apply(e2e)]
 fn locust_as_a_library() {
     for (program, runs) in [("library.py", 2), ("single_user.py", 1)] {
         let odd = Odd::file(program);
@@ -343,7 +343,7 @@ fn locust_as_a_library() {
 /// Scenario: the plugin imported twice, it or Locust reloaded, a log handler that raises, a mock in the place of the request
 /// event, and requests of a listener of `quitting`.
 /// Guarantees: there is one run, exact and with traces, and no request fails of ours.
-#[test]
+#[apply(e2e)]
 fn tests_do_the_unusual() {
     for (form, name) in [
         ("imported twice", "own"),
@@ -372,7 +372,7 @@ fn tests_do_the_unusual() {
 
 /// Scenario: Locust behind `opentelemetry-instrument`, which puts a `sitecustomize` of its own first; and as a module.
 /// Guarantees: the plugin is loaded all the same, and Locust's options know it.
-#[test]
+#[apply(e2e)]
 fn wrappers_of_locust() {
     let check = |odd: Odd, program: &[&str]| {
         let figures = ["--headless", "--only-summary", "--json-file", "figures", "-f", "hosts.py"];
@@ -400,7 +400,7 @@ fn shown(name: &str) -> String {
 
 /// Scenario: every type of Python in every field of every event, from a seed that is printed.
 /// Guarantees: the run is there, its counts are what the locustfile counted, and no listener of ours raises.
-#[test]
+#[apply(e2e)]
 fn fuzz_of_field_values() {
     let seed = std::env::var("LTEL_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
         let nanos = ltel_core::Clock::System.now().as_nanos();

@@ -5,6 +5,12 @@
 // Counts that come as floats are whole and small.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+// Each test has `#[apply(e2e)]` in the place of `#[test]`.
+#[macro_use]
+extern crate ltel_tests;
+#[macro_use]
+extern crate macro_rules_attribute;
+
 mod attack;
 mod backend_walls;
 mod backends;

@@ -48,7 +48,7 @@ impl Counted {
 /// Scenario: a master and two workers whose locustfile uses each kind of metric, records events, logs, and has tasks that fail.
 /// Guarantees: JSON lines, an OTLP receiver and Prometheus have exactly what the locustfiles of all processes counted; counters and
 /// histograms are one series for all processes, a gauge is one for each.
-#[test]
+#[apply(e2e)]
 fn master_and_two_workers() {
     let _turn = Turn::shared();
     let scene = Scene::new();

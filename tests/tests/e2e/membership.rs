@@ -49,7 +49,7 @@ fn check_ended(scene: &Scene, ltel: &mut Process, expected: &[(&str, u64, &[&str
 
 /// Scenario: a worker begins, reports and is gone; its master comes after that.
 /// Guarantees: what the worker had sent is in the master's run, which does not wait for the worker any longer.
-#[test]
+#[apply(e2e)]
 fn a_worker_that_is_gone_before_its_master_comes() {
     let scene = Scene::new();
     let mut ltel = serve(&scene, "3s", &["--once"]);
@@ -68,7 +68,7 @@ fn a_worker_that_is_gone_before_its_master_comes() {
 /// Scenario: a connection breaks; when it is there again, its client is in the next run, and has frames of both left. ltel has
 /// had some of the first run's frames, or none (it was started late).
 /// Guarantees: each run has its own requests.
-#[test]
+#[apply(e2e)]
 fn a_connection_that_comes_back_in_the_next_run() {
     for early in [true, false] {
         let scene = Scene::new();
@@ -97,7 +97,7 @@ fn a_connection_that_comes_back_in_the_next_run() {
 
 /// Scenario: ltel is started in the middle of a run; the first that its client says is no beginning.
 /// Guarantees: the run is the one that `hello` names.
-#[test]
+#[apply(e2e)]
 fn a_run_that_began_before_ltel() {
     let scene = Scene::new();
     let mut ltel = serve(&scene, "3s", &["--once"]);
@@ -111,7 +111,7 @@ fn a_run_that_began_before_ltel() {
 /// Scenario: two workers whose master does not have the plugin are in two tests, with `LTEL_RUN_ID` and without; the second
 /// begins before the first is given up for masterless, or after that, or when it is over.
 /// Guarantees: each test is a run of its own, complete, in which workers say what a master would.
-#[test]
+#[apply(e2e)]
 fn two_tests_without_a_master() {
     for run_id in [None, Some("nightly")] {
         for pause in ["", "begins", "complete"] {
@@ -147,7 +147,7 @@ fn two_tests_without_a_master() {
 
 /// Scenario: a third worker takes part in the second test of two without a master, while the first is not over.
 /// Guarantees: its requests are in the second.
-#[test]
+#[apply(e2e)]
 fn a_worker_that_is_new_in_the_second_test() {
     for run_id in [None, Some("nightly")] {
         let scene = Scene::new();
@@ -173,7 +173,7 @@ fn a_worker_that_is_new_in_the_second_test() {
 
 /// Scenario: a worker names its master, which never connects.
 /// Guarantees: a warning while the test runs, and the report names the master.
-#[test]
+#[apply(e2e)]
 fn a_master_that_never_reaches_ltel() {
     let scene = Scene::new();
     let mut ltel = serve(&scene, "1s", &["--once"]);
@@ -188,7 +188,7 @@ fn a_master_that_never_reaches_ltel() {
 
 /// Scenario: `--once`; a run ends while a worker waits for a master that does not have the plugin.
 /// Guarantees: the worker's test is a run too, and is waited for.
-#[test]
+#[apply(e2e)]
 fn once_while_a_worker_waits_for_its_master() {
     for run_id in [None, Some("x")] {
         let scene = Scene::new();
@@ -212,7 +212,7 @@ fn once_while_a_worker_waits_for_its_master() {
 
 /// Scenario: a worker that does not know its run reports while there are two of them; one ends.
 /// Guarantees: what is held of it is in the other, before what it reports then.
-#[test]
+#[apply(e2e)]
 fn what_is_held_comes_first() {
     let scene = Scene::new();
     let mut ltel = serve(&scene, "5s", &[]);
@@ -237,7 +237,7 @@ fn what_is_held_comes_first() {
 
 /// Scenario: ltel ends while it holds requests of a client that has begun no test.
 /// Guarantees: they are reported.
-#[test]
+#[apply(e2e)]
 fn held_requests_at_the_end() {
     let scene = Scene::new();
     let mut ltel = serve(&scene, "1h", &[]);
@@ -252,7 +252,7 @@ fn held_requests_at_the_end() {
 
 /// Scenario: `--once`; a worker has something to say when its run is complete, as its last report to its master.
 /// Guarantees: it is answered, and ltel ends with its clients; or a grace period after the run, if they stay.
-#[test]
+#[apply(e2e)]
 fn once_with_a_word_after_the_end() {
     for stays in [false, true] {
         let scene = Scene::new();
@@ -271,7 +271,7 @@ fn once_with_a_word_after_the_end() {
 
 /// Scenario: SIGTERM; the run ends within the grace period, and its client stays connected.
 /// Guarantees: ltel does not warn that the run did not complete.
-#[test]
+#[apply(e2e)]
 fn a_client_that_stays() {
     let scene = Scene::new();
     let mut ltel = serve(&scene, "2s", &[]);

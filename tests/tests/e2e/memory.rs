@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use ltel_core::event::{RequestError, TestStart};
 use ltel_core::wire::{Encoding, Message};
-use ltel_tests::{Client, Exit, MOST_MEMORY, Process, SLOW, SOON, Scene, Turn, config, peak_mib, row, until};
+use ltel_tests::{
+    Client, Exit, MOST_MEMORY, Process, SLOW, SOON, Scene, Turn, config, need_file, peak_mib, row, until,
+};
 use rustix::process::Signal;
 
 /// What ltel may have at default settings, in MiB.
@@ -70,8 +72,9 @@ fn many_rows(mut client: Client) -> Client {
 /// Scenario: `ulimit -v` leaves ltel 200 MB of addresses, most of which no memory is behind; a client sends a frame that is as
 /// large as one may be.
 /// Guarantees: ltel starts, and records all of it.
-#[test]
+#[apply(e2e)]
 fn with_few_addresses() {
+    need_file("/proc/self/status", "Linux, whose `ulimit -v` is a limit");
     let scene = Scene::new();
     let file = scene.write("telemetry.toml", &config(&scene, "", ""));
     let ltel = scene.ltel(["--config".as_ref(), file.as_os_str(), "--once".as_ref()]);
@@ -92,7 +95,7 @@ fn with_few_addresses() {
 /// clients that do so after their hello; ids, names and errors of a megabyte each; a frame of 900,000 rows, each with a span.
 /// Beside them, a good client.
 /// Guarantees: all of it together takes less than 256 MiB; the good client's figures are exact, and no row is lost.
-#[test]
+#[apply(e2e)]
 fn what_clients_send_is_bounded() {
     let _turn = Turn::alone();
     let scene = Scene::new();

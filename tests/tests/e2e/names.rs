@@ -85,7 +85,7 @@ fn locust(target: &Target) -> Vec<String> {
 /// drop a health check. Guarantees: JSON, OTLP and Prometheus have the names of the rules, with exactly the counts of the
 /// locustfile; so have failures and spans, and `stats` with `names = true`; `stats` without it is Locust's own table. What was
 /// dropped is counted as filtered, and nothing is missing.
-#[test]
+#[apply(e2e)]
 fn thousands_of_urls_become_few_names() {
     let _turn = Turn::shared();
     let (scene, target, port) = (Scene::new(), Target::start(), free_port());
@@ -163,7 +163,7 @@ fn thousands_of_urls_become_few_names() {
 
 /// Scenario: the same test without rules, under `run`; then with the rules that ltel has said. Guarantees: ltel says once that there
 /// are many names, with rules that can be pasted, and with these says it no more.
-#[test]
+#[apply(e2e)]
 fn many_names_are_said_with_rules_for_them() {
     let _turn = Turn::shared();
     let target = Target::start();

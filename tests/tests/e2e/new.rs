@@ -39,7 +39,7 @@ fn two_instances(scene: &Scene, more: &str) -> String {
 
 /// Scenario: `new` writes a crate; its author runs its test, lists its recorders, makes mistakes in the configuration, and
 /// sends its telemetry to JSON and OTLP, with two instances of the recorder. Guarantees: all of that works as it stands.
-#[test]
+#[apply(e2e)]
 fn a_crate_with_a_recorder_of_its_own() {
     let scene = Scene::new();
     let mut new = scene.start("new", scene.ltel(["new", NAME]));

@@ -15,7 +15,7 @@ const PROTOCOLS: [&str; 2] = ["grpc", "http"];
 
 /// Scenario: the receiver closes the connection without an answer, twice in the middle of a run.
 /// Guarantees: ltel connects again; at the end the receiver has everything, and has it once.
-#[test]
+#[apply(e2e)]
 fn connections_that_are_closed() {
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
@@ -45,7 +45,7 @@ fn connections_that_are_closed() {
 
 /// Scenario: a run to a receiver that takes three seconds for each answer, over gRPC and over HTTP, beside a JSON file.
 /// Guarantees: the file has its records each second as if there were no such receiver; both know in the end what Locust says.
-#[test]
+#[apply(e2e)]
 fn a_slow_receiver() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -85,7 +85,7 @@ const WISHES: [Wish; 2] = [Wish { delta: true, exponential: true }, Wish { delta
 
 /// Scenario: temporality and kind of the histograms as the file says, against the environment.
 /// Guarantees: the receiver gets what the file says.
-#[test]
+#[apply(e2e)]
 fn histograms_as_the_file_says() {
     for wish in WISHES {
         let file = |backend: &str| {
@@ -100,7 +100,7 @@ fn histograms_as_the_file_says() {
 
 /// Scenario: the file leaves temporality and kind of the histograms open, and OpenTelemetry's variables say them.
 /// Guarantees: the receiver gets what they say.
-#[test]
+#[apply(e2e)]
 fn histograms_as_the_environment_says() {
     for wish in WISHES {
         two_intervals(str::to_owned, &variables(wish), wish);
@@ -172,7 +172,7 @@ fn check_counters(receiver: &FaultReceiver, protocol: &str, wish: Wish) {
 /// Scenario: a receiver that takes its time, and refuses some requests for the moment, or closes their connection.
 /// Guarantees: each request waits for the end of the one before it, with all its attempts; so the times in them never go
 /// backwards, and a receiver that takes no point older than the last one of its resource takes all.
-#[test]
+#[apply(e2e)]
 fn requests_leave_in_the_order_of_their_time() {
     const DELAY: f64 = 0.05;
     for protocol in PROTOCOLS {
@@ -217,7 +217,7 @@ fn requests_leave_in_the_order_of_their_time() {
 /// Scenario: receivers that accept connections and never answer, over gRPC and over HTTP, and the end of a run whose points are
 /// six requests.
 /// Guarantees: not each of them takes a timeout of its own; ltel ends by itself, and says what was lost.
-#[test]
+#[apply(e2e)]
 fn a_receiver_that_hangs_at_the_end() {
     let scene = Scene::new();
     let deaf = PROTOCOLS.map(|_| Deaf::silent());
@@ -247,7 +247,7 @@ fn a_receiver_that_hangs_at_the_end() {
 /// Scenario: a receiver of its own for each signal, by gRPC, by HTTP with gzip, by HTTP without, two of them with a key of
 /// their own: as the file says, and as OpenTelemetry's variables say.
 /// Guarantees: each receiver gets its signal and no other, in the way that was asked for, with its own key.
-#[test]
+#[apply(e2e)]
 fn each_signal_in_its_own_way() {
     let outer = Scene::new();
     let [metrics, traces, logs] = [(); 3].map(|()| FaultReceiver::start(&outer));

@@ -22,7 +22,7 @@ fn a_run(scene: &Scene) {
 
 /// Scenario: a program with a backend of its own, beside a built-in one.
 /// Guarantees: it is selected and described as a built-in one is, and is given every record of the run.
-#[test]
+#[apply(e2e)]
 fn it_is_given_what_it_takes() {
     let scene = Scene::new();
     let path = scene.path("names.txt");
@@ -44,7 +44,7 @@ fn it_is_given_what_it_takes() {
 }
 
 /// Scenario: its table holds mistakes. Guarantees: they are shown where they are, as those of a built-in one.
-#[test]
+#[apply(e2e)]
 fn mistakes_are_shown_where_they_are() {
     let scene = Scene::new();
     let mut ltel = program(&scene, "path = \"names.log\"\npanic_at = \"x\"\n", &["check"]);
@@ -62,7 +62,7 @@ fn mistakes_are_shown_where_they_are() {
 /// Scenario: it panics in the middle of a run.
 /// Guarantees: that is said at once, with its name; the other backend has everything; ltel ends with exit code 1 and names the
 /// loss.
-#[test]
+#[apply(e2e)]
 fn it_panics() {
     let scene = Scene::new();
     let options =

@@ -19,7 +19,7 @@ fn page(port: u16, options: &str) -> String {
 /// vanishes again and again, are there too.
 /// Guarantees: the two see figures that grow, then the final ones, which are Locust's own, name by name, and that ltel ends; the
 /// others cost nobody anything: the run is whole, and ltel ends in time.
-#[test]
+#[apply(e2e)]
 fn browsers_follow_a_test() {
     let _turn = Turn::shared();
     let (scene, target, port) = (Scene::new(), Target::start(), free_port());
@@ -77,7 +77,7 @@ fn browsers_follow_a_test() {
 /// Scenario: a serving ltel has run after run, two of them at a time; then it is told to end.
 /// Guarantees: a browser that chose a run gets that one; one that did not follows the newest; runs that are over are still there,
 /// with their histograms for download; the end is told.
-#[test]
+#[apply(e2e)]
 fn all_runs_are_there() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &page(port, "")), &[]);
@@ -127,7 +127,7 @@ fn all_runs_are_there() {
 
 /// Scenario: a page with a token, reached as by other machines; and the same page over TLS.
 /// Guarantees: nothing is shown without the token, in a header, or once in the URL and then in a cookie; ltel never prints it.
-#[test]
+#[apply(e2e)]
 fn a_token_is_asked_for() {
     const TOKEN: &str = "let me + in";
     let (scene, port, tls_port) = (Scene::new(), free_port(), free_port());
@@ -188,7 +188,7 @@ print(status({}), status({'Authorization': 'Bearer ' + os.environ['TOKEN']}))
 /// Scenario: requests as other sites make a browser send them.
 /// Guarantees: a name that is not this server's gets nothing; neither does a part of the page for another site; only GET and
 /// HEAD; no answer allows another site anything.
-#[test]
+#[apply(e2e)]
 fn other_sites_get_nothing() {
     let (scene, port) = (Scene::new(), free_port());
     let _ltel = scene.serve(&config(&scene, "", &page(port, "hosts = [\"ltel.example\"]")), &[]);
@@ -224,7 +224,7 @@ fn other_sites_get_nothing() {
 /// Scenario: hundreds of connections that send nothing, half a request, or headers without end; then as many browsers as the page
 /// takes, and more.
 /// Guarantees: those who ask are answered; ltel's connections and memory stay bounded; the run goes on.
-#[test]
+#[apply(e2e)]
 fn connections_are_bounded() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &page(port, "")), &[]);
@@ -267,7 +267,7 @@ fn connections_are_bounded() {
     for events in &mut browsers {
         events.find(|event| event.data["final"] == true).expect("final figures for each");
     }
-    let connections = sockets(&ltel);
+    let connections = ltel.open_files();
     assert!(connections < 100, "{connections} open files");
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
@@ -277,7 +277,7 @@ fn connections_are_bounded() {
 /// Scenario: `run --page` without an address while the usual port is taken; at an address of every network; at one that is taken.
 /// Guarantees: the URL is printed once and leads to the page, with a token where others can reach it; a stated address that is
 /// taken is an error, and Locust does not start.
-#[test]
+#[apply(e2e)]
 fn run_says_where_its_page_is() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -336,8 +336,4 @@ fn run(scene: &Scene, id: &str, requests: usize) -> Client {
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-}
-
-fn sockets(process: &Process) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count()
 }

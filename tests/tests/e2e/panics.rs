@@ -6,7 +6,7 @@ use ltel_tests::{Client, Exit, Lines, SOON, Scene, config, row};
 /// Scenario: one of a program's own recorders panics in the first of two runs.
 /// Guarantees: the other recorders have every request of that run; the run is incomplete, and its report has the recorder
 /// and its message; that recorder's counter keeps its value. In the next run it works again.
-#[test]
+#[apply(e2e)]
 fn a_recorder_that_panics() {
     let scene = Scene::new();
     let file = scene.write("telemetry.toml", &config(&scene, "", "[recorders.fragile]\n"));
@@ -61,7 +61,7 @@ fn a_recorder_that_panics() {
 /// Scenario: a recorder panics when its run is over: in `finish`, or in its `Drop`.
 /// Guarantees: the run is reported as incomplete everywhere, with the recorder and its message; all other recorders deliver
 /// their last figures; ltel keeps running, and reports the next run.
-#[test]
+#[apply(e2e)]
 fn a_recorder_that_panics_at_its_end() {
     for (recorder, why) in [("fragile_at_the_end", "it does not finish"), ("fragile_in_drop", "it cannot be dropped")] {
         let scene = Scene::new();

@@ -8,7 +8,7 @@ const LOCUST: [&str; 6] = ["--headless", "-u2", "-t2s", "--only-summary", "--jso
 
 /// Scenario: a locustfile that imports the plugin, with and without the plugin on Locust's path already; over TCP.
 /// Guarantees: attached once either way; every request is there once.
-#[test]
+#[apply(e2e)]
 fn imported_by_the_locustfile() {
     let _turn = Turn::shared();
     for autoload in [false, true] {
@@ -33,7 +33,7 @@ fn imported_by_the_locustfile() {
 
 /// Scenario: the address as an option of Locust's command line.
 /// Guarantees: it is used where the environment names none.
-#[test]
+#[apply(e2e)]
 fn address_on_the_command_line() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -48,7 +48,7 @@ fn address_on_the_command_line() {
 
 /// Scenario: another `sitecustomize` is on the path already, as other tools put one there.
 /// Guarantees: it still runs; the plugin works beside it.
-#[test]
+#[apply(e2e)]
 fn beside_another_sitecustomize() {
     let _turn = Turn::shared();
     let scene = Scene::new();

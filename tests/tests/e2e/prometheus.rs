@@ -8,7 +8,7 @@ use std::time::Duration;
 use ltel_core::clock::{Clock, Timestamp};
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Figures, Prometheus, SLOW, SOON, Scene, Target, Turn, config, debian_binary, free_port, get,
+    Client, Exit, Figures, Prometheus, SLOW, SOON, Scene, Target, Turn, config, free_port, get, program,
     prometheus_backend, prometheus_client_venv, request, row, until,
 };
 use rustix::process::Signal;
@@ -23,7 +23,7 @@ const SCRAPE: &str = "X-Prometheus-Scrape-Timeout-Seconds: 10\r\n";
 /// Scenario: Prometheus scrapes an ltel that serves, while a real Locust sends requests of every kind; the run ends.
 /// Guarantees: a query answers with Locust's own figures, endpoint by endpoint, under the names that dashboards know; gauges
 /// end with the run; the last figures stay for `keep`, then vanish.
-#[test]
+#[apply(e2e)]
 fn promql_gives_back_locusts_figures() {
     let _turn = Turn::shared();
     let (scene, target, port) = (Scene::new(), Target::start(), free_port());
@@ -97,7 +97,7 @@ fn promql_gives_back_locusts_figures() {
 /// Scenario: Prometheus scrapes while endpoints appear between two scrapes, the last of them at the end of the run.
 /// Guarantees: it sees each counter and histogram from zero on, so that differences, which `increase()` is made of, are exactly
 /// what was counted.
-#[test]
+#[apply(e2e)]
 fn increase_misses_no_beginning() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());
@@ -141,7 +141,7 @@ fn increase_misses_no_beginning() {
 /// Scenario: scrapers of either format, and a browser; then ltel ends after the run.
 /// Guarantees: who scrapes at an interval sees a new series at zero, then its value; the browser sees the value; ltel waits until
 /// each scraper has the value of what it saw at zero.
-#[test]
+#[apply(e2e)]
 fn zero_comes_before_the_value() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &["--once"]);
@@ -170,7 +170,7 @@ fn zero_comes_before_the_value() {
 
 /// Scenario: Locust runs under `ltel-cli run`, which ends with it; Prometheus scrapes now and then.
 /// Guarantees: the last scrape finds the last figures before ltel is gone, and the table says that they were delivered.
-#[test]
+#[apply(e2e)]
 fn run_waits_for_a_last_scrape() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());
@@ -192,7 +192,7 @@ fn run_waits_for_a_last_scrape() {
 
 /// Scenario: nothing ever scrapes, and ltel ends after a run.
 /// Guarantees: it does not wait, and says what was not delivered.
-#[test]
+#[apply(e2e)]
 fn nobody_scrapes() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "")), &["--once"]);
@@ -214,7 +214,7 @@ fn nobody_scrapes() {
 /// Guarantees: promtool, Prometheus' Python library (strict, for OpenMetrics) and Prometheus itself read every sample, with
 /// the names as they were; the runs do not mix. So it is with `_created`, which this Prometheus keeps as a series; newer ones can
 /// make a zero of it (`--enable-feature=created-timestamp-zero-ingestion`, which 2.42 has not).
-#[test]
+#[apply(e2e)]
 fn foreign_parsers_read_every_name() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());
@@ -247,7 +247,7 @@ fn foreign_parsers_read_every_name() {
     }
     let open = scene.write("open.txt", &open);
 
-    let mut promtool = scene.program(&debian_binary("promtool", "prometheus"));
+    let mut promtool = scene.program(&program("promtool"));
     promtool.args(["check", "metrics"]).stdin(File::open(&own).unwrap());
     let output = promtool.output().unwrap();
     // 3: read well, and it has opinions on the names, such as that seconds are better than milliseconds.
@@ -300,7 +300,7 @@ json.dump(counts, sys.stdout)
 /// Scenario: what is no scrape, scrapers that say nothing and never go, and an address that is taken.
 /// Guarantees: other paths and methods get an error status, HEAD has no body; open connections do not disturb runs; a used
 /// address is an error that names it, before anything starts.
-#[test]
+#[apply(e2e)]
 fn requests_of_other_kinds() {
     let (scene, port) = (Scene::new(), free_port());
     let config = config(&scene, "", &prometheus_backend(port, "scope_labels = false\nresource = { team = \"a\" }"));

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 /// Scenario: a client loses its connection before it hears an acknowledgement, and sends everything again.
 /// Guarantees: each request is recorded once.
-#[test]
+#[apply(e2e)]
 fn frames_that_are_sent_again() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -33,7 +33,7 @@ fn frames_that_are_sent_again() {
 
 /// Scenario: frames that never arrive: their numbers are missing, and `done` counts their requests.
 /// Guarantees: they are dropped as not received.
-#[test]
+#[apply(e2e)]
 fn frames_that_never_arrive() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -55,7 +55,7 @@ fn frames_that_never_arrive() {
 
 /// Scenario: a client disconnects during its run without `done`; the grace period is a second.
 /// Guarantees: the run ends after that, and its report names the client.
-#[test]
+#[apply(e2e)]
 fn a_client_that_goes_without_a_word() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "grace = \"1s\"", ""), &["--once"]);
@@ -73,7 +73,7 @@ fn a_client_that_goes_without_a_word() {
 
 /// Scenario: several runs at the same time, in either encoding, their requests interleaved.
 /// Guarantees: each has its own figures.
-#[test]
+#[apply(e2e)]
 fn runs_at_the_same_time() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
@@ -110,7 +110,7 @@ fn runs_at_the_same_time() {
 /// Scenario: requests and an event of the user's own come after their run is complete, and then a corrected account.
 /// Guarantees: they are in no figure of the run; the log counts them; a record tells the run's account as it is then, in which
 /// each of them is dropped as late, and what the recorders left out before; ltel ends with 1.
-#[test]
+#[apply(e2e)]
 fn requests_after_the_end_of_their_run() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", "[recorders.custom]\n"), &[]);
@@ -151,7 +151,7 @@ fn requests_after_the_end_of_their_run() {
 
 /// Scenario: a client says that it is done, and has sent fewer requests than ltel has recorded.
 /// Guarantees: the run is reported as incomplete everywhere; its report names the source; the account closes.
-#[test]
+#[apply(e2e)]
 fn a_source_that_disagrees() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -175,7 +175,7 @@ fn a_source_that_disagrees() {
 
 /// Scenario: a frame's number is far beyond that of the one before it, as of a client that counts wrongly.
 /// Guarantees: it is a fault of that frame, and those that follow in order are recorded.
-#[test]
+#[apply(e2e)]
 fn a_number_that_cannot_be() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -196,7 +196,7 @@ fn a_number_that_cannot_be() {
 
 /// Scenario: a person types JSON: no client id, no numbers, one request at a time, the least of fields.
 /// Guarantees: it is a run like any other.
-#[test]
+#[apply(e2e)]
 fn lines_typed_by_hand() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -222,7 +222,7 @@ fn lines_typed_by_hand() {
 
 /// Scenario: two tests one after the other say the same run id (`LTEL_RUN_ID` in a pipeline that runs Locust twice).
 /// Guarantees: each is a run of its own with its own figures, and ltel says that the id was given twice.
-#[test]
+#[apply(e2e)]
 fn the_same_run_id_twice() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &[]);

@@ -14,7 +14,7 @@ const BURST: &str = "100";
 
 /// Scenario: the OTLP receivers accept connections and never answer, over gRPC and over HTTP.
 /// Guarantees: Locust's rate is what it is without ltel, the JSON beside them is exact, and the run ends.
-#[test]
+#[apply(e2e)]
 fn an_otlp_receiver_that_hangs() {
     unharmed(hanging_receivers);
 }
@@ -37,7 +37,7 @@ fn hanging_receivers() -> Scene {
 
 /// Scenario: ltel is stopped for two seconds in mid-run, in which Locust reports more than the socket's buffers hold.
 /// Guarantees: nothing is lost, and Locust's rate is what it is without ltel.
-#[test]
+#[apply(e2e)]
 fn an_ltel_that_stands_still() {
     unharmed(standing_still);
 }
@@ -63,14 +63,14 @@ fn standing_still() -> Scene {
 /// Scenario: what listens where telemetry goes accepts connections and never reads.
 /// Guarantees: Locust's rate is what it is without the plugin; its memory is bounded; its log counts all requests as
 /// not delivered, some of them for want of room.
-#[test]
+#[apply(e2e)]
 fn a_receiver_that_never_reads() {
     unharmed(|| never_reads(&Deaf::silent()));
 }
 
 /// Scenario: the same, but it does say `welcome` first.
 /// Guarantees: the same.
-#[test]
+#[apply(e2e)]
 fn a_receiver_that_welcomes_and_never_reads() {
     let welcome = Reply::Welcome { last_seq: 0, features: Features::default() };
     let greeting = Encoding::MessagePack.encode_reply(&welcome).unwrap();

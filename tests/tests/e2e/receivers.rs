@@ -11,7 +11,7 @@ const LOCUST: [&str; 8] = ["--headless", "-f", "counting.py", "-u3", "-r3", "--o
 
 /// Scenario: the OTLP receiver is dead when the run begins and comes up in its middle, over gRPC and over HTTP.
 /// Guarantees: what it has at the end is what Locust says.
-#[test]
+#[apply(e2e)]
 fn an_otlp_receiver_that_comes_up_in_mid_run() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -35,7 +35,7 @@ fn an_otlp_receiver_that_comes_up_in_mid_run() {
 
 /// Scenario: OpenTelemetry's variables name a host and a port alone, as for other programs; or turn signals off.
 /// Guarantees: the receiver gets what they say, over gRPC without TLS; `check` and the start say what is off.
-#[test]
+#[apply(e2e)]
 fn an_endpoint_of_the_environment() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
@@ -83,7 +83,7 @@ fn an_endpoint_of_the_environment() {
 
 /// Scenario: OpenTelemetry's variables name a host and a port of this machine alone, and do not say that it is insecure.
 /// Guarantees: ltel uses TLS, as the specification demands; if that fails, it says how to turn TLS off.
-#[test]
+#[apply(e2e)]
 fn an_endpoint_of_the_environment_that_speaks_no_tls() {
     let scene = Scene::new();
     let receiver = FaultReceiver::start(&scene);
@@ -106,7 +106,7 @@ fn an_endpoint_of_the_environment_that_speaks_no_tls() {
 
 /// Scenario: an endpoint that redirects to another, as one does that wants people to log in.
 /// Guarantees: neither the telemetry nor its headers go there; ltel says that nothing was delivered.
-#[test]
+#[apply(e2e)]
 fn a_redirect_is_not_followed() {
     let scene = Scene::new();
     let target = Target::start();
@@ -129,7 +129,7 @@ fn a_redirect_is_not_followed() {
 
 /// Scenario: Locust starts while nothing listens at its telemetry address; ltel starts during the run.
 /// Guarantees: what was reported before that is not lost; the figures are Locust's.
-#[test]
+#[apply(e2e)]
 fn an_ltel_that_comes_up_in_mid_run() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -154,7 +154,7 @@ fn an_ltel_that_comes_up_in_mid_run() {
 
 /// Scenario: ltel is killed in mid-run, and another one takes its place.
 /// Guarantees: the second counts what it did not get as dropped; sent is recorded and dropped, and is Locust's figure.
-#[test]
+#[apply(e2e)]
 fn an_ltel_that_is_replaced_in_mid_run() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -182,7 +182,7 @@ fn an_ltel_that_is_replaced_in_mid_run() {
 /// Scenario: nothing ever listens at the telemetry address.
 /// Guarantees: Locust runs and ends as without the plugin; its log says once that telemetry cannot be sent, and at
 /// the end how many requests were not delivered: all.
-#[test]
+#[apply(e2e)]
 fn no_ltel_at_all() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -199,7 +199,7 @@ fn no_ltel_at_all() {
 
 /// Scenario: an invalid address.
 /// Guarantees: Locust runs as without the plugin, and its log shows the form of an address.
-#[test]
+#[apply(e2e)]
 fn an_address_that_is_none() {
     let _turn = Turn::shared();
     let scene = Scene::new();

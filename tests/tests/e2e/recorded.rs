@@ -180,7 +180,7 @@ fn check_spans(lines: &Lines) {
 ///
 /// `RECORD=<file>` keeps the recording. The one of protocol 1 was made by this test where the plugin spoke that protocol, with
 /// `RECORD=$PWD/tests/cases/recorded/v1.bin cargo nextest run -p ltel-tests -E 'test(what_the_plugin_writes)'`.
-#[test]
+#[apply(e2e)]
 fn what_the_plugin_writes() {
     let _turn = Turn::shared();
     let (scene, target) = (Scene::new(), Target::start());
@@ -202,7 +202,7 @@ fn what_the_plugin_writes() {
 
 /// Scenario: what a plugin of protocol 1 has written.
 /// Guarantees: figures, metrics, events, spans with their ids and parents: each is there as it was sent, and nothing is lost.
-#[test]
+#[apply(e2e)]
 fn a_plugin_of_protocol_1() {
     let lines = played(include_bytes!("../../cases/recorded/v1.bin"));
     check(&lines);

@@ -27,7 +27,7 @@ fn so_far(path: &Path) -> Lines {
 /// the second run the file is broken; SIGHUP. Then a third run.
 /// Guarantees: the first run goes on with what it began with and is exact; the second and the third have the new recorders and backends, all
 /// requests, and what the new recorder wants of the same Locust process; the mistakes are said, and change nothing.
-#[test]
+#[apply(e2e)]
 fn the_next_run_has_what_the_file_says_by_then() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -90,7 +90,7 @@ fn the_next_run_has_what_the_file_says_by_then() {
 /// Scenario: a run in progress wants traces; by SIGHUP the next one wants tasks. Two clients wait for a run, one of them comes while the first
 /// run is in progress. Guarantees: until it ends they hear what both want, as a worker may join either; then they are asked to come again,
 /// and hear what the next run wants. The client in the run is left alone.
-#[test]
+#[apply(e2e)]
 fn clients_in_no_run_hear_what_any_run_wants() {
     let scene = Scene::new();
     let with = |recorder: &str| config(&scene, "", recorder).replace("interval = \"1s\"", "spans = true");
@@ -120,7 +120,7 @@ fn clients_in_no_run_hear_what_any_run_wants() {
 /// Scenario: in mid-run the file loses a Prometheus backend and gets another path for its JSON lines; SIGHUP, then SIGHUP again.
 /// Guarantees: the run's figures stay scrapable and its lines go where they went, until it is over; then the old backends end: nothing listens
 /// there any more. The next run is in the new file alone. ltel ends with 0.
-#[test]
+#[apply(e2e)]
 fn a_backend_that_goes_serves_its_last_run() {
     let scene = Scene::new();
     let port = free_port();
@@ -161,7 +161,7 @@ fn a_backend_that_goes_serves_its_last_run() {
 /// of the run before; then the file is gone; then it is a pipe that nobody writes to.
 /// Guarantees: the run in progress is renamed, labelled and judged by the old file, the next by the new one, and so are those after the file
 /// that cannot be read, which is said; the receiver gets each record once, as its queue goes on.
-#[test]
+#[apply(e2e)]
 fn labels_names_and_thresholds_of_the_next_run() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -227,14 +227,13 @@ fn labels_names_and_thresholds_of_the_next_run() {
 
 /// Scenario: forty times in mid-run the file gets another new backend, each time with SIGHUP; then SIGTERM, while the run is at work.
 /// Guarantees: what earlier files left behind is bounded, which is said; the run is whole and in its own backend; ltel ends with 0.
-#[test]
+#[apply(e2e)]
 fn many_in_a_row_and_an_end() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
     let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "client");
     client.start("run");
-    let threads = || fs::read_dir(format!("/proc/{}/fd", ltel.pid())).unwrap().count();
-    let before = threads();
+    let before = ltel.open_files();
     let answers = |ltel: &ltel_tests::Process| {
         let said = ltel.stderr();
         said.matches("SIGHUP: the next run begins").count() + said.matches("configuration stays as it was").count()
@@ -248,7 +247,7 @@ fn many_in_a_row_and_an_end() {
         client.requests(vec![row("/", 1.0, false); 5]);
     }
     client.acknowledged();
-    assert!(threads() <= before + 40, "{} files are open, of {before}", threads());
+    assert!(ltel.open_files() <= before + 40, "{} files are open, of {before}", ltel.open_files());
     ltel.signal(Signal::TERM);
     ltel.says("SIGTERM: waiting", SOON);
     client.requests(vec![row("/", 1.0, false)]);
@@ -260,7 +259,7 @@ fn many_in_a_row_and_an_end() {
 
 /// Scenario: the file changes what cannot change while ltel runs: where it listens, its limits, and a backend's option whose address the
 /// running one has. Guarantees: each is said, the rest of the file holds, and the running backend goes on.
-#[test]
+#[apply(e2e)]
 fn what_cannot_change_is_said() {
     let scene = Scene::new();
     let port = free_port();

@@ -16,7 +16,7 @@ const FINE: &str = "from locust import User, constant, task\n\n\nclass Fine(User
 /// Scenario: real Locust with requests of every kind under `run` with a report in each format; then again with one of them.
 /// Guarantees: the figures of the document are Locust's own, those of the page, of the summary and of the table are the document's; files are as
 /// open to others as files are, nothing else stays in the folder, and a second test replaces the first one's.
-#[test]
+#[apply(e2e)]
 fn all_formats_say_the_same() {
     let _turn = Turn::shared();
     let (scene, target) = (Scene::new(), Target::start());
@@ -62,7 +62,7 @@ fn all_formats_say_the_same() {
 
 /// Scenario: a configuration that has thresholds and a report, no recorder and no other backend; the run's id is a path.
 /// Guarantees: it is valid, and its broken threshold is in the reports; the id is a part of the file's name and leads nowhere.
-#[test]
+#[apply(e2e)]
 fn a_configuration_needs_no_recorder() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -90,7 +90,7 @@ fn a_configuration_needs_no_recorder() {
 
 /// Scenario: a command that runs no test, with a report that is there from before.
 /// Guarantees: the report stays, and what it is is said.
-#[test]
+#[apply(e2e)]
 fn no_test_and_an_old_report() {
     let scene = Scene::new();
     scene.write("old.xml", "old");
@@ -104,7 +104,7 @@ fn no_test_and_an_old_report() {
 /// Scenario: reports that cannot be written: an ending that says nothing, no such folder, one file twice; and a folder that is
 /// gone when the test ends.
 /// Guarantees: what can be known is an error before Locust starts; what cannot is said, and the exit code is 1 without `--strict`.
-#[test]
+#[apply(e2e)]
 fn a_report_that_cannot_be_written() {
     let _turn = Turn::shared();
     let scene = Scene::new();

@@ -15,7 +15,7 @@ fn reported(at: f64) -> Request<'static> {
 /// half of its run of a hundred seconds, in which it has made ten requests a second.
 /// Guarantees: the second half does not look like a whole run: its final figures, its report and stderr say that it is not
 /// complete, and why; its rate is computed from the test's start.
-#[test]
+#[apply(e2e)]
 fn killed_in_mid_run() {
     let scene = Scene::new();
     let serve = || scene.serve(&config(&scene, "", ""), &["--once"]);
@@ -53,7 +53,7 @@ fn killed_in_mid_run() {
 /// Scenario: requests of a run, and its end, wait while ltel is restarted, and the next run of the same process has begun when
 /// the connection is there again; its `hello` names the run of its first frame.
 /// Guarantees: each run has its own requests.
-#[test]
+#[apply(e2e)]
 fn requests_that_waited_while_the_next_run_began() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &[]);
@@ -80,7 +80,7 @@ fn requests_that_waited_while_the_next_run_began() {
 
 /// Scenario: the wall clock of the Locust process is set by an hour, in either direction, in the middle of the test.
 /// Guarantees: rates are those of the time that has passed; the figures are those of all requests.
-#[test]
+#[apply(e2e)]
 fn a_clock_that_is_set_in_mid_run() {
     let _turn = Turn::shared();
     for hours in ["1", "-1"] {

@@ -6,14 +6,14 @@ use rustix::process::Signal;
 /// Scenario: two tests one after the other from the web UI of the same Locust process.
 /// Guarantees: each run has its own id and its own figures, which are Locust's; nothing of the first is in the
 /// second, and no series of the first is exported once the second has begun.
-#[test]
+#[apply(e2e)]
 fn two_from_the_web_ui() {
     two_runs(&[]);
 }
 
 /// Scenario: the same with a master and two workers.
 /// Guarantees: the same.
-#[test]
+#[apply(e2e)]
 fn two_from_the_web_ui_with_workers() {
     let port = free_port();
     two_runs(&["--processes=2", &format!("--master-bind-port={port}"), &format!("--master-port={port}")]);
@@ -81,7 +81,7 @@ fn two_runs(more: &[&str]) {
 
 /// Scenario: a second worker joins when the test has been running for a while, and is given users.
 /// Guarantees: it takes part under the run's own id, and the figures are those of both workers.
-#[test]
+#[apply(e2e)]
 fn a_worker_that_joins_late() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -120,7 +120,7 @@ fn a_worker_that_joins_late() {
 
 /// Scenario: workers whose users may finish what they are at (`--stop-timeout`), which takes longer than the master lives.
 /// Guarantees: `ltel-cli run` waits for them, and what they report last is in the figures.
-#[test]
+#[apply(e2e)]
 fn workers_that_outlive_their_master() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -139,7 +139,7 @@ fn workers_that_outlive_their_master() {
 
 /// Scenario: two independent Locusts send to the same ltel at the same time.
 /// Guarantees: each run has the figures of its own Locust.
-#[test]
+#[apply(e2e)]
 fn two_at_the_same_time() {
     let _turn = Turn::shared();
     let scenes = [Scene::new(), Scene::new()];
@@ -164,7 +164,7 @@ fn two_at_the_same_time() {
 
 /// Scenario: a load shape that adds and removes users, then ends the test by itself.
 /// Guarantees: the figures are Locust's, and the users' gauge has followed.
-#[test]
+#[apply(e2e)]
 fn a_load_shape() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -182,7 +182,7 @@ fn a_load_shape() {
 
 /// Scenario: `--reset-stats`: Locust sets its statistics back to zero once all users are there.
 /// Guarantees: the figures are Locust's own, which count what is reported after that, whenever it was measured.
-#[test]
+#[apply(e2e)]
 fn a_reset_of_the_statistics() {
     let _turn = Turn::shared();
     let scene = Scene::new();

@@ -71,7 +71,7 @@ fn readme(scene: &Scene) -> Vec<PathBuf> {
 
 /// Scenario: the README's examples, the configuration without a file, and files with each key in all its forms.
 /// Guarantees: ltel reads them (those with their files and secrets), and the schema finds no mistake in them.
-#[test]
+#[apply(e2e)]
 fn what_is_right_is_right_by_the_schema() {
     let scene = Scene::new();
     let schema = schema(&scene);
@@ -95,7 +95,7 @@ fn what_is_right_is_right_by_the_schema() {
 
 /// Scenario: every file of the golden mistakes.
 /// Guarantees: the schema refuses each of them, except those whose mistake no schema can find; and these it does not refuse.
-#[test]
+#[apply(e2e)]
 fn what_is_wrong_is_wrong_by_the_schema() {
     let scene = Scene::new();
     let found = schema_mistakes(&schema(&scene), &cases("config"));
@@ -105,7 +105,7 @@ fn what_is_wrong_is_wrong_by_the_schema() {
 
 /// Scenario: a file whose first line names the schema, in taplo, which editors use; right, and then with mistakes.
 /// Guarantees: no complaint; then each mistake at its line.
-#[test]
+#[apply(e2e)]
 fn an_editor_finds_mistakes_by_the_schema() {
     let scene = Scene::new();
     schema(&scene);
@@ -131,7 +131,7 @@ fn an_editor_finds_mistakes_by_the_schema() {
 
 /// Scenario: a program with a backend of its own.
 /// Guarantees: its schema has that backend, with the keys, the descriptions and what is required of its options.
-#[test]
+#[apply(e2e)]
 fn types_of_ones_own_are_in_the_schema() {
     let scene = Scene::new();
     let output = scene.program(env!("CARGO_BIN_EXE_ltel-backend").as_ref()).arg("schema").output().unwrap();

@@ -13,7 +13,7 @@ const LOCUST: [&str; 8] = ["--headless", "-f", "counting.py", "-u3", "-r3", "--o
 
 /// Scenario: Ctrl-C in the terminal that `ltel-cli run` runs in; the terminal sends it to ltel and Locust alike.
 /// Guarantees: Locust gets it once and ends as it does without ltel, with its own exit code; the run is complete and exact.
-#[test]
+#[apply(e2e)]
 fn ctrl_c_in_a_terminal() {
     let scene = ctrl_c(&[]);
     is_exact(&scene, &scene.figures());
@@ -21,7 +21,7 @@ fn ctrl_c_in_a_terminal() {
 
 /// Scenario: the same with a Locust of several processes, all of which get the signal.
 /// Guarantees: the same. Locust's master misses what its workers did last, ltel does not.
-#[test]
+#[apply(e2e)]
 fn ctrl_c_for_several_processes() {
     let port = free_port();
     let (bind, connect) = (format!("--master-bind-port={port}"), format!("--master-port={port}"));
@@ -55,7 +55,7 @@ fn ctrl_c(locust: &[&str]) -> Scene {
 
 /// Scenario: SIGINT or SIGTERM sent to `ltel-cli run` alone, as a supervisor does.
 /// Guarantees: it is passed on to Locust, which ends as without ltel; the run is complete and exact.
-#[test]
+#[apply(e2e)]
 fn a_signal_to_ltel_run() {
     let _turn = Turn::shared();
     for signal in [Signal::INT, Signal::TERM] {
@@ -74,7 +74,7 @@ fn a_signal_to_ltel_run() {
 /// Scenario: SIGTERM to a serving `ltel-cli` in mid-run; Locust goes on without it. The grace period is a second.
 /// Guarantees: ltel ends with 1 after that, the run that was open has its figures and a report that says so; Locust is not
 /// disturbed, and counts in its log what was not delivered.
-#[test]
+#[apply(e2e)]
 fn sigterm_to_a_serving_ltel() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -100,7 +100,7 @@ fn sigterm_to_a_serving_ltel() {
 
 /// Scenario: one of two workers is killed by SIGKILL in mid-run; the grace period is two seconds.
 /// Guarantees: the run ends all the same, names the worker, and ltel ends with 1; the figures of the other one are exact.
-#[test]
+#[apply(e2e)]
 fn a_killed_worker() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -187,7 +187,7 @@ fn source<'a>(sources: &'a [Value], id: &str) -> &'a Value {
 
 /// Scenario: a serving ltel's file is moved away in mid-run and ltel gets SIGHUP, as logrotate does it.
 /// Guarantees: ltel goes on in a new file of that path, and its run with it; every line is in one of the two files, whole and once.
-#[test]
+#[apply(e2e)]
 fn sighup_opens_files_again() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", ""), &["--once"]);

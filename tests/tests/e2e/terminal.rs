@@ -88,7 +88,7 @@ fn check_output(text: &str) {
 /// Guarantees: Locust sees a terminal, and all of its output is there, line by line; below it a line changes in place and is gone in
 /// the end; telemetry is in a file of the user's own, which is named first and last, and none of it is on the terminal; the table
 /// comes last.
-#[test]
+#[apply(e2e)]
 fn at_a_terminal() {
     let _turn = Turn::shared();
     let scene = scene();
@@ -118,7 +118,7 @@ fn at_a_terminal() {
 
 /// Scenario: keys for Locust, and Ctrl-C, in the terminal of `run`.
 /// Guarantees: Locust spawns a user at `w`; it gets SIGINT once, ends its own way with its own exit code; the run is complete.
-#[test]
+#[apply(e2e)]
 fn keys_reach_locust() {
     let _turn = Turn::shared();
     let scene = scene();
@@ -139,7 +139,7 @@ fn keys_reach_locust() {
 
 /// Scenario: Ctrl-C in a terminal that echoes it, while a live line is shown.
 /// Guarantees: the line does not stay.
-#[test]
+#[apply(e2e)]
 fn an_echo_beside_the_line() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -154,7 +154,7 @@ fn an_echo_beside_the_line() {
 
 /// Scenario: the command ends while a Locust process that it has started still runs its test.
 /// Guarantees: the line says what is waited for, not that the test goes on; the run is complete.
-#[test]
+#[apply(e2e)]
 fn data_after_the_command() {
     let _turn = Turn::shared();
     let scene = scene();
@@ -173,7 +173,7 @@ fn data_after_the_command() {
 
 /// Scenario: `run` in a terminal that cannot move its cursor; one that was told to show no progress.
 /// Guarantees: Locust writes to the terminal itself, no control sequence comes from ltel, telemetry is in the file all the same.
-#[test]
+#[apply(e2e)]
 fn without_a_line() {
     let _turn = Turn::shared();
     for (term, options) in [("dumb", &[][..]), ("xterm", &["--progress", "off"])] {
@@ -192,7 +192,7 @@ fn without_a_line() {
 /// Scenario: `run` without a configuration in a pipe; the same with the summary as JSON.
 /// Guarantees: stdout is JSON lines, Locust's output is on stderr, no control sequence is anywhere; or stdout is the document with
 /// the final figures, and telemetry is in the file.
-#[test]
+#[apply(e2e)]
 fn in_a_pipe() {
     let _turn = Turn::shared();
     let scene = scene();
@@ -218,7 +218,7 @@ fn in_a_pipe() {
 
 /// Scenario: the summary and a backend of the file would both go to stdout.
 /// Guarantees: an error that names the backend, before anything starts.
-#[test]
+#[apply(e2e)]
 fn stdout_for_one_of_them() {
     let scene = scene();
     scene.write("telemetry.toml", "[recorders.stats]\n[backends.lines]\ntype = \"json\"\noutput = \"stdout\"\n");

@@ -38,7 +38,7 @@ fn judged(scene: &Scene) -> Vec<String> {
 
 /// Scenario: `--once`, and a client's run with thresholds: they hold, or one is broken, or matches no endpoint, or has no figure.
 /// Guarantees: exit code 0 or 99, a line that says which are broken and by what, and a record for each, before the report.
-#[test]
+#[apply(e2e)]
 fn once_ends_with_99_if_a_threshold_is_broken() {
     let check = |thresholds: &str, code: u8, said: &str, records: &[&str]| {
         let scene = Scene::new();
@@ -71,7 +71,7 @@ fn once_ends_with_99_if_a_threshold_is_broken() {
 }
 
 /// Scenario: a run without requests. Guarantees: a threshold on response times has not passed, one on counts is judged.
-#[test]
+#[apply(e2e)]
 fn a_run_without_requests() {
     let scene = Scene::new();
     let thresholds =
@@ -87,7 +87,7 @@ fn a_run_without_requests() {
 
 /// Scenario: an ltel that serves run after run, in one of which a threshold is broken, and SIGTERM.
 /// Guarantees: it is logged and recorded; the exit code says nothing of it.
-#[test]
+#[apply(e2e)]
 fn serving_logs_what_is_broken() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&judging(&scene, "", "all = \"p95 < 500ms\""), &[]);
@@ -102,7 +102,7 @@ fn serving_logs_what_is_broken() {
 /// Scenario: a run that is incomplete, since its client says that it has sent more; its thresholds hold, or one is broken.
 /// Guarantees: the judgement says that figures are incomplete; loss is exit code 1 as ever, and a broken threshold 99: the line
 /// says both.
-#[test]
+#[apply(e2e)]
 fn incomplete_figures_are_judged_as_they_are() {
     for (thresholds, code, says_broken) in [("all = \"requests > 0\"", 1, false), ("all = \"requests > 1\"", 99, true)]
     {
@@ -125,7 +125,7 @@ fn incomplete_figures_are_judged_as_they_are() {
 /// Scenario: a source goes without a word: a client, and real Locust of `run`, that exits in the middle of its test with code 0.
 /// Guarantees: what it dropped is not known, so `dropped` has not passed. What has passed nevertheless, has, and the last line of
 /// `run` says that telemetry was lost.
-#[test]
+#[apply(e2e)]
 fn what_a_source_that_is_gone_dropped_is_not_known() {
     let unknown = "`dropped == 0`: it is not known what these sources dropped: local (missing); figures are incomplete";
     let scene = Scene::new();
@@ -159,7 +159,7 @@ fn what_a_source_that_is_gone_dropped_is_not_known() {
 /// Scenario: `run` of real Locust, all of whose requests fail: Locust's own code is 1. Thresholds hold, or one is broken. And of
 /// commands that record no test.
 /// Guarantees: 99 for a broken threshold, else Locust's code; a command that succeeds without a test has not passed.
-#[test]
+#[apply(e2e)]
 fn run_ends_with_99_or_as_locust_does() {
     let _turn = Turn::shared();
     let failing = "from locust import User, task, constant\nimport witness\nclass Failing(User):\n    \
@@ -188,7 +188,7 @@ fn run_ends_with_99_or_as_locust_does() {
 
 /// Scenario: thresholds, of which one is broken, and a receiver of OTLP. Guarantees: a log record for each, with the figure, the
 /// limit and the severity.
-#[test]
+#[apply(e2e)]
 fn judgements_are_log_records() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -215,7 +215,7 @@ fn judgements_are_log_records() {
 /// two workers whose master does not have the plugin.
 /// Guarantees: the order goes to whoever can stop the test, names its run, and comes again after a reconnect; nobody else gets
 /// it. The judgement stays broken when the figure recovers.
-#[test]
+#[apply(e2e)]
 fn who_is_told_to_stop() {
     let serve = |top: &str| {
         let scene = Scene::new();
@@ -304,7 +304,7 @@ const HEADLESS: [&str; 6] = ["--headless", "-f", "counting.py", "-u4", "-r4", "-
 /// Scenario: `run` of real Locust, the oldest and the newest, and with `--processes 2`, without a run time: a threshold breaks.
 /// Guarantees: the test ends within three seconds of the moment that is due, Locust ends its own way and says why, no request is
 /// lost, and the exit code is 99.
-#[test]
+#[apply(e2e)]
 fn a_broken_threshold_ends_locust() {
     let _turn = Turn::shared();
     for (venv, more) in
@@ -328,7 +328,7 @@ fn a_broken_threshold_ends_locust() {
 
 /// Scenario: a master with two workers that serve an ltel of their own, without a run time: a threshold breaks.
 /// Guarantees: as with one process; the workers end with their master.
-#[test]
+#[apply(e2e)]
 fn a_broken_threshold_ends_a_distributed_test() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -352,7 +352,7 @@ fn a_broken_threshold_ends_a_distributed_test() {
 /// Scenario: real Locust with its web UI, which has begun its test by itself: a threshold breaks. Then the UI begins another test,
 /// which is stopped by hand.
 /// Guarantees: the test ends, Locust and its web UI go on; the order is for the first test only. Both runs are judged.
-#[test]
+#[apply(e2e)]
 fn with_the_web_ui_only_the_test_ends() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -382,7 +382,7 @@ fn with_the_web_ui_only_the_test_ends() {
 }
 
 /// Scenario: `check` of a configuration with thresholds. Guarantees: they are listed, with what each does.
-#[test]
+#[apply(e2e)]
 fn check_lists_thresholds() {
     let scene = Scene::new();
     let thresholds = "all = [\"p95 < 500ms\", \"rps > 10\"]\n\"POST /checkout*\" = [{ check = \"p95 < 300ms\", abort = true, \

@@ -32,7 +32,7 @@ fn run(agent: &TestAgent, timeout: &str, exit: u8, tls: impl Fn(&TlsProxy, &Scen
 
 /// Scenario: a collector behind TLS, its certificate signed by an authority of its own; gzip. Guarantees: with that
 /// authority's `ca_file`, metrics arrive over gRPC and over HTTP.
-#[test]
+#[apply(e2e)]
 fn an_authority_of_ones_own() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);
@@ -47,7 +47,7 @@ fn an_authority_of_ones_own() {
 
 /// Scenario: the same, without the authority. Guarantees: nothing is sent to a receiver that is not trusted, and ltel says
 /// what was not delivered.
-#[test]
+#[apply(e2e)]
 fn a_stranger_is_not_trusted() {
     let scene = Scene::new();
     let agent = TestAgent::start(&scene);

@@ -74,7 +74,7 @@ fn number(url: &str) -> &str {
 /// renamed or judged by the user, a refused connection, events fired by hand.
 /// Guarantees: each request has one span. The ids that the target was sent, that the user's code read in the answer, and of
 /// the span are the same; the span says what Locust's event says.
-#[test]
+#[apply(e2e)]
 fn every_request_is_traced() {
     let _turn = Turn::shared();
     all_traced(&Run::of("", &["-u4", "-r10"], 400));
@@ -82,7 +82,7 @@ fn every_request_is_traced() {
 
 /// Scenario: the same with a master and two workers that share a locustfile.
 /// Guarantees: the same, and no two processes make the same ids.
-#[test]
+#[apply(e2e)]
 fn every_request_of_every_worker_is_traced() {
     let _turn = Turn::shared();
     let port = free_port();
@@ -146,7 +146,7 @@ fn says_what_locust_says(span: &Span, seen: &Seen) {
 
 /// Scenario: a tenth of all traces is sampled, and nothing else is kept.
 /// Guarantees: the flag that the target was sent says whether there is a span, request by request.
-#[test]
+#[apply(e2e)]
 fn a_tenth_is_sampled() {
     let _turn = Turn::shared();
     let run = Run::of("ratio = 0.1\nkeep = { failures = false }", &["-u6", "-r10"], 800);
@@ -173,7 +173,7 @@ fn a_tenth_is_sampled() {
 
 /// Scenario: no trace is sampled, but failures are kept, and what takes longer than 25 ms.
 /// Guarantees: those have spans, with the ids that the target was sent as not sampled; no other request has one.
-#[test]
+#[apply(e2e)]
 fn what_is_kept() {
     let _turn = Turn::shared();
     let run = Run::of("ratio = 0.0\nkeep = { failures = true, slower_than = \"25ms\" }", &["-u4", "-r10"], 400);
@@ -195,7 +195,7 @@ fn what_is_kept() {
 
 /// Scenario: a `traceparent` that the user has set on a request.
 /// Guarantees: the target is sent that one and no other, and the span has its ids.
-#[test]
+#[apply(e2e)]
 fn what_the_user_has_set_stays() {
     let _turn = Turn::shared();
     let run = Run::of("ratio = 0.0\nkeep = { failures = false }", &["-u2", "-r10"], 200);
@@ -214,7 +214,7 @@ fn what_the_user_has_set_stays() {
 /// Scenario: tasks are traced.
 /// Guarantees: the requests of one execution of a task share its trace and have its span for a parent, which is exported; no
 /// two executions share one. Requests outside of a task are roots. An exception that ended a task leads to its span.
-#[test]
+#[apply(e2e)]
 fn tasks_are_traced() {
     let _turn = Turn::shared();
     let run = Run::of("tasks = true\n[recorders.failures]", &["-u4", "-r10"], 400);

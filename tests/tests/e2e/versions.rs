@@ -55,7 +55,7 @@ fn check(version: &str) {
 
 macro_rules! versions {
     ($($name:ident: $version:expr;)*) => {$(
-        #[test]
+        #[apply(e2e)]
         fn $name() {
             check($version);
         }

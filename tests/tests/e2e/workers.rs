@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use ltel_tests::{Exit, Figures, Process, SLOW, SOON, Scene, Turn, check_account, config, free_port, get, post, until};
+use ltel_tests::{
+    Exit, Figures, Process, SLOW, SOON, Scene, Turn, check_account, config, free_port, get, need_file, post, until,
+};
 use rustix::process::{Pid, Signal, test_kill_process};
 
 /// A master and its workers, each a process of its own.
@@ -46,7 +48,7 @@ const HEADLESS: [&str; 7] =
 
 /// Scenario: a master and one of its workers have the plugin, the other worker does not.
 /// Guarantees: that is said while the test runs, in words of its cause; the report names it, and the rest is recorded.
-#[test]
+#[apply(e2e)]
 fn a_worker_without_the_plugin() {
     let _turn = Turn::shared();
     let test = Distributed::new();
@@ -66,7 +68,7 @@ fn a_worker_without_the_plugin() {
 
 /// Scenario: the workers have the plugin, their master does not; the test is shorter than the grace period, or longer.
 /// Guarantees: their requests are a run all the same, to the last one, users included; and it is said what is missing.
-#[test]
+#[apply(e2e)]
 fn a_master_without_the_plugin() {
     let _turn = Turn::shared();
     for (grace, time) in [("2s", "-t6s"), ("5s", "-t2s")] {
@@ -92,7 +94,7 @@ fn a_master_without_the_plugin() {
 
 /// Scenario: a worker is stopped for good (SIGSTOP), and its master ends the test without it.
 /// Guarantees: the run ends a grace period after its master, and names the worker.
-#[test]
+#[apply(e2e)]
 fn a_worker_that_is_stopped() {
     let _turn = Turn::shared();
     let test = Distributed::new();
@@ -119,7 +121,7 @@ fn a_worker_that_is_stopped() {
 /// Scenario: a worker is stopped (SIGSTOP), its master is killed, the other worker ends; when the run is over, the stopped one
 /// goes on (SIGCONT).
 /// Guarantees: the run ends though the worker is still connected, and names both; what the worker says then is counted as late.
-#[test]
+#[apply(e2e)]
 fn a_worker_that_goes_on_after_its_run() {
     let _turn = Turn::shared();
     let test = Distributed::new();
@@ -146,7 +148,7 @@ fn a_worker_that_goes_on_after_its_run() {
 
 /// Scenario: two tests at the same time with one `LTEL_RUN_ID`.
 /// Guarantees: each is a run of its own, exact; and it is said.
-#[test]
+#[apply(e2e)]
 fn two_tests_with_one_id() {
     let _turn = Turn::shared();
     let scene = Scene::new();
@@ -176,7 +178,7 @@ fn two_tests_with_one_id() {
 
 /// Scenario: statistics are reset from the web UI while two workers are at work, at any moment between their reports.
 /// Guarantees: final figures are Locust's own, which hold what the workers had not yet reported.
-#[test]
+#[apply(e2e)]
 fn a_reset_from_the_web_ui() {
     let _turn = Turn::shared();
     let test = Distributed::new();
@@ -216,7 +218,7 @@ fn a_reset_from_the_web_ui() {
 /// Scenario: `--reset-stats` with two workers that have all their users at different times, so that one may report to the master
 /// after its own reset and before the master's.
 /// Guarantees: final figures are Locust's own.
-#[test]
+#[apply(e2e)]
 fn a_reset_of_a_master_and_its_workers() {
     let _turn = Turn::shared();
     for _ in 0..3 {
@@ -252,7 +254,7 @@ fn requests(web: u16) -> u64 {
 
 /// Scenario: `ltel-cli run` of a Locust with two processes is killed (SIGKILL), behind a shell too.
 /// Guarantees: every Locust process ends, and nothing is left of the socket and its folder.
-#[test]
+#[apply(e2e)]
 fn ltel_is_killed() {
     let _turn = Turn::shared();
     for shell in [false, true] {
@@ -285,6 +287,7 @@ fn ltel_is_killed() {
 
 /// The processes that a process has begun, and those that these have begun.
 fn descendants(pid: u32) -> Vec<u32> {
+    need_file("/proc/thread-self/children", "Linux");
     let children = |pid: u32| -> Vec<u32> {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
