@@ -5,7 +5,7 @@
 // Counts that come as floats are whole and small.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
-// Each test has `#[apply(e2e)]` in the place of `#[test]`.
+// Each test is `#[apply(e2e)]`, which makes it one that can be skipped.
 #[macro_use]
 extern crate ltel_tests;
 #[macro_use]
