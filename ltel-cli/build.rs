@@ -26,8 +26,12 @@ fn plotly() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 }
 
 fn plugin_files() -> Result<String, Box<dyn std::error::Error>> {
-    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("python");
-    println!("cargo::rerun-if-changed=python/ltel_locust");
+    let here = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    // In a source distribution of Python, maturin has put the folder beside that of the crate.
+    let root =
+        here.ancestors().take(2).map(|folder| folder.join("python")).find(|root| root.join("ltel_locust").is_dir());
+    let root = root.ok_or("the folder `python/ltel_locust` is missing")?;
+    println!("cargo::rerun-if-changed={}", root.join("ltel_locust").display());
     let mut files = Vec::new();
     collect(&root.join("ltel_locust"), &mut files)?;
     files.sort();

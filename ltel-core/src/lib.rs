@@ -66,3 +66,8 @@ pub mod prelude {
     pub use crate::registry::Registry;
     pub use crate::trace::{SpanData, TraceContext};
 }
+
+/// Tests the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -30,6 +30,9 @@ from .options import add_options
 from .session import Session, start
 from .trace import Tracer
 
+# That of ltel: Cargo.toml has it, and a test compares the two.
+__version__ = "0.1.0"
+
 __all__ = [
     "Counter",
     "Gauge",

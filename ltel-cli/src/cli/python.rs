@@ -45,3 +45,16 @@ pub(crate) fn python_path(plugin: &Path) -> Result<std::ffi::OsString, String> {
     let all = ours.into_iter().chain(std::env::split_paths(&theirs).filter(|path| !path.as_os_str().is_empty()));
     std::env::join_paths(all).map_err(|error| format!("PYTHONPATH: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: the plugin says the version of the crate that it is released with.
+    #[test]
+    fn the_plugin_has_the_version_of_the_crate() {
+        let (_, text) = FILES.iter().find(|(name, _)| *name == "ltel_locust/__init__.py").unwrap();
+        let expected = format!("__version__ = \"{}\"", env!("CARGO_PKG_VERSION"));
+        assert!(text.lines().any(|line| line == expected), "ltel_locust/__init__.py wants the line `{expected}`");
+    }
+}

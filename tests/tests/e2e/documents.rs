@@ -13,6 +13,8 @@ fn links_lead_somewhere() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "recorders/README.md",
+        "ltel-core/README.md",
+        "ltel-macros/README.md",
         "ltel-macros/REFERENCE.md",
         "ltel-cli/src/report/README.md",
     ] {

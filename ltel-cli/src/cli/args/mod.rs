@@ -10,6 +10,7 @@ mod check;
 mod recorders;
 mod schema;
 mod completions;
+mod man;
 mod dashboards;
 mod compare;
 mod new;
@@ -26,6 +27,7 @@ pub(crate) use completions::{CompletionsArgs, ShellName};
 pub(crate) use config::{ConfigArg, FileArg, VARIABLE};
 pub(crate) use dashboards::DashboardsArgs;
 pub(crate) use demo::DemoArgs;
+pub(crate) use man::ManArgs;
 pub(crate) use new::NewArgs;
 pub(crate) use recorders::{Format, RecordersArgs};
 pub(crate) use run::{RunArgs, SummaryFormat};
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Print a script that makes a shell complete ltel-cli's commands and options.
     #[command(after_help = completions::EXAMPLES)]
     Completions(CompletionsArgs),
+    /// Print the manual page of the program, or write the pages of all commands.
+    #[command(after_help = man::EXAMPLES)]
+    Man(ManArgs),
     /// Write Grafana dashboards and Prometheus alert rules for the metrics of the built-in recorders.
     ///
     /// Import the JSON files in Grafana (Dashboards, New, Import), or put them into a folder that it provisions. Two of them ask a

@@ -27,7 +27,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
 }
 
 /// The program's name, if a shell can have it in a script as it is.
-fn program() -> Option<String> {
+pub(super) fn program() -> Option<String> {
     let path = std::env::args_os().next()?;
     let name = std::path::Path::new(&path).file_name()?.to_str()?;
     let is_plain = name.chars().all(|char| char.is_ascii_alphanumeric() || "-_.".contains(char));

@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod recorders;
 pub(crate) mod schema;
 pub(crate) mod completions;
+pub(crate) mod man;
 pub(crate) mod compare;
 pub(crate) mod dashboards;
 pub(crate) mod new;

@@ -35,27 +35,27 @@ impl Dependency {
                 Failure::usage(format!("`{}` is not a checkout of ltel: it has no folder `ltel-core`", path.display()))
             });
         }
-        let compiled_in = Path::new(COMPILED_IN);
+        Ok(Self::of_binary(Path::new(COMPILED_IN)))
+    }
+
+    /// Where a binary that was compiled in this folder is from.
+    fn of_binary(compiled_in: &Path) -> Self {
         let within = |folders: &[&str]| {
             let parts: Vec<_> = compiled_in.iter().filter_map(|part| part.to_str()).collect();
             parts.windows(folders.len()).any(|window| window == folders)
         };
         if within(&["registry", "src"]) {
-            return Ok(Self::Version);
+            return Self::Version;
         }
         // `cargo install --git` builds in a temporary checkout, which it may delete.
         if within(&["git", "checkouts"])
             && let Some(url) = git(compiled_in, &["remote", "get-url", "origin"])
         {
-            return Ok(Self::Git { url, rev: git(compiled_in, &["rev-parse", "HEAD"]) });
+            return Self::Git { url, rev: git(compiled_in, &["rev-parse", "HEAD"]) };
         }
-        match compiled_in.parent().filter(|root| is_checkout(root)) {
-            Some(root) => Ok(Self::Path(root.to_owned())),
-            None => Err(Failure::usage(
-                "the sources that this ltel-cli was built from are gone: give the place of ltel's crates with `--ltel FOLDER` \
-                 or `--git URL`",
-            )),
-        }
+        // A wheel, a package, or a binary that was copied from elsewhere has no sources here: it is of a release.
+        let checkout = compiled_in.parent().filter(|root| is_checkout(root));
+        checkout.map_or(Self::Version, |root| Self::Path(root.to_owned()))
     }
 
     /// The lines of the new crate's `[dependencies]`.
@@ -88,4 +88,24 @@ fn is_checkout(root: &Path) -> bool {
 fn git(folder: &Path, args: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(args).output().ok().filter(|o| o.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scenario: a binary that cargo has built from a registry, one of a checkout, and one of a wheel, whose sources were
+    /// elsewhere. Guarantees: the crates come from the registry, from the checkout, from the registry.
+    #[test]
+    fn the_crates_come_from_where_the_binary_is_from() {
+        let of = |folder: &str| Dependency::of_binary(Path::new(folder));
+        let version = format!("ltel-core = \"{}\"", env!("CARGO_PKG_VERSION"));
+        let from_registry = of("/home/me/.cargo/registry/src/index-0a1b/ltel-cli-0.1.0");
+        assert!(from_registry.dependencies().contains(&version), "{from_registry}");
+        let from_wheel = of("/build/ltel-0.1.0/ltel-cli");
+        assert!(from_wheel.dependencies().contains(&version), "{from_wheel}");
+        let from_checkout = of(COMPILED_IN);
+        let root = Path::new(COMPILED_IN).parent().unwrap();
+        assert!(matches!(&from_checkout, Dependency::Path(path) if path == root), "{from_checkout}");
+    }
 }
