@@ -119,9 +119,10 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// Programs, their Debian packages, and where other systems have them.
-const PROGRAMS: [(&str, &str, &str); 6] = [
+const PROGRAMS: [(&str, &str, &str); 7] = [
     ("chromium", "chromium", "`brew install --cask chromium` on macOS"),
     ("fish", "fish", "`brew install fish` on macOS"),
+    ("groff", "groff-base", "`brew install groff` on macOS"),
     ("prometheus", "prometheus", "`brew install prometheus` on macOS"),
     ("promtool", "prometheus", "`brew install prometheus` on macOS"),
     ("rsyslogd", "rsyslog", "`brew install rsyslog` on macOS"),

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use ltel_tests::{Scene, debian_binary};
+use ltel_tests::{Scene, program};
 
 /// Scenario: all pages are written, and formatted with every warning on.
 /// Guarantees: there is a page for each command, none of them causes a warning, and each says what it is of.
-#[test]
+#[apply(e2e)]
 fn pages_of_all_commands() {
     let scene = Scene::new();
     let folder = scene.path("man1");
@@ -16,7 +16,7 @@ fn pages_of_all_commands() {
     for command in ["", "-run", "-check", "-compare", "-completions", "-man"] {
         assert!(folder.join(format!("ltel-under-test{command}.1")).is_file(), "{command}: {pages}");
     }
-    let groff = debian_binary("groff", "groff-base");
+    let groff = program("groff");
     for page in pages.lines() {
         let formatted = Command::new(&groff).args(["-man", "-ww", "-Tutf8", "-P-cbou", page]).output().unwrap();
         let text = String::from_utf8(formatted.stdout).unwrap();
@@ -28,7 +28,7 @@ fn pages_of_all_commands() {
 }
 
 /// Scenario: no folder is given. Guarantees: stdout has the page of the program, which names the pages of its commands.
-#[test]
+#[apply(e2e)]
 fn the_page_of_the_program() {
     let scene = Scene::new();
     let output = scene.ltel(["man"]).output().unwrap();

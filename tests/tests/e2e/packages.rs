@@ -28,7 +28,7 @@ fn crates() -> Vec<Value> {
 }
 
 /// Guarantees: each crate is published, or says that it is not; what crates.io and docs.rs show of it is there.
-#[test]
+#[apply(e2e)]
 fn crates_say_what_they_are() {
     let packages = crates();
     let address = &packages.iter().find(|package| package["name"] == CRATES[0]).unwrap()["repository"];
@@ -52,7 +52,7 @@ fn crates_say_what_they_are() {
 }
 
 /// Guarantees: no crate needs one that is published after it. Cargo leaves out dev-dependencies that have a path only.
-#[test]
+#[apply(e2e)]
 fn crates_can_be_published_in_their_order() {
     for package in crates() {
         let Some(place) = CRATES.iter().position(|name| package["name"] == *name) else { continue };
@@ -68,7 +68,7 @@ fn crates_can_be_published_in_their_order() {
 }
 
 /// Guarantees: a package has all files of its crate but those of tests, and the license.
-#[test]
+#[apply(e2e)]
 fn packages_have_what_they_need() {
     for package in crates() {
         let name = package["name"].as_str().unwrap();
