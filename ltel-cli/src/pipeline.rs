@@ -8,6 +8,7 @@
 //! the socket's buffers fill, then the plugin's. The runs never wait.
 
 mod fleet;
+mod health;
 mod own_metrics;
 mod reload;
 
@@ -33,6 +34,7 @@ use crate::deliver::{self, DRAIN, Delivered};
 use crate::ingest::{Faults, Listeners};
 use crate::runs::{Equipment, Outcome, RunsTask, Status, Verdict};
 use fleet::Fleet;
+use health::{Health, Readiness};
 use own_metrics::OwnMetrics;
 use reload::Reloader;
 
@@ -56,6 +58,9 @@ pub(crate) struct Pipeline {
     answers: TaskTracker,
     runs: JoinHandle<Option<(Outcome, Verdict)>>,
     backends: Fleet,
+    readiness: Readiness,
+    // Answers probes, if any are asked.
+    probes: Option<JoinHandle<Option<()>>>,
     reloader: Option<Reloader>,
     // The task that answers SIGHUP.
     reloading: Option<JoinHandle<()>>,
@@ -87,6 +92,11 @@ impl StageFailures {
         self.0.send_modify(|failures| failures.push(failure));
     }
 
+    /// Whether there is any.
+    fn any(&self) -> bool {
+        !self.0.borrow().is_empty()
+    }
+
     /// Runs a stage in its own task. Yields `None` if it panicked.
     fn watch<T: Send + 'static>(
         &self,
@@ -111,14 +121,11 @@ impl StageFailures {
 
 impl Pipeline {
     /// Starts all stages.
-    pub(crate) fn start(
-        mut config: Config,
-        listeners: Listeners,
-        summary: Arc<Summary>,
-    ) -> Result<Self, deliver::StartError> {
+    pub(crate) fn start(mut config: Config, listeners: Listeners, summary: Arc<Summary>) -> Result<Self, String> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        let probes = config.health.map(health::bind).transpose()?;
         let faults = Arc::new(Faults::default());
         add_figures(&mut config);
 
@@ -144,6 +151,9 @@ impl Pipeline {
         let reloader = Reloader::new(&equipment, backends.clone(), equip, observed);
         let runs = RunsTask::new(equipment, Arc::clone(&faults), status_sender);
         let failures = StageFailures(Arc::new(watch::channel(Vec::new()).0));
+        let readiness = Readiness::default();
+        let health = Health { readiness: readiness.clone(), failures: failures.clone(), backends: backends.clone() };
+        let probes = probes.map(|probes| failures.watch("the task that answers probes", health.serve(probes)));
         let runs = failures.watch("the task of the runs", runs.work(deliveries, stopped, equipments));
 
         for address in listeners.addresses() {
@@ -152,6 +162,7 @@ impl Pipeline {
         let answers = TaskTracker::new();
         let listening = listeners.serve(deliver, Arc::clone(&faults), answers.clone());
         let listening = failures.watch("the task of the listeners", listening);
+        readiness.begin();
         Ok(Self {
             status,
             summary,
@@ -161,6 +172,8 @@ impl Pipeline {
             answers,
             runs,
             backends,
+            readiness,
+            probes,
             reloader: Some(reloader),
             reloading: None,
             failures,
@@ -188,8 +201,14 @@ impl Pipeline {
         }));
     }
 
+    /// Tells probes that ltel ends; Locust can still connect.
+    pub(crate) fn end_readiness(&self) {
+        self.readiness.end();
+    }
+
     /// Stops accepting connections. Open ones stay.
     pub(crate) fn close(&self) {
+        self.readiness.end();
         self.listening.abort();
     }
 
@@ -248,6 +267,9 @@ impl Pipeline {
         // lost frames.
         self.answers.close();
         let _ = timeout(ANSWER, self.answers.wait()).await;
+        if let Some(probes) = &self.probes {
+            probes.abort();
+        }
         let met = self.status.borrow().met;
         let failures = self.failures.0.borrow().clone();
         let (outcome, verdict) = outcome.unwrap_or_default();

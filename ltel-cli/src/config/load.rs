@@ -16,7 +16,7 @@ use super::labels::{self, LabelArg};
 use super::recorders::Recorders;
 use super::section::Section;
 use super::values::Interval;
-use super::{Config, agreement, limits, listen, name_rules, quoting, shared_metrics, thresholds, unsupported};
+use super::{Config, agreement, health, limits, listen, name_rules, quoting, shared_metrics, thresholds, unsupported};
 
 /// The keys above all tables.
 #[derive(Deserialize, JsonSchema)]
@@ -35,7 +35,7 @@ pub(super) struct RawTop {
 }
 
 /// The tables of the file.
-const TABLES: [&str; 7] = ["labels", "listen", "limits", "recorders", "backends", "thresholds", "names"];
+const TABLES: [&str; 8] = ["labels", "listen", "health", "limits", "recorders", "backends", "thresholds", "names"];
 
 /// Reads a configuration: `text` is the file's content, `file` its name for messages. Returns all errors at once.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
@@ -97,6 +97,7 @@ fn read(
 ) -> Option<Config> {
     let listen = file.take_section("listen", errors);
     let listen_is_stated = listen.is_some();
+    let health = file.take_section("health", errors);
     let limits = file.take_section("limits", errors);
     let recorders = file.take_section("recorders", errors);
     let labels = file.take_section("labels", errors);
@@ -122,6 +123,7 @@ fn read(
     if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
         claims.address(tcp, "[listen]");
     }
+    let health = health.and_then(|section| health::read(section, env, &mut claims, errors, warnings));
     if let Some(baseline) = &thresholds.baseline {
         claims.input(&baseline.path, "the baseline of [thresholds]");
     }
@@ -155,6 +157,7 @@ fn read(
         start_timeout: top.start_timeout.map_or(Duration::from_mins(5), |timeout| timeout.0),
         listen: listen?,
         listen_is_stated,
+        health,
         limits: limits?,
         recorders,
         backends,

@@ -8,6 +8,7 @@ pub mod values;
 pub(crate) mod environment;
 mod unsupported;
 pub(crate) mod listen;
+mod health;
 mod labels;
 mod recorders;
 mod name_rules;
@@ -19,6 +20,7 @@ mod shared_metrics;
 mod load;
 mod schema;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub listen: Listen,
     /// Whether the file has `[listen]`.
     pub listen_is_stated: bool,
+    /// Where probes are answered, if at all.
+    pub health: Option<SocketAddr>,
     /// The limits on runs, sources and held data.
     pub limits: Limits,
     /// The recorders, in the order of the file.

@@ -13,6 +13,7 @@ use ltel_core::schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::backends::RawBackend;
+use super::health::RawHealth;
 use super::labels::RawLabel;
 use super::limits::RawLimits;
 use super::listen::RawListen;
@@ -52,11 +53,13 @@ pub fn schema(registry: &Registry) -> Value {
     ];
     let check = generator.subschema_for::<RawCheck>().to_value();
     let (listen, limits) = (generator.subschema_for::<RawListen>(), generator.subschema_for::<RawLimits>());
+    let health = generator.subschema_for::<RawHealth>();
     let label = generator.subschema_for::<RawLabel>().to_value();
     let rule = generator.subschema_for::<RuleOptions>().to_value();
     let mut definitions = generator.take_definitions(true);
     let properties = entry(&mut file, "properties");
     properties.insert("listen".to_owned(), listen.to_value());
+    properties.insert("health".to_owned(), health.to_value());
     properties.insert("limits".to_owned(), limits.to_value());
     let labels = "Constants on everything that is emitted: points, records, spans, the reports of runs.";
     let labels = json!({ "description": labels, "type": "object", "additionalProperties": label });

@@ -1,4 +1,4 @@
-//! The connections of a backend's own HTTP server. No other part of ltel waits for a client: each connection has its own task,
+//! The connections of ltel's HTTP servers: the page, Prometheus' and the one for probes. No other part of ltel waits for a client: each connection has its own task,
 //! and their number is limited.
 
 use std::collections::VecDeque;
@@ -8,8 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
+
+/// How long a TLS handshake, or a request, may take to arrive: scrapers, browsers and probes send it at once.
+pub(crate) const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(5);
 
 /// Whether a request has arrived on a connection.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +33,31 @@ impl Busy {
     fn is_busy(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// HTTP/1.1 with one request per connection: each is bounded by itself, and a clean end means that the answer was sent.
+pub(crate) fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE_FOR_REQUEST).keep_alive(false);
+    http
+}
+
+/// An answer of plain text.
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// The answer to a request that would not only read.
+pub(crate) fn only_read(method: &Method) -> Option<Response<Full<Bytes>>> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    Some(response)
 }
 
 /// Binds the address.

@@ -13,7 +13,7 @@ mod queue;
 mod worker;
 mod size;
 mod resource;
-mod connections;
+pub(crate) mod connections;
 mod exemplars;
 pub(crate) mod json;
 pub(crate) mod otlp;
@@ -28,7 +28,7 @@ mod traced_tasks;
 
 use std::time::Duration;
 
-pub(crate) use backend::{BackendHandle, RunningBackend, StartError, start};
+pub(crate) use backend::{BackendHandle, RunningBackend, start};
 use ltel_core::backend::Defaults;
 pub(crate) use ltel_core::backend::{Delivered, Feed, RunRecord, SpanBatch};
 use ltel_core::registry::Registry;

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ltel_core::backend::BackendEnd;
+
 use crate::config::BackendConfig;
 use crate::deliver::{Delivered, RunningBackend};
 
@@ -31,6 +33,14 @@ impl Fleet {
             book(&mut state.ended, config, account.snapshot());
         }
         state.running.len()
+    }
+
+    /// Whether one of them has panicked, or a part of one.
+    pub(super) fn has_panicked(&self) -> bool {
+        let panicked = |delivered: &Delivered| matches!(delivered.ended, BackendEnd::Panicked(_));
+        let state = self.lock();
+        state.ended.iter().any(|(_, delivered)| panicked(delivered))
+            || state.running.iter().any(|backend| panicked(&backend.account.snapshot()))
     }
 
     /// Has all of them open their files again.

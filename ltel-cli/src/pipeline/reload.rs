@@ -152,6 +152,7 @@ impl Changes {
 fn keep_what_cannot_change(new: &mut Config, old: &Config) {
     let changed = [
         ("[listen]", !new.listen.is_like(&old.listen)),
+        ("[health]", new.health != old.health),
         ("[limits]", new.limits != old.limits),
         ("`grace`", new.grace != old.grace),
         ("`exit_after_run`", new.exit_after_run != old.exit_after_run),
@@ -162,6 +163,7 @@ fn keep_what_cannot_change(new: &mut Config, old: &Config) {
     }
     new.listen = old.listen.clone();
     new.listen_is_stated = old.listen_is_stated;
+    new.health = old.health;
     (new.limits, new.grace) = (old.limits, old.grace);
     (new.exit_after_run, new.start_timeout) = (old.exit_after_run, old.start_timeout);
 }

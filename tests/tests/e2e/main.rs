@@ -33,6 +33,7 @@ mod faults;
 mod figures;
 mod folders;
 mod foreign;
+mod health;
 mod hostile;
 mod internal;
 mod intervals;

@@ -165,16 +165,19 @@ impl Locust {
             "still waiting. Likely causes: {PLUGIN_MISSED}; or the locustfile loads slowly, which does no harm"
         );
         tokio::select! {
-            exit = self.exit(signals) => exit,
+            exit = self.exit(pipeline, signals) => exit,
             never = arrival::warn_if_late(pipeline.status.clone(), LATE, &warning) => match never {},
         }
     }
 
-    async fn exit(&mut self, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+    async fn exit(&mut self, pipeline: &Pipeline, signals: &mut Signals) -> Result<ExitStatus, Failure> {
         loop {
             tokio::select! {
                 status = self.child.wait() => return status.map_err(|error| Failure::failed(format!("Locust: {error}"))),
-                request = signals.next() => self.pass_on(request),
+                request = signals.next() => {
+                    pipeline.end_readiness();
+                    self.pass_on(request);
+                }
             }
         }
     }

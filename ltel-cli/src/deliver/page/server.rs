@@ -8,9 +8,8 @@ use axum::Router;
 use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,13 +20,10 @@ use tokio_rustls::TlsAcceptor;
 use super::progress::Progress;
 use super::runs::PageRuns;
 use crate::config::ServerTls;
-use crate::deliver::connections::{self, Busy};
+use crate::deliver::connections::{self, Busy, PATIENCE_FOR_REQUEST};
 
 /// Connections at a time. Each open page has one.
 const CONNECTIONS: usize = 64;
-
-/// How long a TLS handshake, and then a request, may take to arrive.
-const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(5);
 
 /// Of a request's headers; also what waits in a connection's own buffer.
 const BUFFER: usize = 64 << 10;
@@ -85,12 +81,7 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, routes: Router,
         async move { Ok::<Response, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });
     // Other requests come on connections of their own: browsers open few, and each is bounded.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE_FOR_REQUEST)
-        .max_buf_size(BUFFER)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = connections::http().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // A client that goes away is no error.
         _ = connection => {}

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use ltel_core::backend::{DeliveryAccount, Signal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -22,13 +21,10 @@ use tokio::time::{Instant, timeout};
 use super::scraper::is_scrape;
 use super::shelf::{Page, Receipt, Shelf};
 use super::text::Format;
-use crate::deliver::connections::{self, Busy};
+use crate::deliver::connections::{self, Busy, plain};
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
-
-/// How long a request may take to arrive. Scrapers send it at once.
-const PATIENCE_FOR_REQUEST: Duration = Duration::from_secs(5);
 
 /// How long a connection may last. Prometheus itself gives a scrape 10 s.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,11 +76,7 @@ impl Server {
             }
         });
         // One request per connection: a clean end means that the page was sent.
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE_FOR_REQUEST)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
+        let connection = connections::http().serve_connection(TokioIo::new(stream), service);
         if connection.await.is_ok()
             && let Some(SentPage { receipt: Some(receipt), .. }) =
                 sent.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -99,10 +91,8 @@ impl Server {
         if request.uri().path() != "/metrics" {
             return (plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n"), None);
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return (response, None);
+        if let Some(refusal) = connections::only_read(request.method()) {
+            return (refusal, None);
         }
         let format = wanted(request.headers());
         let scraper = is_scrape(request.headers()).then(|| {
@@ -158,13 +148,6 @@ impl Drop for Unread<'_> {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 /// The format that a scraper prefers. OpenMetrics only if it is requested by name; Prometheus' own format if no known

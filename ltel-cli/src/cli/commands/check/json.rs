@@ -120,6 +120,7 @@ fn configuration(config: &Config) -> Value {
     });
     json!({
         "listen": addresses(config),
+        "health": config.health.map(|health| health.to_string()),
         "labels": labels.collect::<Map<_, _>>(),
         "names": names.collect::<Vec<_>>(),
         "recorders": recorders.collect::<Vec<_>>(),

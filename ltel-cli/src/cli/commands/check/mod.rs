@@ -62,6 +62,9 @@ fn describe(config: &Config) -> String {
     }
     let listen = addresses(config).join(", ");
     let mut out = format!("listen    {listen}\n");
+    if let Some(health) = config.health {
+        let _ = writeln!(out, "health    http://{health}/healthz, http://{health}/readyz");
+    }
     if !config.labels.is_empty() {
         let labels = config.labels.iter().map(|label| format!("{} = {}", label.key, field_of(&label.value)));
         let _ = writeln!(out, "labels    {}", labels.collect::<Vec<_>>().join(", "));
