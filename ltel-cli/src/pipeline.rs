@@ -156,13 +156,15 @@ impl Pipeline {
         let probes = probes.map(|probes| failures.watch("the task that answers probes", health.serve(probes)));
         let runs = failures.watch("the task of the runs", runs.work(deliveries, stopped, equipments));
 
-        for address in listeners.addresses() {
-            tracing::info!("listening on {address} (protocol {PROTOCOL})");
-        }
+        let addresses = listeners.addresses();
         let answers = TaskTracker::new();
         let listening = listeners.serve(deliver, Arc::clone(&faults), answers.clone());
         let listening = failures.watch("the task of the listeners", listening);
         readiness.begin();
+        // Last: who reads it may count on both.
+        for address in addresses {
+            tracing::info!("listening on {address} (protocol {PROTOCOL})");
+        }
         Ok(Self {
             status,
             summary,

@@ -34,6 +34,7 @@ mod rotel;
 mod certificates;
 mod tls;
 mod json_schema;
+mod yaml;
 mod attack;
 
 pub use agent::{TestAgent, otlp_backend};
@@ -68,3 +69,4 @@ pub use terminal::Terminal;
 pub use tls::TlsProxy;
 pub use turn::Turn;
 pub use wait::{SLOW, SOON, until};
+pub use yaml::{container_lint, kubernetes_lint, schema_lint, yaml_documents};

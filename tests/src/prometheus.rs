@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -61,7 +62,6 @@ impl Prometheus {
 
     /// The same with more arguments.
     pub fn start_with(scene: &Scene, scraped: u16, interval: &str, more: &[&str]) -> Self {
-        let port = free_port();
         let config = scene.write(
             "prometheus.yml",
             &format!(
@@ -69,6 +69,12 @@ impl Prometheus {
                  static_configs:\n      - targets: ['127.0.0.1:{scraped}']\n"
             ),
         );
+        Self::start_by(scene, &config, more)
+    }
+
+    /// One with this configuration, which scrapes something.
+    pub fn start_by(scene: &Scene, config: &Path, more: &[&str]) -> Self {
+        let port = free_port();
         let mut command = scene.program(&program("prometheus"));
         command
             .arg(format!("--config.file={}", config.display()))
@@ -114,6 +120,15 @@ impl Prometheus {
             }
         }
         all
+    }
+
+    /// How many rules it has, once it has evaluated all of them.
+    pub fn rules(&self) -> Option<usize> {
+        let answer = get(self.port, "/api/v1/rules").ok()?;
+        let answer: Value = serde_json::from_str(&answer.body).ok()?;
+        let groups = answer["data"]["groups"].as_array()?;
+        let rules: Vec<_> = groups.iter().filter_map(|group| group["rules"].as_array()).flatten().collect();
+        rules.iter().all(|rule| rule["health"] == "ok").then_some(rules.len())
     }
 
     /// What it answers to a query, by one label.

