@@ -55,7 +55,7 @@ pub use need::{Need, attempt, need_file, skipped};
 pub use points::{Histogram, Point, Value, check_figures, histogram, latest};
 pub use process::{Exit, Process};
 pub use prometheus::{Prometheus, Sample, StoredExemplar, prometheus_backend};
-pub use receiver::{Deaf, free_port};
+pub use receiver::{Deaf, Recording, free_port};
 pub use rotel::Rotel;
 pub use scene::{Scene, config, plugin_path};
 pub use seen::Seen;

@@ -1,6 +1,6 @@
 //! Broken receivers.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,81 @@ pub fn free_port() -> u16 {
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
+    }
+}
+
+/// Takes whatever is sent over HTTP, and keeps its path and headers.
+#[derive(Debug)]
+pub struct Recording {
+    /// Where it listens.
+    pub port: u16,
+    heads: Arc<Mutex<Vec<String>>>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Recording {
+    /// Starts it on a free port.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("the port").port();
+        let (heads, closing) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
+        let (kept, closed) = (Arc::clone(&heads), Arc::clone(&closing));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if closed.load(Ordering::Relaxed) {
+                    return;
+                }
+                let kept = Arc::clone(&kept);
+                thread::spawn(move || drop(record(stream, &kept)));
+            }
+        });
+        Self { port, heads, closing }
+    }
+
+    /// The first lines and headers of all requests so far, the headers in lower case.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().expect("the requests").clone()
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn record(stream: TcpStream, kept: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut writer = stream.try_clone()?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut head, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            if line.trim_end().is_empty() {
+                break;
+            }
+            let line = match line.split_once(": ") {
+                Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+                None => line,
+            };
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            head += &line;
+        }
+        reader.read_exact(&mut vec![0; length])?;
+        kept.lock().expect("the requests").push(head);
+        writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n")?;
     }
 }
 

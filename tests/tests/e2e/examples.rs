@@ -8,8 +8,8 @@ use std::process::Command;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Process, Prometheus, SLOW, SOON, Scene, Target, Turn, check_account, container_lint, free_port, get,
-    kubernetes_lint, locust_venv, program, row, schema_lint, until, yaml_documents,
+    Client, Exit, Process, Prometheus, Recording, SLOW, SOON, Scene, Target, Turn, check_account, container_lint,
+    free_port, get, kubernetes_lint, locust_venv, program, row, schema_lint, until, yaml_documents,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -141,6 +141,59 @@ fn systemd_accepts_the_unit() {
     let mut analyze = Command::new(program("systemd-analyze"));
     let output = analyze.arg("verify").arg(&unit).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// Scenario: each recipe for a receiver of OTLP over HTTP, with a receiver of the test's own at the same paths. A run comes and goes.
+/// Guarantees: what is sent goes to the paths that the receiver's documentation names, with the header that it wants, and nothing else.
+#[apply(e2e)]
+fn recipes_send_to_the_right_paths() {
+    for (example, file, base, variable, header, paths) in [
+        ("prometheus-otlp", "telemetry.toml", "http://127.0.0.1:9090", None, "", &["/api/v1/otlp/v1/metrics"][..]),
+        (
+            "grafana-cloud",
+            "telemetry.toml",
+            "https://otlp-gateway-prod-eu-west-0.grafana.net",
+            Some("GRAFANA_CLOUD_AUTHORIZATION"),
+            "authorization",
+            &["/otlp/v1/logs", "/otlp/v1/metrics"],
+        ),
+        (
+            "newrelic",
+            "telemetry.toml",
+            "https://otlp.nr-data.net",
+            Some("NEW_RELIC_LICENSE_KEY"),
+            "api-key",
+            &["/v1/logs", "/v1/metrics"],
+        ),
+        ("datadog", "agentless.toml", "https://otlp.datadoghq.com", Some("DD_API_KEY"), "dd-api-key", &["/v1/metrics"]),
+        ("loki", "telemetry.toml", "http://127.0.0.1:3100", None, "", &["/otlp/v1/logs"]),
+    ] {
+        let (scene, receiver) = (Scene::new(), Recording::start());
+        written(&scene, example);
+        let recipe = text(&scene.path(example).join(file));
+        assert!(recipe.contains(&format!("\"{base}")), "{example}: {recipe}");
+        let here = recipe.replace(&format!("\"{base}"), &format!("\"http://127.0.0.1:{}", receiver.port));
+        let socket = format!("\n[listen]\nunix = '{}'\n", scene.socket().display());
+        let mut command = scene.server(&(here + &socket), &["--once"]);
+        if let Some(variable) = variable {
+            command.env(variable, "Basic c2VjcmV0");
+        }
+        let mut ltel = scene.start("ltel", command);
+        ltel.says("listening on", SOON);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "one");
+        client.start("one");
+        client.requests(vec![row("/", 10.0, false)]);
+        client.finish();
+        assert_eq!(ltel.wait(SLOW), Exit::Code(0), "{example}: {}", ltel.stderr());
+        let heads = receiver.heads();
+        let mut sent: Vec<_> = heads.iter().filter_map(|head| head.split(' ').nth(1)).collect();
+        sent.sort_unstable();
+        sent.dedup();
+        assert_eq!(sent, paths, "{example}");
+        let wanted = format!("{header}: Basic c2VjcmV0\r\n");
+        assert!(variable.is_none() || heads.iter().all(|head| head.contains(&wanted)), "{example}: {heads:?}");
+        assert!(heads.iter().all(|head| head.contains("content-type: application/x-protobuf")), "{example}: {heads:?}");
+    }
 }
 
 /// A manifest of an example, with its pods as processes of this machine.

@@ -28,7 +28,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     example(
         "container",
         "images of ltel alone and of Locust with ltel, for docker or podman",
-        files!("container": "Containerfile", "Containerfile.locust", "requirements.txt", ".containerignore", "telemetry.toml"),
+        files!("container": "Containerfile", "Containerfile.locust", "requirements.txt", ".dockerignore", "telemetry.toml"),
     ),
     example(
         "kubernetes",
@@ -49,6 +49,7 @@ pub(super) const EXAMPLES: &[Example] = &[
             ("locustfile.py", include_str!("compose/locustfile.py")),
             ("Containerfile.locust", include_str!("container/Containerfile.locust")),
             ("requirements.txt", include_str!("container/requirements.txt")),
+            (".dockerignore", include_str!("container/.dockerignore")),
             ("prometheus.yml", include_str!("compose/prometheus.yml")),
             ("loki.yaml", include_str!("compose/loki.yaml")),
             ("otelcol.yaml", include_str!("compose/otelcol.yaml")),
