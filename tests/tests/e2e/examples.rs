@@ -8,8 +8,8 @@ use std::process::Command;
 
 use ltel_core::wire::Encoding;
 use ltel_tests::{
-    Client, Exit, Process, Prometheus, Recording, SLOW, SOON, Scene, Target, Turn, check_account, container_lint,
-    free_port, get, kubernetes_lint, locust_venv, program, row, schema_lint, until, yaml_documents,
+    Client, Exit, FaultReceiver, Process, Prometheus, Recording, SLOW, SOON, Scene, Target, Turn, check_account,
+    container_lint, free_port, get, kubernetes_lint, locust_venv, program, row, schema_lint, until, yaml_documents,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -193,6 +193,32 @@ fn recipes_send_to_the_right_paths() {
         let wanted = format!("{header}: Basic c2VjcmV0\r\n");
         assert!(variable.is_none() || heads.iter().all(|head| head.contains(&wanted)), "{example}: {heads:?}");
         assert!(heads.iter().all(|head| head.contains("content-type: application/x-protobuf")), "{example}: {heads:?}");
+    }
+}
+
+/// Scenario: the recipes for a receiver of OTLP over gRPC on this machine, a collector and Datadog's Agent, with a receiver of the test's own.
+/// Guarantees: metrics and records arrive; histograms as deltas for Datadog, and as sums from the run's beginning for the collector.
+#[apply(e2e)]
+fn recipes_for_grpc_have_their_temporality() {
+    for (example, delta) in [("collector", false), ("datadog", true)] {
+        let scene = Scene::new();
+        let receiver = FaultReceiver::start(&scene);
+        written(&scene, example);
+        let recipe = text(&scene.path(example).join("telemetry.toml"));
+        // Port 4317 means gRPC; another has to be told.
+        let here = recipe.replace(":4317\"", &format!(":{}\"\nprotocol = \"grpc\"", receiver.port("grpc")));
+        assert_ne!(here, recipe, "{example}");
+        let socket = format!("\n[listen]\nunix = '{}'\n", scene.socket().display());
+        let mut ltel = scene.serve(&(here + &socket), &["--once"]);
+        let mut client = Client::unix(&scene.socket(), Encoding::MessagePack, "one");
+        client.start("one");
+        client.requests(vec![row("/", 10.0, false)]);
+        client.finish();
+        assert_eq!(ltel.wait(SLOW), Exit::Code(0), "{example}: {}", ltel.stderr());
+        let points = receiver.points("grpc");
+        let times: Vec<_> = points.iter().filter(|point| point.metric == "locust.tl.request.metric.success").collect();
+        assert!(!times.is_empty() && times.iter().all(|point| point.delta == delta), "{example}: {times:?}");
+        assert!(!receiver.log_records("grpc").is_empty(), "{example}");
     }
 }
 
