@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! fn main() -> std::process::ExitCode {
-//!     ltel_cli::run(ltel_recorders::registry())
+//!     ltel_cli::program!().run(ltel_recorders::registry())
 //! }
 //! ```
 
@@ -20,8 +20,18 @@ mod report;
 pub mod config;
 mod clock;
 mod plural;
+mod program;
 
-pub use cli::run;
+use std::process::ExitCode;
+
+pub use program::Program;
+
+/// Runs ltel's command line as [`Program::run`] does, under the name that the program was started by. [`program!`] knows its
+/// version, too.
+#[must_use]
+pub fn run(registry: ltel_core::registry::Registry) -> ExitCode {
+    Program::of_process().run(registry)
+}
 
 /// Adds the built-in backends to a registry, as [`run`] does. A backend that the program has registered is not replaced.
 #[must_use]

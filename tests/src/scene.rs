@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -86,7 +87,8 @@ impl Scene {
     /// The binary under test, not yet started.
     pub fn ltel<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command(&ltel_binary());
-        command.args(args);
+        // Its name among the tests' binaries is another one.
+        command.arg0("ltel-cli").args(args);
         command
     }
 

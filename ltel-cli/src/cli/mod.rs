@@ -19,18 +19,17 @@ use std::time::Duration;
 
 use ltel_core::registry::Registry;
 
+use crate::program::Program;
 use args::{Cli, Command};
 use commands::{
     Failure, check, compare, completions, dashboards, demo, example, man, new, plugin_path, recorders, run, schema,
     serve,
 };
 
-/// Runs ltel's command line with these recorders, and with these backends in addition to the built-in ones. Return its exit
-/// code from `main`.
-#[must_use]
-pub fn run(registry: Registry) -> ExitCode {
+/// Runs the command line of a program.
+pub(crate) fn run(program: &'static Program, registry: Registry) -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
-    let cli = match Cli::read(args.iter().cloned(), std::env::var_os(args::VARIABLE)) {
+    let cli = match Cli::read(program, args.iter().cloned(), std::env::var_os(args::VARIABLE)) {
         Ok(cli) => cli,
         Err(mut error) => {
             tips::add(&mut error, &args);
@@ -38,17 +37,17 @@ pub fn run(registry: Registry) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    log::start();
-    match execute(cli, &crate::with_backends(registry)) {
+    log::start(cli.log);
+    match execute(cli, program, &crate::with_backends(registry)) {
         Ok(code) => ExitCode::from(code),
         Err(Failure { code, message }) => {
-            print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));
+            print::error(&message);
             ExitCode::from(code)
         }
     }
 }
 
-fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
+fn execute(cli: Cli, program: &'static Program, registry: &Registry) -> Result<u8, Failure> {
     match cli.command {
         None => in_runtime(async { serve::serve(&cli.serve, registry).await.map(|()| 0) }),
         Some(Command::Run(args)) => in_runtime(run::run(&args, registry)),
@@ -56,8 +55,8 @@ fn execute(cli: Cli, registry: &Registry) -> Result<u8, Failure> {
         Some(Command::Check(args)) => check::check(&args, registry),
         Some(Command::Recorders(args)) => recorders::recorders(&args, registry).map(|()| 0),
         Some(Command::Schema) => schema::schema(registry).map(|()| 0),
-        Some(Command::Completions(args)) => completions::completions(&args).map(|()| 0),
-        Some(Command::Man(args)) => man::man(&args).map(|()| 0),
+        Some(Command::Completions(args)) => completions::completions(&args, program).map(|()| 0),
+        Some(Command::Man(args)) => man::man(&args, program).map(|()| 0),
         Some(Command::Dashboards(args)) => dashboards::dashboards(&args, registry).map(|()| 0),
         Some(Command::Example(args)) => example::example(&args, registry).map(|()| 0),
         Some(Command::Compare(args)) => compare::compare(&args),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::program;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
@@ -13,10 +14,7 @@ pub(super) fn add(error: &mut Error, args: &[OsString]) {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
         ErrorKind::MissingRequiredArgument if of_run => {
-            return set(
-                error,
-                "write the Locust command behind `run`: `ltel-cli run locust -f locustfile.py`".to_owned(),
-            );
+            return set(error, "write the Locust command behind `run`: `ltel-cli run locust -f locustfile.py`");
         }
         _ => return,
     };
@@ -33,7 +31,7 @@ pub(super) fn add(error: &mut Error, args: &[OsString]) {
     } else {
         return;
     };
-    set(error, tip);
+    set(error, &tip);
 }
 
 /// Options of Locust with which people begin a command line.
@@ -52,6 +50,7 @@ const OF_LOCUST: [&str; 12] = [
     "--master",
 ];
 
-fn set(error: &mut Error, tip: String) {
+fn set(error: &mut Error, tip: &str) {
+    let tip = tip.replace("ltel-cli", program::name());
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
 }

@@ -1,5 +1,6 @@
 //! Checks that recorders and backends, each valid by itself, fit together.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use ltel_core::backend::{ConfigError, Signal, Takes};
@@ -8,6 +9,7 @@ use ltel_core::wire::TraceFeatures;
 
 use super::names::join;
 use super::{BackendConfig, RecorderConfig, shared_metrics};
+use crate::program;
 
 /// Reports what does not fit together, and returns the recorders to run. Without valid backends there is nothing to check.
 /// `takes_figures`: somebody shows or judges the figures of runs.
@@ -37,6 +39,16 @@ pub(super) fn check(
         working.push(recorder);
     }
     working
+}
+
+/// The recorders of which some backend takes something.
+pub(super) fn with_a_taker(
+    mut recorders: Vec<(RecorderConfig, Range<usize>)>,
+    backends: &[BackendConfig],
+    takes_figures: bool,
+) -> Vec<(RecorderConfig, Range<usize>)> {
+    recorders.retain(|(recorder, _)| !matches!(reach(recorder, backends, takes_figures), Reach::None));
+    recorders
 }
 
 /// Locust decides which requests are traced, once for all recorders.
@@ -112,7 +124,7 @@ fn no_backend_takes_it(recorder: &RecorderConfig, header: Range<usize>, registry
         help.push_str("; unless `signals` leaves them out");
     }
     if !recorder.spec.instruments.is_empty() && !recorder.factory.has_points() {
-        help.push_str("; an option turns its points on: see `ltel-cli recorders`");
+        let _ = write!(help, "; an option turns its points on: see `{} recorders`", program::name());
     }
     ConfigError::new(message, header).help(help)
 }

@@ -13,9 +13,11 @@ use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::DeTable;
 
 use super::names::{did_you_mean, list};
 use super::section::Section;
+use super::stated::{NO_PLACE, StatedBackend};
 use super::values::Interval;
 
 /// One backend to run.
@@ -133,15 +135,46 @@ pub(super) struct Backends<'a> {
 
 impl Backends<'_> {
     /// The names of all backends, including invalid ones; and the valid backends.
-    pub(super) fn read(&mut self, section: Section<'_>) -> (Vec<String>, Vec<BackendConfig>) {
-        let sections = section.into_sections(self.errors);
-        let types: Vec<_> = sections.iter().map(|(name, section)| type_name(name, section)).collect();
-        let names = sections.iter().map(|(name, _)| name.clone()).collect();
-        let backends = sections.into_iter().zip(&types).filter_map(|((name, section), of)| {
-            let only_one = types.iter().filter(|other| *other == of).count() == 1;
-            self.backend(name, section, only_one)
-        });
-        (names, backends.collect())
+    pub(super) fn read(
+        &mut self,
+        section: Option<Section<'_>>,
+        stated: &[StatedBackend],
+    ) -> (Vec<String>, Vec<BackendConfig>) {
+        let sections = section.map(|section| section.into_sections(self.errors)).unwrap_or_default();
+        let types = sections.iter().map(|(name, section)| type_name(name, section));
+        let types: Vec<_> = types.chain(stated.iter().map(|of| of.kind.to_owned())).collect();
+        let names = sections.iter().map(|(name, _)| name.clone());
+        let names: Vec<_> = names.chain(stated.iter().map(|of| of.option.to_owned())).collect();
+        let only_one = |of: &str| types.iter().filter(|other| *other == of).count() == 1;
+        let mut backends = Vec::new();
+        for ((name, section), of) in sections.into_iter().zip(&types) {
+            if stated.iter().any(|stated| stated.option == name) {
+                let message = format!("[backends.{name}] has the name of a backend of the command line");
+                let help = format!("give its table another name, and keep `type = \"{of}\"` in it");
+                self.errors.push(ConfigError::new(message, section.header.clone()).help(help));
+            }
+            backends.extend(self.backend(name, section, only_one(of)));
+        }
+        for of in stated {
+            let before = self.errors.len();
+            backends.extend(self.stated(of, only_one(of.kind)));
+            let errors = self.errors.split_off(before);
+            self.errors.extend(errors.into_iter().map(|error| of.place(error)));
+        }
+        (names, backends)
+    }
+
+    fn stated(&mut self, of: &StatedBackend, only_one: bool) -> Option<BackendConfig> {
+        let table = match DeTable::parse(&of.table) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                self.errors.push(ConfigError::new(error.message(), NO_PLACE));
+                return None;
+            }
+        };
+        let kind = format!("{:?}", of.kind);
+        let section = Section::new(of.option, NO_PLACE, table).filled("type", &kind);
+        self.backend(of.option.to_owned(), section, only_one)
     }
 
     fn backend(&mut self, name: String, mut section: Section<'_>, only_one: bool) -> Option<BackendConfig> {

@@ -8,6 +8,8 @@ use miette::{
     SourceCode, SourceSpan, SpanContents,
 };
 
+use super::stated::NO_PLACE;
+
 /// All errors of a configuration file.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
@@ -29,6 +31,12 @@ impl ConfigErrors {
         &self.file
     }
 
+    /// Whether an error is of the file, and not of the command line.
+    #[must_use]
+    pub fn is_in_file(&self, error: &ConfigError) -> bool {
+        error.span != NO_PLACE
+    }
+
     /// Where an error begins and ends in the file.
     #[must_use]
     pub fn place(&self, error: &ConfigError) -> (Position, Position) {
@@ -42,12 +50,16 @@ impl ConfigErrors {
         let handler = GraphicalReportHandler::new_themed(theme).with_width(120).with_links(false);
         let mut out = String::new();
         for error in &self.errors {
-            let span = error.span.start.min(self.text.len())..error.span.end.min(self.text.len());
-            let mut diagnostic =
-                MietteDiagnostic::new(error.message.clone()).with_label(LabeledSpan::new_primary_with_span(None, span));
+            let mut diagnostic = MietteDiagnostic::new(error.message.clone());
             diagnostic.help.clone_from(&error.help);
-            let report =
-                Report::new(diagnostic).with_source_code(Source { file: self.file.clone(), text: self.text.clone() });
+            let report = if self.is_in_file(error) {
+                let span = error.span.start.min(self.text.len())..error.span.end.min(self.text.len());
+                let source = Source { file: self.file.clone(), text: self.text.clone() };
+                let label = LabeledSpan::new_primary_with_span(None, span);
+                Report::new(diagnostic.with_label(label)).with_source_code(source)
+            } else {
+                Report::new(diagnostic)
+            };
             if handler.render_report(&mut out, report.as_ref()).is_err() {
                 out.push_str(&error.message);
             }

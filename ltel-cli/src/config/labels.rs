@@ -15,6 +15,7 @@ use toml::Spanned;
 use toml::de::ValueDeserializer;
 
 use super::section::Section;
+use super::stated::NO_PLACE;
 
 /// The fields of the records about a run, such as the run report, which carry the labels too.
 pub(crate) const FIELDS_OF_RUN: &[&str] = &[
@@ -106,7 +107,7 @@ pub(super) fn read(
     for LabelArg { name, value } in stated {
         labels.retain(|label| label.label.key.as_str() != name);
         if let Ok(label) = constant_label(name, &value.as_str().into()) {
-            labels.push(PlacedLabel { label, place: 0..0, shown: format!("`--label {name}`") });
+            labels.push(PlacedLabel { label, place: NO_PLACE, shown: format!("`--label {name}`") });
         }
     }
     for label in &labels {

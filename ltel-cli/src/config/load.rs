@@ -12,9 +12,10 @@ use toml::de::DeTable;
 
 use super::backends::Backends;
 use super::error::ConfigErrors;
-use super::labels::{self, LabelArg};
+use super::labels;
 use super::recorders::Recorders;
 use super::section::Section;
+use super::stated::Stated;
 use super::values::Interval;
 use super::{Config, agreement, health, limits, listen, name_rules, quoting, shared_metrics, thresholds, unsupported};
 
@@ -39,16 +40,16 @@ const TABLES: [&str; 8] = ["labels", "listen", "health", "limits", "recorders", 
 
 /// Reads a configuration: `text` is the file's content, `file` its name for messages. Returns all errors at once.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
-    load_with_labels(file, text, registry, env, &[])
+    load_with(file, text, registry, env, &Stated::default())
 }
 
-/// Like [`load`], with labels that add to `[labels]` of the file or replace them.
-pub fn load_with_labels(
+/// Like [`load`], with what the command line states.
+pub fn load_with(
     file: &str,
     text: &str,
     registry: &Registry,
     env: &Environment,
-    labels: &[LabelArg],
+    stated: &Stated,
 ) -> Result<Config, ConfigErrors> {
     let fail = |mut errors: Vec<ConfigError>| {
         errors.sort_by_key(|error| error.span.start);
@@ -77,7 +78,7 @@ pub fn load_with_labels(
     let (env, unsupported) = unsupported::part(env, registry);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let file = Section::new("", 0..0, table.into_inner());
-    match read(file, text, registry, (&env, labels), &mut errors, &mut warnings) {
+    match read(file, text, registry, (&env, stated), &mut errors, &mut warnings) {
         Some(mut config) if errors.is_empty() => {
             let concern = unsupported.into_iter().filter(|unsupported| unsupported.concerns(&config));
             config.warnings = concern.map(|unsupported| unsupported.warning).chain(warnings).collect();
@@ -91,7 +92,7 @@ fn read(
     mut file: Section<'_>,
     text: &str,
     registry: &Registry,
-    (env, stated): (&Environment, &[LabelArg]),
+    (env, stated): (&Environment, &Stated),
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
 ) -> Option<Config> {
@@ -101,15 +102,16 @@ fn read(
     let limits = file.take_section("limits", errors);
     let recorders = file.take_section("recorders", errors);
     let labels = file.take_section("labels", errors);
-    let labels = labels::read(labels, stated, env, errors);
-    let backends = file.take_section("backends", errors);
+    let labels = labels::read(labels, &stated.labels, env, errors);
+    let backends = file.take_section("backends", errors).filter(|_| !stated.replaces_backends());
     let thresholds = file.take_section("thresholds", errors);
     let names = file.take("names").map(|rules| name_rules::read(rules, text, errors)).unwrap_or_default();
     // Thresholds are a reason to run ltel, too.
     let judges = thresholds.is_some();
     let misspelt = |table: &str| file.misspells(table, &TABLES);
     let (misspelt_backends, misspelt_recorders) = (misspelt("backends"), misspelt("recorders"));
-    if backends.is_none() && !judges && !misspelt_backends {
+    let has_backends = backends.is_some() || !stated.backends.is_empty();
+    if !has_backends && !judges && !misspelt_backends {
         errors.push(nothing_selected("backends", "backends.console"));
     }
     let top = file.read::<RawTop>(&TABLES, errors);
@@ -128,10 +130,8 @@ fn read(
         claims.input(&baseline.path, "the baseline of [thresholds]");
     }
     let before = errors.len();
-    let backends_are_stated = backends.is_some();
-    let (backend_names, backends) = backends
-        .map(|section| Backends { registry, env, claims: &mut claims, errors, warnings }.read(section))
-        .unwrap_or_default();
+    let (backend_names, backends) =
+        Backends { registry, env, claims: &mut claims, errors, warnings }.read(backends, &stated.backends);
     let backends_are_right = errors.len() == before;
     let takes_figures = judges || backends.iter().any(|backend| backend.backend.takes_figures());
     if recorders.is_none() && !takes_figures && backends_are_right && !misspelt_recorders && !misspelt_backends {
@@ -139,9 +139,13 @@ fn read(
     }
     let recorders = recorders
         .map(|section| Recorders { text, registry, env, labels: &labels, errors }.read(section, &backend_names));
-    let right = (backends_are_right && backends_are_stated).then_some(&*backends);
-    let mut recorders =
-        agreement::check(recorders.unwrap_or_default(), right, takes_figures, registry, errors, warnings);
+    let right = (backends_are_right && has_backends).then_some(&*backends);
+    let recorders = recorders.unwrap_or_default();
+    let recorders = match right {
+        Some(backends) if stated.replaces_backends() => agreement::with_a_taker(recorders, backends, takes_figures),
+        _ => recorders,
+    };
+    let mut recorders = agreement::check(recorders, right, takes_figures, registry, errors, warnings);
     let metrics = Arc::new(shared_metrics::names(recorders.iter()));
     for recorder in &mut recorders {
         recorder.factory.set_metrics(Arc::clone(&metrics));

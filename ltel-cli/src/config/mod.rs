@@ -16,6 +16,7 @@ mod backends;
 mod limits;
 mod thresholds;
 mod agreement;
+mod stated;
 mod shared_metrics;
 mod load;
 mod schema;
@@ -37,9 +38,10 @@ pub use error::{ConfigError, ConfigErrors, Position};
 pub(crate) use labels::FIELDS_OF_RUN;
 pub use labels::LabelArg;
 pub use listen::{Listen, ServerTls, UnixSocket};
-pub use load::{load, load_with_labels};
+pub use load::{load, load_with};
 pub use recorders::RecorderConfig;
 pub use schema::schema;
+pub use stated::{Stated, StatedBackend};
 pub use thresholds::{Baseline, Thresholds};
 
 /// The configuration without a file.

@@ -134,6 +134,7 @@ pub(crate) fn start(config: &BackendConfig) -> Result<(BackendHandle, RunningBac
         ending: ending.clone(),
     };
     let pipes = config.backend.start(&start).map_err(|error| StartError { backend: config.name.clone(), error })?;
+    tracing::debug!("backend `{}` has started: {}", config.name, printable(&config.backend.destination()));
     let takes_points = pipes.iter().any(|pipe| pipe.signals.contains(&Signal::Metrics));
     let mut queues = Vec::new();
     let mut workers = Vec::new();

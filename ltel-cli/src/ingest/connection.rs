@@ -96,6 +96,7 @@ pub(super) async fn serve<R, W>(
     };
     input.limit(settings.max_frame_bytes);
     let Client { connection, answers, _place: place } = client;
+    tracing::debug!("client {connection} is connected, and sends {encoding:?}");
     let leaving = answers.clone();
     let mut answering = settings.answers.spawn(answer(write, encoding, answers));
     let end = tokio::select! {
@@ -104,6 +105,7 @@ pub(super) async fn serve<R, W>(
         () = told_to_leave(leaving) => End::Quiet,
     };
     let _answer = settings.answers.token();
+    tracing::debug!("client {connection} has left");
     let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
     // The last acknowledgement is sent when the runs release this connection.
     if let Ok(Ok(Some(mut write))) = timeout(LAST_ANSWER_WITHIN, &mut answering).await {
@@ -194,6 +196,7 @@ async fn welcome<W: AsyncWrite + Unpin>(
     match send(write, encoding, &Reply::Welcome { last_seq, features }).await {
         Ok(()) => Ok(Client { connection, answers: answered, _place: place }),
         Err(_) => {
+            tracing::debug!("client {connection} has left");
             let _ = settings.deliveries.send(Delivery::Closed { connection }).await;
             Err(End::Quiet)
         }
@@ -216,6 +219,7 @@ async fn frames<R: AsyncRead + Unpin>(input: &mut Input<R>, connection: u64, set
             Ok(None) => return End::Quiet,
             Err(end) => return end,
         };
+        tracing::trace!("client {connection} has sent a frame of {} bytes", payload.len());
         // Waits while the runs are busy: then the socket's buffers fill, then the client's.
         if settings.deliveries.send(Delivery::Frame { connection, payload, share }).await.is_err() {
             return End::Quiet;

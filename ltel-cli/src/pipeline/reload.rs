@@ -96,9 +96,10 @@ impl Reloader {
                 Some((have, place)) if have.name == backend.name => {
                     if let Some(place) = place {
                         tracing::warn!(
-                            "SIGHUP: [backends.{}] has changed, but {place} is the running one's: it stays as it was until ltel-cli is \
+                            "SIGHUP: [backends.{}] has changed, but {place} is the running one's: it stays as it was until {} is \
                              started again",
-                            backend.name
+                            backend.name,
+                            crate::program::name()
                         );
                         *backend = have.clone();
                     }
@@ -159,7 +160,10 @@ fn keep_what_cannot_change(new: &mut Config, old: &Config) {
         ("`start_timeout`", new.start_timeout != old.start_timeout),
     ];
     for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-        tracing::warn!("SIGHUP: {what} has changed, which takes effect when ltel-cli is started again");
+        tracing::warn!(
+            "SIGHUP: {what} has changed, which takes effect when {} is started again",
+            crate::program::name()
+        );
     }
     new.listen = old.listen.clone();
     new.listen_is_stated = old.listen_is_stated;

@@ -32,7 +32,7 @@ fn bash_completes() {
         (&["completions", ""], "bash zsh fish"),
     ] {
         let mut bash = Command::new("bash");
-        let replies = output(bash.args(["--norc", "-c", ask]).arg(&file).arg("ltel-under-test").args(typed));
+        let replies = output(bash.args(["--norc", "-c", ask]).arg(&file).arg("ltel-cli").args(typed));
         let replies: Vec<_> = replies.split_whitespace().collect();
         for word in expected.split(' ') {
             assert!(replies.contains(&word), "{typed:?}: {replies:?}");
@@ -45,10 +45,10 @@ fn bash_completes() {
 fn zsh_and_fish_load_theirs() {
     let scene = Scene::new();
     let (zsh, fish) = (program("zsh"), program("fish"));
-    let file = scene.write("_ltel-under-test", &script(&scene, "zsh"));
+    let file = scene.write("_ltel-cli", &script(&scene, "zsh"));
     output(Command::new(zsh).args(["-fc", "autoload -Uz compinit; compinit -D -u; source $1", "zsh"]).arg(file));
     let file = scene.write("ltel.fish", &script(&scene, "fish"));
-    let ask = format!("source {}; complete -C 'ltel-under-test che'", file.display());
+    let ask = format!("source {}; complete -C 'ltel-cli che'", file.display());
     let replies = output(Command::new(fish).args(["--no-config", "-c", &ask]));
     assert!(replies.contains("check"), "{replies}");
 }

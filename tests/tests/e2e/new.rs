@@ -60,6 +60,15 @@ fn a_crate_with_a_recorder_of_its_own() {
         command
     };
 
+    let said = run(&["--version"]).output().unwrap();
+    assert_eq!(text(&said), format!("{NAME} 0.1.0 (ltel {})\n", env!("CARGO_PKG_VERSION")));
+    for args in
+        [&["--help"][..], &["run", "--help"], &["help", "check"], &["run", "-f", "x.py"], &["completions", "bash"]]
+    {
+        let said = text(&run(args).output().unwrap());
+        assert!(said.contains(NAME) && !said.contains("ltel-cli"), "{args:?}: {said}");
+    }
+
     let listed = run(&["recorders"]).output().unwrap();
     for name in ["checkout.duration", "checkout.failures", "checkout.slow", "locust.tl.request.metric.success"] {
         assert!(text(&listed).contains(name), "`recorders` lists {name}: {}", text(&listed));

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::LabelArg;
+use crate::config::{LabelArg, Stated, StatedBackend};
 
 /// The environment variable that names a configuration where no option does.
 pub(crate) const VARIABLE: &str = "LTEL_CONFIG";
 
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigArg {
-    /// The configuration file (TOML); `-` reads it from stdin. [env: LTEL_CONFIG]
+    /// The configuration file (TOML); `-` reads it from stdin. [env: `LTEL_CONFIG`]
     ///
     /// Default: the built-in recorders that cost Locust nothing, as JSON lines on stdout; where `run` is at a terminal, in a file that
-    /// it names.
+    /// it names; or to where options of `run` send them.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// A label on everything that is emitted, such as `region=eu`. It adds to `[labels]` of the configuration, or replaces one of
@@ -64,6 +64,11 @@ impl ConfigArg {
     /// Whether the configuration is read from stdin.
     pub(crate) fn is_stdin(&self) -> bool {
         self.config.as_deref() == Some(Path::new("-"))
+    }
+
+    /// What the command line states beside the file.
+    pub(crate) fn stated(&self, backends: Vec<StatedBackend>) -> Stated {
+        Stated { labels: self.label.clone(), backends, is_embedded: self.config.is_none() }
     }
 
     /// What to say about where the file's name comes from, behind the name.

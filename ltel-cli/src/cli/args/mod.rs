@@ -1,7 +1,9 @@
 //! The command line's commands and options, a file per command.
 
 mod optional_value;
+mod log;
 mod address;
+mod backends;
 mod config;
 mod serve;
 mod run;
@@ -18,10 +20,13 @@ mod new;
 
 use std::ffi::OsString;
 
+use clap::builder::{Resettable, StyledStr};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::program::Program;
 pub(crate) use address::Address;
+pub(crate) use backends::BackendArgs;
 pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use compare::{CompareArgs, CompareFormat};
 pub(crate) use completions::{CompletionsArgs, ShellName};
@@ -29,6 +34,7 @@ pub(crate) use config::{ConfigArg, FileArg, VARIABLE};
 pub(crate) use dashboards::DashboardsArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use example::ExampleArgs;
+pub(crate) use log::{LogArgs, LogFormat};
 pub(crate) use man::ManArgs;
 pub(crate) use new::NewArgs;
 pub(crate) use recorders::{Format, RecordersArgs};
@@ -59,10 +65,13 @@ Exit codes:
   99  a threshold is broken (--once)
   `run` exits with Locust's exit code, or with 99; see `ltel-cli run --help`.
 
-Logs go to stderr. Set RUST_LOG=debug for more.")]
+Messages go to stderr: warnings and errors with -q, more with -v and -vv. Without them, RUST_LOG chooses, such as
+RUST_LOG=ltel_cli=debug.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -126,10 +135,11 @@ pub(crate) enum Command {
 impl Cli {
     /// Reads a command line. `variable` is the configuration that the environment names.
     pub(super) fn read(
+        program: &'static Program,
         args: impl IntoIterator<Item = OsString>,
         variable: Option<OsString>,
     ) -> Result<Self, clap::Error> {
-        let mut command = Self::command();
+        let mut command = Self::command_of(program);
         let matches = command.try_get_matches_from_mut(optional_value::join(args, &command))?;
         let mut cli = Self::from_arg_matches(&matches)?;
         if let Some(name) = matches.subcommand_name() {
@@ -140,6 +150,11 @@ impl Cli {
             config.default_to(variable);
         }
         Ok(cli)
+    }
+
+    /// The command line of this program, with its name and version.
+    pub(super) fn command_of(program: &'static Program) -> clap::Command {
+        named(Self::command(), program).name(program.name()).version(program.versions())
     }
 
     /// Gives the command the configuration that stands before it.
@@ -171,4 +186,22 @@ impl Cli {
             Some(_) => None,
         }
     }
+}
+
+/// All texts of a command with the program's name in place of ltel's.
+fn named(command: clap::Command, program: &Program) -> clap::Command {
+    let text =
+        |text: Option<&StyledStr>| Resettable::from(text.map(|text| StyledStr::from(program.named(&text.to_string()))));
+    let about = (text(command.get_about()), text(command.get_long_about()));
+    let after = (text(command.get_after_help()), text(command.get_after_long_help()));
+    command
+        .about(about.0)
+        .long_about(about.1)
+        .after_help(after.0)
+        .after_long_help(after.1)
+        .mut_args(|arg| {
+            let help = (text(arg.get_help()), text(arg.get_long_help()));
+            arg.help(help.0).long_help(help.1)
+        })
+        .mut_subcommands(|command| named(command, program))
 }

@@ -38,7 +38,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<u8, Failure> {
     };
     print::stdout(&text).map_err(|error| Failure::failed(error.to_string()))?;
     for complaint in comparison.complaints() {
-        print::stderr(&format!("ltel-cli: {complaint}\n"));
+        print::error(&complaint);
     }
     // A test of which nothing could be judged has not passed.
     Ok(if matches!(comparison.outcome(), None | Some(Outcome::Passed)) { 0 } else { FAILED })

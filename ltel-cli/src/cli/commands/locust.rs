@@ -24,6 +24,7 @@ use crate::config::{BackendConfig, Config};
 use crate::deliver::summary::{Summary, SummaryBackend};
 use crate::ingest::{ListenError, Listeners};
 use crate::pipeline::{Ended, Pipeline};
+use crate::program;
 
 /// If no plugin has connected by now, the command most likely went wrong.
 const LATE: Duration = Duration::from_secs(10);
@@ -114,6 +115,7 @@ fn spawn(
         group::adopt_orphans();
         child.process_group(0);
     }
+    tracing::debug!("starting {command:?} with the plugin in {}", plugin.display());
     let child = child.spawn().map_err(|error| {
         let program = program.to_string_lossy();
         match error.kind() {
@@ -137,10 +139,10 @@ fn spawn(
 const INSTALL: &str = "install Locust (`pip install locust`), or activate its environment";
 
 /// What to write in place of something that is no program.
-fn instead(program: &str) -> Option<String> {
-    match Path::new(program).extension()?.to_str()? {
-        "py" => Some(format!("write the Locust command: `ltel-cli run locust -f {program} ...`")),
-        "toml" => Some(format!("a configuration is given as `--config {program}`")),
+fn instead(command: &str) -> Option<String> {
+    match Path::new(command).extension()?.to_str()? {
+        "py" => Some(format!("write the Locust command: `{} run locust -f {command} ...`", program::name())),
+        "toml" => Some(format!("a configuration is given as `--config {command}`")),
         _ => None,
     }
 }

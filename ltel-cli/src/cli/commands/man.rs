@@ -4,20 +4,19 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::builder::Resettable;
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::{Failure, completions};
+use super::Failure;
 use crate::cli::args::{Cli, ManArgs};
 use crate::cli::print;
+use crate::program::Program;
 
-/// The pages bear the name by which this program was started: a program with recorders of its own has another one.
-pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
-    let mut program = Cli::command().disable_help_subcommand(true);
-    if let Some(name) = completions::program() {
-        program = program.display_name(name.clone()).bin_name(name);
-    }
+/// The pages bear the name of this program: one with recorders of its own has another one.
+pub(crate) fn man(args: &ManArgs, program: &'static Program) -> Result<(), Failure> {
+    let name = program.name();
+    let mut program = Cli::command_of(program).disable_help_subcommand(true).display_name(name).bin_name(name);
     program.build();
     let Some(folder) = &args.out else {
         return print::stdout(&page(&program, None).text).map_err(|error| Failure::failed(error.to_string()));

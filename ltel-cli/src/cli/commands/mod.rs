@@ -17,15 +17,17 @@ mod locust;
 mod private_socket;
 mod group;
 mod arrival;
+mod stated_backends;
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use ltel_core::registry::Registry;
+use serde_json::json;
 
 use crate::cli::args::ConfigArg;
-use crate::cli::{print, terminal};
-use crate::config::{self, Config, ConfigErrors, Environment, LabelArg};
+use crate::cli::{log, print, terminal};
+use crate::config::{self, Config, ConfigErrors, Environment, StatedBackend};
 
 /// Why a command failed: a message and an exit code.
 #[derive(Debug)]
@@ -51,10 +53,14 @@ impl Failure {
     }
 }
 
-/// Reads the configuration file of the command line, or the embedded configuration.
-pub(crate) fn load_config(arg: &ConfigArg, registry: &Registry) -> Result<Config, Failure> {
+/// Reads the configuration file of the command line, or the embedded configuration, with these backends beside it.
+pub(crate) fn load_config(
+    arg: &ConfigArg,
+    backends: Vec<StatedBackend>,
+    registry: &Registry,
+) -> Result<Config, Failure> {
     let (file, text) = read_config(arg)?;
-    let loaded = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &arg.label);
+    let loaded = config::load_with(&file, &text, registry, &Environment::of_process(), &arg.stated(backends));
     loaded.map_err(|errors| Failure::usage(rendered(&errors, &arg.origin(), "; nothing was started")))
 }
 
@@ -65,12 +71,13 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
     };
     let (name, read) = if arg.is_stdin() {
         if std::io::stdin().is_terminal() {
-            print::stderr("ltel: type the configuration, and Ctrl-D at its end\n");
+            print::note("ltel: type the configuration, and Ctrl-D at its end\n");
         }
         ("<stdin>".to_owned(), std::io::read_to_string(std::io::stdin()))
     } else {
         (path.display().to_string(), std::fs::read_to_string(path))
     };
+    tracing::debug!("the configuration is {name}{}", arg.origin());
     match read {
         Ok(text) => Ok((name, text.into())),
         Err(error) => Err(Failure::usage(format!("cannot read the configuration `{name}`{}: {error}", arg.origin()))),
@@ -78,8 +85,8 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
 }
 
 /// Reads the configuration file again while ltel runs; says what is wrong with it.
-pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config> {
-    let said = |message: &str| print::stderr(&format!("ltel-cli: {}\n", message.trim_end()));
+pub(crate) fn load_again(arg: &ConfigArg, backends: Vec<StatedBackend>, registry: &Registry) -> Option<Config> {
+    let said = print::error;
     if arg.is_stdin() {
         said("the configuration was read from stdin, so it cannot be read again");
         return None;
@@ -90,24 +97,27 @@ pub(crate) fn load_again(arg: &ConfigArg, registry: &Registry) -> Option<Config>
         return None;
     }
     let (file, text) = read_config(arg).map_err(|failure| said(&failure.message)).ok()?;
-    let loaded = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &arg.label);
+    let loaded = config::load_with(&file, &text, registry, &Environment::of_process(), &arg.stated(backends));
     loaded.map_err(|errors| said(&rendered(&errors, &arg.origin(), ""))).ok()
 }
 
-/// Reads a configuration from its text.
-pub(crate) fn parse_config(
-    file: &str,
-    text: &str,
-    registry: &Registry,
-    labels: &[LabelArg],
-) -> Result<Config, Failure> {
-    let loaded = config::load_with_labels(file, text, registry, &Environment::of_process(), labels);
-    loaded.map_err(|errors| Failure::usage(rendered(&errors, "", "; nothing was started")))
-}
-
-/// All errors, for people. `origin` says where the file's name comes from, `then` what comes of them.
+/// All errors, for people; in a log of JSON, how many there are, behind a line for each. `origin` says where the file's name comes from, `then` what comes of them.
 fn rendered(errors: &ConfigErrors, origin: &str, then: &str) -> String {
     let (count, file) = (errors.errors().len(), errors.file());
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} error{plural} in {file}{origin}{then}\n\n{}", errors.render(terminal::has_colors()))
+    let head = format!("{count} error{plural} in {file}{origin}{then}");
+    if log::is_json() {
+        for error in errors.errors() {
+            let place = errors.is_in_file(error).then(|| errors.place(error).0);
+            let fields = json!({
+                "file": file,
+                "line": place.map(|place| place.line),
+                "column": place.map(|place| place.column),
+                "help": error.help,
+            });
+            log::json_error(&error.message, fields.as_object().cloned().unwrap_or_default());
+        }
+        return head;
+    }
+    format!("{head}\n\n{}", errors.render(terminal::has_colors()))
 }

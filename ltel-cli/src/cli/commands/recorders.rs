@@ -14,7 +14,7 @@ use crate::cli::table::plain;
 use crate::config::{Config, RecorderConfig};
 
 pub(crate) fn recorders(args: &RecordersArgs, registry: &Registry) -> Result<(), Failure> {
-    let config = args.config.config.is_some().then(|| load_config(&args.config, registry)).transpose()?;
+    let config = args.config.config.is_some().then(|| load_config(&args.config, Vec::new(), registry)).transpose()?;
     let listed: Vec<Listed<'_>> = match &config {
         Some(config) => config.recorders.iter().map(|of| Listed::of_config(of, config)).collect(),
         None => registry.types().map(Listed::of_type).collect(),

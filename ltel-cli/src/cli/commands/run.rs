@@ -2,53 +2,54 @@
 
 use std::sync::Arc;
 
-use ltel_core::backend::{Backend, Claims};
 use ltel_core::registry::Registry;
-use ltel_core::text::printable;
 
 use super::private_socket::PrivateSocket;
-use super::{Failure, load_again, load_config, locust};
-use crate::cli::args::{Address, RunArgs, SummaryFormat};
+use super::{Failure, load_again, load_config, locust, stated_backends};
+use crate::cli::args::{RunArgs, SummaryFormat};
 use crate::cli::signals::Signals;
 use crate::cli::table::Look;
 use crate::cli::telemetry_file::TelemetryFile;
-use crate::cli::terminal::{self, LocustOutput, Progress};
-use crate::cli::{losses, print, table};
-use crate::config::{BackendConfig, Config};
-use crate::deliver::page::{Page, PageUrl};
-use crate::deliver::report::{self, Report, ReportFile};
+use crate::cli::terminal::{self, LocustOutput, Progress, ProgressMode};
+use crate::cli::{log, losses, print, table};
+use crate::config::Config;
+use crate::deliver::report;
 use crate::pipeline::Ended;
 use crate::report::{Document, Format};
-
-/// The option that adds a backend `page`.
-const PAGE: &str = "--page";
-
-/// The name of the backend that the option adds.
-const REPORT: &str = "--report";
 
 /// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or a report of
 /// `--report` was not written, or, with `--strict`, if telemetry was lost.
 pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failure> {
-    let summary_to_stdout = matches!(args.summary, SummaryFormat::Markdown | SummaryFormat::Json);
+    let is_calm = log::is_quiet() || log::is_json();
+    let summary = args.summary.unwrap_or(if is_calm { SummaryFormat::Off } else { SummaryFormat::Table });
+    let progress = args.progress.unwrap_or(match (log::is_quiet(), log::is_json()) {
+        (true, _) => ProgressMode::Off,
+        (false, true) => ProgressMode::Plain,
+        (false, false) => ProgressMode::Auto,
+    });
+    let summary_to_stdout = matches!(summary, SummaryFormat::Markdown | SummaryFormat::Json);
     let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
-    let page = add_page(&mut config, args.page)?;
-    add_report(&mut config, &args.report)?;
+    if args.config.config.is_none() && !args.backends.telemetry().is_empty() {
+        print::note(&stated_backends::places(&config));
+    }
+    let page = stated_backends::add(&mut config, &args.backends)?;
     let grace = config.grace;
     let socket = PrivateSocket::create()?;
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
-    let output = if args.progress.is_live() {
+    let output = if progress.is_live() {
         let terminal = LocustOutput::open().map_err(|error| Failure::failed(format!("a pseudoterminal: {error}")))?;
         locust::LocustOutput::Above(terminal)
     } else {
         locust::LocustOutput::Through
     };
-    print::stderr(&file.as_ref().map(TelemetryFile::place).unwrap_or_default());
+    print::note(&file.as_ref().map(TelemetryFile::place).unwrap_or_default());
     let (mut locust, mut pipeline) = locust::start(config, &socket, &args.command, output, summary_to_stdout).await?;
     pipeline.reload_at(signals.reopens(), reader(args, summary_to_stdout, registry));
     if let Some(url) = page.get() {
-        print::stderr(&format!("ltel: the test is shown at {url}\n"));
+        // With its token it is nowhere else: it is said with `-q` too.
+        print::warning(&format!("ltel: the test is shown at {url}\n"));
     }
-    let progress = Progress::begin(args.progress, Arc::clone(&pipeline.summary), pipeline.status.clone(), None);
+    let progress = Progress::begin(progress, Arc::clone(&pipeline.summary), pipeline.status.clone(), None);
     let exit = locust.wait(&pipeline, &mut signals).await?;
     progress.wait_for_data(grace);
     locust.drain(exit, &pipeline, &mut signals, grace).await;
@@ -56,20 +57,20 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     drop(progress);
     let ended = pipeline.end(signals.interruption()).await;
     let code = locust::exit_code(exit);
-    summarize(args.summary, &ended)?;
+    summarize(summary, &ended)?;
     if let Some(why) = locust::no_run(&ended, code) {
-        print::stderr(&why);
+        print::warning(&why);
         let unwritten = report::without_run(ended.backends.iter().map(|(backend, _)| backend));
-        print::stderr(&unwritten.map(|unwritten| format!("ltel: {unwritten}\n")).unwrap_or_default());
+        print::warning(&unwritten.map(|unwritten| format!("ltel: {unwritten}\n")).unwrap_or_default());
     }
-    print::stderr(&file.as_ref().map(|file| format!("\n{}", file.place())).unwrap_or_default());
+    print::note(&file.as_ref().map(|file| format!("\n{}", file.place())).unwrap_or_default());
     let losses = losses::of_test(&ended);
     let lost = if args.strict && !losses.is_empty() {
         Some(format!("--strict: telemetry was lost: {}", losses.join("; ")))
     } else {
         // Whether loss is a failure is for `--strict` to decide. A broken part of ltel always is, and a report that was asked
         // for here.
-        let failures: Vec<_> = ended.failures.iter().cloned().chain(unwritten(&ended)).collect();
+        let failures: Vec<_> = ended.failures.iter().cloned().chain(stated_backends::unwritten(&ended)).collect();
         (!failures.is_empty()).then(|| failures.join("; "))
     };
     // A test that should have been judged and was not must not pass.
@@ -81,7 +82,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         (None, None) => {
             // Those who read no more than the last line must not take it for the whole truth.
             if let Some(passed) = passed.filter(|_| !losses.is_empty()) {
-                print::stderr(&format!("ltel-cli: {passed}, but telemetry was lost: {}\n", losses.join("; ")));
+                print::error(&format!("{passed}, but telemetry was lost: {}", losses.join("; ")));
             }
             Ok(code)
         }
@@ -104,72 +105,17 @@ fn reader(
     registry: &Registry,
 ) -> Option<impl Fn() -> Option<Config> + Send + 'static> {
     args.config.config.as_ref()?;
-    let (arg, registry) = (args.config.clone(), registry.clone());
+    let (arg, backends, registry) = (args.config.clone(), args.backends.telemetry(), registry.clone());
     Some(move || {
-        let config = load_again(&arg, &registry)?;
+        let config = load_again(&arg, backends.clone(), &registry)?;
         match not_both_to_stdout(&config, summary_to_stdout) {
             Ok(()) => Some(config),
             Err(Failure { message, .. }) => {
-                print::stderr(&format!("ltel-cli: {message}\n"));
+                print::error(&message);
                 None
             }
         }
     })
-}
-
-/// Adds the page that the command line asks for. Returns where it is, once it has started.
-fn add_page(config: &mut Config, asked: Option<Address>) -> Result<PageUrl, Failure> {
-    let url = PageUrl::default();
-    let Some(Address(address)) = asked else { return Ok(url) };
-    let is_page = |backend: &&BackendConfig| backend.backend.spec().name == Page::SPEC.name;
-    match (config.backends.iter().find(is_page), address) {
-        // The log says where it is.
-        (Some(_), None) => {}
-        (Some(have), Some(_)) => {
-            let (name, to) = (&have.name, have.backend.destination());
-            return Err(Failure::usage(format!(
-                "[backends.{name}] of the configuration is a page already, at {to}: write --page without an address, or \
-                 change its `listen`"
-            )));
-        }
-        (None, address) => {
-            let mut claims = Claims::default();
-            // Without one, it takes a port that is free.
-            if let Some(address) = address {
-                claims.address(address, PAGE);
-            }
-            let page = BackendConfig::new("page", Page::of_command_line(address, &url)).claiming(claims);
-            let added = config.add_backend(page);
-            added.map_err(|message| Failure::usage(format!("{PAGE}: {message}")))?;
-        }
-    }
-    Ok(url)
-}
-
-/// Adds a backend that writes these files.
-fn add_report(config: &mut Config, files: &[String]) -> Result<(), Failure> {
-    let (mut checked, mut given, before) = (Vec::new(), Claims::default(), config.claims.clone());
-    for text in files {
-        let file = ReportFile::parse(text)
-            .map_err(|(message, help)| Failure::usage(format!("--report: {message}; {help}")))?;
-        if given.file(&file.path).is_err() {
-            return Err(Failure::usage(format!("--report: `{text}` is given twice")));
-        }
-        config.claims.file(&file.path).map_err(|message| Failure::usage(format!("--report: {message}")))?;
-        checked.push(file);
-    }
-    if !checked.is_empty() {
-        let report = BackendConfig::new(REPORT, Report::of(checked)).claiming(config.claims.since(&before));
-        return config.add_backend(report).map_err(|message| Failure::usage(format!("{REPORT}: {message}")));
-    }
-    Ok(())
-}
-
-/// Why the command line's reports were not written, if one was not.
-fn unwritten(ended: &Ended) -> Option<String> {
-    let (_, delivered) = ended.backends.iter().find(|(backend, _)| backend.name == REPORT)?;
-    let why = delivered.last_error.as_deref().unwrap_or("see the log");
-    (delivered.lost_reports > 0).then(|| format!("{REPORT}: not written: {}", printable(why)))
 }
 
 fn summarize(summary: SummaryFormat, ended: &Ended) -> Result<(), Failure> {
@@ -191,14 +137,16 @@ fn summarize(summary: SummaryFormat, ended: &Ended) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The configuration; without a file, telemetry goes to stdout, unless that is a terminal or the summary's.
+/// The configuration; without a file and options, telemetry goes to stdout, unless that is a terminal or the summary's.
 fn configuration(
     args: &RunArgs,
     summary_to_stdout: bool,
     registry: &Registry,
 ) -> Result<(Config, Option<TelemetryFile>), Failure> {
-    let mut config = load_config(&args.config, registry)?;
-    if args.config.config.is_none() && (summary_to_stdout || terminal::is_at_stdout()) {
+    let backends = args.backends.telemetry();
+    let has_place = args.config.config.is_some() || !backends.is_empty();
+    let mut config = load_config(&args.config, backends, registry)?;
+    if !has_place && (summary_to_stdout || terminal::is_at_stdout()) {
         let file = TelemetryFile::create("run").map_err(Failure::failed)?;
         config.backends = vec![file.backend()];
         return Ok((config, Some(file)));
@@ -212,7 +160,7 @@ fn not_both_to_stdout(config: &Config, summary_to_stdout: bool) -> Result<(), Fa
     match config.backends.iter().find(|backend| backend.backend.writes_to_stdout()) {
         Some(backend) if summary_to_stdout => Err(Failure::usage(format!(
             "the summary and the backend `{}` would both go to stdout: give the backend a file, such as `output = \
-             \"telemetry.jsonl\"`",
+             \"telemetry.jsonl\"` or `--json telemetry.jsonl`",
             backend.name
         ))),
         _ => Ok(()),

@@ -24,14 +24,14 @@ const LATE_BECAUSE: &str = "does it load the plugin, and is LTEL_ADDRESS set?";
 
 /// Fails if telemetry was lost; and, after its only run, if a threshold is broken.
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
-    let config = load_config(&args.config, registry)?;
+    let config = load_config(&args.config, Vec::new(), registry)?;
     let once = args.once || config.exit_after_run;
     let (grace, start_timeout) = (config.grace, config.start_timeout);
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let listeners = Listeners::bind(&config.listen).await.map_err(|error| Failure::failed(error.to_string()))?;
     let mut pipeline = Pipeline::start(config, listeners, Arc::default()).map_err(Failure::failed)?;
     let (again, types) = (args.config.clone(), registry.clone());
-    pipeline.reload_at(signals.reopens(), Some(move || load_again(&again, &types)));
+    pipeline.reload_at(signals.reopens(), Some(move || load_again(&again, Vec::new(), &types)));
     let (mut no_run, mut reader_gone) = (None, false);
     tokio::select! {
         request = signals.next() => drain(&pipeline, request, &mut signals, grace).await,

@@ -30,10 +30,9 @@ const CALM: Duration = Duration::from_secs(30);
 const LEAST_BAR: usize = 12;
 
 /// How to show progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressMode {
     /// A line below Locust's output at a terminal, plain elsewhere.
-    #[default]
     Auto,
     /// A line of the log every 30 s.
     Plain,

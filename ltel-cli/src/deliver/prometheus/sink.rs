@@ -79,7 +79,8 @@ impl PrometheusSink {
             let remedy = if now.is_some() {
                 format!("raise `keep`, which is {keep}, and have http://{}/metrics scraped", self.address)
             } else {
-                format!("keep ltel running after a run (`ltel-cli --config FILE`): it serves them for {keep} (`keep`)")
+                let program = crate::program::name();
+                format!("keep ltel running after a run (`{program} --config FILE`): it serves them for {keep} (`keep`)")
             };
             tracing::warn!(
                 "backend `{}`: {what}: {points} series are lost; lower `scrape_interval`, or {remedy}",

@@ -88,13 +88,22 @@ impl Report {
 }
 
 impl ReportFile {
-    /// Checks a path. An error says what is wrong, and what would be right.
+    /// Checks a path, whose ending says what to write. An error says what is wrong, and what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, (String, &'static str)> {
-        let path = PathBuf::from(text);
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = Path::new(text).file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let Some(format) = Format::of_name(name).filter(|_| !text.ends_with('/')) else {
             return Err((format!("the ending of `{text}` does not say what to write"), Format::HELP));
         };
+        Self::in_format(text, format)
+    }
+
+    /// Checks a path of any ending.
+    pub(crate) fn in_format(text: &str, format: Format) -> Result<Self, (String, &'static str)> {
+        let path = PathBuf::from(text);
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.is_empty() || text.ends_with('/') {
+            return Err((format!("`{text}` is not the name of a file"), "use a file in an existing folder"));
+        }
         if let Some(unknown) = unknown_place(&name.replace(RUN_ID, "")) {
             return Err((
                 format!("`{{{unknown}}}` in `{text}` stands for nothing"),

@@ -42,14 +42,14 @@ fn written(arg: &ConfigArg, file: &str, diagnostics: &[Value], config: Option<&C
 
 fn errors(errors: &ConfigErrors) -> Vec<Value> {
     let each = errors.errors().iter().map(|error| {
-        let (begin, end) = errors.place(error);
+        let place = errors.is_in_file(error).then(|| errors.place(error));
         json!({
             "severity": "error",
             "file": errors.file(),
-            "line": begin.line,
-            "column": begin.column,
-            "end_line": end.line,
-            "end_column": end.column,
+            "line": place.map(|(begin, _)| begin.line),
+            "column": place.map(|(begin, _)| begin.column),
+            "end_line": place.map(|(_, end)| end.line),
+            "end_column": place.map(|(_, end)| end.column),
             "message": error.message,
             "help": error.help,
         })

@@ -13,8 +13,8 @@ use toml::Spanned;
 
 use super::{Failure, load_config, read_config};
 use crate::cli::args::{CheckArgs, CheckFormat};
-use crate::cli::print;
 use crate::cli::table::plain;
+use crate::cli::{log, print};
 use crate::config::{self, Config, Environment};
 
 /// Returns the exit code.
@@ -24,13 +24,18 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
             Ok(read) => read,
             Err(failure) => return told(&json::unread(&args.config, &failure), failure.code),
         };
-        let checked = config::load_with_labels(&file, &text, registry, &Environment::of_process(), &args.config.label);
+        let checked =
+            config::load_with(&file, &text, registry, &Environment::of_process(), &args.config.stated(Vec::new()));
         let code = if checked.is_ok() { 0 } else { 2 };
         return told(&json::document(&args.config, &file, checked.as_ref()), code);
     }
-    let config = load_config(&args.config, registry)?;
+    let config = load_config(&args.config, Vec::new(), registry)?;
     for warning in &config.warnings {
-        print::stderr(&format!("warning: {warning}\n"));
+        if log::is_json() {
+            tracing::warn!("{warning}");
+        } else {
+            print::stderr(&format!("warning: {warning}\n"));
+        }
     }
     let origin = match &args.config.config {
         Some(file) if args.config.is_from_environment => {
@@ -38,7 +43,8 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
         }
         _ => String::new(),
     };
-    told(&(origin + &describe(&config)), 0)
+    // For scripts: the exit code says it.
+    told(&if log::is_quiet() { String::new() } else { origin + &describe(&config) }, 0)
 }
 
 fn told(text: &str, code: u8) -> Result<u8, Failure> {

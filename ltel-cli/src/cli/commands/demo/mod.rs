@@ -3,21 +3,21 @@
 mod target;
 mod venv;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ltel_core::registry::Registry;
 
 use super::private_socket::PrivateSocket;
-use super::{Failure, locust, parse_config};
+use super::{Failure, locust, rendered, stated_backends};
 use crate::cli::args::DemoArgs;
 use crate::cli::private_folder::temporary_folder_in;
 use crate::cli::signals::Signals;
 use crate::cli::table::Look;
 use crate::cli::telemetry_file::TelemetryFile;
 use crate::cli::terminal::{Progress, ProgressMode};
-use crate::cli::{print, table};
+use crate::cli::{log, print, table};
+use crate::config::{self, Environment, Stated};
 
 const LOCUSTFILE: &str = include_str!("locustfile.py");
 const SECONDS: u64 = 10;
@@ -31,7 +31,11 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     };
 
     let telemetry = TelemetryFile::create("demo").map_err(Failure::failed)?;
-    let config = parse_config("the demo's configuration", &configuration(args, telemetry.path()), registry, &[])?;
+    let stated = Stated { backends: args.backends.telemetry(), ..Stated::default() };
+    let text = configuration(telemetry.path());
+    let loaded = config::load_with("the demo's configuration", &text, registry, &Environment::of_process(), &stated);
+    let mut config = loaded.map_err(|errors| Failure::usage(rendered(&errors, "", "; nothing was started")))?;
+    let page = stated_backends::add(&mut config, &args.backends)?;
     let grace = config.grace;
 
     let socket = PrivateSocket::create()?;
@@ -48,11 +52,15 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         .chain(["-u", "20", "-r", "20", "-t"].map(Into::into))
         .chain([format!("{SECONDS}s").into(), "--exit-code-on-error".into(), "0".into()])
         .collect();
-    print::stderr(&telemetry.place());
+    print::note(&telemetry.place());
     let (mut locust, mut pipeline) =
         locust::start(config, &socket, &command, locust::LocustOutput::File(output), false).await?;
+    if let Some(url) = page.get() {
+        print::warning(&format!("ltel: the test is shown at {url}\n"));
+    }
     let (summary, status) = (Arc::clone(&pipeline.summary), pipeline.status.clone());
-    let progress = Progress::begin(ProgressMode::Auto, summary, status, Some(Duration::from_secs(SECONDS)));
+    let mode = if log::is_quiet() || log::is_json() { ProgressMode::Off } else { ProgressMode::Auto };
+    let progress = Progress::begin(mode, summary, status, Some(Duration::from_secs(SECONDS)));
     pipeline.reload_at(signals.reopens(), None::<fn() -> Option<crate::config::Config>>);
     let exit = locust.wait(&pipeline, &mut signals).await?;
     progress.wait_for_data(grace);
@@ -63,27 +71,22 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         return Err(Failure::failed(format!("{said}\nLocust failed ({exit}); its output is above")));
     }
-    print::stderr(&table::render(&ended, Look::of_stderr(false)));
-    print::stderr(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
-    print::stderr(&format!("\n{}", telemetry.place()));
-    if !ended.failures.is_empty() {
-        return Err(Failure::failed(ended.failures.join("; ")));
+    if !log::is_quiet() && !log::is_json() {
+        print::stderr(&table::render(&ended, Look::of_stderr(false)));
+    }
+    print::warning(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
+    print::note(&format!("\n{}", telemetry.place()));
+    let failures: Vec<_> = ended.failures.iter().cloned().chain(stated_backends::unwritten(&ended)).collect();
+    if !failures.is_empty() {
+        return Err(Failure::failed(failures.join("; ")));
     }
     Ok(0)
 }
 
-fn configuration(args: &DemoArgs, telemetry: &std::path::Path) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let output = quoted(&telemetry.to_string_lossy());
-    let mut text = format!(
+fn configuration(telemetry: &std::path::Path) -> String {
+    let output = toml::Value::String(telemetry.to_string_lossy().into_owned());
+    format!(
         "testplan = \"demo\"\n[recorders.lifecycle]\n[recorders.stats]\n[recorders.requests]\n[recorders.users]\n\
          [recorders.system]\n[backends.file]\ntype = \"json\"\noutput = {output}\n"
-    );
-    if let Some(url) = &args.otlp {
-        let _ = writeln!(text, "[backends.otlp]\nendpoint = {}", quoted(url));
-        if let Some(protocol) = &args.otlp_protocol {
-            let _ = writeln!(text, "protocol = {}", quoted(protocol));
-        }
-    }
-    text
+    )
 }

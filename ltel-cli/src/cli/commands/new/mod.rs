@@ -33,7 +33,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<(), Failure> {
     let folder = folder.display();
     print::stderr(&format!(
         "Created `{folder}`: a recorder, its test, a configuration. Its crates come from {dependency}.\n\n\
-         Next:\n  cd {folder}\n  cargo test\n  cargo run -- run --config telemetry.toml -- locust -f locustfile.py\n"
+         Next:\n  cd {folder}\n  cargo test\n  cargo run -- run --config telemetry.toml locust -f locustfile.py\n"
     ));
     Ok(())
 }
