@@ -22,8 +22,8 @@ use ltel_core::registry::Registry;
 use crate::program::Program;
 use args::{Cli, Command};
 use commands::{
-    Failure, check, compare, completions, dashboards, demo, example, man, new, plugin_path, recorders, run, schema,
-    serve,
+    Failure, check, compare, completions, dashboards, demo, example, init, man, new, plugin_path, recorders, run,
+    schema, serve,
 };
 
 /// Runs the command line of a program.
@@ -52,6 +52,7 @@ fn execute(cli: Cli, program: &'static Program, registry: &Registry) -> Result<u
         None => in_runtime(async { serve::serve(&cli.serve, registry).await.map(|()| 0) }),
         Some(Command::Run(args)) => in_runtime(run::run(&args, registry)),
         Some(Command::Demo(args)) => in_runtime(demo::demo(&args, registry)),
+        Some(Command::Init(args)) => init::init(&args).map(|()| 0),
         Some(Command::Check(args)) => check::check(&args, registry),
         Some(Command::Recorders(args)) => recorders::recorders(&args, registry).map(|()| 0),
         Some(Command::Schema) => schema::schema(registry).map(|()| 0),

@@ -317,9 +317,9 @@ fn run_says_where_its_page_is() {
     assert!(log.contains(&format!("backend `page`: cannot listen on `127.0.0.1:{stated}`")), "{log}");
     assert!(!log.contains("Locust"), "{log}");
 
-    let mut wrong = run("wrong", &["--page", "4329"]);
+    let mut wrong = run("wrong", &["--page", "127.0.0.1"]);
     assert_eq!(wrong.wait(SOON), Exit::Code(2));
-    assert!(wrong.stderr().contains("write an IP address and a port, such as 127.0.0.1:4329"), "{}", wrong.stderr());
+    assert!(wrong.stderr().contains("write an IP address and a port, such as 0.0.0.0:9000"), "{}", wrong.stderr());
 
     for mut process in [anywhere, open] {
         process.signal(Signal::TERM);

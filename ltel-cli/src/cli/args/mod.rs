@@ -8,6 +8,7 @@ mod config;
 mod serve;
 mod run;
 mod demo;
+mod init;
 mod check;
 mod recorders;
 mod schema;
@@ -34,6 +35,7 @@ pub(crate) use config::{ConfigArg, FileArg, VARIABLE};
 pub(crate) use dashboards::DashboardsArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use example::ExampleArgs;
+pub(crate) use init::InitArgs;
 pub(crate) use log::{LogArgs, LogFormat};
 pub(crate) use man::ManArgs;
 pub(crate) use new::NewArgs;
@@ -54,6 +56,7 @@ Examples:
   ltel-cli demo                                        see it work, on real Locust
   ltel-cli run locust -f locustfile.py --headless      run a test with telemetry; no change to the locustfile
   ltel-cli --config telemetry.toml                     serve; Locust connects to LTEL_ADDRESS
+  ltel-cli init                                        write a configuration to begin with
   ltel-cli check telemetry.toml                        show what would run
   ltel-cli new shop-telemetry                          create your own recorder, in Rust
 
@@ -92,6 +95,9 @@ pub(crate) enum Command {
     /// pipe, to stdout.
     #[command(after_long_help = run::EXIT_CODES)]
     Run(RunArgs),
+    /// Write a configuration with comments, to begin with. It is valid as it is.
+    #[command(after_help = init::EXAMPLES)]
+    Init(InitArgs),
     /// Check a configuration and print what would run. Exits with 0 if it is valid, 2 if not.
     #[command(after_help = check::EXAMPLES)]
     Check(CheckArgs),

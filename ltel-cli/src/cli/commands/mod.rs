@@ -3,6 +3,7 @@
 pub(crate) mod serve;
 pub(crate) mod run;
 pub(crate) mod demo;
+pub(crate) mod init;
 pub(crate) mod check;
 pub(crate) mod recorders;
 pub(crate) mod schema;
@@ -60,7 +61,17 @@ pub(crate) fn load_config(
     registry: &Registry,
 ) -> Result<Config, Failure> {
     let (file, text) = read_config(arg)?;
-    let loaded = config::load_with(&file, &text, registry, &Environment::of_process(), &arg.stated(backends));
+    parse_config(arg, (&file, &text), backends, registry)
+}
+
+/// Reads a configuration from its text. `file` is the name of the file, and its content.
+pub(crate) fn parse_config(
+    arg: &ConfigArg,
+    (file, text): (&str, &str),
+    backends: Vec<StatedBackend>,
+    registry: &Registry,
+) -> Result<Config, Failure> {
+    let loaded = config::load_with(file, text, registry, &Environment::of_process(), &arg.stated(backends));
     loaded.map_err(|errors| Failure::usage(rendered(&errors, &arg.origin(), "; nothing was started")))
 }
 
