@@ -8,7 +8,7 @@ pub use ltel_core::backend::Environment;
 use super::values::MAX_DURATION;
 
 /// `OTEL_TRACES_SAMPLER`: the ratio of traces that are sampled.
-pub(super) fn sampled(env: &Environment) -> Option<f64> {
+pub(crate) fn sampled(env: &Environment) -> Option<f64> {
     let sampler = env.get("OTEL_TRACES_SAMPLER")?.to_ascii_lowercase();
     // Locust begins its traces, so there is no parent that could decide.
     match sampler.strip_prefix("parentbased_").unwrap_or(&sampler) {

@@ -43,6 +43,7 @@ pub use recorders::RecorderConfig;
 pub use schema::schema;
 pub use stated::{Stated, StatedBackend};
 pub use thresholds::{Baseline, Thresholds};
+pub(crate) use unsupported::followed;
 
 /// The configuration without a file.
 pub const DEFAULT: &str = include_str!("default.toml");

@@ -45,6 +45,11 @@ impl Unsupported {
     }
 }
 
+/// The environment without what ltel ignores.
+pub(crate) fn followed(env: &Environment, registry: &Registry) -> Environment {
+    part(env, registry).0
+}
+
 /// Splits the environment into supported variables and ignored ones.
 pub(super) fn part(env: &Environment, registry: &Registry) -> (Environment, Vec<Unsupported>) {
     let of_backends = registry

@@ -14,6 +14,8 @@ mod worker;
 mod size;
 mod resource;
 pub(crate) mod connections;
+pub(crate) mod setting;
+mod connections;
 mod exemplars;
 pub(crate) mod json;
 pub(crate) mod otlp;

@@ -91,6 +91,21 @@ fn mistakes() {
     }
 }
 
+/// Scenario: an option of `run` behind Locust's command, which does not know it. Guarantees: Locust's exit code, and a line that says
+/// where it belongs.
+#[apply(e2e)]
+fn options_behind_the_command() {
+    let scene = Scene::new();
+    for (script, told) in [("exit 2", true), ("exit 1", false)] {
+        let script = scene.write("say.sh", script);
+        let output =
+            scene.ltel(["run", "sh"]).arg(script).args(["-t", "5s", "--strict", "--report=a.html"]).output().unwrap();
+        let says = text(&output.stderr)
+            .contains("ltel: --strict, --report=a.html stood behind `sh`, which got it: options of ltel-cli come before the command");
+        assert_eq!(says, told, "{output:?}");
+    }
+}
+
 /// Scenario: the configuration before the command, behind it, as an argument, on stdin and from the environment; labels before and
 /// behind the command. Guarantees: `check` shows the same of each; an option wins over the environment, where empty is unset, and
 /// `check` says that a file is the environment's.
@@ -175,4 +190,41 @@ fn stdin_is_not_read_again() {
     scene.reported(1);
     ltel.signal(Signal::TERM);
     assert_eq!(ltel.wait(SOON), Exit::Code(0));
+}
+
+/// Scenario: `check --print` of a file with a secret, with a label and a variable beside it; then `check` of what was printed.
+/// Guarantees: it is valid; what is not of the file says where it comes from; the secret is not shown.
+#[apply(e2e)]
+fn the_whole_configuration_is_printed() {
+    let scene = Scene::new();
+    let file = "[labels]\nregion = \"eu\"\n[recorders.stats]\n[backends.otlp]\nendpoint = \"http://127.0.0.1:4318\"\n\
+                headers = { api-key = \"hidden\" }\n[backends.page]\ntoken = { env = \"TOKEN\" }\n";
+    scene.write("telemetry.toml", file);
+    let print = |file: &str, label: &[&str]| {
+        let mut command = scene.ltel([&["check", file, "--print"], label].concat());
+        let command = command.env("OTEL_METRIC_EXPORT_INTERVAL", "7000").env("TOKEN", "hidden");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        text(&output.stdout)
+    };
+    let printed = print("telemetry.toml", &["--label", "build=7"]);
+    for line in [
+        "build = \"7\"  # --label\n",
+        "region = \"eu\"\n",
+        "interval = \"7s\"  # OTEL_METRIC_EXPORT_INTERVAL\n",
+        "grace = \"10s\"  # default\n",
+        "token = { env = \"TOKEN\" }\n",
+        "headers = { api-key = \"***\" }\n",
+    ] {
+        assert!(printed.contains(line), "{line} is not in:\n{printed}");
+    }
+    assert!(!printed.contains("hidden"), "{printed}");
+    scene.write("printed.toml", &printed);
+    let values = |text: &str| {
+        let lines = text.lines().map(|line| line.split("  # ").next().unwrap().to_owned());
+        let mut lines: Vec<_> = lines.filter(|line| !line.starts_with('#')).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(values(&print("printed.toml", &[])), values(&printed));
 }

@@ -14,14 +14,14 @@ fn pages_of_all_commands() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let pages = String::from_utf8(output.stdout).unwrap();
     for command in ["", "-run", "-check", "-compare", "-completions", "-man"] {
-        assert!(folder.join(format!("ltel-under-test{command}.1")).is_file(), "{command}: {pages}");
+        assert!(folder.join(format!("ltel-cli{command}.1")).is_file(), "{command}: {pages}");
     }
     let groff = program("groff");
     for page in pages.lines() {
         let formatted = Command::new(&groff).args(["-man", "-ww", "-Tutf8", "-P-cbou", page]).output().unwrap();
         let text = String::from_utf8(formatted.stdout).unwrap();
         assert!(formatted.status.success() && formatted.stderr.is_empty(), "{page}: {:?}", formatted.stderr);
-        for part in ["NAME", "SYNOPSIS", "ltel-under-test", env!("CARGO_PKG_VERSION")] {
+        for part in ["NAME", "SYNOPSIS", "ltel-cli", env!("CARGO_PKG_VERSION")] {
             assert!(text.contains(part), "{page} lacks `{part}`: {text}");
         }
     }
@@ -33,6 +33,6 @@ fn the_page_of_the_program() {
     let scene = Scene::new();
     let output = scene.ltel(["man"]).output().unwrap();
     let page = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && page.contains("\n.TH ltel-under-test 1 \"\" \"ltel "), "{page}");
-    assert!(page.contains("ltel\\-under\\-test\\-run(1)"), "{page}");
+    assert!(output.status.success() && page.contains("\n.TH ltel-cli 1 \"\" \"ltel "), "{page}");
+    assert!(page.contains("ltel\\-cli\\-run(1)"), "{page}");
 }

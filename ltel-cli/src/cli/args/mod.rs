@@ -194,6 +194,15 @@ impl Cli {
     }
 }
 
+/// The long options of `run` that Locust does not have.
+pub(crate) fn options_of_run() -> Vec<String> {
+    const OF_LOCUST_TOO: [&str; 4] = ["config", "json", "help", "version"];
+    let cli = Cli::command();
+    let options = cli.find_subcommand("run").into_iter().flat_map(clap::Command::get_arguments);
+    let own = options.filter_map(clap::Arg::get_long).filter(|long| !OF_LOCUST_TOO.contains(long));
+    own.map(|long| format!("--{long}")).collect()
+}
+
 /// All texts of a command with the program's name in place of ltel's.
 fn named(command: clap::Command, program: &Program) -> clap::Command {
     let text =

@@ -9,11 +9,12 @@ use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, Table};
 
 use crate::config::values::Interval;
-use crate::deliver::exemplars::exemplars;
+use crate::deliver::exemplars::{VARIABLE, exemplars};
 use crate::deliver::resource::{RawAttribute, resource};
+use crate::deliver::setting::{self, Setting};
 
 // The OpenTelemetry specification's default.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
@@ -57,6 +58,24 @@ pub(crate) struct Prometheus {
     /// The resource.
     pub(super) resource: Resource,
 }
+
+impl Prometheus {
+    /// The keys that `table` does not have, and where they come from.
+    pub(crate) fn unstated(&self, table: &Table, env: &Environment) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        if !table.contains_key("listen") {
+            settings.push(Setting::of_variable("listen", self.listen.to_string(), &[HOST, PORT], env));
+        }
+        if !table.contains_key("exemplars") {
+            settings.push(Setting::of_variable("exemplars", self.exemplars, &[VARIABLE.name], env));
+        }
+        settings.extend(setting::resource(&self.resource, table, env));
+        settings
+    }
+}
+
+const HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
+const PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
 
 /// Checks its table.
 pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> {
@@ -105,7 +124,7 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> 
 
 /// `OTEL_EXPORTER_PROMETHEUS_HOST` and `OTEL_EXPORTER_PROMETHEUS_PORT`.
 fn from_environment(env: &Environment) -> Result<SocketAddr, String> {
-    let (host, port) = ("OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT");
+    let (host, port) = (HOST, PORT);
     let ip = match env.get(host).as_deref() {
         None | Some("localhost") => DEFAULT.ip(),
         Some(text) => text.parse().map_err(|_| format!("{host}: `{text}` is not an IP address or `localhost`"))?,

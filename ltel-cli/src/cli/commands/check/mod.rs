@@ -1,6 +1,8 @@
 //! `ltel-cli check`: what a configuration would run.
 
 mod json;
+mod print;
+mod secrets;
 
 use std::fmt::Write as _;
 
@@ -11,11 +13,13 @@ use ltel_core::registry::Registry;
 use ltel_core::text::printable;
 use toml::Spanned;
 
-use super::{Failure, load_config, read_config};
+use super::{Failure, parse_config, read_config};
 use crate::cli::args::{CheckArgs, CheckFormat};
+use crate::cli::log;
+use crate::cli::print as output;
 use crate::cli::table::plain;
-use crate::cli::{log, print};
 use crate::config::{self, Config, Environment};
+use print::Printed;
 
 /// Returns the exit code.
 pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure> {
@@ -29,13 +33,18 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
         let code = if checked.is_ok() { 0 } else { 2 };
         return told(&json::document(&args.config, &file, checked.as_ref()), code);
     }
-    let config = load_config(&args.config, Vec::new(), registry)?;
+    let (file, text) = read_config(&args.config)?;
+    let config = parse_config(&args.config, (&file, &text), Vec::new(), registry)?;
     for warning in &config.warnings {
         if log::is_json() {
             tracing::warn!("{warning}");
         } else {
-            print::stderr(&format!("warning: {warning}\n"));
+            output::stderr(&format!("warning: {warning}\n"));
         }
+    }
+    if args.print {
+        let env = config::followed(&Environment::of_process(), registry);
+        return told(&Printed { text: &text, config: &config, registry, env: &env }.to_toml(&file), 0);
     }
     let origin = match &args.config.config {
         Some(file) if args.config.is_from_environment => {
@@ -48,7 +57,7 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
 }
 
 fn told(text: &str, code: u8) -> Result<u8, Failure> {
-    print::stdout(text).map(|()| code).map_err(|error| Failure::failed(error.to_string()))
+    output::stdout(text).map(|()| code).map_err(|error| Failure::failed(error.to_string()))
 }
 
 fn describe(config: &Config) -> String {

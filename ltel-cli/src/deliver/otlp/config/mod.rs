@@ -6,6 +6,7 @@ mod signal;
 mod endpoint;
 mod headers;
 mod tls;
+mod unstated;
 #[cfg(test)]
 mod tests;
 
