@@ -15,7 +15,6 @@ mod size;
 mod resource;
 pub(crate) mod connections;
 pub(crate) mod setting;
-mod connections;
 mod exemplars;
 pub(crate) mod json;
 pub(crate) mod otlp;

@@ -230,7 +230,7 @@ struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// Writes the files of the manifest's ConfigMap to where its containers mount them. `replaced` is what this machine has in the place of
+    /// Writes the files of the manifest's `ConfigMap` to where its containers mount them. `replaced` is what this machine has in the place of
     /// the cluster's addresses.
     fn new(scene: &'a Scene, file: &str, replaced: &[(&str, String)]) -> Self {
         let files = written(scene, "kubernetes");

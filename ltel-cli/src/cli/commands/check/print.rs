@@ -51,6 +51,15 @@ impl Printed<'_> {
             }
             None => self.default_listen(&mut out),
         }
+        // Tables such as `[health]`, which are nothing unless they are stated.
+        let apart = ["labels", "listen", "limits", "recorders", "backends", "thresholds"];
+        for (name, stated) in file.iter().filter(|(name, _)| !apart.contains(&name.as_str())) {
+            let Some(stated) = stated.as_table() else { continue };
+            let of = schema.get("properties").and_then(|properties| properties.get(name)?.get("$ref")?.as_str());
+            let keys = of.and_then(|of| schema.pointer(of.trim_start_matches('#'))?.get("properties"));
+            out.header(&format!("[{name}]"));
+            out.table(stated, &with_defaults(stated, keys, Vec::new()));
+        }
         let limits = table("limits").cloned().unwrap_or_default();
         out.header("[limits]");
         out.table(&limits, &with_defaults(&limits, schema.pointer("/$defs/Limits/properties"), Vec::new()));
@@ -259,6 +268,7 @@ mod tests {
         [backends.prometheus]
         [backends.page]
         token = "abc"
+        [health]
         [thresholds]
         all = ["p95 < 500ms", { check = "failures < 10", abort = true, after = "5s" }]
     "#;

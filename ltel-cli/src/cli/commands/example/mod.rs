@@ -34,7 +34,8 @@ fn list() -> String {
     for example in EXAMPLES {
         table.add_row([example.name, example.about]);
     }
-    format!("{table}\n\nTo print one: ltel-cli example NAME. To write its files: ltel-cli example NAME --out DIR\n")
+    let program = crate::program::name();
+    format!("{table}\n\nTo print one: {program} example NAME. To write its files: {program} example NAME --out DIR\n")
 }
 
 /// The paths of an example's files within its folder, and their contents.
