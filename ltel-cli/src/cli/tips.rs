@@ -20,7 +20,11 @@ pub(super) fn add(error: &mut Error, args: &[OsString]) {
     };
     let Some(ContextValue::String(argument)) = error.get(kind) else { return };
     let is_option = argument.starts_with('-');
-    let tip = if Path::new(argument).extension().is_some_and(|end| end == "toml") {
+    // These take one file, which is there already.
+    let takes_a_file = args.iter().any(|arg| arg == "check" || arg == "recorders");
+    let tip = if Path::new(argument).extension().is_some_and(|end| end == "toml") && takes_a_file {
+        "one configuration at a time".to_owned()
+    } else if Path::new(argument).extension().is_some_and(|end| end == "toml") {
         format!("a configuration is given as `--config {argument}`")
     } else if is_option && of_run {
         format!("is `{argument}` an option of Locust? Write `locust` before it: `ltel-cli run locust {argument} ...`")

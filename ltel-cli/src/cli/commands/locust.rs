@@ -140,6 +140,9 @@ const INSTALL: &str = "install Locust (`pip install locust`), or activate its en
 
 /// What to write in place of something that is no program.
 fn instead(command: &str) -> Option<String> {
+    if command.split_whitespace().count() > 1 {
+        return Some(format!("write the command without quotes around it: `{} run {command}`", program::name()));
+    }
     match Path::new(command).extension()?.to_str()? {
         "py" => Some(format!("write the Locust command: `{} run locust -f {command} ...`", program::name())),
         "toml" => Some(format!("a configuration is given as `--config {command}`")),
