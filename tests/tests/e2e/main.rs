@@ -28,6 +28,7 @@ mod demo;
 mod documents;
 mod ends;
 mod exact;
+mod example_pods;
 mod examples;
 mod exemplars;
 mod faults;
