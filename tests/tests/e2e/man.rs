@@ -35,4 +35,5 @@ fn the_page_of_the_program() {
     let page = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && page.contains("\n.TH ltel-cli 1 \"\" \"ltel "), "{page}");
     assert!(page.contains("ltel\\-cli\\-run(1)"), "{page}");
+    assert!(!page.contains(".SH VERSION"), "the footer has it: {page}");
 }

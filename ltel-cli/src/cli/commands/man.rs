@@ -68,6 +68,8 @@ fn page(command: &Command, above: Option<&Command>) -> Page {
     }
     // Without a date, the version would stand in its place.
     let text = String::from_utf8_lossy(&text).replacen(" 1  ", " 1 \"\" ", 1);
+    // The version is in the footer; a program of one's own has two, which is more than the section can show.
+    let text = text.split_once(".SH VERSION\n").map_or(text.as_str(), |(before, _)| before).to_owned();
     let text = text + &end.render().replace(PREAMBLE, "");
     Page { file, text }
 }
@@ -151,7 +153,9 @@ fn title(line: &str) -> Option<(&str, &str)> {
     let (title, rest) = line.split_once(':')?;
     let is_title = title.starts_with(|first: char| first.is_ascii_uppercase())
         && title.chars().all(|char| char.is_ascii_alphabetic() || char == ' ');
-    (is_title && (rest.is_empty() || rest.starts_with(' '))).then(|| (title, rest.trim_start()))
+    // What goes on in the same line may as well be a sentence, such as `Messages go to stderr: all of them`.
+    let is_short = rest.starts_with(' ') && title.split(' ').count() <= 2;
+    (is_title && (rest.is_empty() || is_short)).then(|| (title, rest.trim_start()))
 }
 
 #[cfg(test)]
@@ -175,7 +179,7 @@ Exit codes: the command's own.
 How it is decided:
   By bounds.
 
-Logs go to stderr.";
+Messages go to stderr: all of them.";
         let mut roff = Roff::new();
         sections(&mut roff, ending);
         insta::assert_snapshot!(roff.render().replace(PREAMBLE, ""), @r#"
@@ -196,7 +200,7 @@ Logs go to stderr.";
         .SH "HOW IT IS DECIDED"
         By bounds.
         .SH NOTES
-        Logs go to stderr.
+        Messages go to stderr: all of them.
         "#);
     }
 }
