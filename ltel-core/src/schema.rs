@@ -40,10 +40,10 @@ impl JsonSchema for Duration {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Months are `M`, minutes `m`.
         json_schema!({
+            "title": "a duration",
             "type": "string",
-            "pattern": r"^\s*([0-9]+\s*(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\s*)+$",
+            "pattern": r"^\s*([0-9]+\s*(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|years|year|yrs|yr|y)\s*)+$",
             "examples": ["3s", "500ms", "1m 30s"],
         })
     }
@@ -64,6 +64,7 @@ impl JsonSchema for Bytes {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
+            "title": "a size",
             "type": ["string", "integer"],
             "pattern": r"^\s*[0-9]+(\.[0-9]*)?\s*([kKmMgGtTpPeE][iI]?)?[bB]?\s*$",
             "minimum": 0,
@@ -86,6 +87,47 @@ impl JsonSchema for Buckets {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "array", "items": { "type": "number" }, "uniqueItems": true })
+        json_schema!({
+            "title": "a list of numbers, each greater than the one before",
+            "type": "array",
+            "items": { "type": "number" },
+            "uniqueItems": true,
+        })
+    }
+}
+
+/// An address to listen on: `127.0.0.1:9464`.
+#[derive(Clone, Copy, Debug)]
+pub struct Address;
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "address".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "title": "an IP address and a port", "type": "string", "examples": ["127.0.0.1:4327"] })
+    }
+}
+
+/// A text that is an expression in CEL.
+#[derive(Clone, Copy, Debug)]
+pub struct Cel;
+
+impl JsonSchema for Cel {
+    fn schema_name() -> Cow<'static, str> {
+        "cel".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "title": "an expression in CEL, in quotes", "type": "string" })
     }
 }

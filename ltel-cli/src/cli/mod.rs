@@ -22,7 +22,7 @@ use ltel_core::registry::Registry;
 use crate::program::Program;
 use args::{Cli, Command};
 use commands::{
-    Failure, check, compare, completions, dashboards, demo, example, init, man, new, plugin_path, recorders, run,
+    Failure, check, compare, completions, dashboards, demo, example, help, init, man, new, plugin_path, recorders, run,
     schema, serve,
 };
 
@@ -62,6 +62,7 @@ fn execute(cli: Cli, program: &'static Program, registry: &Registry) -> Result<u
         Some(Command::Example(args)) => example::example(&args, registry).map(|()| 0),
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::New(args)) => new::new(&args).map(|()| 0),
+        Some(Command::Help(args)) => help::help(&args, registry).map(|()| 0),
         Some(Command::PluginPath) => plugin_path::plugin_path().map(|()| 0),
     }
 }

@@ -4,7 +4,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use ltel_core::backend::{AnyBackend, Check, Claims, ConfigError, Environment, Signal, Takes};
 use ltel_core::options::Keys;
 use ltel_core::registry::Registry;
@@ -15,10 +14,11 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::kind::schema_of;
 use super::names::{did_you_mean, list};
 use super::section::Section;
 use super::stated::{NO_PLACE, StatedBackend};
-use super::values::Interval;
+use super::values::{Interval, Size};
 
 /// One backend to run.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ pub(super) struct RawBackend {
     queue: Option<Spanned<NonZeroUsize>>,
     /// Memory for waiting records, spans and last points of runs, each.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "32MiB"))]
-    queue_bytes: Option<Spanned<ByteSize>>,
+    queue_bytes: Option<Spanned<Size>>,
     /// Whether it takes the metrics of ltel itself, `ltel.*`; default: true, for `json` false.
     internal_metrics: Option<bool>,
 }
@@ -204,7 +204,13 @@ impl Backends<'_> {
             );
         }
         let also = Keys::of::<RawBackend>().listed().unwrap_or_default();
-        let unchecked = section.read_with(type_.options, also, self.errors, |options| type_.read(options))?;
+        let unchecked = section.read_with(
+            type_.options,
+            also,
+            &|| schema_of(|generator| type_.schema(generator)),
+            self.errors,
+            |options| type_.read(options),
+        )?;
         let temporality = common.temporality.map(|stated| Spanned::new(stated.span(), (*stated.get_ref()).into()));
         let backend = unchecked.check(&mut Check {
             env: self.env,
@@ -222,9 +228,7 @@ impl Backends<'_> {
             temporality: temporality.map_or(defaults.temporality, Spanned::into_inner),
             queue: QueueLimits {
                 items: common.queue.map_or(limits.items, |items| items.into_inner().get()),
-                bytes: common
-                    .queue_bytes
-                    .map_or(limits.bytes, |bytes| usize::try_from(bytes.get_ref().as_u64()).unwrap_or(usize::MAX)),
+                bytes: common.queue_bytes.map_or(limits.bytes, |bytes| bytes.get_ref().as_usize()),
             },
             internal_metrics: common.internal_metrics.unwrap_or(defaults.own_metrics),
             backend,

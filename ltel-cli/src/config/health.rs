@@ -3,12 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ltel_core::backend::{Check, Claims, ConfigError};
+use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::Environment;
 use super::section::Section;
+use super::values::address;
 
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4328);
 
@@ -20,7 +22,7 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 432
 #[schemars(rename = "Health", deny_unknown_fields)]
 pub(super) struct RawHealth {
     /// An IP address and a port. It may be one that other machines reach, such as `0.0.0.0:4328` for a kubelet: the answers say nothing else.
-    #[schemars(with = "Option<String>", extend("default" = "127.0.0.1:4328"))]
+    #[schemars(with = "Option<schema::Address>", extend("default" = "127.0.0.1:4328", "examples" = ["127.0.0.1:4328"]))]
     listen: Option<Spanned<String>>,
 }
 
@@ -36,13 +38,10 @@ pub(super) fn read(
     let raw = section.read::<RawHealth>(&[], errors)?;
     let (address, span) = match raw.listen {
         None => (DEFAULT, place.header.clone()),
-        Some(stated) => match stated.get_ref().parse() {
+        Some(stated) => match address(stated.get_ref(), DEFAULT) {
             Ok(address) => (address, stated.span()),
-            Err(_) => {
-                errors.push(
-                    ConfigError::new(format!("`{}` is not a valid address", stated.get_ref()), stated.span())
-                        .help(format!("write an IP address and a port, such as `{DEFAULT}` or `0.0.0.0:4328`")),
-                );
+            Err((message, help)) => {
+                errors.push(ConfigError::new(message, stated.span()).help(help));
                 return None;
             }
         },

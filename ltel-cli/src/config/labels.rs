@@ -12,10 +12,13 @@ use opentelemetry::KeyValue;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value as Json;
 use toml::Spanned;
-use toml::de::ValueDeserializer;
+use toml::de::{DeValue, ValueDeserializer};
 
+use super::kind::schema_of;
 use super::section::Section;
 use super::stated::NO_PLACE;
+use super::variables::Reference;
+use super::wrong_value::WrongValue;
 
 /// The fields of the records about a run, such as the run report, which carry the labels too.
 pub(crate) const FIELDS_OF_RUN: &[&str] = &[
@@ -93,10 +96,23 @@ pub(super) fn read(
             continue;
         }
         let span = value.span();
+        if let Some(reference) = value.get_ref().as_str().and_then(Reference::in_text) {
+            let schema = schema_of(RawLabel::json_schema);
+            errors.push(reference.error(&name, &format!("`{name}` in [labels]"), Some(&schema), span));
+            continue;
+        }
         match RawLabel::deserialize(ValueDeserializer::from(value)) {
             Err(error) => {
-                let message = format!("`{name}` in [labels]: {}", error.message());
-                errors.push(ConfigError::new(message, error.span().unwrap_or(span)));
+                let (schema, shown) = (schema_of(RawLabel::json_schema), format!("`{name}` in [labels]"));
+                let (message, span) = (error.message(), error.span().unwrap_or(span));
+                let wrong = WrongValue {
+                    key: &name,
+                    named: shown,
+                    value: &DeValue::Boolean(true),
+                    message,
+                    schema: Some(&schema),
+                };
+                errors.push(wrong.error(span));
             }
             Ok(value) => match value.resolve(env).and_then(|value| constant_label(&name, &value)) {
                 Ok(label) => labels.push(PlacedLabel { label, place, shown: format!("`{name}` in [labels]") }),
@@ -197,11 +213,11 @@ impl<'de> Deserialize<'de> for RawLabel {
                         return Err(A::Error::custom("write the text itself, in quotes: `\"blue\"`"));
                     }
                     if key != "env" {
-                        return Err(A::Error::custom("expected `{ env = \"NAME\" }`"));
+                        return Err(A::Error::custom("write `{ env = \"NAME\" }`"));
                     }
                     env = Some(RawLabel::Env(map.next_value()?));
                 }
-                env.ok_or_else(|| A::Error::custom("expected `{ env = \"NAME\" }`"))
+                env.ok_or_else(|| A::Error::custom("write `{ env = \"NAME\" }`"))
             }
         }
         deserializer.deserialize_any(Reader)

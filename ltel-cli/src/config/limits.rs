@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 
-use bytesize::ByteSize;
 use ltel_core::backend::ConfigError;
 use ltel_core::runs::Limits;
 use ltel_core::schema;
@@ -10,6 +9,7 @@ use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 
 use super::section::Section;
+use super::values::Size;
 
 /// How much clients may create, and what may be kept for them.
 #[derive(Deserialize, JsonSchema)]
@@ -24,11 +24,11 @@ pub(super) struct RawLimits {
     max_sources: Option<NonZeroUsize>,
     /// Bytes in memory, of all clients, that wait until their run is known.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "16MiB"))]
-    max_held_bytes: Option<ByteSize>,
+    max_held_bytes: Option<Size>,
     /// What the recorders of all runs keep in memory, by estimate: series, and figures of endpoints and errors. A series for which
     /// there is no room is counted in the recorder's overflow series, as beyond its `series_limit`.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "96MiB"))]
-    max_recorder_bytes: Option<ByteSize>,
+    max_recorder_bytes: Option<Size>,
 }
 
 /// Reads and checks `[limits]`.
@@ -38,12 +38,8 @@ pub(super) fn read(section: Section<'_>, errors: &mut Vec<ConfigError>) -> Optio
     Some(Limits {
         runs: raw.max_runs.map_or(default.runs, NonZeroUsize::get),
         sources: raw.max_sources.map_or(default.sources, NonZeroUsize::get),
-        held_bytes: bytes(raw.max_held_bytes, default.held_bytes),
-        recorder_bytes: bytes(raw.max_recorder_bytes, default.recorder_bytes),
+        held_bytes: raw.max_held_bytes.map_or(default.held_bytes, Size::as_usize),
+        recorder_bytes: raw.max_recorder_bytes.map_or(default.recorder_bytes, Size::as_usize),
         ..default
     })
-}
-
-fn bytes(size: Option<ByteSize>, default: usize) -> usize {
-    size.map_or(default, |size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX))
 }

@@ -17,7 +17,7 @@ use super::recorders::Recorders;
 use super::section::Section;
 use super::stated::Stated;
 use super::values::Interval;
-use super::{Config, agreement, health, limits, listen, name_rules, quoting, shared_metrics, thresholds, unsupported};
+use super::{Config, agreement, health, limits, listen, name_rules, shared_metrics, syntax, thresholds, unsupported};
 
 /// The keys above all tables.
 #[derive(Deserialize, JsonSchema)]
@@ -57,23 +57,7 @@ pub fn load_with(
     };
     let (table, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        let errors = syntax.iter().map(|e| {
-            let span = e.span().unwrap_or(0..0);
-            let error = ConfigError::new(e.message(), span.clone());
-            if thresholds::is_bare_pattern(text, span.start) {
-                return error.help(thresholds::QUOTES);
-            }
-            match quoting::help(line_at(text, span.start)) {
-                Some(help) => error.help(help),
-                None => error,
-            }
-        });
-        let mut errors: Vec<_> = errors.collect();
-        errors.sort_by_key(|error| error.span.start);
-        // The parser goes on behind what it did not expect: its further errors of the line follow from the first.
-        let line = |error: &mut ConfigError| text.get(..error.span.start).unwrap_or(text).matches('\n').count();
-        errors.dedup_by_key(line);
-        return Err(fail(errors));
+        return Err(fail(syntax::errors(text, &syntax)));
     }
     let (env, unsupported) = unsupported::part(env, registry);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
@@ -112,7 +96,7 @@ fn read(
     let (misspelt_backends, misspelt_recorders) = (misspelt("backends"), misspelt("recorders"));
     let has_backends = backends.is_some() || !stated.backends.is_empty();
     if !has_backends && !judges && !misspelt_backends {
-        errors.push(nothing_selected("backends", "backends.console"));
+        errors.push(nothing_selected("backends", "backends.json"));
     }
     let top = file.read::<RawTop>(&TABLES, errors);
     let listen = match listen {
@@ -172,13 +156,8 @@ fn read(
     })
 }
 
-/// The line in which this byte is.
-fn line_at(text: &str, at: usize) -> &str {
-    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
-    text[start..].lines().next().unwrap_or_default()
-}
-
+/// The error of a file without recorders or backends. Its example, added to the file, makes it whole.
 fn nothing_selected(what: &str, table: &str) -> ConfigError {
     ConfigError::new(format!("the configuration selects no {what}"), 0..0)
-        .help(format!("add at least one, such as `[{table}]`"))
+        .help(format!("add at least one, such as:\n  [{table}]"))
 }

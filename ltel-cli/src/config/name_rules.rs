@@ -17,8 +17,7 @@ pub(super) fn read(value: Spanned<DeValue<'_>>, text: &str, errors: &mut Vec<Con
     let items = match value.into_inner() {
         DeValue::Array(items) => items,
         other => {
-            let error =
-                ConfigError::new(format!("`names` is {}, not a list of rules", article(other.type_str())), span);
+            let error = ConfigError::new(format!("`names` is {}, not a list of rules", article(&other)), span);
             errors.push(error.help("write `[[names]]` on a line of its own for each rule, and its keys below"));
             return Rules::default();
         }
@@ -34,8 +33,7 @@ pub(super) fn read(value: Spanned<DeValue<'_>>, text: &str, errors: &mut Vec<Con
                 tables.extend(read.map(|options| RuleTable { options, header: span, is_whole }));
             }
             other => {
-                let error =
-                    ConfigError::new(format!("a rule of names is {}, not a table", article(other.type_str())), span);
+                let error = ConfigError::new(format!("a rule of names is {}, not a table", article(&other)), span);
                 errors.push(error.help("write `[[names]]` on a line of its own for each rule, and its keys below"));
             }
         }

@@ -10,3 +10,11 @@ pub(crate) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.sort_unstable();
     text::list(names)
 }
+
+/// Parts of a sentence: a, b or c.
+pub(crate) fn or(parts: &[String]) -> String {
+    match parts {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => parts.concat(),
+    }
+}

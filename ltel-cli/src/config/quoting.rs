@@ -10,9 +10,19 @@ pub(super) fn help(line: &str) -> Option<String> {
     if value.starts_with(['{', '[']) {
         return within(value);
     }
-    let text = value.split(" #").next().unwrap_or_default().trim_end();
-    let is_bare = text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '/' | '^' | '$' | '.' | '\\' | '*'));
-    (is_bare && !text.contains(['\'', '"'])).then(|| format!("a text has quotes: `{key} = '{text}'`"))
+    None
+}
+
+/// What is wrong with a value for which there is [`help`].
+pub(super) fn message(value: &str) -> String {
+    let text = value.trim_start_matches('"');
+    let is_escape = end(text).is_some_and(|end| has_wrong_escape(&text[..end]))
+        || (value.starts_with(['{', '[']) && value.contains('\\'));
+    if is_escape {
+        "`\\` begins an escape that TOML does not have".to_owned()
+    } else {
+        "a text ends before its end".to_owned()
+    }
 }
 
 /// Of a text after its first quote.
@@ -78,8 +88,7 @@ mod tests {
             ),
             (r#"match = "\d+""#, Some(r"in single quotes, TOML leaves `\` as it is: `match = '\d+'`")),
             (r#"match = "\d+'s""#, Some(r"in single quotes, TOML leaves `\` as it is")),
-            ("region = eu # here", Some("a text has quotes: `region = 'eu'`")),
-            ("match = ^/item", Some("a text has quotes: `match = '^/item'`")),
+            ("region = eu # here", None),
             (
                 r#"a = { counter = true, when = "name == "/x"" }"#,
                 Some(r#"a text with `"` in it stands in single quotes: `'name == "/checkout"'`"#),

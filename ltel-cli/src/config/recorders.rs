@@ -15,6 +15,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::environment;
+use super::kind::schema_of;
 use super::labels::PlacedLabel;
 use super::names::{did_you_mean, list};
 use super::section::Section;
@@ -133,7 +134,8 @@ impl Recorders<'_> {
             None => section,
         };
         let (mut wrong, before) = (Vec::new(), self.errors.len());
-        let factory = section.read_with(recorder.options, also, self.errors, |options| {
+        let schema = || schema_of(|generator| recorder.schema(generator));
+        let factory = section.read_with(recorder.options, also, &schema, self.errors, |options| {
             let mut check = OptionsCheck::new(self.text).in_table(header.clone());
             let factory = recorder.configure(options, &mut check);
             wrong = check.into_errors();

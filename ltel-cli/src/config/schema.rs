@@ -229,7 +229,7 @@ fn entry<'a>(object: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<Strin
 }
 
 /// Takes out what TOML does not have and what says nothing to people: `null`, the formats of Rust's numbers, the lines and links of rustdoc.
-fn tidy(schema: &mut Value) {
+pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             if object.get("format").and_then(Value::as_str).is_some_and(is_of_rust) {

@@ -7,11 +7,16 @@ use std::ops::Range;
 
 use ltel_core::backend::TablePlace;
 use ltel_core::options::Keys;
+use ltel_core::schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
-use super::names::{did_you_mean, list};
+use super::kind::{of_key, schema_of, text, words};
+use super::names::{did_you_mean, list, or};
+use super::variables;
+use super::wrong_value::{WrongValue, first_paragraph};
 use ltel_core::backend::ConfigError;
 
 /// A table, with its header or key.
@@ -45,11 +50,8 @@ impl<'a> Section<'a> {
                     sections.push((name, Section::new(title, key.span(), table)));
                 }
                 other => errors.push(
-                    ConfigError::new(
-                        format!("`{name}` in [{parent}] is {}, not a table", article(other.type_str())),
-                        key.span(),
-                    )
-                    .help(format!("each entry of [{parent}] must be a table: write `[{parent}.{name}]`")),
+                    ConfigError::new(format!("`{name}` in [{parent}] is {}, not a table", article(&other)), key.span())
+                        .help(format!("each entry of [{parent}] must be a table: write `[{parent}.{name}]`")),
                 ),
             }
         }
@@ -103,11 +105,8 @@ impl<'a> Section<'a> {
             DeValue::Table(table) => Some(Section::new(title, header, table)),
             other => {
                 errors.push(
-                    ConfigError::new(
-                        format!("{} is {}, not a table", self.named(key), article(other.type_str())),
-                        header,
-                    )
-                    .help(format!("write `{title}` on a line of its own, and its keys below")),
+                    ConfigError::new(format!("{} is {}, not a table", self.named(key), article(&other)), header)
+                        .help(format!("write `{title}` on a line of its own, and its keys below")),
                 );
                 None
             }
@@ -115,7 +114,7 @@ impl<'a> Section<'a> {
     }
 
     /// Removes the keys of `T`, and reads them.
-    pub(super) fn take_common<T: DeserializeOwned>(&mut self, errors: &mut Vec<ConfigError>) -> Option<T> {
+    pub(super) fn take_common<T: DeserializeOwned + JsonSchema>(&mut self, errors: &mut Vec<ConfigError>) -> Option<T> {
         let keys = Keys::of::<T>();
         let listed = keys.listed().unwrap_or_default();
         let (common, rest) = std::mem::take(&mut self.table)
@@ -123,12 +122,16 @@ impl<'a> Section<'a> {
             .partition::<Vec<_>, _>(|(key, _)| listed.contains(&key.get_ref().as_ref()));
         self.table = rest.into_iter().collect();
         let common = Section::new(self.title.clone(), self.header.clone(), common.into_iter().collect());
-        common.read_with(keys, &[], errors, |value| T::deserialize(value))
+        common.read_with(keys, &[], &|| schema_of(T::json_schema), errors, |value| T::deserialize(value))
     }
 
     /// Reads the whole table as a `T`. `also` are keys that were removed before.
-    pub(super) fn read<T: DeserializeOwned>(self, also: &[&str], errors: &mut Vec<ConfigError>) -> Option<T> {
-        self.read_with(Keys::of::<T>(), also, errors, |value| T::deserialize(value))
+    pub(super) fn read<T: DeserializeOwned + JsonSchema>(
+        self,
+        also: &[&str],
+        errors: &mut Vec<ConfigError>,
+    ) -> Option<T> {
+        self.read_with(Keys::of::<T>(), also, &|| schema_of(T::json_schema), errors, |value| T::deserialize(value))
     }
 
     /// Reports keys that were not read by options whose type does not list its keys.
@@ -140,15 +143,28 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Removes and reports keys whose texts other tools would fill in.
+    fn take_references(&mut self, schema: &dyn Fn() -> Value, wrong: &mut Vec<String>, errors: &mut Vec<ConfigError>) {
+        for (span, reference) in variables::find(&self.table) {
+            if let Some(found) = take_innermost(&mut self.table, &span, &self.title) {
+                let path: Vec<_> = found.path.iter().map(String::as_str).collect();
+                let named = named(&found.title, &found.key);
+                errors.push(reference.error(&found.key, &named, of_key(&schema(), &path), span));
+                wrong.push(found.key);
+            }
+        }
+    }
+
     fn named(&self, key: &str) -> String {
         named(&self.title, key)
     }
 
-    /// Reads the whole table with a function that knows `keys`.
+    /// Reads the whole table with a function that knows `keys`. `schema` says what they take, if there are errors to be told.
     pub(super) fn read_with<T>(
         mut self,
         keys: Keys,
         also: &[&str],
+        schema: &dyn Fn() -> Value,
         errors: &mut Vec<ConfigError>,
         mut read: impl FnMut(ValueDeserializer<'_>) -> Result<T, Error>,
     ) -> Option<T> {
@@ -163,9 +179,10 @@ impl<'a> Section<'a> {
             self.table.remove(key.as_str());
             let known = || listed.unwrap_or_default().iter().chain(also).copied();
             let error = ConfigError::new(format!("unknown key {}", self.named(&key)), span);
-            errors.push(error.help(key_help(&key, &known().collect::<Vec<_>>())));
+            errors.push(error.help(key_help(&key, &known().collect::<Vec<_>>(), &schema())));
         }
         let mut wrong = Vec::new();
+        self.take_references(schema, &mut wrong, errors);
         loop {
             let value = Spanned::new(self.header.clone(), DeValue::Table(self.table.clone()));
             let error = match read(ValueDeserializer::from(value)) {
@@ -185,11 +202,11 @@ impl<'a> Section<'a> {
             let span = error.span().unwrap_or_else(|| self.header.clone());
             match take_innermost(&mut self.table, &span, &self.title) {
                 Some(found) => {
-                    errors.push(found.error(error.message(), span));
+                    errors.push(found.error(error.message(), span, &schema()));
                     wrong.push(found.key);
                 }
                 None => {
-                    errors.push(ConfigError::new(format!("{}: {}", self.title, error.message()), self.header.clone()));
+                    errors.push(of_table(&self.title, error.message(), &schema(), self.header.clone()));
                     return None;
                 }
             }
@@ -197,40 +214,63 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A key with an error, and its table.
-struct WrongKey {
-    title: String,
-    key: String,
+/// An error that is about a whole table.
+fn of_table(title: &str, message: &str, schema: &Value, header: Range<usize>) -> ConfigError {
+    let Some((key, _)) = quoted(message, "missing field ") else {
+        return ConfigError::new(format!("{title}: {message}"), header);
+    };
+    let of = of_key(schema, &[key]);
+    let what = of.and_then(words).map_or(String::new(), |words| format!(", {words}"));
+    let description = of.and_then(|of| text(of, "description")).map(first_paragraph);
+    let description = description.map_or(String::new(), |description| format!("\n`{key}`: {description}"));
+    ConfigError::new(format!("{title} has no `{key}`"), header).help(format!("add `{key}`{what}{description}"))
 }
 
-impl WrongKey {
-    /// Rewords serde's message. If serde changes its texts, they are shown as they are.
-    fn error(&self, message: &str, span: Range<usize>) -> ConfigError {
+/// A key with an error, and its table.
+struct WrongKey<'a> {
+    title: String,
+    /// The keys that lead to it, itself the last.
+    path: Vec<String>,
+    key: String,
+    value: DeValue<'a>,
+}
+
+impl WrongKey<'_> {
+    /// Rewords serde's message.
+    fn error(&self, message: &str, span: Range<usize>, schema: &Value) -> ConfigError {
         let named = named(&self.title, &self.key);
+        let path: Vec<_> = self.path.iter().map(String::as_str).collect();
         if let Some((key, rest)) = quoted(message, "unknown field ").filter(|(key, _)| *key == self.key) {
             let known: Vec<_> = rest.split('`').skip(1).step_by(2).collect();
-            return ConfigError::new(format!("unknown key {named}"), span).help(key_help(key, &known));
+            let table = path.split_last().and_then(|(_, above)| of_key(schema, above)).unwrap_or(&Value::Null);
+            return ConfigError::new(format!("unknown key {named}"), span).help(key_help(key, &known, table));
         }
         if let Some((value, rest)) = quoted(message, "unknown variant ") {
             let known: Vec<_> = rest.split('`').skip(1).step_by(2).collect();
             let error = ConfigError::new(format!("{named}: unknown value `{value}`"), span);
             return match did_you_mean(value, known.iter().copied()) {
                 Some(name) => error.help(format!("did you mean `{name}`?")),
-                None => error.help(format!("it can be {}", either(&known))),
+                None => error
+                    .help(format!("it can be {}", or(&known.iter().map(|of| format!("`{of}`")).collect::<Vec<_>>()))),
             };
         }
-        if let Some((what, _)) = message.split_once(", expected struct ") {
+        if let Some((missing, _)) = quoted(message, "missing field ") {
             let parent = self.title.trim_matches(['[', ']']);
-            return ConfigError::new(format!("{named}: {what}, expected a table"), span)
+            let of = of_key(schema, &path).unwrap_or(&Value::Null);
+            return of_table(&format!("[{parent}.{}]", self.key), &format!("missing field `{missing}`"), of, span);
+        }
+        if let Some((_, expected)) = message.split_once(", expected struct ") {
+            let _ = expected;
+            let parent = self.title.trim_matches(['[', ']']);
+            return ConfigError::new(format!("{named} must be a table"), span)
                 .help(format!("write `[{parent}.{}]` on a line of its own, and its keys below", self.key));
         }
-        // A map is a table in TOML.
-        ConfigError::new(format!("{named}: {}", message.replace("expected a map", "expected a table")), span)
+        WrongValue { key: &self.key, named, value: &self.value, message, schema: of_key(schema, &path) }.error(span)
     }
 }
 
 /// What an unknown key is likely meant to be.
-fn key_help(key: &str, known: &[&str]) -> String {
+fn key_help(key: &str, known: &[&str], schema: &Value) -> String {
     const KINDS: [&str; 4] = ["counter", "up_down_counter", "gauge", "histogram"];
     // Words of other tools.
     const HABITS: &[(&str, &str)] = &[
@@ -260,17 +300,13 @@ fn key_help(key: &str, known: &[&str]) -> String {
         Some(kind) if KINDS.contains(&kind) => {
             format!("did you mean `{kind}`? The kinds of metrics are {}", list(KINDS.into_iter()))
         }
-        Some(name) => format!("did you mean `{name}`?"),
+        Some(name) => {
+            let description = of_key(schema, &[name]).and_then(|of| text(of, "description")).map(first_paragraph);
+            let description = description.map_or(String::new(), |description| format!("\n`{name}`: {description}"));
+            format!("did you mean `{name}`?{description}")
+        }
+        None if known.is_empty() => "it has no keys of its own".to_owned(),
         None => format!("the keys here are {}", list(known.iter().copied())),
-    }
-}
-
-/// Values in a message: `a`, `b` or `c`.
-fn either(values: &[&str]) -> String {
-    let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
-    match &values[..] {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        _ => values.concat(),
     }
 }
 
@@ -316,14 +352,16 @@ fn quoted<'a>(message: &'a str, begin: &str) -> Option<(&'a str, &'a str)> {
 }
 
 /// Removes the innermost key that an error is about.
-fn take_innermost(table: &mut DeTable<'_>, span: &Range<usize>, title: &str) -> Option<WrongKey> {
+fn take_innermost<'a>(table: &mut DeTable<'a>, span: &Range<usize>, title: &str) -> Option<WrongKey<'a>> {
     let mut found = None;
     for (key, value) in table.iter_mut() {
         let is_here = contains(&key.span(), span) || contains(&value.span(), span);
         let name = key.get_ref().to_string();
         if let DeValue::Table(inner) = value.get_mut()
-            && let Some(wrong) = take_innermost(inner, span, &format!("[{}.{name}]", title.trim_matches(['[', ']'])))
+            && let Some(mut wrong) =
+                take_innermost(inner, span, &format!("[{}.{name}]", title.trim_matches(['[', ']'])))
         {
+            wrong.path.insert(0, name);
             return Some(wrong);
         }
         if is_here {
@@ -331,8 +369,8 @@ fn take_innermost(table: &mut DeTable<'_>, span: &Range<usize>, title: &str) -> 
         }
     }
     let key = found?;
-    table.remove(key.as_str());
-    Some(WrongKey { title: title.to_owned(), key })
+    let value = table.remove(key.as_str())?.into_inner();
+    Some(WrongKey { title: title.to_owned(), path: vec![key.clone()], key, value })
 }
 
 fn named(title: &str, key: &str) -> String {
@@ -343,8 +381,14 @@ fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
-/// The name of a type in a sentence.
-pub(super) fn article(type_name: &str) -> String {
-    let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
-    format!("{article} {type_name}")
+/// What a value is, in a sentence.
+pub(super) fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "`true` or `false`",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
 }

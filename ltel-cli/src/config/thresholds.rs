@@ -198,7 +198,7 @@ fn baseline(value: &Spanned<DeValue<'_>>, errors: &mut Vec<ConfigError>) -> Opti
     let span = value.span();
     let help = "write the path of the JSON report of an earlier run: `baseline = \"main.json\"`";
     let DeValue::String(path) = value.get_ref() else {
-        let message = format!("`baseline` in [thresholds] is {}, not a path", article(value.get_ref().type_str()));
+        let message = format!("`baseline` in [thresholds] is {}, not a path", article(value.get_ref()));
         errors.push(ConfigError::new(message, span).help(help));
         return None;
     };
@@ -247,8 +247,7 @@ impl Items<'_> {
             DeValue::String(check) => Some(Item { check: Spanned::new(span, check.into_owned()), abort_after: None }),
             DeValue::Table(table) => self.table(table, span),
             other => {
-                let message =
-                    format!("a check of `{}` is {}, not a text", printable(self.key), article(other.type_str()));
+                let message = format!("a check of `{}` is {}, not a text", printable(self.key), article(&other));
                 self.errors.push(ConfigError::new(message, span).help(CHECKS));
                 None
             }
@@ -379,7 +378,7 @@ mod tests {
             let config = load(&text).expect(after);
             assert_eq!(config.thresholds.list[0].abort_after, Some(Duration::from_secs(seconds)));
         }
-        assert!(refused("all = { check = 'p95 < 1s', abort = true, after = '3' }").contains("is not a duration"));
+        assert!(refused("all = { check = 'p95 < 1s', abort = true, after = '3' }").contains("has no unit"));
     }
 
     #[test]

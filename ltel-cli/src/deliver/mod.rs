@@ -15,6 +15,7 @@ mod size;
 mod resource;
 pub(crate) mod connections;
 pub(crate) mod setting;
+pub(crate) mod run_file;
 mod exemplars;
 pub(crate) mod json;
 pub(crate) mod otlp;

@@ -31,8 +31,9 @@ impl JsonSchema for Written {
         json_schema!({
             "description": "An expression, or a constant as `{ value = ... }`.",
             "anyOf": [
-                { "type": "string" },
+                { "title": "an expression in CEL, in quotes", "type": "string" },
                 {
+                    "title": "a constant as `{ value = ... }`",
                     "type": "object",
                     "properties": { "value": { "type": ["string", "number", "boolean"] } },
                     "required": ["value"],

@@ -20,6 +20,50 @@ fn every_mistake_is_shown_where_it_is() {
     });
 }
 
+/// Scenario: a file without recorders or backends. Guarantees: the example of the error, added to the file, makes it valid.
+#[test]
+fn the_examples_of_help_can_be_pasted() {
+    for file in
+        ["", "testplan = \"checkout\"\n", "[backends.json]\n", "[recorders.stats]\n", "[listen]\ntoken = \"t\"\n"]
+    {
+        let errors = load("telemetry.toml", file, &Environment::default()).unwrap_err();
+        let helps = errors.errors().iter().filter_map(|error| error.help.as_deref());
+        let examples: Vec<_> = helps.flat_map(str::lines).filter_map(|line| line.strip_prefix("  ")).collect();
+        assert!(!examples.is_empty(), "{errors}");
+        let whole = format!("{file}{}\n", examples.join("\n"));
+        load("telemetry.toml", &whole, &Environment::default()).unwrap_or_else(|errors| panic!("{whole}\n{errors}"));
+    }
+}
+
+/// Scenario: `[listen]` with a token, and without an address. Guarantees: ltel listens where it does without `[listen]`.
+#[test]
+fn a_token_alone_is_for_the_default_addresses() {
+    let text = |listen: &str| format!("{listen}[recorders.stats]\n[backends.json]\n");
+    let listen = |text: &str| load("telemetry.toml", text, &Environment::default()).unwrap().listen;
+    let (without, with) = (listen(&text("")), listen(&text("[listen]\ntoken = \"secret\"\n")));
+    assert!(without.token.is_none() && with.token.is_some());
+    assert_eq!(without.tcp, with.tcp);
+    assert!(with.tcp.is_some());
+}
+
+/// Scenario: ways to write values that are right. Guarantees: they are read, and mean what they say.
+#[test]
+fn what_may_be_written_in_several_ways() {
+    for (keys, shown) in [
+        ("output = \"-\"", "stdout"),
+        ("output = \"/dev/stdout\"", "stdout"),
+        ("output = \"./stderr\"", "./stderr"),
+        ("output = \"{run_id}.jsonl\"", "{run_id}.jsonl"),
+    ] {
+        let config =
+            load("telemetry.toml", &format!("[recorders.stats]\n[backends.json]\n{keys}\n"), &Environment::default());
+        assert_eq!(config.unwrap().backends[0].backend.destination(), shown, "{keys}");
+    }
+    let prometheus = "[recorders.requests]\n[backends.prometheus]\nlisten = \"localhost:9999\"\n";
+    let config = load("telemetry.toml", prometheus, &Environment::default()).unwrap();
+    assert!(config.backends[0].backend.destination().contains("127.0.0.1:9999"), "{:?}", config.backends);
+}
+
 /// Scenario: an environment variable is invalid. Guarantees: the error names the variable.
 #[apply(e2e)]
 fn a_wrong_variable_is_an_error_too() {
@@ -36,6 +80,9 @@ fn a_wrong_variable_is_an_error_too() {
         ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "exponential"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/xml"),
         ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "127.0.0.1:4318/v1/logs"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318/v1/metrics"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317/v1/traces/"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://localhost:4318/v1/traces"),
     ] {
         let env: Environment = [(name, value)].into_iter().collect();
         let errors = load("telemetry.toml", text, &env).unwrap_err();
@@ -54,6 +101,18 @@ fn an_endpoint_without_a_scheme_is_not_for_http() {
     let env: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")].into_iter().collect();
     let errors = load("telemetry.toml", text, &env).unwrap_err();
     insta::assert_snapshot!(errors.render(false));
+}
+
+/// Scenario: a URL for one signal, without a path. Guarantees: a warning, since it is used as it is.
+#[test]
+fn a_url_of_one_signal_has_its_path() {
+    let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
+    for (url, warns) in
+        [("http://localhost:4318", true), ("http://localhost:4318/", true), ("http://localhost:4318/v1/logs", false)]
+    {
+        let (_, warnings) = warned(text, &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", url)]);
+        assert_eq!(warnings.iter().any(|warning| warning.contains("at `/v1/logs`")), warns, "{url}: {warnings:?}");
+    }
 }
 
 /// The recorders and the warnings in an environment.

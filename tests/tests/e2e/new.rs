@@ -83,7 +83,7 @@ fn a_crate_with_a_recorder_of_its_own() {
     for (recorders, told) in [
         ("[recorders.checkout]\nslow_ms = \"x\"", "wrong.toml:2:11"),
         ("[recorders.checkout]\nslow_ms = 5\nslow_mss = 5", "did you mean `slow_ms`?"),
-        ("[recorders.checkout]", "missing field `slow_ms`"),
+        ("[recorders.checkout]", "has no `slow_ms`"),
         ("[recorders.chekout]\nslow_ms = 5", "did you mean `checkout`?"),
         ("[recorders.mine]", "recorders: `checkout`, `custom`, `declared`, `events`"),
     ] {

@@ -199,14 +199,16 @@ fn nobody_scrapes() {
     run(&scene, "run", &["/a"]).finish();
     assert_eq!(ltel.wait(SOON), Exit::Code(1), "figures were lost");
     let log = ltel.stderr();
-    assert!(log.contains("backend `scraped`: run run was never scraped by Prometheus: "), "{log}");
-    assert!(log.contains("lower `scrape_interval`, or keep ltel running after a run"), "{log}");
+    assert!(log.contains("backend `scraped`: Prometheus never scraped run run: "), "{log}");
+    assert!(log.contains("make `scrape_interval` shorter than a run, keep ltel running after a run"), "{log}");
     assert!(!log.contains("waiting for a last scrape"), "{log}");
+    let lost = "backend `scraped`: final figures NOT delivered (4 points): Prometheus never scraped run run";
+    assert!(log.contains(lost), "{log}");
 
     let scene = Scene::new();
     let mut ltel = scene.serve(&config(&scene, "", &prometheus_backend(port, "keep = \"100ms\"")), &[]);
     run(&scene, "short", &["/a"]).finish();
-    ltel.says("backend `scraped`: run short was never scraped by Prometheus: ", SOON);
+    ltel.says("backend `scraped`: Prometheus never scraped run short: ", SOON);
     ltel.says(&format!("raise `keep`, which is 100ms, and have http://127.0.0.1:{port}/metrics scraped"), SOON);
 }
 

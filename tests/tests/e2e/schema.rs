@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Mistakes that no schema can find: about two keys together, other files, the place that an address has, and the meaning of texts, such
 /// as expressions and regular expressions. A new case of the kind is listed here.
-const BEYOND_A_SCHEMA: [&str; 33] = [
+const BEYOND_A_SCHEMA: [&str; 35] = [
     "declared_escapes",
     "declared_event_fields",
     "declared_functions",
@@ -42,6 +42,8 @@ const BEYOND_A_SCHEMA: [&str; 33] = [
     "thresholds_baseline",
     "thresholds_baseline_unused",
     "thresholds_without_baseline",
+    "traps_outputs",
+    "traps_variables",
     "unknown_backend",
 ];
 

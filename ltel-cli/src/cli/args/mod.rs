@@ -18,6 +18,7 @@ mod dashboards;
 mod example;
 mod compare;
 mod new;
+mod help;
 
 use std::ffi::OsString;
 
@@ -35,6 +36,7 @@ pub(crate) use config::{ConfigArg, FileArg, VARIABLE};
 pub(crate) use dashboards::DashboardsArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use example::ExampleArgs;
+pub(crate) use help::HelpArgs;
 pub(crate) use init::InitArgs;
 pub(crate) use log::{LogArgs, LogFormat};
 pub(crate) use man::ManArgs;
@@ -50,7 +52,7 @@ pub(crate) use serve::ServeArgs;
 /// complete, for at most `grace` (10s); another signal ends the wait. SIGHUP reopens its output files and reads the configuration
 /// again: the next run begins with it, or, if it has errors, everything stays as it was.
 #[derive(Debug, Parser)]
-#[command(name = "ltel-cli", version, max_term_width = 100)]
+#[command(name = "ltel-cli", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "\
 Examples:
   ltel-cli demo                                        see it work, on real Locust
@@ -136,6 +138,12 @@ pub(crate) enum Command {
     /// With it on PYTHONPATH, `import ltel_locust` works without pip. Add its subfolder `ltel_locust/autoload` too, and the
     /// locustfile needs no import.
     PluginPath,
+    /// Print the help of a command, every key of the configuration, or a page about one subject.
+    ///
+    /// `help config` describes every key of the configuration, with the recorders and backends of this program; `help config
+    /// backends.otlp` those of one table. Without a topic, it lists the pages.
+    #[command(after_help = help::EXAMPLES)]
+    Help(HelpArgs),
 }
 
 impl Cli {

@@ -12,6 +12,7 @@ pub(crate) mod man;
 pub(crate) mod compare;
 pub(crate) mod dashboards;
 pub(crate) mod example;
+pub(crate) mod help;
 pub(crate) mod new;
 pub(crate) mod plugin_path;
 mod locust;
@@ -21,7 +22,7 @@ mod arrival;
 mod stated_backends;
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 
 use ltel_core::registry::Registry;
 use serde_json::json;
@@ -84,12 +85,13 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
         if std::io::stdin().is_terminal() {
             print::note("ltel: type the configuration, and Ctrl-D at its end\n");
         }
-        ("<stdin>".to_owned(), std::io::read_to_string(std::io::stdin()))
+        let mut bytes = Vec::new();
+        ("<stdin>".to_owned(), std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
     } else {
-        (path.display().to_string(), std::fs::read_to_string(path))
+        (path.display().to_string(), std::fs::read(path))
     };
     tracing::debug!("the configuration is {name}{}", arg.origin());
-    match read {
+    match read.map_err(|error| error.to_string()).and_then(config::file_text) {
         Ok(text) => Ok((name, text.into())),
         Err(error) => Err(Failure::usage(format!("cannot read the configuration `{name}`{}: {error}", arg.origin()))),
     }

@@ -124,7 +124,9 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
     }
     for signal in Signal::ALL {
         let (figures, items) = (delivered.of(signal), signal.items());
-        if figures.failed_exports > 0 {
+        // What failed are the final figures, which has been said.
+        if signal == Signal::Metrics && figures.failed > 0 && figures.failed == delivered.lost_final_points {
+        } else if figures.failed_exports > 0 {
             parts.push(format!(
                 "{} ({})",
                 counted(figures.failed_exports, "failed exports"),
@@ -142,6 +144,8 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
     }
     match &delivered.last_error {
         _ if parts.is_empty() => "delivered".to_owned(),
+        // Nothing else went wrong, so this is why.
+        Some(error) if parts.len() == 1 => format!("{}: {}", parts[0], without_its_middle(error, 160)),
         Some(error) => format!("{}; last error: {}", parts.join(", "), without_its_middle(error, 160)),
         None => parts.join(", "),
     }

@@ -2,13 +2,12 @@
 
 pub(crate) mod tls;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
 
-use bytesize::ByteSize;
 use ltel_core::backend::ConfigError;
 use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
@@ -18,11 +17,11 @@ use toml::Spanned;
 
 use super::Environment;
 use super::section::Section;
-use super::values::{Secret, token};
+use super::values::{Secret, Size, address, token};
 
 pub use tls::ServerTls;
 
-const DEFAULT_TCP: &str = "127.0.0.1:4327";
+const DEFAULT_TCP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4327);
 const MAX_CONNECTIONS: usize = 1_024;
 const MAX_FRAME_BYTES: usize = 8 << 20;
 const MAX_BUFFERED_BYTES: usize = 32 << 20;
@@ -60,13 +59,13 @@ pub struct UnixSocket {
 /// Where the plugin connects.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Listen", deny_unknown_fields)]
-#[schemars(extend("anyOf" = [{ "required": ["unix"] }, { "required": ["tcp"] }]))]
 pub(super) struct RawListen {
-    /// The path of a Unix socket, which only this user can use.
+    /// The path of a Unix socket, which only this user can use (mode 0600). Without `unix` and `tcp`, ltel listens where it does
+    /// without `[listen]`: on `$XDG_RUNTIME_DIR/ltel.sock` and on `127.0.0.1:4327`.
     #[schemars(with = "Option<String>")]
     unix: Option<Spanned<PathBuf>>,
-    /// An IP address and a port. Beyond this machine it needs `tls` and a token or `client_ca_file`, or `open = true`.
-    #[schemars(with = "Option<String>", extend("examples" = ["127.0.0.1:4327"]))]
+    /// A TCP address. Beyond this machine it needs `tls` and a token or `client_ca_file`, or `open = true`.
+    #[schemars(with = "Option<schema::Address>", extend("examples" = ["127.0.0.1:4327"]))]
     tcp: Option<Spanned<String>>,
     /// Whether anyone who reaches the address may connect.
     #[serde(default)]
@@ -79,10 +78,10 @@ pub(super) struct RawListen {
     max_connections: Option<NonZeroUsize>,
     /// The size of one frame.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "8MiB"))]
-    max_frame_bytes: Option<Spanned<ByteSize>>,
+    max_frame_bytes: Option<Spanned<Size>>,
     /// The size of all frames that are not recorded yet.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "32MiB"))]
-    max_buffered_bytes: Option<Spanned<ByteSize>>,
+    max_buffered_bytes: Option<Spanned<Size>>,
     /// The token that each client must send.
     #[schemars(with = "Option<Secret>")]
     token: Option<Spanned<Secret>>,
@@ -93,7 +92,7 @@ pub(super) fn default(env: &Environment) -> Listen {
     let runtime_dir = env.get("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
     Listen {
         unix: runtime_dir.map(|dir| UnixSocket { path: dir.join("ltel.sock"), is_default: true }),
-        tcp: DEFAULT_TCP.parse().ok(),
+        tcp: Some(DEFAULT_TCP),
         tls: None,
         max_connections: MAX_CONNECTIONS,
         max_frame_bytes: MAX_FRAME_BYTES,
@@ -105,28 +104,23 @@ pub(super) fn default(env: &Environment) -> Listen {
 
 /// Reads and checks `[listen]`.
 pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<ConfigError>) -> Option<Listen> {
-    let header = section.header.clone();
     let table = section.fingerprint();
     let before = errors.len();
     let raw = section.read::<RawListen>(&[], errors)?;
     // An invalid address has its own error: a second one would not help.
     let is_whole = errors.len() == before;
-    if is_whole && raw.unix.is_none() && raw.tcp.is_none() {
-        errors.push(
-            ConfigError::new("[listen] has no address", header)
-                .help(format!("give `unix = \"/path/ltel.sock\"`, `tcp = \"{DEFAULT_TCP}\"`, or both")),
-        );
-    }
+    // Without an address, the other keys are about the default ones.
+    let default = (is_whole && raw.unix.is_none() && raw.tcp.is_none()).then(|| default(env));
     let guard = Guard {
         token: raw.token.is_some(),
         tls: raw.tls.is_some(),
         client_certificates: raw.tls.as_ref().is_some_and(|tls| tls.get_ref().asks_for_certificates()),
     };
-    let tcp_is_stated = raw.tcp.is_some();
+    let has_tcp = raw.tcp.is_some() || default.is_some();
     let tcp = raw.tcp.and_then(|tcp| tcp_address(&tcp, guard, raw.open || !is_whole, errors));
     let token = raw.token.and_then(|secret| token(&secret, env).map_err(|error| errors.push(error)).ok());
     let tls = raw.tls.and_then(|tls| {
-        if !tcp_is_stated {
+        if !has_tcp {
             errors.push(
                 ConfigError::new("`tls` applies to the TCP address, but [listen] has none", tls.span())
                     .help(format!("add `tcp = \"{DEFAULT_TCP}\"`, or remove `tls`")),
@@ -144,9 +138,9 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
                 .help("the plugin's frames have up to 1 MB: give at least that, or remove `max_frame_bytes`"),
         );
     }
-    let max_frame_bytes = raw.max_frame_bytes.map_or(MAX_FRAME_BYTES, |size| bytes(*size.get_ref()));
+    let max_frame_bytes = raw.max_frame_bytes.map_or(MAX_FRAME_BYTES, |size| size.get_ref().as_usize());
     let max_buffered_bytes = match raw.max_buffered_bytes {
-        Some(size) if bytes(*size.get_ref()) < max_frame_bytes => {
+        Some(size) if size.get_ref().as_usize() < max_frame_bytes => {
             let message = format!("`max_buffered_bytes` is less than `max_frame_bytes`, which is {max_frame_bytes}");
             errors.push(
                 ConfigError::new(message, size.span())
@@ -154,12 +148,13 @@ pub(super) fn read(section: Section<'_>, env: &Environment, errors: &mut Vec<Con
             );
             max_frame_bytes
         }
-        Some(size) => bytes(*size.get_ref()),
+        Some(size) => size.get_ref().as_usize(),
         None => MAX_BUFFERED_BYTES.max(max_frame_bytes.saturating_mul(2)),
     };
+    let (default_unix, default_tcp) = default.map_or((None, None), |default| (default.unix, default.tcp));
     Some(Listen {
-        unix,
-        tcp,
+        unix: unix.or(default_unix),
+        tcp: tcp.or(default_tcp),
         tls,
         max_connections: raw.max_connections.map_or(MAX_CONNECTIONS, NonZeroUsize::get),
         max_frame_bytes,
@@ -179,10 +174,6 @@ impl Listen {
     }
 }
 
-fn bytes(size: ByteSize) -> usize {
-    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
-}
-
 /// The protections of an address that other machines can reach.
 #[derive(Clone, Copy)]
 struct Guard {
@@ -192,12 +183,12 @@ struct Guard {
 }
 
 fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec<ConfigError>) -> Option<SocketAddr> {
-    let Ok(address) = tcp.get_ref().parse::<SocketAddr>() else {
-        errors.push(
-            ConfigError::new(format!("`{}` is not a valid address", tcp.get_ref()), tcp.span())
-                .help(format!("write an IP address and a port, such as `{DEFAULT_TCP}` or `[::1]:4327`")),
-        );
-        return None;
+    let address = match address(tcp.get_ref(), DEFAULT_TCP) {
+        Ok(address) => address,
+        Err((message, help)) => {
+            errors.push(ConfigError::new(message, tcp.span()).help(help));
+            return None;
+        }
     };
     let is_guarded = guard.client_certificates || (guard.token && guard.tls);
     if !open && !is_guarded && !address.ip().to_canonical().is_loopback() {
@@ -219,6 +210,14 @@ fn tcp_address(tcp: &Spanned<String>, guard: Guard, open: bool, errors: &mut Vec
 }
 
 fn unix_error(path: &Path, span: Range<usize>) -> Option<ConfigError> {
+    let text = path.display().to_string();
+    if let Some(path) = text.strip_prefix("unix:") {
+        let help = format!("write the path alone: `unix = \"{}\"`", path.trim_start_matches("//"));
+        return Some(ConfigError::new(format!("`{text}` is not a path"), span).help(help));
+    }
+    if text.is_empty() {
+        return Some(ConfigError::new("`unix` in [listen] is empty", span).help("write a path, or remove `unix`"));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
         let message = format!("`{}` is in a folder that does not exist", path.display());

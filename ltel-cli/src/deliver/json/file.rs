@@ -93,6 +93,11 @@ impl LogFile {
         Ok(Self { backend: backend.to_owned(), path: path.to_owned(), open, max_bytes, keep, told: false })
     }
 
+    /// A file that is opened when something is written.
+    pub(super) fn when_written(backend: &str, path: &Path, max_bytes: Option<u64>, keep: u32) -> Self {
+        Self { backend: backend.to_owned(), path: path.to_owned(), open: None, max_bytes, keep, told: false }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -2,6 +2,8 @@
 
 mod config;
 mod sink;
+mod outputs;
+mod output;
 mod line;
 mod span_line;
 mod escape;
@@ -36,7 +38,7 @@ impl Backend for Json {
     fn destination(&self) -> String {
         match &self.output {
             Destination::Stdout => "stdout".to_owned(),
-            Destination::File { path, .. } => path.display().to_string(),
+            Destination::File(file) | Destination::PerRun(file) => file.path.display().to_string(),
         }
     }
 

@@ -4,131 +4,57 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use ltel_core::backend::{CollectedPoints, DeliveryAccount, RunRecord, Signal, Sink, SpanBatch, Start, StartError};
+use ltel_core::backend::{CollectedPoints, RunRecord, Sink, SpanBatch, Start, StartError};
+use ltel_core::runs::RunInfo;
 use opentelemetry_sdk::metrics::Temporality;
 
+use super::output::Line;
+use super::outputs::Outputs;
 use super::span_line::SpanLines;
-use super::writer::{LineWriter, is_closed};
-use super::written::Written;
 use super::{Json, line};
 
-// Room for a batch of lines; a fuller buffer is written at once. A write goes to another thread, which costs tens of microseconds.
-const BUFFER: usize = 256 << 10;
-
-/// Writes JSON lines to stdout or a file.
+/// Writes JSON lines to stdout or to files.
 pub(super) struct JsonSink {
-    backend: String,
-    output: LineWriter,
-    account: Arc<DeliveryAccount>,
-    buffer: Vec<u8>,
-    /// The kind of each line in the buffer.
-    lines: Vec<Line>,
-    /// Whether the last write failed.
-    is_failing: bool,
-    /// Failed writes. What a collection noted as written before one of them must be written again.
-    failures: u64,
+    outputs: Outputs,
     cumulative: bool,
     /// By feed and series: a hash of the last written value, for sums and distributions. Unchanged points are not written
     /// again. Bounded by the series of the active runs.
     written: HashMap<u64, HashMap<u64, u64>>,
+    /// The failed writes that `written` knows of.
+    failures: u64,
     hasher: RandomState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Record,
-    Span,
-    Point { last: bool },
-}
-
-impl Line {
-    const fn signal(self) -> Signal {
-        match self {
-            Self::Record => Signal::Logs,
-            Self::Span => Signal::Traces,
-            Self::Point { .. } => Signal::Metrics,
-        }
-    }
 }
 
 impl JsonSink {
     /// Opens the output.
     pub(super) fn open(config: &Json, cx: &Start) -> Result<Self, StartError> {
         Ok(Self {
-            backend: cx.name.clone(),
-            output: LineWriter::open(&config.output, cx)?,
-            account: Arc::clone(&cx.account),
-            buffer: Vec::new(),
-            lines: Vec::new(),
-            is_failing: false,
-            failures: 0,
+            outputs: Outputs::open(&config.output, cx)?,
             // With deltas, equal figures are new values.
             cumulative: cx.temporality == Temporality::Cumulative,
             written: HashMap::new(),
+            failures: 0,
             hasher: RandomState::new(),
         })
     }
 
-    /// Counts a line that was added to the buffer.
-    async fn added(&mut self, line: Line) {
-        self.lines.push(line);
-        if self.buffer.len() >= BUFFER {
-            self.write_out().await;
-        }
-    }
-
-    async fn write_out(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        let Written { bytes, error } = self.output.write(&self.buffer).await;
-        let whole = if bytes == self.buffer.len() {
-            self.lines.len()
-        } else {
-            self.buffer[..bytes].split_inclusive(|byte| *byte == b'\n').count()
-        };
-        self.buffer.clear();
-        let (delivered, failed) = self.lines.split_at(whole.min(self.lines.len()));
-        let count = |lines: &[Line], is: &dyn Fn(Line) -> bool| lines.iter().filter(|line| is(**line)).count() as u64;
-        for signal in Signal::ALL {
-            self.account.delivered(signal, count(delivered, &|line| line.signal() == signal));
-        }
-        if let Some(error) = error {
-            let why = format!("{}: {error}", self.output.name());
-            for signal in [Signal::Logs, Signal::Traces] {
-                let count = count(failed, &|line| line.signal() == signal);
-                if count > 0 {
-                    self.account.failed(signal, count, &*why);
-                }
-            }
-            for last in [false, true] {
-                let count = count(failed, &|line| line == Line::Point { last });
-                if count > 0 {
-                    self.account.failed_points(count, last, self.cumulative, &*why);
-                }
-            }
-            // The points must be written again.
+    /// Forgets what was written, if a write has failed since: the points must be written again.
+    fn forget_failed(&mut self) -> u64 {
+        let failures = self.outputs.failures();
+        if std::mem::replace(&mut self.failures, failures) != failures {
             self.written.clear();
-            self.failures += 1;
-            if !std::mem::replace(&mut self.is_failing, true) && !is_closed(&error) {
-                tracing::error!(
-                    "backend `{}`: cannot write JSON lines to {why} (later failures are counted, not logged)",
-                    self.backend
-                );
-            }
-        } else if std::mem::take(&mut self.is_failing) {
-            tracing::info!("backend `{}`: writing JSON lines to {} works again", self.backend, self.output.name());
         }
-        self.lines.clear();
+        failures
     }
 }
 
 impl Sink for JsonSink {
     async fn points(&mut self, batch: Vec<CollectedPoints>) {
         for collected in batch {
-            let failures = self.failures;
+            let failures = self.forget_failed();
             let mut written = self.written.remove(&collected.feed).unwrap_or_default();
             let mut unchanged = 0;
+            let output = self.outputs.of(collected.run.as_ref());
             for point in line::points(&collected) {
                 if self.cumulative && !point.always {
                     let series = self.hasher.hash_one(&point.series);
@@ -138,11 +64,11 @@ impl Sink for JsonSink {
                         continue;
                     }
                 }
-                point.write(&mut self.buffer, collected.at);
-                self.added(Line::Point { last: collected.last }).await;
+                point.write(&mut output.buffer, collected.at);
+                output.added(Line::Point { last: collected.last }).await;
             }
-            self.account.unchanged(unchanged);
-            if !collected.last && self.failures == failures {
+            self.outputs.account().unchanged(unchanged);
+            if !collected.last && self.forget_failed() == failures {
                 self.written.insert(collected.feed, written);
             }
         }
@@ -150,19 +76,25 @@ impl Sink for JsonSink {
 
     async fn records(&mut self, batch: Vec<RunRecord>) {
         for record in batch {
-            line::write_record(&mut self.buffer, &record);
-            self.added(Line::Record).await;
+            let output = self.outputs.of(Some(&record.run));
+            line::write_record(&mut output.buffer, &record);
+            output.added(Line::Record).await;
         }
     }
 
     async fn spans(&mut self, batch: Vec<SpanBatch>) {
         for batch in batch {
+            let output = self.outputs.of(Some(&batch.run));
             let mut lines = SpanLines::of(&batch);
             for span in batch.data.views() {
-                lines.write(&mut self.buffer, &span);
-                self.added(Line::Span).await;
+                lines.write(&mut output.buffer, &span);
+                output.added(Line::Span).await;
             }
         }
+    }
+
+    fn run_ended(&mut self, run: &Arc<RunInfo>) {
+        self.outputs.run_ended(run);
     }
 
     fn feed_lost(&mut self, feed: u64) {
@@ -170,12 +102,10 @@ impl Sink for JsonSink {
     }
 
     async fn reopen(&mut self) {
-        self.write_out().await;
-        self.output.reopen(true).await;
+        self.outputs.flush(true).await;
     }
 
     async fn flush(&mut self) {
-        self.write_out().await;
-        self.output.reopen(false).await;
+        self.outputs.flush(false).await;
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use super::config::Destination;
+use super::config::{Destination, FileOutput};
 use super::file::LogFile;
 use super::stdout;
 use super::written::{Written, whole_lines};
@@ -35,13 +35,21 @@ pub(super) enum LineWriter {
 
 impl LineWriter {
     pub(super) fn open(output: &Destination, cx: &Start) -> Result<Self, StartError> {
-        let Destination::File { path, max_bytes, keep } = output else { return Ok(Self::Stdout(tokio::io::stdout())) };
+        let Destination::File(FileOutput { path, max_bytes, keep }) = output else {
+            return Ok(Self::Stdout(tokio::io::stdout()));
+        };
         if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
             return Ok(Self::NamedPipe(NamedPipe::new(path.clone(), cx)));
         }
         let file = LogFile::open(&cx.name, path, max_bytes.map(std::num::NonZeroU64::get), *keep);
         let file = file.map_err(|error| StartError::Open { path: path.display().to_string(), error })?;
         Ok(Self::File(Some(file)))
+    }
+
+    /// A file that is opened when the first line is written to it.
+    pub(super) fn when_written(file: &FileOutput, backend: &str) -> Self {
+        let FileOutput { path, max_bytes, keep } = file;
+        Self::File(Some(LogFile::when_written(backend, path, max_bytes.map(std::num::NonZeroU64::get), *keep)))
     }
 
     /// Its name in messages.

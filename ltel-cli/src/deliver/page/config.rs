@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use ltel_core::backend::{Check, ConfigError};
+use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use toml::Spanned;
 
 use crate::config::ServerTls;
 use crate::config::listen::tls::{self, RawTls};
-use crate::config::values::{Secret, token};
+use crate::config::values::{Secret, address, token};
 use crate::report::TraceUrl;
 
 /// Where a page listens by default.
@@ -20,8 +21,8 @@ pub(super) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 /// The keys of its table.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
-    /// The address of the page: an IP address and a port. Beyond this machine it needs a token and `tls`, or `open = true`.
-    #[schemars(with = "Option<String>", extend("default" = "127.0.0.1:4329"))]
+    /// The address of the page. Beyond this machine it needs a token and `tls`, or `open = true`.
+    #[schemars(with = "Option<schema::Address>", extend("default" = "127.0.0.1:4329", "examples" = ["127.0.0.1:4329"]))]
     listen: Option<Spanned<String>>,
     /// The token that a browser must send.
     #[schemars(with = "Option<Secret>")]
@@ -92,14 +93,9 @@ pub(super) const fn is_local(address: SocketAddr) -> bool {
 pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Page> {
     let listen = match &options.listen {
         Some(stated) => {
-            let address = stated.get_ref().parse::<SocketAddr>();
-            if address.is_err() {
-                let message = format!("`{}` is not a valid address", stated.get_ref());
-                cx.error(ConfigError::new(message, stated.span()).help(format!(
-                    "write an IP address and a port, such as `{DEFAULT}` or `[::1]:{}`",
-                    DEFAULT.port()
-                )));
-            }
+            let address = address(stated.get_ref(), DEFAULT).map_err(|(message, help)| {
+                cx.error(ConfigError::new(message, stated.span()).help(help));
+            });
             address.ok().map(|address| (address, stated.span()))
         }
         None => Some((DEFAULT, cx.header())),

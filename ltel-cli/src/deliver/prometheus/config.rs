@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ltel_core::backend::{Check, ConfigError, Environment};
+use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use serde::Deserialize;
 use toml::{Spanned, Table};
 
-use crate::config::values::Interval;
+use crate::config::values::{Interval, address};
 use crate::deliver::exemplars::{VARIABLE, exemplars};
 use crate::deliver::resource::{RawAttribute, resource};
 use crate::deliver::setting::{self, Setting};
@@ -22,8 +23,8 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 946
 /// The keys of its table.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Options {
-    /// The address that Prometheus scrapes: an IP address and a port.
-    #[schemars(with = "Option<String>", extend("default" = "127.0.0.1:9464"))]
+    /// The address of the page that Prometheus scrapes, `http://ADDRESS/metrics`.
+    #[schemars(with = "Option<schema::Address>", extend("default" = "127.0.0.1:9464", "examples" = ["127.0.0.1:9464"]))]
     listen: Option<Spanned<String>>,
     /// How long the last figures of a run can be scraped.
     #[schemars(extend("default" = "5m"))]
@@ -86,14 +87,10 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Option<Prometheus> 
         );
     }
     let listen = match &options.listen {
-        Some(stated) => match stated.get_ref().parse() {
+        Some(stated) => match address(stated.get_ref(), DEFAULT) {
             Ok(address) => Some((address, stated.span())),
-            Err(_) => {
-                let message = format!("`{}` is not a valid address", stated.get_ref());
-                cx.error(ConfigError::new(message, stated.span()).help(format!(
-                    "write an IP address and a port, such as `{DEFAULT}` or `[::1]:{}`",
-                    DEFAULT.port()
-                )));
+            Err((message, help)) => {
+                cx.error(ConfigError::new(message, stated.span()).help(help));
                 None
             }
         },

@@ -71,9 +71,9 @@ impl PrometheusSink {
         for Unseen { run_id, points, never } in self.server.shelf.take_away(now) {
             let run_id = ltel_core::text::shortened(&run_id, 64);
             let what = if never {
-                format!("run {run_id} was never scraped by Prometheus")
+                format!("Prometheus never scraped run {run_id}")
             } else {
-                format!("the last figures of run {run_id} were not scraped by Prometheus")
+                format!("Prometheus did not scrape the last figures of run {run_id}")
             };
             let keep = humantime::format_duration(self.keep);
             let remedy = if now.is_some() {
@@ -83,7 +83,8 @@ impl PrometheusSink {
                 format!("keep ltel running after a run (`{program} --config FILE`): it serves them for {keep} (`keep`)")
             };
             tracing::warn!(
-                "backend `{}`: {what}: {points} series are lost; lower `scrape_interval`, or {remedy}",
+                "backend `{}`: {what}: {points} series are lost; make `scrape_interval` shorter than a run, {remedy}, or send them with a \
+                 backend of type `otlp`",
                 self.name
             );
             self.account.admitted(Signal::Metrics, points);

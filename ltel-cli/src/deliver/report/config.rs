@@ -7,10 +7,8 @@ use ltel_core::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::deliver::run_file::{self, folder};
 use crate::report::{Format, TraceUrl};
-
-/// What stands for the run's id in the name of a file.
-pub(super) const RUN_ID: &str = "{run_id}";
 
 /// The keys of its table.
 #[derive(Deserialize, JsonSchema)]
@@ -39,7 +37,7 @@ pub(crate) struct Report {
 /// A file to write after each run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReportFile {
-    /// The path as it was stated, in which the name may have [`RUN_ID`].
+    /// The path as it was stated, in which the name may have `{run_id}`.
     pub(super) text: String,
     /// The same.
     pub(crate) path: PathBuf,
@@ -104,40 +102,18 @@ impl ReportFile {
         if name.is_empty() || text.ends_with('/') {
             return Err((format!("`{text}` is not the name of a file"), "use a file in an existing folder"));
         }
-        if let Some(unknown) = unknown_place(&name.replace(RUN_ID, "")) {
-            return Err((
-                format!("`{{{unknown}}}` in `{text}` stands for nothing"),
-                "only `{run_id}` does: for the id of the run",
-            ));
-        }
+        run_file::check(text)?;
         if path.is_dir() {
             return Err((format!("`{text}` is a folder"), "use a file in an existing folder"));
         }
         if path.exists() && !path.is_file() {
             return Err((format!("`{text}` is not a regular file"), "use a file that can be replaced"));
         }
-        if folder(&path).to_str().is_none_or(|folder| folder.contains(RUN_ID)) {
-            return Err((
-                format!("the folder of `{text}` depends on the run"),
-                "use `{run_id}` in the file's name only",
-            ));
-        }
         if !folder(&path).is_dir() {
             return Err((format!("`{text}` is in a folder that does not exist"), "use a file in an existing folder"));
         }
         Ok(Self { text: text.to_owned(), path, format })
     }
-}
-
-/// What is in braces, as if something were to be put there.
-fn unknown_place(name: &str) -> Option<&str> {
-    let (inside, _) = name.split_once('{')?.1.split_once('}')?;
-    Some(inside)
-}
-
-/// The folder of a file.
-pub(super) fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use ltel_core::text::printable;
 use crate::config::BackendConfig;
 use crate::deliver::defaults_for_figures;
 pub(crate) use config::{Options, Report, ReportFile};
-pub(crate) use file::replace;
+pub(crate) use file::{can_be_written, replace};
 use sink::ReportSink;
 
 impl Backend for Report {

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::config::Report;
 use super::file;
+use crate::deliver::run_file::path_of;
 use crate::report::Document;
 
 // Bounded: a run that had to be dropped while it waited never ends here.
@@ -97,7 +98,7 @@ fn write(report: &Report, run: &RunInfo, figures: &RunFigures) -> (Vec<(String, 
     let document = Document::of(run, figures);
     let (mut written, mut failed) = (Vec::new(), Vec::new());
     for stated in &report.files {
-        let path = file::path_of(&stated.path, &run.run_id);
+        let path = path_of(&stated.path, &run.run_id);
         let text = stated.format.write(&document, report.trace_url.as_ref());
         match file::replace(&path, &text) {
             Ok(()) => written.push((path.display().to_string(), path == stated.path)),

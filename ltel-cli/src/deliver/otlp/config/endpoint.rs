@@ -57,7 +57,13 @@ pub(super) fn resolve(
         }
     };
     match written.parse(protocol, inputs.signal) {
-        Ok(parsed) => Some(parsed),
+        Ok((uri, protocol)) => {
+            if let Some((message, help)) = written.wrong_path(protocol, inputs) {
+                inputs.cx.error(ConfigError::new(message, written.span).help(help));
+                return None;
+            }
+            Some((uri, protocol))
+        }
         Err(why) => {
             let help = if written.variable.is_some() && !written.text.contains("://") { NO_SCHEME } else { HELP };
             let named = written.variable.map_or(String::new(), |name| format!("{name}: "));
@@ -94,7 +100,65 @@ fn by_port(port: Option<u16>) -> OtlpProtocol {
     if port == Some(4317) { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf }
 }
 
+/// Paths of receivers of other protocols.
+const NOT_OTLP: [(&str, &str); 4] = [
+    ("/api/v1/write", "that is Prometheus' remote write; its receiver of OTLP is at `/api/v1/otlp`"),
+    ("/api/v1/push", "that is a push API of Loki or Mimir; their receivers of OTLP are at `/otlp`"),
+    ("/metrics", "that is a page that Prometheus scrapes; write the URL of a receiver of OTLP"),
+    ("/api/v2/spans", "that is Zipkin's; write the URL of a receiver of OTLP"),
+];
+
 impl WrittenEndpoint {
+    /// What is wrong with the path of a URL that is right in itself, and what would be right.
+    fn wrong_path(&self, protocol: OtlpProtocol, inputs: &mut SignalInputs<'_, '_>) -> Option<(String, String)> {
+        let uri: Uri = self.text.parse().ok()?;
+        let path = uri.path().trim_end_matches('/');
+        let named = self.variable.as_ref().map_or(String::new(), |name| format!("{name}: "));
+        let of = Signal::ALL.into_iter().find(|signal| path.ends_with(&format!("/v1/{}", signal.as_str())));
+        let shown = &self.text;
+        let Some(of) = of else {
+            if let Some((_, why)) = NOT_OTLP.iter().find(|(end, _)| path.ends_with(end)) {
+                return Some((format!("{named}`{shown}` does not take OTLP"), (*why).to_owned()));
+            }
+            if path.is_empty() && !self.is_base && protocol != OtlpProtocol::Grpc {
+                let (signal, title) =
+                    (inputs.signal.as_str(), inputs.cx.place.title.trim_matches(['[', ']']).to_owned());
+                let where_from = self.variable.clone().unwrap_or_else(|| format!("[{title}.{signal}]"));
+                inputs.cx.warn(format!(
+                    "{where_from}: {signal} go to `{shown}` as it is; most receivers of OTLP take them at `/v1/{signal}`"
+                ));
+            }
+            return None;
+        };
+        let base = base_of(&uri, of);
+        if protocol == OtlpProtocol::Grpc {
+            let message = format!("{named}`{shown}` has a path, which gRPC does not use");
+            let http = base.replace(":4317", ":4318");
+            return Some((
+                message,
+                format!("write `{base}` for gRPC, or for HTTP `{http}` with `protocol = \"http/protobuf\"`"),
+            ));
+        }
+        if self.is_base {
+            let path = format!("/v1/{}", of.as_str());
+            let message =
+                format!("{named}`{shown}` is the URL of {} alone: `{path}` would be appended once more", of.as_str());
+            let alone = match &self.variable {
+                Some(name) => name.replace("_ENDPOINT", &format!("_{}_ENDPOINT", of.as_str().to_uppercase())),
+                None => format!("[{}.{}]", inputs.cx.place.title.trim_matches(['[', ']']), of.as_str()),
+            };
+            return Some((
+                message,
+                format!("write `{base}` for all signals; a URL of one signal belongs to `{alone}`"),
+            ));
+        }
+        (of != inputs.signal).then(|| {
+            let signal = inputs.signal.as_str();
+            let message = format!("{named}`{shown}` is the URL of {}, not of {signal}", of.as_str());
+            (message, format!("write `{base}/v1/{signal}`"))
+        })
+    }
+
     fn parse(&self, protocol: Option<OtlpProtocol>, signal: Signal) -> Result<(Uri, OtlpProtocol), String> {
         let uri: Uri = self.text.parse().map_err(|error| format!("not a URL: {error}"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
@@ -108,6 +172,14 @@ impl WrittenEndpoint {
         let uri = if self.is_base && protocol != OtlpProtocol::Grpc { appended(uri, signal)? } else { uri };
         Ok((uri, protocol))
     }
+}
+
+/// A URL without the path of a signal.
+fn base_of(uri: &Uri, signal: Signal) -> String {
+    let path = uri.path().trim_end_matches('/');
+    let path = path.strip_suffix(&format!("/v1/{}", signal.as_str())).unwrap_or(path);
+    let (scheme, authority) = (uri.scheme_str().unwrap_or("http"), uri.authority().map_or("", |of| of.as_str()));
+    format!("{scheme}://{authority}{path}")
 }
 
 /// The base with the signal's path, before its query if it has one.

@@ -13,7 +13,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use ltel_core::backend::{Check, ConfigError, Signal, Variable, VariableValues};
 use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
@@ -27,7 +26,7 @@ use toml::Spanned;
 
 use crate::config::environment::milliseconds;
 use crate::config::names::{did_you_mean, list};
-use crate::config::values::{Interval, Secret};
+use crate::config::values::{Interval, Secret, Size};
 use crate::deliver::exemplars::{self, exemplars};
 use crate::deliver::resource::{RawAttribute, resource};
 use headers::RawHeaders;
@@ -186,7 +185,7 @@ pub(crate) struct Options {
     compression: Option<RawCompression>,
     /// How large a request may be, before compression. What is larger is sent in parts, if it is more than one item.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "3.9MiB"))]
-    max_request_bytes: Option<Spanned<ByteSize>>,
+    max_request_bytes: Option<Spanned<Size>>,
     /// Certificates, for `https` and gRPC with TLS.
     #[schemars(with = "Option<RawTls>")]
     tls: Option<Spanned<RawTls>>,

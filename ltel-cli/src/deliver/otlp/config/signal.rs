@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use ltel_core::backend::{Check, ConfigError, Signal};
 use ltel_core::schema;
 use ltel_core::schemars::{self, JsonSchema};
@@ -20,7 +19,8 @@ use super::inputs::SignalInputs;
 use super::tls::{self, RawTls};
 use super::variable::SetVariable;
 use super::{OtlpProtocol, SignalConfig, Tls, endpoint};
-use crate::config::values::{Interval, Secret};
+use crate::config::names::or;
+use crate::config::values::{Interval, Secret, Size};
 
 /// The keys of a signal, in the backend's table or in the signal's own, which overrides it.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -43,7 +43,7 @@ pub(super) struct RawSignal {
     pub(super) compression: Option<RawCompression>,
     /// How large a request may be, before compression. What is larger is sent in parts, if it is more than one item.
     #[schemars(with = "Option<schema::Bytes>", extend("default" = "3.9MiB"))]
-    pub(super) max_request_bytes: Option<Spanned<ByteSize>>,
+    pub(super) max_request_bytes: Option<Spanned<Size>>,
     /// Certificates, for `https` and gRPC with TLS.
     #[schemars(with = "Option<RawTls>")]
     pub(super) tls: Option<Spanned<RawTls>>,
@@ -113,8 +113,10 @@ fn protocol(stated: Option<RawProtocol>, inputs: &mut SignalInputs<'_, '_>) -> O
     let known = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson];
     let said = known.into_iter().find(|known| variable.value.eq_ignore_ascii_case(known.as_str()));
     if said.is_none() {
-        let known = known.map(|known| format!("`{}`", known.as_str())).join(", ");
-        inputs.cx.variable_error(format!("{}: `{}` is none of {known}", variable.name, variable.value));
+        let known = or(&known.iter().map(|known| format!("`{}`", known.as_str())).collect::<Vec<_>>());
+        inputs
+            .cx
+            .variable_error(format!("{}: `{}` is not supported; it can be {known}", variable.name, variable.value));
     }
     said
 }
@@ -145,7 +147,7 @@ const MAX_REQUEST_BYTES: usize = 39 * (1 << 20) / 10;
 /// Less has no room for an item and its resource.
 const LEAST_REQUEST_BYTES: u64 = 1_024;
 
-fn max_request_bytes(stated: Option<&Spanned<ByteSize>>, inputs: &mut SignalInputs<'_, '_>) -> usize {
+fn max_request_bytes(stated: Option<&Spanned<Size>>, inputs: &mut SignalInputs<'_, '_>) -> usize {
     let Some(stated) = stated else { return MAX_REQUEST_BYTES };
     let bytes = stated.get_ref().as_u64();
     if bytes < LEAST_REQUEST_BYTES {

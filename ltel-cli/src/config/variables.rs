@@ -1,0 +1,148 @@
+//! Texts that other tools would fill in, such as `${LTEL_TOKEN}`. The file is read as it is: a token of this text would be what
+//! clients must send.
+
+use std::ops::Range;
+
+use ltel_core::backend::ConfigError;
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+use super::kind::takes_variables;
+
+/// Texts in which `$` has a meaning of its own.
+const EXEMPT: [&str; 4] = ["when", "match", "method", "replace"];
+
+/// Words that are filled in, though not by the environment.
+const PLACES: [&str; 3] = ["run_id", "trace_id", "span_id"];
+
+/// A part of a text that stands for something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// As it is written.
+    pub(super) written: String,
+    kind: Kind,
+    /// Whether it is all of the text.
+    is_whole: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A variable of the environment.
+    Variable(String),
+    File(String),
+}
+
+/// The places of texts with a reference, of a table and all within it.
+pub(super) fn find(table: &DeTable<'_>) -> Vec<(Range<usize>, Reference)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        if !EXEMPT.contains(&&**key.get_ref()) {
+            within(value.get_ref(), &value.span(), &mut found);
+        }
+    }
+    found
+}
+
+fn within(value: &DeValue<'_>, span: &Range<usize>, found: &mut Vec<(Range<usize>, Reference)>) {
+    match value {
+        DeValue::String(text) => found.extend(Reference::in_text(text).map(|reference| (span.clone(), reference))),
+        DeValue::Array(items) => items.iter().for_each(|item| within(item.get_ref(), &item.span(), found)),
+        DeValue::Table(table) => found.append(&mut find(table)),
+        _ => {}
+    }
+}
+
+impl Reference {
+    /// The first one in a text, if that is one wherever it stands.
+    pub(super) fn in_text(text: &str) -> Option<Self> {
+        for (open, close) in [("${", "}"), ("{{", "}}")] {
+            let Some((before, rest)) = text.split_once(open) else { continue };
+            let Some((inside, after)) = rest.split_once(close) else { continue };
+            let name = inside.trim().trim_start_matches("env:").trim_start_matches(".Env.");
+            let name = name.split([':', '-', '?', ' ']).next().unwrap_or_default();
+            let written = format!("{open}{inside}{close}");
+            let is_whole = before.is_empty() && after.is_empty();
+            return Some(Self { written, kind: Kind::Variable(name.to_owned()), is_whole });
+        }
+        let (before, after) = text.split_once('$')?;
+        let end =
+            after.find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_').unwrap_or(after.len());
+        let (name, rest) = after.split_at(end);
+        let begins = before.is_empty() || before.ends_with(' ');
+        let is_name = name.len() > 1 && !name.starts_with(|c: char| c.is_ascii_digit());
+        (begins && is_name && !rest.starts_with(char::is_alphanumeric)).then(|| Self {
+            written: format!("${name}"),
+            kind: Kind::Variable(name.to_owned()),
+            is_whole: before.is_empty() && rest.is_empty(),
+        })
+    }
+
+    /// One in a text that can also be `{ env = "NAME" }` or `{ file = "/path" }`, as other tools write these.
+    pub(super) fn in_secret(text: &str) -> Option<Self> {
+        let of = |kind: Kind| Some(Self { written: text.to_owned(), kind, is_whole: true });
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        for begin in ["env:", "env.", "ENV:"] {
+            if let Some(name) = text.strip_prefix(begin).filter(|name| is_name(name)) {
+                return of(Kind::Variable(name.to_owned()));
+            }
+        }
+        let path = text
+            .strip_prefix("file:")
+            .or_else(|| text.strip_prefix('@'))
+            .map(|path| path.strip_prefix("//").unwrap_or(path));
+        path.filter(|path| path.starts_with('/')).and_then(|path| of(Kind::File(path.to_owned())))
+    }
+
+    /// The error of a key with it.
+    pub(super) fn error(&self, key: &str, named: &str, schema: Option<&Value>, span: Range<usize>) -> ConfigError {
+        let written = &self.written;
+        let message = format!("{named} has `{written}`, which ltel does not fill in");
+        let can_be_elsewhere = schema.is_some_and(takes_variables);
+        let help = match &self.kind {
+            Kind::Variable(name) if PLACES.contains(&&**name) => format!("write `{{{name}}}`"),
+            Kind::Variable(name) if can_be_elsewhere && self.is_whole => {
+                format!("write `{key} = {{ env = \"{name}\" }}`")
+            }
+            Kind::Variable(_) if can_be_elsewhere => {
+                format!("put the whole text into a variable, such as `NAME`, and write `{key} = {{ env = \"NAME\" }}`")
+            }
+            Kind::File(path) => format!("write `{key} = {{ file = \"{path}\" }}`"),
+            Kind::Variable(_) => {
+                "write the value itself: only tokens, headers and labels can come from the environment, as \
+                                  `{ env = \"NAME\" }`; `envsubst` can fill in a file before ltel reads it"
+                    .to_owned()
+            }
+        };
+        ConfigError::new(message, span).help(help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_tools_would_fill_in() {
+        let variable = |text: &str| Reference::in_text(text).map(|reference| reference.kind);
+        for (text, name) in [
+            ("${LTEL_TOKEN}", "LTEL_TOKEN"),
+            ("$LTEL_TOKEN", "LTEL_TOKEN"),
+            ("${env:LTEL_TOKEN}", "LTEL_TOKEN"),
+            ("${LTEL_TOKEN:-none}", "LTEL_TOKEN"),
+            ("Bearer $TOKEN", "TOKEN"),
+            ("Bearer ${token}", "token"),
+            ("$HOME/ltel.sock", "HOME"),
+            ("/run/${UID}/ltel.sock", "UID"),
+            ("{{ TOKEN }}", "TOKEN"),
+        ] {
+            assert_eq!(variable(text), Some(Kind::Variable(name.to_owned())), "{text}");
+        }
+        for text in ["pa$$word", "a$B", "$", "$1", "$5.00", "{run_id}.jsonl", "cost$", "$ecret"] {
+            assert_eq!(variable(text), None, "{text}");
+        }
+        let of = |text: &str| Reference::in_secret(text).map(|reference| reference.kind);
+        assert_eq!(of("env:TOKEN"), Some(Kind::Variable("TOKEN".to_owned())));
+        assert_eq!(of("file:///run/token"), Some(Kind::File("/run/token".to_owned())));
+        assert_eq!(of("profile:/x"), None);
+    }
+}
