@@ -76,6 +76,29 @@ fn mistakes() {
         ),
         (&["run", "telemetry.toml", "locust"], 127, "a configuration is given as `--config telemetry.toml`".to_owned()),
         (&["run", "locust -f x.py"], 127, "without quotes around it: `ltel-cli run locust -f x.py`".to_owned()),
+        (&["run", "-u"], 2, of_locust("-u")),
+        (&["run", "--processes", "4", "locust"], 2, of_locust("--processes")),
+        (&["run", "--html", "x.html", "locust"], 2, of_locust("--html")),
+        (
+            &["run", "--", "-f", "x.py"],
+            127,
+            "`-f` was not found: write `locust` before it: `ltel-cli run locust -f".to_owned(),
+        ),
+        (&["run", ""], 127, "the command is empty: write the Locust command: `ltel-cli run locust".to_owned()),
+        (&["run", "no-such-tool"], 127, "`no-such-tool` was not found: no folder of PATH has such".to_owned()),
+        (&["run", "bin/locust"], 127, "`bin/locust` was not found: install Locust".to_owned()),
+        (&["run", "--prometheus", "http://localhost:9464/metrics", "locust"], 2, "write no URL, but an IP".to_owned()),
+        (&["run", "--page", "http://localhost:4329", "locust"], 2, "write no URL, but an IP".to_owned()),
+        (&["run", "--prometheus", "localhost", "locust"], 2, "write an IP address and a port".to_owned()),
+        (&["run", "--page", "localhost:port", "locust"], 2, "write an IP address and a port".to_owned()),
+        (&["run", "--page", "localhost:0", "no-such-tool"], 127, "`no-such-tool` was not found".to_owned()),
+        (&["--otlp", "http://x", "run", "true"], 2, "behind `run`: `ltel-cli run --otlp ... locust ...`".to_owned()),
+        (&["--strict", "run", "true"], 2, "`--strict` belongs behind `run`: `ltel-cli run --strict".to_owned()),
+        (&["--page", "demo"], 2, "`--page` belongs behind `demo`: `ltel-cli demo --page ...`".to_owned()),
+        (&["--junit=x.xml", "run", "true"], 2, "`--junit` belongs behind `run`".to_owned()),
+        (&["--json", "x"], 2, "`--json` is an option of `demo` and `run`: `ltel-cli run --json ... locust".to_owned()),
+        (&["check", "--prometheus"], 2, "is an option of `demo` and `run`; `check` has none of that name".to_owned()),
+        (&["--print", "check"], 2, "`--print` belongs behind `check`: `ltel-cli check --print ...`".to_owned()),
         (&["check", "a.toml", "b.toml"], 2, "tip: one configuration at a time".to_owned()),
         (&["--", "locust", "-f", "x.py"], 2, "Locust is run with `run`: `ltel-cli run locust ...`".to_owned()),
         (&["run", "--page", "127.0.0.1", "locust"], 2, "write an IP address and a port".to_owned()),
@@ -106,6 +129,62 @@ fn options_behind_the_command() {
         let says = text(&output.stderr)
             .contains("ltel: --strict, --report=a.html stood behind `sh`, which got it: options of ltel-cli come before the command");
         assert_eq!(says, told, "{output:?}");
+    }
+}
+
+/// Scenario: an option that is nearly one of `run`. Guarantees: the tip says which, and nothing of Locust.
+#[apply(e2e)]
+fn a_slip_has_one_tip() {
+    let scene = Scene::new();
+    for (slip, meant) in [("--pag", "--page"), ("--stric", "--strict"), ("--promtheus", "--prometheus")] {
+        let output = scene.ltel(["run", slip, "locust"]).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("a similar argument exists: '{meant}'")), "{said}");
+        assert_eq!(said.matches("tip:").count(), 1, "{said}");
+    }
+}
+
+/// Scenario: a configuration of ltel behind `locust`, which has a `--config` of its own; with one before it, or from the environment too; and
+/// files of Locust. Guarantees: an error before the start, unless ltel was given one by an option; a file of Locust is Locust's.
+#[apply(e2e)]
+fn a_configuration_behind_the_command() {
+    let scene = Scene::new();
+    scene.write("telemetry.toml", VALID);
+    scene.write("broken.toml", "grase = \n[backends.json]\n");
+    scene.write("locust.conf", "headless = true\n");
+    scene.write("pyproject.toml", "[tool.locust]\nusers = 5\n");
+    let script = scene.write("say.sh", "touch started\n");
+    let script = script.to_str().unwrap();
+    let run = |before: &[&str], behind: &[&str], variable: Option<&str>| {
+        let _ = std::fs::remove_file(scene.path("started"));
+        let mut command = scene.ltel([&["run"], before, &["sh", script], behind].concat());
+        let output = command.envs(variable.map(|file| ("LTEL_CONFIG", file))).output().unwrap();
+        assert_eq!(scene.path("started").exists(), output.status.code() != Some(2), "{output:?}");
+        (output.status.code(), text(&output.stderr))
+    };
+    for (behind, variable) in [
+        (&["--config", "telemetry.toml"][..], None),
+        (&["-t", "5s", "--config=telemetry.toml"], None),
+        (&["--config", "broken.toml"], None),
+        (&["--config", "telemetry.toml"], Some("telemetry.toml")),
+    ] {
+        let (code, said) = run(&[], behind, variable);
+        assert_eq!(code, Some(2), "{behind:?}: {said}");
+        assert!(said.contains("write `ltel-cli run --config ") && said.contains(".toml sh ...`"), "{said}");
+    }
+    for (before, behind) in [
+        (&["-c", "telemetry.toml"][..], &["--config", "telemetry.toml"][..]),
+        (&[], &["--config", "locust.conf"]),
+        (&[], &["--config=pyproject.toml"]),
+        (&[], &["--config", "none.toml"]),
+        (&[], &["telemetry.toml"]),
+    ] {
+        let (code, said) = run(before, behind, None);
+        assert_eq!(code, Some(0), "{behind:?}: {said}");
+    }
+    for (behind, told) in [(&["--json", "x.jsonl"][..], true), (&["--json=x.json"], true), (&["--json", "-t"], false)] {
+        let (code, said) = run(&[], behind, None);
+        assert_eq!((code, said.contains("Locust's own `--json` takes no file")), (Some(0), told), "{said}");
     }
 }
 

@@ -18,9 +18,11 @@ impl FromStr for Address {
         let local =
             port.and_then(|port| port.parse().ok()).map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
         let address = local.or_else(|| text.parse().ok());
-        address.map(|address| Self(Some(address))).ok_or(
-            "write an IP address and a port, such as 0.0.0.0:9000, or only a port, such as :9000, for this machine alone",
-        )
+        address.map(|address| Self(Some(address))).ok_or(if text.contains('/') {
+            "write no URL, but an IP address and a port, such as 0.0.0.0:9000, or only a port, such as :9000, for this machine alone"
+        } else {
+            "write an IP address and a port, such as 0.0.0.0:9000, or only a port, such as :9000, for this machine alone"
+        })
     }
 }
 

@@ -58,13 +58,13 @@ fn that_takes_the_next_word<'a>(command: &'a Command, text: &str) -> Option<&'a 
     option.filter(|_| letters.next().is_none())
 }
 
-/// An address, right or wrong: what ends in a number, without a `/` that a program's path would have.
+/// An address or a URL, right or wrong. No program has a `:` in its name, and a path to one is not so before its first `/`.
 fn looks_like_an_address(word: &OsStr) -> bool {
     let Some(word) = word.to_str() else { return false };
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let has_port = word.rsplit_once(':').is_some_and(|(_, port)| is_number(port));
-    let is_plain = word.bytes().all(|byte| byte.is_ascii_digit() || b".:[]".contains(&byte));
-    !word.is_empty() && !word.contains('/') && (has_port || is_plain)
+    let host = word.split('/').next().unwrap_or_default();
+    let is_plain =
+        |text: &str| text.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()) && text.bytes().any(|b| b != b'.');
+    host.contains(':') || (host == word && (word == "localhost" || is_plain(word)))
 }
 
 #[cfg(test)]
@@ -88,9 +88,23 @@ mod tests {
         check("ltel run --page -- locust", "ltel run --page= -- locust");
         check("ltel run --page", "ltel run --page=");
         check("ltel run --page --strict locust", "ltel run --page= --strict locust");
-        check("ltel run --page ./locust:1 -f x.py", "ltel run --page= ./locust:1 -f x.py");
-        for address in ["127.0.0.1:4329", "[::1]:4329", ":4329", "localhost:4329", "4329", "127.0.0.1", "1.2.3.4:99999"]
-        {
+        for program in ["./locust:1", "/opt/a:1/locust", "bin/locust", "localhost.sh", "2026/locust", "./7"] {
+            check(&format!("ltel run --page {program} -f x.py"), &format!("ltel run --page= {program} -f x.py"));
+        }
+        for address in [
+            "127.0.0.1:4329",
+            "[::1]:4329",
+            ":4329",
+            "localhost:4329",
+            "4329",
+            "127.0.0.1",
+            "1.2.3.4:99999",
+            "localhost",
+            "localhost:port",
+            "http://localhost:9464/metrics",
+            "https://collector",
+            "127.0.0.1:9464/metrics",
+        ] {
             check(&format!("ltel run --page {address} locust"), &format!("ltel run --page={address} locust"));
             check(&format!("ltel run --page={address} locust"), &format!("ltel run --page={address} locust"));
         }

@@ -116,35 +116,50 @@ fn spawn(
         child.process_group(0);
     }
     tracing::debug!("starting {command:?} with the plugin in {}", plugin.display());
-    let child = child.spawn().map_err(|error| {
-        let program = program.to_string_lossy();
-        match error.kind() {
-            std::io::ErrorKind::NotFound => Failure {
-                code: 127,
-                message: format!(
-                    "`{program}` was not found: {}",
-                    instead(&program).unwrap_or_else(|| INSTALL.to_owned())
-                ),
-            },
-            _ => {
-                let instead = instead(&program).map(|instead| format!(": {instead}")).unwrap_or_default();
-                Failure { code: 126, message: format!("cannot run `{program}`: {error}{instead}") }
-            }
-        }
-    })?;
+    let child = child.spawn().map_err(|error| not_started(&program.to_string_lossy(), &error))?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
     Ok(Locust { child, pid, group: pid.filter(|_| leads).map(Group::led_by), told: None, passing })
 }
 
-const INSTALL: &str = "install Locust (`pip install locust`), or activate its environment";
+/// Why a command cannot be started, and what to write in its place. The codes are a shell's.
+fn not_started(command: &str, error: &std::io::Error) -> Failure {
+    let instead = instead(command);
+    if error.kind() != std::io::ErrorKind::NotFound {
+        let instead = instead.map(|instead| format!(": {instead}")).unwrap_or_default();
+        return Failure { code: 126, message: format!("cannot run `{command}`: {error}{instead}") };
+    }
+    let path = Path::new(command);
+    let message = match instead {
+        Some(instead) if command.trim().is_empty() => format!("the command is empty: {instead}"),
+        Some(instead) => format!("`{command}` was not found: {instead}"),
+        // As with an environment that was moved.
+        None if command.contains('/') && path.exists() => {
+            format!("cannot run `{command}`: the interpreter that its first line names was not found")
+        }
+        None if path.file_name().is_some_and(|name| name == "locust") => {
+            format!("`{command}` was not found: install Locust (`pip install locust`), or activate its environment")
+        }
+        None if command.contains('/') => format!("`{command}` was not found"),
+        None => format!("`{command}` was not found: no folder of PATH has such a program"),
+    };
+    Failure { code: 127, message }
+}
 
 /// What to write in place of something that is no program.
 fn instead(command: &str) -> Option<String> {
-    if command.split_whitespace().count() > 1 {
-        return Some(format!("write the command without quotes around it: `{} run {command}`", program::name()));
+    let ltel = program::name();
+    let words = command.split_whitespace().count();
+    if words == 0 {
+        return Some(format!("write the Locust command: `{ltel} run locust -f locustfile.py ...`"));
+    }
+    if command.starts_with('-') {
+        return Some(format!("write `locust` before it: `{ltel} run locust {command} ...`"));
+    }
+    if words > 1 {
+        return Some(format!("write the command without quotes around it: `{ltel} run {command}`"));
     }
     match Path::new(command).extension()?.to_str()? {
-        "py" => Some(format!("write the Locust command: `{} run locust -f {command} ...`", program::name())),
+        "py" => Some(format!("write the Locust command: `{ltel} run locust -f {command} ...`")),
         "toml" => Some(format!("a configuration is given as `--config {command}`")),
         _ => None,
     }

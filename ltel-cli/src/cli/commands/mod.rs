@@ -16,6 +16,7 @@ pub(crate) mod help;
 pub(crate) mod new;
 pub(crate) mod plugin_path;
 mod locust;
+mod misplaced;
 mod private_socket;
 mod group;
 mod arrival;

@@ -1,13 +1,12 @@
 //! `ltel-cli run locust ...`: a test with telemetry, without changes to the locustfile.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 
 use ltel_core::registry::Registry;
 
 use super::private_socket::PrivateSocket;
-use super::{Failure, load_again, load_config, locust, stated_backends};
-use crate::cli::args::{RunArgs, SummaryFormat, options_of_run};
+use super::{Failure, load_again, load_config, locust, misplaced, stated_backends};
+use crate::cli::args::{RunArgs, SummaryFormat};
 use crate::cli::signals::Signals;
 use crate::cli::table::Look;
 use crate::cli::telemetry_file::TelemetryFile;
@@ -16,7 +15,6 @@ use crate::cli::{log, losses, print, table};
 use crate::config::Config;
 use crate::deliver::report;
 use crate::pipeline::Ended;
-use crate::program;
 use crate::report::{Document, Format};
 
 /// Exits with 99 if a threshold is broken, else with Locust's exit code. If that is 0: with 1 if a part of ltel failed, or a report of
@@ -30,6 +28,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         (false, false) => ProgressMode::Auto,
     });
     let summary_to_stdout = matches!(summary, SummaryFormat::Markdown | SummaryFormat::Json);
+    misplaced::check(args)?;
     let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
     if args.config.config.is_none() && !args.backends.telemetry().is_empty() {
         print::note(&stated_backends::places(&config));
@@ -62,7 +61,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     summarize(summary, &ended)?;
     if let Some(why) = locust::no_run(&ended, code) {
         print::warning(&why);
-        print::warning(&misplaced(&args.command, code).unwrap_or_default());
+        print::warning(&misplaced::refused(&args.command, code).unwrap_or_default());
         let unwritten = report::without_run(ended.backends.iter().map(|(backend, _)| backend));
         print::warning(&unwritten.map(|unwritten| format!("ltel: {unwritten}\n")).unwrap_or_default());
     }
@@ -99,21 +98,6 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
         (Some(broken), None) => Err(Failure::broken(broken)),
         (Some(broken), Some(lost)) => Err(Failure::broken(format!("{broken}; {lost}"))),
     }
-}
-
-/// Options of `run` behind its command, which did not know them.
-fn misplaced(command: &[OsString], code: u8) -> Option<String> {
-    // Python's argparse, which Locust has, exits with 2.
-    let (own, (program, given)) = (options_of_run(), command.split_first().filter(|_| code == 2)?);
-    let is_own = |arg: &str| own.iter().any(|own| arg.split('=').next() == Some(own));
-    let given: Vec<_> = given.iter().filter_map(|arg| arg.to_str().filter(|arg| is_own(arg))).collect();
-    let (program, ltel) = (program.to_string_lossy(), program::name());
-    (!given.is_empty()).then(|| {
-        format!(
-            "ltel: {} stood behind `{program}`, which got it: options of {ltel} come before the command\n",
-            given.join(", ")
-        )
-    })
 }
 
 /// Reads the configuration file again, if there is one.
