@@ -1,4 +1,4 @@
-//! A record: one structured event, as opposed to a point of an instrument. A JSON line, or an OTLP log record.
+//! A record: what a recorder says in words and fields, as opposed to a point of an instrument. A JSON line, or an OTLP log record.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl Records {
     }
 }
 
-/// One structured event.
+/// What a recorder says at one moment: a kind, a severity, fields.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// When it happened.

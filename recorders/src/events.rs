@@ -1,4 +1,4 @@
-//! `events`: the structured events of the locustfile (`ltel_locust.record`), as they are.
+//! `events`: the records of the locustfile (`ltel_locust.record`), as they are.
 //!
 //! Hand-written rather than derived: a derived record has no message of its own.
 
@@ -9,7 +9,7 @@ use ltel_core::prelude::*;
 /// The name of its records. The locustfile's own name is a field: it may be any text, also that of another record.
 pub const EVENT: &str = "locust.tl.event.custom";
 
-/// The structured events of the locustfile (`ltel_locust.record`), each as a record.
+/// The records of the locustfile (`ltel_locust.record`).
 #[derive(Debug)]
 pub struct Events;
 
@@ -18,7 +18,7 @@ impl Recorder for Events {
 
     const SPEC: &'static Spec = &Spec {
         name: "events",
-        description: "The structured events of the locustfile (`ltel_locust.record`).",
+        description: "The records of the locustfile (`ltel_locust.record`).",
         scope: crate::SCOPE,
         events: &[EventKind::Custom],
         per: Per::Source,

@@ -41,6 +41,11 @@ impl Rotel {
         Self { _process: process, grpc, http }
     }
 
+    /// The port for OTLP over HTTP.
+    pub fn http(&self) -> u16 {
+        self.http
+    }
+
     /// The configuration of a backend that sends here by this protocol, `grpc` or `http`, of which it has the name.
     pub fn backend(&self, protocol: &str) -> String {
         if protocol == "grpc" {

@@ -22,7 +22,7 @@ pub(super) struct Metric<'a> {
     title: String,
 }
 
-/// A structured event in JSON lines.
+/// A record in JSON lines.
 pub(super) struct Record<'a> {
     names: &'a Names<'a>,
     spec: Option<&'static RecordSpec>,
@@ -59,7 +59,7 @@ impl<'a> Names<'a> {
         Metric { names: self, family, labels: labels(spec, instrument), title }
     }
 
-    /// A structured event of a recorder.
+    /// A record of a recorder.
     pub(super) fn record(&'a self, recorder: &str, name: &str) -> Record<'a> {
         let spec = self.spec(recorder);
         let record = spec.and_then(|spec| spec.records.iter().find(|record| record.name == name));

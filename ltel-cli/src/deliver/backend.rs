@@ -38,7 +38,7 @@ impl BackendHandle {
         }
     }
 
-    /// Delivers a structured event. Dropped and counted if the queue is full.
+    /// Delivers a record. Dropped and counted if the queue is full.
     pub(crate) fn record(&self, record: RunRecord) {
         if let Some(queue) = self.queue(Signal::Logs) {
             queue.record(record);

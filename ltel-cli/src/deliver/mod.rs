@@ -56,7 +56,7 @@ pub(crate) fn built_in() -> Registry {
         .backend::<report::Report>()
 }
 
-/// The message of a structured event or a span.
+/// The message of a record or a span.
 fn message(kind: &str, name: &str) -> String {
     format!("Recording telemetry {kind}: {name}")
 }

@@ -18,7 +18,7 @@ pub(super) fn run(run: &RunInfo) -> usize {
     size_of::<RunInfo>() + 2 * ALLOCATION + run.run_id.len() + run.testplan.len()
 }
 
-/// A structured event.
+/// A record.
 pub(super) fn record(record: &Record) -> usize {
     let fields = record.fields.iter().map(|(name, value)| size_of::<(String, Json)>() + name.len() + json(value));
     let body = record.body.as_ref().map_or(0, |body| ALLOCATION + body.len());

@@ -35,7 +35,7 @@ pub enum BackendEnd {
     Panicked(String),
 }
 
-/// What happened to the items of one signal: points of instruments, structured events, or spans.
+/// What happened to the items of one signal: points of instruments, records, or spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalAccount {
     /// Given to the backend.

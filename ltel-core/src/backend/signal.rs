@@ -7,7 +7,7 @@ pub enum Signal {
     Metrics,
     /// Spans.
     Traces,
-    /// Structured events.
+    /// Records.
     Logs,
 }
 

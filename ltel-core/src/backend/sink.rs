@@ -52,7 +52,7 @@ pub struct CollectedPoints {
     pub last: bool,
 }
 
-/// A structured event and the run it belongs to.
+/// A record and the run it belongs to.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
     /// The run.
@@ -91,7 +91,7 @@ pub trait Sink: Send + 'static {
         async {}
     }
 
-    /// Takes structured events.
+    /// Takes records.
     fn records(&mut self, batch: Vec<RunRecord>) -> impl Future<Output = ()> + Send {
         async {}
     }

@@ -171,7 +171,7 @@ impl<'a, O> Context<'a, O> {
         self.writer.kept.series.numbered(number)
     }
 
-    /// Emits a structured event. It gets the source and the trace context of the current event,
+    /// Emits a record. It gets the source and the trace context of the current event,
     /// unless it has its own.
     pub fn emit(&mut self, mut record: Record) {
         if record.source.is_none() {

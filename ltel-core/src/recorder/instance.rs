@@ -23,7 +23,7 @@ use super::{Common, Context, Needs, Per, Recorder, SeriesLimits, Spec, SpecMisma
 /// What recorders emit besides the points of their instruments.
 #[derive(Debug, Default)]
 pub struct Emitted {
-    /// Structured events.
+    /// Records.
     pub records: Vec<Record>,
     /// Spans.
     pub spans: EncodedSpans,

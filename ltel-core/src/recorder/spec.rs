@@ -21,7 +21,7 @@ pub struct Spec {
     pub labels: &'static [&'static str],
     /// Its instruments.
     pub instruments: &'static [InstrumentSpec],
-    /// Its structured events.
+    /// Its records.
     pub records: &'static [RecordSpec],
     /// Its spans.
     pub spans: &'static [SpanSpec],
@@ -212,7 +212,7 @@ impl InstrumentKind {
     }
 }
 
-/// One kind of structured event that a recorder emits.
+/// One kind of record that a recorder emits.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordSpec {
     /// Its name (`telemetry_name`).

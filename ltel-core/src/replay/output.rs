@@ -18,7 +18,7 @@ use crate::trace::{AttributeView, SpanView, StatusView};
 pub struct ReplayOutput {
     /// The points of all instruments.
     pub points: Vec<PointOut>,
-    /// The structured events.
+    /// The records.
     pub records: Vec<RecordOut>,
     /// The spans.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -58,7 +58,7 @@ pub struct PointOut {
     pub value: PointValue,
 }
 
-/// One structured event.
+/// One record.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordOut {
     /// Seconds since the replay began.

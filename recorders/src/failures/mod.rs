@@ -1,4 +1,4 @@
-//! `failures`: what fails in a test, as structured events: each distinct failure when it is first seen, then how often it
+//! `failures`: what fails in a test, as records: each distinct failure when it is first seen, then how often it
 //! occurs.
 
 mod tally;

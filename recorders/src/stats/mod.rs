@@ -1,4 +1,4 @@
-//! `stats`: Locust's own statistics table, as structured events: per interval the total, at the end the total and every
+//! `stats`: Locust's own statistics table, as records: per interval the total, at the end the total and every
 //! endpoint and error.
 //!
 //! Hand-written rather than derived: it emits a table at each interval and at the end, computed from everything that it

@@ -1,4 +1,4 @@
-//! Figures as structured events, with the field names that dashboards query.
+//! Figures as records, with the field names that dashboards query.
 
 use std::time::Duration;
 

@@ -5,8 +5,8 @@ use std::process::Output;
 use ltel_tests::{Scene, Target, Turn, locust_venv};
 use serde_json::Value;
 
-// A test of some seconds against a target whose answers take about so long, and its report.
-fn measured(scene: &Scene, target: &Target, report: &str, ms: &str) {
+/// A test of some seconds against a target whose answers take about so long, and its report.
+pub(crate) fn measured(scene: &Scene, target: &Target, report: &str, ms: &str) {
     let locust = locust_venv().join("locust");
     let mut command = scene.ltel(["run", "--report", report, "--"]);
     command.arg(locust).args(["-f", "paced.py", "--headless", "-H", &target.url()]);

@@ -61,6 +61,7 @@ mod prometheus;
 mod protocol;
 mod python;
 mod rate;
+mod readme;
 mod receivers;
 mod recorded;
 mod reload;

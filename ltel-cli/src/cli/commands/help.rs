@@ -16,7 +16,8 @@ use crate::config::{Part, about, reference};
 const WIDTH: usize = 100;
 
 /// The pages, each with its name and its text.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 16] = [
+    ("output", include_str!("../../pages/output.md")),
     ("thresholds", include_str!("../../pages/thresholds.md")),
     ("names", include_str!("../../pages/names.md")),
     ("labels", include_str!("../../pages/labels.md")),

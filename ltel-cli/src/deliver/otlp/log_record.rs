@@ -1,4 +1,4 @@
-//! A structured event as an OTLP log record, by OpenTelemetry's log data model.
+//! A record as an OTLP log record, by OpenTelemetry's log data model.
 
 use ltel_core::Timestamp;
 use ltel_core::backend::RunRecord;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::deliver::message;
 
-/// The log record of a structured event. Its attributes are the fields of the event's JSON line.
+/// The log record of a record. Its attributes are the fields of the event's JSON line.
 pub(super) fn log_record(RunRecord { run, record, .. }: &RunRecord, observed: Timestamp) -> LogRecord {
     let body = record.body.clone().unwrap_or_else(|| message(record.kind.as_str(), &record.name));
     let mut log = LogRecord {

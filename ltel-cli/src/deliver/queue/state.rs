@@ -78,7 +78,7 @@ pub(in crate::deliver) struct EndedRun {
     pub(in crate::deliver) run: Arc<RunInfo>,
     /// Its final points.
     pub(in crate::deliver) points: Vec<CollectedPoints>,
-    /// Its final records, for the pipe of structured events.
+    /// Its final records, for the pipe of records.
     pub(in crate::deliver) records: Vec<RunRecord>,
     /// Its feeds of which the sink was given points before.
     pub(super) seen: Vec<u64>,

@@ -40,7 +40,7 @@ pub(crate) struct Otlp {
     pub(super) metrics: Option<SignalConfig>,
     /// How to send spans; absent if this backend takes none.
     pub(super) traces: Option<SignalConfig>,
-    /// How to send structured events; absent if this backend takes none.
+    /// How to send records; absent if this backend takes none.
     pub(super) logs: Option<SignalConfig>,
     /// Signals that the file selects and the environment turns off.
     pub(super) off: Vec<Signal>,
