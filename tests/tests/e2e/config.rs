@@ -21,7 +21,7 @@ fn every_mistake_is_shown_where_it_is() {
 }
 
 /// Scenario: a file without recorders or backends. Guarantees: the example of the error, added to the file, makes it valid.
-#[test]
+#[apply(e2e)]
 fn the_examples_of_help_can_be_pasted() {
     for file in
         ["", "testplan = \"checkout\"\n", "[backends.json]\n", "[recorders.stats]\n", "[listen]\ntoken = \"t\"\n"]
@@ -36,7 +36,7 @@ fn the_examples_of_help_can_be_pasted() {
 }
 
 /// Scenario: `[listen]` with a token, and without an address. Guarantees: ltel listens where it does without `[listen]`.
-#[test]
+#[apply(e2e)]
 fn a_token_alone_is_for_the_default_addresses() {
     let text = |listen: &str| format!("{listen}[recorders.stats]\n[backends.json]\n");
     let listen = |text: &str| load("telemetry.toml", text, &Environment::default()).unwrap().listen;
@@ -47,7 +47,7 @@ fn a_token_alone_is_for_the_default_addresses() {
 }
 
 /// Scenario: ways to write values that are right. Guarantees: they are read, and mean what they say.
-#[test]
+#[apply(e2e)]
 fn what_may_be_written_in_several_ways() {
     for (keys, shown) in [
         ("output = \"-\"", "stdout"),
@@ -104,7 +104,7 @@ fn an_endpoint_without_a_scheme_is_not_for_http() {
 }
 
 /// Scenario: a URL for one signal, without a path. Guarantees: a warning, since it is used as it is.
-#[test]
+#[apply(e2e)]
 fn a_url_of_one_signal_has_its_path() {
     let text = "[recorders.stats]\n[backends.collector]\ntype = \"otlp\"\n";
     for (url, warns) in

@@ -9,7 +9,7 @@ fn help(topic: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// Scenario: each kind of topic, and one that is none. Guarantees: its help on stdout; else 2, with what was meant.
-#[test]
+#[apply(e2e)]
 fn every_topic_has_its_help() {
     for (topic, part) in [
         (&[][..], "ltel-cli help config"),

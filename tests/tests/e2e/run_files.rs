@@ -22,7 +22,7 @@ fn open(pid: u32) -> usize {
 /// Scenario: two runs at the same time, one whose id is no name of a file, and the metrics of ltel itself. Guarantees: each run has all its
 /// lines in a file of its own, which ends with its report; what is of no run has another; a file is closed when its run is over; the file
 /// that is moved away while its run is active is written anew after SIGHUP.
-#[test]
+#[apply(e2e)]
 fn each_run_has_its_own() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&per_run(&scene, "internal_metrics = true"), &[]);
@@ -72,7 +72,7 @@ fn each_run_has_its_own() {
 }
 
 /// Scenario: a small limit. Guarantees: the file of the run is rotated, and its older files have its name.
-#[test]
+#[apply(e2e)]
 fn the_file_of_a_run_is_rotated() {
     let scene = Scene::new();
     let mut ltel = scene.serve(&per_run(&scene, "max_bytes = '4KiB'\nkeep = 2"), &["--once"]);
@@ -89,7 +89,7 @@ fn the_file_of_a_run_is_rotated() {
 }
 
 /// Scenario: the folder of the files cannot be written. Guarantees: ltel does not start, and says which file.
-#[test]
+#[apply(e2e)]
 fn a_folder_that_takes_no_file() {
     let scene = Scene::new();
     let text =
