@@ -1,6 +1,7 @@
 //! Renders the errors of a configuration, with their places in the file.
 
 use std::fmt;
+use std::ops::Range;
 
 pub use ltel_core::backend::ConfigError;
 use miette::{
@@ -9,6 +10,7 @@ use miette::{
 };
 
 use super::stated::NO_PLACE;
+use super::url::starred_url;
 
 /// All errors of a configuration file.
 #[derive(Clone, Debug)]
@@ -54,7 +56,7 @@ impl ConfigErrors {
             diagnostic.help.clone_from(&error.help);
             let report = if self.is_in_file(error) {
                 let span = error.span.start.min(self.text.len())..error.span.end.min(self.text.len());
-                let source = Source { file: self.file.clone(), text: self.text.clone() };
+                let source = Source { file: self.file.clone(), text: without_secrets(&self.text, span.clone()) };
                 let label = LabeledSpan::new_primary_with_span(None, span);
                 Report::new(diagnostic.with_label(label)).with_source_code(source)
             } else {
@@ -67,6 +69,19 @@ impl ConfigErrors {
         }
         out
     }
+}
+
+/// The file, with stars over a user, a password and parameters if a URL is what is wrong.
+fn without_secrets(text: &str, wrong: Range<usize>) -> String {
+    let is_quote = |c: char| c == '"' || c == '\'';
+    let Some(value) = text.get(wrong.clone()) else { return text.to_owned() };
+    let url = value.trim_matches(is_quote);
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let is_url = scheme.map_or(url.contains('@'), |scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if !is_url || url.contains(char::is_whitespace) {
+        return text.to_owned();
+    }
+    format!("{}{}{}", &text[..wrong.start], value.replace(url, &starred_url(url)), &text[wrong.end..])
 }
 
 /// The file, whose columns are characters: those of the crate are bytes.
@@ -124,6 +139,21 @@ impl std::error::Error for ConfigErrors {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Guarantees: the line of a URL that is wrong is shown without its secrets; other lines and other texts are as they are.
+    #[test]
+    fn a_wrong_url_is_shown_without_secrets() {
+        let text = "a = 'x@y'\nb = \"http://user:S@h/?c=S\"\nd = 'url.startsWith(\"http://h/?x=1\")'\n".to_owned();
+        for (wrong, shown) in [
+            ("\"http://user:S@h/?c=S\"", "b = \"http://******@h/?c=*\""),
+            ("'url.startsWith(\"http://h/?x=1\")'", "d = 'url.startsWith(\"http://h/?x=1\")'"),
+        ] {
+            let at = text.find(wrong).unwrap();
+            let error = ConfigError::new("no", at..at + wrong.len());
+            let errors = ConfigErrors { file: "a.toml".to_owned(), text: text.clone(), errors: vec![error] };
+            assert!(errors.render(false).contains(shown), "{}", errors.render(false));
+        }
+    }
 
     /// Guarantees: a column is a character, in text as in JSON.
     #[test]

@@ -27,6 +27,7 @@ mod load;
 mod schema;
 mod reference;
 mod file_text;
+pub(crate) mod url;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Links from a request to its trace in a tracing system.
 
+use crate::config::url::shown_url;
+
 /// A URL with `{trace_id}` in it, and perhaps `{span_id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TraceUrl(String);
@@ -8,19 +10,20 @@ impl TraceUrl {
     /// Checks it. An error says what is wrong, and what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, (String, &'static str)> {
         const EXAMPLE: &str = "write a URL such as `https://tracing.example/trace/{trace_id}`";
+        let shown = shown_url(text);
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some(rest) = rest.filter(|rest| !rest.starts_with(['/', '?', '#']) && !rest.is_empty()) else {
-            return Err((format!("`{text}` is not a URL that begins with `https://` or `http://`"), EXAMPLE));
+            return Err((format!("`{shown}` is not a URL that begins with `https://` or `http://`"), EXAMPLE));
         };
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err((format!("`{text}` is not a URL: it has a space in it"), "write `%20` in place of a space"));
+            return Err((format!("`{shown}` is not a URL: it has a space in it"), "write `%20` in place of a space"));
         }
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if host.contains('{') {
             return Err(("the host of `trace_url` cannot depend on the trace".to_owned(), EXAMPLE));
         }
         if !text.contains("{trace_id}") {
-            return Err((format!("`{text}` has no `{{trace_id}}`, so it would lead to no trace"), EXAMPLE));
+            return Err((format!("`{shown}` has no `{{trace_id}}`, so it would lead to no trace"), EXAMPLE));
         }
         Ok(Self(text.to_owned()))
     }

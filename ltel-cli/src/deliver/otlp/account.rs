@@ -16,7 +16,8 @@ use crate::plural::counted;
 pub(super) struct ExportAccount {
     backend: String,
     signal: Signal,
-    endpoint: http::Uri,
+    /// As it is shown.
+    endpoint: String,
     words: ReceiverText,
     account: Arc<DeliveryAccount>,
     /// Whether points are cumulative.
@@ -36,8 +37,8 @@ impl ExportAccount {
         Self {
             backend: backend.to_owned(),
             signal,
-            endpoint: config.endpoint.clone(),
-            words: ReceiverText::new(&config.headers),
+            endpoint: config.shown_endpoint(),
+            words: ReceiverText::new(&config.headers, &config.endpoint),
             account: Arc::clone(account),
             cumulative: temporality == Temporality::Cumulative,
             told: Default::default(),

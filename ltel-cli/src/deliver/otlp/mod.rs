@@ -114,7 +114,9 @@ impl Otlp {
     fn receivers(&self) -> String {
         let all = Signal::ALL.into_iter().filter_map(|signal| Some((signal, self.signal(signal)?)));
         let all: Vec<_> = all
-            .map(|(signal, config)| (signal.as_str(), format!("{} ({})", config.endpoint, config.protocol.as_str())))
+            .map(|(signal, config)| {
+                (signal.as_str(), format!("{} ({})", config.shown_endpoint(), config.protocol.as_str()))
+            })
             .collect();
         match &all[..] {
             [] => "turned off by the environment".to_owned(),

@@ -1,11 +1,11 @@
 //! A receiver's messages, made fit to be shown: on one line, not too long, without secrets.
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 
 /// Longer messages are cut: a proxy may answer with a page.
 const SHOWN: usize = 200;
 
-/// Shorter header values are not secrets, and may be part of any word.
+/// Shorter values of headers and parameters are not secrets, and may be part of any word.
 const SECRET: usize = 6;
 
 /// Makes a receiver's messages fit to be shown.
@@ -15,12 +15,17 @@ pub(super) struct ReceiverText {
 }
 
 impl ReceiverText {
-    /// Hides the values of these headers: a receiver may repeat them.
-    pub(super) fn new(headers: &HeaderMap) -> Self {
+    /// Hides the values of these headers and of the URL's parameters: a receiver may repeat them.
+    pub(super) fn new(headers: &HeaderMap, url: &Uri) -> Self {
         let values = headers.values().filter_map(|value| value.to_str().ok());
         // `Bearer`, then the secret.
         let parts = values.flat_map(|value| std::iter::once(value).chain(value.split_whitespace()));
-        let mut secrets: Vec<_> = parts.filter(|part| part.len() >= SECRET).map(ToOwned::to_owned).collect();
+        let mut secrets: Vec<_> = parts.map(ToOwned::to_owned).collect();
+        let query = url.query().unwrap_or_default();
+        // As they are written, and what they mean.
+        secrets.extend(query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned()));
+        secrets.extend(form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value.into_owned()));
+        secrets.retain(|secret| secret.len() >= SECRET);
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { secrets }
     }
@@ -50,7 +55,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer eyJhbGciOi"));
         headers.insert(ACCEPT, HeaderValue::from_static("a"));
-        let words = ReceiverText::new(&headers);
+        let url = Uri::from_static("http://h/?tenant=a&key=c2VjcmV0%3D%3D");
+        let words = ReceiverText::new(&headers, &url);
         for (said, shown) in [
             ("", None),
             (" \r\n", None),
@@ -58,6 +64,7 @@ mod tests {
             ("<h1>\r\n\tBad  Gateway\u{1b}[31m\n</h1>\n", Some("<h1> Bad Gateway [31m </h1>")),
             ("invalid: Bearer eyJhbGciOi", Some("invalid: ***")),
             ("invalid:eyJhbGciOi, a token", Some("invalid:***, a token")),
+            ("no key c2VjcmV0==, of ?tenant=a&key=c2VjcmV0%3D%3D", Some("no key ***, of ?tenant=a&key=***")),
         ] {
             assert_eq!(words.shown(said).as_deref(), shown);
         }

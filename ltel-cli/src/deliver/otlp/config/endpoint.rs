@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::OtlpProtocol;
 use super::inputs::SignalInputs;
+use crate::config::url::shown_url;
 
 const HELP: &str = "write a URL, such as \"http://127.0.0.1:4317\" (gRPC) or \"https://otlp.example.com\"";
 
@@ -67,10 +68,7 @@ pub(super) fn resolve(
         Err(why) => {
             let help = if written.variable.is_some() && !written.text.contains("://") { NO_SCHEME } else { HELP };
             let named = written.variable.map_or(String::new(), |name| format!("{name}: "));
-            let shown = match written.text.rsplit_once('@') {
-                Some((_, host)) => format!("...@{host}"),
-                None => written.text,
-            };
+            let shown = shown_url(&written.text);
             let message = format!("{named}`{shown}` is {why}");
             inputs.cx.error(ConfigError::new(message, written.span).help(help));
             None
@@ -115,7 +113,7 @@ impl WrittenEndpoint {
         let path = uri.path().trim_end_matches('/');
         let named = self.variable.as_ref().map_or(String::new(), |name| format!("{name}: "));
         let of = Signal::ALL.into_iter().find(|signal| path.ends_with(&format!("/v1/{}", signal.as_str())));
-        let shown = &self.text;
+        let shown = shown_url(&self.text);
         let Some(of) = of else {
             if let Some((_, why)) = NOT_OTLP.iter().find(|(end, _)| path.ends_with(end)) {
                 return Some((format!("{named}`{shown}` does not take OTLP"), (*why).to_owned()));
@@ -167,6 +165,12 @@ impl WrittenEndpoint {
         // A user name would appear in logs and tables.
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err("a URL with a user name: put credentials into `headers`".to_owned());
+        }
+        // `http` takes any text for a port.
+        let port =
+            uri.authority().and_then(|authority| authority.as_str().strip_prefix(uri.host()?)?.strip_prefix(':'));
+        if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
+            return Err("not a URL: what stands behind `:` is not a port".to_owned());
         }
         let protocol = protocol.unwrap_or_else(|| by_port(uri.port_u16()));
         let uri = if self.is_base && protocol != OtlpProtocol::Grpc { appended(uri, signal)? } else { uri };

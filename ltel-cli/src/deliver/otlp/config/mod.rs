@@ -26,6 +26,7 @@ use toml::Spanned;
 
 use crate::config::environment::milliseconds;
 use crate::config::names::{did_you_mean, list};
+use crate::config::url::shown_url;
 use crate::config::values::{Interval, Secret, Size};
 use crate::deliver::exemplars::{self, exemplars};
 use crate::deliver::resource::{RawAttribute, resource};
@@ -85,6 +86,13 @@ pub(super) struct SignalConfig {
     pub(super) max_request_bytes: usize,
     /// The TLS settings of an `https` endpoint.
     pub(super) tls: Tls,
+}
+
+impl SignalConfig {
+    /// The endpoint without what may be secret.
+    pub(super) fn shown_endpoint(&self) -> String {
+        shown_url(&self.endpoint.to_string())
+    }
 }
 
 /// The TLS settings of a client.

@@ -20,6 +20,7 @@ use super::tls::{self, RawTls};
 use super::variable::SetVariable;
 use super::{OtlpProtocol, SignalConfig, Tls, endpoint};
 use crate::config::names::or;
+use crate::config::url::shown_url;
 use crate::config::values::{Interval, Secret, Size};
 
 /// The keys of a signal, in the backend's table or in the signal's own, which overrides it.
@@ -97,7 +98,8 @@ pub(super) fn resolve(signal: Signal, own: &RawSignal, shared: &RawSignal, cx: &
 
 /// The error for TLS settings of an unencrypted endpoint.
 pub(super) fn tls_in_the_clear(tls: &Spanned<RawTls>, endpoint: &http::Uri) -> ConfigError {
-    ConfigError::new(format!("`tls` has no effect: `{endpoint}` is not encrypted"), tls.span())
+    let shown = shown_url(&endpoint.to_string());
+    ConfigError::new(format!("`tls` has no effect: `{shown}` is not encrypted"), tls.span())
         .help("use an endpoint with https://, or remove `tls`")
 }
 

@@ -279,3 +279,41 @@ fn the_environment_fills_what_is_open_and_no_more() {
     assert_eq!(ours.headers.get("api-key").unwrap(), "secret");
     assert!(theirs.headers.is_empty(), "a key reached another endpoint");
 }
+
+/// Scenario: keys in the URL of a receiver, which is right or wrong, in the file or in a variable.
+/// Guarantees: no message shows them, nor where telemetry goes, nor the line of the file.
+#[test]
+fn keys_in_urls_are_not_shown() {
+    let to = |lines: &str, env: &[(&str, &str)]| ltel_core::backend::Backend::destination(&otlp(lines, env));
+    let variable = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h/?api_key=S3cret&b=S3cret");
+    assert_eq!(
+        to("signals = [\"logs\"]\nendpoint = \"https://h/?tenant=S3cret\"", &[]),
+        "logs https://h/v1/logs?tenant=*** (http/protobuf)"
+    );
+    assert_eq!(to("signals = [\"logs\"]", &[variable]), "logs http://h/v1/logs?api_key=***&b=*** (http/protobuf)");
+    for url in [
+        "https://me:S3cret@h/x?token=S3cret",
+        "me:S3cret@h/x?token=S3cret",
+        "https://me:S3/S3cret@h/",
+        "http://h/v1/metrics?token=S3cret",
+        "http://h/api/v1/write?S3cret",
+        "http://h:4317/v1/logs?token=S3cret",
+        "ftp://h/?token=S3cret",
+        "http://h:99999/?token=S3cret",
+        "https://[::1]:x/?token=S3cret",
+    ] {
+        let file = format!("[recorders.stats]\n[backends.otlp]\nendpoint = \"{url}\"\n");
+        let said = load_all(&file, &[]).expect_err(url).render(false);
+        assert!(!said.contains("S3") && said.contains("telemetry.toml:3:12"), "{url}: {said}");
+        let file = "[recorders.stats]\n[backends.otlp]\n";
+        let said = load_all(file, &[(variable.0, url)]).expect_err(url).render(false);
+        assert!(!said.contains("S3"), "{url}: {said}");
+    }
+    let lines = "[backends.collector.logs]\nendpoint = \"http://h/?token=S3cret\"\n";
+    let warnings = loaded(lines, &[]).warnings;
+    assert!(!warnings.is_empty() && !warnings.concat().contains("S3"), "{warnings:?}");
+    let tls = "endpoint = \"http://h/?token=S3cret\"\ntls = { ca_file = \"a.pem\" }\n";
+    let file = format!("[recorders.stats]\n[backends.otlp]\n{tls}");
+    let said = load_all(&file, &[]).expect_err(tls);
+    assert!(said.errors().iter().all(|error| !error.message.contains("S3")), "{said}");
+}
