@@ -44,7 +44,9 @@ pub(crate) fn check(args: &CheckArgs, registry: &Registry) -> Result<u8, Failure
     }
     if args.print {
         let env = config::followed(&Environment::of_process(), registry);
-        return told(&Printed { text: &text, config: &config, registry, env: &env }.to_toml(&file), 0);
+        let origin = args.config.origin();
+        let printed = Printed { text: &text, config: &config, registry, env: &env, origin: &origin };
+        return told(&printed.to_toml(&file), 0);
     }
     let origin = match &args.config.config {
         Some(file) if args.config.is_from_environment => {

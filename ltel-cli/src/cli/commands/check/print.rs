@@ -11,7 +11,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::secrets::{blanked, is_secret};
+use super::secrets::Secrets;
 use crate::config::{self, BackendConfig, Config, RecorderConfig};
 use crate::deliver::otlp::Otlp;
 use crate::deliver::prometheus::Prometheus;
@@ -24,6 +24,8 @@ pub(super) struct Printed<'a> {
     pub(super) registry: &'a Registry,
     /// Without what ltel ignores.
     pub(super) env: &'a Environment,
+    /// What to say about where the file's name comes from.
+    pub(super) origin: &'a str,
 }
 
 impl Printed<'_> {
@@ -37,17 +39,19 @@ impl Printed<'_> {
         let mut out = Printer::default();
         let _ = writeln!(
             out.0,
-            "# All of {}. What is not from it has a comment with where it comes from.\n",
-            printable(name)
+            "# All of {}{}. What is not from it has a comment with where it comes from.\n",
+            printable(name),
+            self.origin
         );
         let top: Table =
             file.iter().filter(|(_, value)| !is_of_tables(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
-        out.table(&top, &with_defaults(&top, schema.get("properties"), Vec::new()));
+        out.table(&top, &with_defaults(&top, schema.get("properties"), Vec::new()), Secrets::NONE);
         self.labels(table("labels"), &mut out);
         match table("listen") {
             Some(stated) => {
                 out.header("[listen]");
-                out.table(stated, &with_defaults(stated, schema.pointer("/$defs/Listen/properties"), Vec::new()));
+                let settings = with_defaults(stated, schema.pointer("/$defs/Listen/properties"), Vec::new());
+                out.table(stated, &settings, Secrets::by_name(&schema, "/$defs/Listen"));
             }
             None => self.default_listen(&mut out),
         }
@@ -58,21 +62,24 @@ impl Printed<'_> {
             let of = schema.get("properties").and_then(|properties| properties.get(name)?.get("$ref")?.as_str());
             let keys = of.and_then(|of| schema.pointer(of.trim_start_matches('#'))?.get("properties"));
             out.header(&format!("[{name}]"));
-            out.table(stated, &with_defaults(stated, keys, Vec::new()));
+            let secrets = Secrets::by_name(&schema, of.unwrap_or_default().trim_start_matches('#'));
+            out.table(stated, &with_defaults(stated, keys, Vec::new()), secrets);
         }
         let limits = table("limits").cloned().unwrap_or_default();
         out.header("[limits]");
-        out.table(&limits, &with_defaults(&limits, schema.pointer("/$defs/Limits/properties"), Vec::new()));
+        let of_limits = with_defaults(&limits, schema.pointer("/$defs/Limits/properties"), Vec::new());
+        out.table(&limits, &of_limits, Secrets::NONE);
         for rule in file.get("names").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table) {
             out.header("[[names]]");
-            out.table(rule, &[]);
+            out.table(rule, &[], Secrets::NONE);
         }
         let keys = |kind: &str, of: &str| schema.get("$defs")?.get(format!("{kind}.{of}"))?.get("properties");
         for recorder in &self.config.recorders {
             let stated = in_table("recorders", &recorder.name).cloned().unwrap_or_default();
             out.header(&format!("[recorders.{}]", key(&recorder.name)));
             let settings = self.of_recorder(recorder, &stated);
-            out.table(&stated, &with_defaults(&stated, keys("recorder", recorder.spec.name), settings));
+            let secrets = Secrets::by_schema(&schema, &format!("/$defs/recorder.{}", recorder.spec.name));
+            out.table(&stated, &with_defaults(&stated, keys("recorder", recorder.spec.name), settings), secrets);
         }
         for backend in &self.config.backends {
             let stated = in_table("backends", &backend.name).cloned().unwrap_or_default();
@@ -85,19 +92,21 @@ impl Printed<'_> {
             let parts = if within.is_empty() { Vec::new() } else { parts };
             let plain = stated.iter().filter(|(key, _)| !parts.contains(&key.as_str()));
             let plain: Table = plain.map(|(key, value)| (key.clone(), value.clone())).collect();
-            out.table(&plain, &with_defaults(&plain, keys("backend", backend.backend.spec().name), own));
+            let kind = backend.backend.spec().name;
+            let secrets = Secrets::by_name(&schema, &format!("/$defs/backend.{kind}"));
+            out.table(&plain, &with_defaults(&plain, keys("backend", kind), own), secrets);
             for part in parts {
                 let stated = stated.get(part).and_then(Value::as_table).cloned().unwrap_or_default();
                 let of: Vec<_> = within.iter().filter(|setting| setting.within == Some(part)).cloned().collect();
                 if !stated.is_empty() || !of.is_empty() {
                     out.header(&format!("{}.{part}]", header.trim_end_matches(']')));
-                    out.table(&stated, &of);
+                    out.table(&stated, &of, secrets.within(part));
                 }
             }
         }
         if let Some(thresholds) = table("thresholds") {
             out.header("[thresholds]");
-            out.table(thresholds, &[]);
+            out.table(thresholds, &[], Secrets::NONE);
         }
         out.0
     }
@@ -206,22 +215,21 @@ impl Printer {
         let _ = write!(self.0, "\n{header}\n");
     }
 
-    fn table(&mut self, stated: &Table, settings: &[Setting]) {
+    fn table(&mut self, stated: &Table, settings: &[Setting], secrets: Secrets<'_>) {
         // A setting may complete what is stated, such as a resource.
         let completed = |key: &str| settings.iter().any(|setting| setting.key == *key);
         for (key, value) in stated.iter().filter(|(key, _)| !completed(key)) {
-            self.line(key, value, None);
+            self.line(key, &secrets.blanked(key, value), None);
         }
         for Setting { key, value, origin, .. } in settings {
             match value {
-                Some(value) => self.line(key, value, Some(origin)),
+                Some(value) => self.line(key, &secrets.blanked(key, value), Some(origin)),
                 None => drop(writeln!(self.0, "# {key} is not the default: {origin}")),
             }
         }
     }
 
     fn line(&mut self, name: &str, value: &Value, origin: Option<&str>) {
-        let value = blanked(value, is_secret(name));
         let origin = origin.map(|origin| format!("  # {origin}")).unwrap_or_default();
         let _ = writeln!(self.0, "{} = {value}{origin}", key(name));
     }
@@ -243,9 +251,13 @@ mod tests {
         [labels]
         region = "eu"
         build = 7
+        auth_mode = "oauth"
         [[names]]
         match = '^/product/\d+$'
         replace = "/product/{id}"
+        [[names]]
+        match = '^https://shop/token\?id=\d+$'
+        replace = "/token"
         [recorders.stats]
         percentiles = [50, 99]
         [recorders.spans]
@@ -254,13 +266,14 @@ mod tests {
         on = "request"
         when = 'name.startsWith("/checkout")'
         backends = ["collector"]
-        metrics.duration = { histogram = "response_time", unit = "ms" }
+        labels = { author = "context.author" }
+        metrics.auth_time = { histogram = "response_time", unit = "ms" }
         [backends.json]
         [backends.collector]
         type = "otlp"
         endpoint = "https://collector:4318"
-        headers = { api-key = "abc", other = { env = "KEY" } }
-        resource = { team = "shop" }
+        headers = { api-key = "abc", env = "abc", other = { env = "KEY" } }
+        resource = { team = "shop", "shop.token" = "abc" }
         [backends.collector.traces]
         endpoint = "https://traces.example.com/in?token=abc"
         [backends.elsewhere]
@@ -270,6 +283,7 @@ mod tests {
         token = "abc"
         [health]
         [thresholds]
+        "POST /auth/login" = "p95 < 500ms"
         all = ["p95 < 500ms", { check = "failures < 10", abort = true, after = "5s" }]
     "#;
 
@@ -277,13 +291,13 @@ mod tests {
         [
             ("KEY", "abc"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://gateway:4318"),
-            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:9000/in"),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:9000/in?tenant=abc"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "key=abc"),
             ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "5000"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
             ("OTEL_METRIC_EXPORT_INTERVAL", "15000"),
             ("OTEL_SERVICE_NAME", "abroad"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "site=here"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "site=here,deploy.key=abc"),
             ("OTEL_TRACES_SAMPLER", "traceidratio"),
             ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "9999"),
@@ -301,7 +315,8 @@ mod tests {
     fn printed(text: &str, env: &Environment) -> String {
         let registry = crate::with_backends(ltel_recorders::registry());
         let followed = config::followed(env, &registry);
-        Printed { text, config: &read(text, env), registry: &registry, env: &followed }.to_toml("telemetry.toml")
+        Printed { text, config: &read(text, env), registry: &registry, env: &followed, origin: "" }
+            .to_toml("telemetry.toml")
     }
 
     /// What a configuration does, without secrets and what each start has anew.
@@ -345,8 +360,8 @@ mod tests {
         ] {
             let shown = printed(text, &env);
             let secrets: Environment = [("KEY", "abc")].into_iter().collect();
-            // The only secret of it that `check` shows.
-            let does = effects(text, &env).replace("token=abc", "token=***");
+            // Where they are sent, and the resource.
+            let does = effects(text, &env).replace("abc", "***");
             assert_eq!(effects(&shown, &env), does, "{shown}");
             assert_eq!(effects(&shown, &secrets), does, "{shown}");
             let values = |text: &str| toml::from_str::<Table>(text).expect("TOML");
