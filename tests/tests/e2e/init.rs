@@ -36,6 +36,11 @@ fn a_file_to_begin_with() {
     assert_eq!((printed, nothing.as_str()), (fs::read_to_string(scene.path("telemetry.toml")).unwrap(), ""));
     said(&["init", "other.toml"], 0);
     assert!(scene.path("other.toml").is_file());
+    let (_, next) = said(&["init", "it's mine.toml"], 0);
+    let check = next.lines().find(|line| line.contains("ltel-cli check ")).unwrap().trim();
+    let as_typed = check.replace("ltel-cli", "printf '%s\n'");
+    let typed = std::process::Command::new("sh").args(["-c", &as_typed]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&typed.stdout), "check\nit's mine.toml\n", "{next}");
 }
 
 /// Scenario: `init` for a place where no file can be. Guarantees: an error says why; nothing is written, with `--force` too.
@@ -52,6 +57,13 @@ fn places_where_no_file_can_be() {
             "none/telemetry.toml",
             "cannot write `none/telemetry.toml`: `none` does not exist: create it first, with `mkdir -p`",
         ),
+        (
+            "none/",
+            "`none/` is a folder: give the name of a file, such as `none/telemetry.toml`, after `mkdir -p none/`",
+        ),
+        ("a b/c/", "such as `a b/c/telemetry.toml`, after `mkdir -p 'a b/c/'`"),
+        ("folder.toml/", "`folder.toml/` is a folder: give the name of a file, such as `folder.toml/telemetry.toml`"),
+        ("file/", "cannot write `file/`: `file` is not a folder"),
         ("file/telemetry.toml", "cannot write `file/telemetry.toml`: `file` is not a folder"),
         ("socket.toml", "`socket.toml` is not a regular file: give another name"),
         ("", "a value is required"),

@@ -19,21 +19,35 @@ pub(crate) fn init(args: &InitArgs) -> Result<(), Failure> {
     }
     let replaces = write(path, &text, args.force)?;
     let (program, file) = (program::name(), path.display());
+    let argument = quoted(path);
     let done = if replaces { "Replaced" } else { "Created" };
     print::note(&format!(
         "{done} `{file}`: the built-in recorders, as JSON lines in telemetry.jsonl. Its comments say what else there is.\n\n\
-         Next:\n  {program} check {file}\n  {program} run --config {file} locust -f locustfile.py --headless -t 1m\n"
+         Next:\n  {program} check {argument}\n  {program} run --config {argument} locust -f locustfile.py --headless -t 1m\n"
     ));
     Ok(())
+}
+
+/// A file's name as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let name = path.to_string_lossy();
+    shlex::try_quote(&name).map_or_else(|_| name.to_string(), Into::into)
 }
 
 /// Whether it has replaced a file.
 fn write(path: &Path, text: &str, force: bool) -> Result<bool, Failure> {
     let shown = path.display();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if path.is_dir() {
+    let names_a_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    // Without the slash.
+    let bare = path.components().as_path();
+    if names_a_folder && bare.exists() && !bare.is_dir() {
+        return Err(Failure::usage(format!("cannot write `{shown}`: `{}` is not a folder", bare.display())));
+    }
+    if path.is_dir() || names_a_folder {
+        let create = if path.exists() { String::new() } else { format!(", after `mkdir -p {}`", quoted(path)) };
         return Err(Failure::usage(format!(
-            "`{shown}` is a folder: give the name of a file, such as `{}`",
+            "`{shown}` is a folder: give the name of a file, such as `{}`{create}",
             path.join("telemetry.toml").display()
         )));
     }
