@@ -2,7 +2,7 @@
 
 use ltel_core::text::shortened;
 
-use crate::cli::table;
+use crate::cli::{print, table};
 use crate::pipeline::Ended;
 use crate::plural::counted;
 use crate::runs::EndedRun;
@@ -34,6 +34,14 @@ pub(crate) fn of(ended: &Ended) -> Vec<String> {
 pub(crate) fn of_test(ended: &Ended) -> Vec<String> {
     let none = ended.outcome.runs.is_empty().then(|| "no test was recorded".to_owned());
     none.into_iter().chain(of(ended)).collect()
+}
+
+/// Says what was lost where no table does: in a log of JSON as a line of it. Parts of ltel that failed are the command's own error.
+pub(crate) fn say(ended: &Ended) {
+    let losses: Vec<_> = of(ended).into_iter().filter(|loss| !ended.failures.contains(loss)).collect();
+    if !losses.is_empty() {
+        print::error(&format!("telemetry was lost: {}", losses.join("; ")));
+    }
 }
 
 fn of_run(run: &EndedRun) -> Option<String> {

@@ -218,6 +218,9 @@ fn places_of_a_configuration() {
     assert_eq!(from_environment, format!("file      telemetry.toml (from LTEL_CONFIG)\n{expected}"));
     let document = checked(&["check", "--format", "json"], Some("telemetry.toml"));
     assert!(document.contains("\"file_from\": \"LTEL_CONFIG\""), "{document}");
+    let printed = checked(&["check", "--print"], Some("telemetry.toml"));
+    assert!(printed.starts_with("# All of telemetry.toml (from LTEL_CONFIG). "), "{printed}");
+    assert!(checked(&["check", "--print", "telemetry.toml"], None).starts_with("# All of telemetry.toml. "));
     // Empty is unset: the embedded configuration has more recorders.
     assert!(checked(&["check"], Some("")).contains("lifecycle"));
     let labels = checked(&["--label", "a=1", "--label", "b=1", "check", "--label", "b=2", "telemetry.toml"], None);
@@ -228,6 +231,19 @@ fn places_of_a_configuration() {
         assert!(!listed.contains("system"), "{args:?}: {listed}");
     }
     assert!(!checked(&["recorders"], Some("telemetry.toml")).contains("system"));
+}
+
+/// Scenario: ltel serves with a configuration of the environment. Guarantees: it says so.
+#[apply(e2e)]
+fn serving_says_that_its_configuration_is_the_environments() {
+    let scene = Scene::new();
+    scene.write("telemetry.toml", &config(&scene, "", ""));
+    let mut command = scene.ltel(["--once"]);
+    command.env("LTEL_CONFIG", "telemetry.toml");
+    let mut ltel = scene.start("ltel", command);
+    ltel.says("INFO configuration telemetry.toml (from LTEL_CONFIG)", SOON);
+    ltel.signal(Signal::TERM);
+    assert_eq!(ltel.wait(SOON), Exit::Code(0));
 }
 
 /// Scenario: configurations with mistakes, or none, from the environment and from stdin.

@@ -1,6 +1,6 @@
 //! What is said on stderr, how much of it, and how.
 
-use ltel_tests::Scene;
+use ltel_tests::{Scene, free_port};
 
 use crate::stated_backends::{is_over, one_test};
 
@@ -45,8 +45,40 @@ fn how_much_is_said() {
         lines.iter().any(|line| line["level"] == "INFO" && line["message"].as_str().unwrap().contains("out.jsonl")),
         "{json}"
     );
+    scene.write("telemetry.toml", "[recorders.stats]\n[backends.file]\ntype = \"json\"\noutput = \"out.jsonl\"\n");
+    for (options, is_said) in [(&[][..], true), (&["-q"], false), (&["--config=telemetry.toml"], false)] {
+        let process = one_test(&scene, options, |command| {
+            command.env("LTEL_CONFIG", "telemetry.toml");
+        });
+        let said = is_over(&scene, process).stderr();
+        let is_there = said.contains("INFO configuration telemetry.toml (from LTEL_CONFIG)");
+        assert_eq!(is_there, is_said, "{options:?}: {said}");
+    }
     let output = scene.ltel(["-qv", "check"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+/// Scenario: `run` with a receiver that is not there, without a table of the run: with `-q`, `--summary off`, a log of JSON.
+/// Guarantees: the loss is said all the same, once, and in a log of JSON as an object; the exit code stays the command's.
+#[apply(e2e)]
+fn losses_without_a_table() {
+    let scene = Scene::new();
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    for options in [&["-q"][..], &["--summary", "off"], &["--summary", "json"], &["--log-format", "json"], &[]] {
+        let options = [options, &["--otlp", &nowhere]].concat();
+        let process = one_test(&scene, &options, |command| {
+            command.env("OTEL_EXPORTER_OTLP_TIMEOUT", "500");
+        });
+        let said = is_over(&scene, process).stderr();
+        assert_eq!(said.matches("final figures NOT delivered").count(), 1, "{options:?}: {said}");
+        let line = said.lines().find(|line| line.contains("final figures NOT delivered")).unwrap();
+        if options.contains(&"json") && options.contains(&"--log-format") {
+            let line: serde_json::Value = serde_json::from_str(line).expect(line);
+            assert_eq!(line["level"], "ERROR", "{line}");
+        }
+        let is_said_alone = line.contains("telemetry was lost: backend `--otlp`: ");
+        assert_eq!(is_said_alone, options.len() > 2, "{options:?}: {said}");
+    }
 }
 
 /// Scenario: mistakes in a configuration, and a command that is none, in a log of JSON, for every command.
@@ -94,5 +126,31 @@ fn colors_of_errors() {
         let mut command = scene.ltel(["check", "bad.toml"]);
         let output = command.envs(variables.iter().copied()).output().unwrap();
         assert_eq!(output.stderr.contains(&0x1b), colors, "{variables:?}: {output:?}");
+    }
+}
+
+/// Scenario: a receiver's URL with a key in it, which is not there or is wrong, for `run` and all forms of `check`.
+/// Guarantees: the key is on neither stdout nor stderr, with `-vv` too; the rest of the URL is.
+#[apply(e2e)]
+fn a_key_in_a_url_is_not_shown() {
+    let scene = Scene::new();
+    let url = format!("http://127.0.0.1:{}/?api_key=S3cret", free_port());
+    let process = one_test(&scene, &["-vv", "--otlp", &url], |command| {
+        command.env("OTEL_EXPORTER_OTLP_TIMEOUT", "500");
+    });
+    let process = is_over(&scene, process);
+    let said = process.stderr();
+    assert!(said.contains("Telemetry: --otlp metrics http://127.0.0.1:") && said.contains("api_key=***"), "{said}");
+    assert!(said.contains(" failed: ") && !said.contains("S3cret") && !process.stdout().contains("S3cret"), "{said}");
+
+    for (url, code) in [(&*url, 0), ("https://me:S3cret@h/?token=S3cret", 2)] {
+        scene.write("telemetry.toml", &format!("[recorders.stats]\n[backends.otlp]\nendpoint = \"{url}\"\n"));
+        let host = if code == 0 { "127.0.0.1" } else { "@h/" };
+        for more in [&[][..], &["--format", "json"], &["--print"]] {
+            let output = scene.ltel([&["check", "telemetry.toml"], more].concat()).output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+            let all = text(&output.stdout) + &text(&output.stderr);
+            assert!(all.contains(host) && all.contains("***") && !all.contains("S3cret"), "{all}");
+        }
     }
 }

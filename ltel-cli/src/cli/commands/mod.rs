@@ -98,6 +98,13 @@ pub(crate) fn read_config(arg: &ConfigArg) -> Result<(String, Cow<'static, str>)
     }
 }
 
+/// Says that a configuration is the environment's: whoever starts ltel may not know of it.
+pub(crate) fn say_origin(arg: &ConfigArg) {
+    if let Some(file) = arg.config.as_ref().filter(|_| arg.is_from_environment) {
+        tracing::info!("configuration {}{}", file.display(), arg.origin());
+    }
+}
+
 /// Reads the configuration file again while ltel runs; says what is wrong with it.
 pub(crate) fn load_again(arg: &ConfigArg, backends: Vec<StatedBackend>, registry: &Registry) -> Option<Config> {
     let said = print::error;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ltel_core::registry::Registry;
 
 use super::private_socket::PrivateSocket;
-use super::{Failure, load_again, load_config, locust, misplaced, stated_backends};
+use super::{Failure, load_again, load_config, locust, misplaced, say_origin, stated_backends};
 use crate::cli::args::{RunArgs, SummaryFormat};
 use crate::cli::signals::Signals;
 use crate::cli::table::Look;
@@ -30,6 +30,7 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let summary_to_stdout = matches!(summary, SummaryFormat::Markdown | SummaryFormat::Json);
     misplaced::check(args)?;
     let (mut config, file) = configuration(args, summary_to_stdout, registry)?;
+    say_origin(&args.config);
     if args.config.config.is_none() && !args.backends.telemetry().is_empty() {
         print::note(&stated_backends::places(&config));
     }
@@ -80,7 +81,15 @@ pub(crate) async fn run(args: &RunArgs, registry: &Registry) -> Result<u8, Failu
     let unjudged = recorded_none && ended.verdict.is_expected() && code == 0 && ended.failures.is_empty();
     let unjudged = unjudged.then(|| "no test was recorded, so no threshold was judged".to_owned());
     let passed = ended.verdict.passed();
-    match (ended.verdict.broken().or(unjudged), lost) {
+    let broken = ended.verdict.broken().or(unjudged);
+    // The table has them, `--strict` fails with them, and a threshold that is met is not said without them.
+    let is_told = matches!(summary, SummaryFormat::Table)
+        || args.strict
+        || (broken.is_none() && passed.is_some() && lost.is_none());
+    if !is_told {
+        losses::say(&ended);
+    }
+    match (broken, lost) {
         (None, None) => {
             // Those who read no more than the last line must not take it for the whole truth.
             if let Some(passed) = passed.filter(|_| !losses.is_empty()) {

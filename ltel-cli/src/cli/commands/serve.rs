@@ -7,7 +7,7 @@ use humantime::format_duration;
 use ltel_core::registry::Registry;
 use tokio::time::timeout;
 
-use super::{Failure, arrival, load_again, load_config};
+use super::{Failure, arrival, load_again, load_config, say_origin};
 use crate::cli::args::ServeArgs;
 use crate::cli::signals::{EndRequest, Signals};
 use crate::cli::{losses, table};
@@ -25,6 +25,7 @@ const LATE_BECAUSE: &str = "does it load the plugin, and is LTEL_ADDRESS set?";
 /// Fails if telemetry was lost; and, after its only run, if a threshold is broken.
 pub(crate) async fn serve(args: &ServeArgs, registry: &Registry) -> Result<(), Failure> {
     let config = load_config(&args.config, Vec::new(), registry)?;
+    say_origin(&args.config);
     let once = args.once || config.exit_after_run;
     let (grace, start_timeout) = (config.grace, config.start_timeout);
     let mut signals = Signals::catch().map_err(|error| Failure::failed(format!("signals: {error}")))?;

@@ -16,7 +16,7 @@ use crate::cli::signals::Signals;
 use crate::cli::table::Look;
 use crate::cli::telemetry_file::TelemetryFile;
 use crate::cli::terminal::{Progress, ProgressMode};
-use crate::cli::{log, print, table};
+use crate::cli::{log, losses, print, table};
 use crate::config::{self, Environment, Stated};
 
 const LOCUSTFILE: &str = include_str!("locustfile.py");
@@ -73,6 +73,8 @@ pub(crate) async fn demo(args: &DemoArgs, registry: &Registry) -> Result<u8, Fai
     }
     if !log::is_quiet() && !log::is_json() {
         print::stderr(&table::render(&ended, Look::of_stderr(false)));
+    } else {
+        losses::say(&ended);
     }
     print::warning(&locust::no_run(&ended, locust::exit_code(exit)).unwrap_or_default());
     print::note(&format!("\n{}", telemetry.place()));
