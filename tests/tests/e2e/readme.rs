@@ -111,7 +111,7 @@ fn commands_work() {
             symlink("/bin/true", bin.join(unused)).unwrap();
         }
         let script = text
-            .replace("-u 100 -t 5m", "-u 2 -t 2s")
+            .replace("-u 100 -r 20 -t 5m", "-u 2 -t 2s")
             .replace("127.0.0.1:4327", &format!("127.0.0.1:{ltel}"))
             .replace("127.0.0.1:4318", &format!("127.0.0.1:{}", collector.http()))
             .replace("127.0.0.1:9464", &format!("127.0.0.1:{scrape}"));

@@ -62,7 +62,11 @@ pub(crate) fn load_config(
     backends: Vec<StatedBackend>,
     registry: &Registry,
 ) -> Result<Config, Failure> {
-    let (file, text) = read_config(arg)?;
+    let (mut file, text) = read_config(arg)?;
+    if arg.config.is_none() && !backends.is_empty() {
+        // Who has typed options knows of no embedded configuration.
+        "the command line".clone_into(&mut file);
+    }
     parse_config(arg, (&file, &text), backends, registry)
 }
 

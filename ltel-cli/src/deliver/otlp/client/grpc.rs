@@ -118,7 +118,7 @@ fn no_connection(error: &(dyn std::error::Error + 'static)) -> Refusal {
             && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR)
         {
             return Refusal::new(Remedy::None, causes(error))
-                .hint("for an HTTP receiver set `protocol = \"http/protobuf\"`");
+                .hint("for an HTTP receiver set `protocol = \"http/protobuf\"`, or on the command line `--otlp-protocol http/protobuf`");
         }
         cause = error.source();
     }

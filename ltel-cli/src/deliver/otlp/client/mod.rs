@@ -97,7 +97,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 fn hint(error: &str) -> &'static str {
     let says = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
     if says(&["invalid HTTP version parsed", "received unexpected message from connection"]) {
-        "for a gRPC receiver set `protocol = \"grpc\"`"
+        "for a gRPC receiver set `protocol = \"grpc\"`, or on the command line `--otlp-protocol grpc`"
     } else if says(&["InvalidContentType"]) {
         "for a receiver without TLS write http://, or set `OTEL_EXPORTER_OTLP_INSECURE=true` if the endpoint has no scheme"
     } else if says(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
