@@ -216,6 +216,7 @@ impl Backends<'_> {
             env: self.env,
             place: &place,
             temporality: temporality.as_ref(),
+            internal_metrics: common.internal_metrics,
             only_one,
             claims: self.claims,
             errors: self.errors,

@@ -46,7 +46,16 @@ pub(super) fn read(
             }
         },
     };
-    let mut cx = Check { env, place: &place, temporality: None, only_one: true, claims, errors, warnings };
+    let mut cx = Check {
+        env,
+        place: &place,
+        temporality: None,
+        internal_metrics: None,
+        only_one: true,
+        claims,
+        errors,
+        warnings,
+    };
     cx.claim_address(address, span);
     Some(address)
 }

@@ -135,6 +135,8 @@ pub struct Check<'a> {
     pub place: &'a TablePlace,
     /// `temporality`, if the table sets it.
     pub temporality: Option<&'a Spanned<Temporality>>,
+    /// `internal_metrics`, if the table sets it.
+    pub internal_metrics: Option<bool>,
     /// Whether this is the configuration's only backend of its type: then an environment variable can only mean this one.
     pub only_one: bool,
     /// Addresses and files that other parts of ltel use.

@@ -99,7 +99,12 @@ pub(super) fn check(options: Options, cx: &mut Check<'_>) -> Json {
     let (text, path) = (output.get_ref().as_str(), PathBuf::from(output.get_ref()));
     match wrong(text, &path) {
         Some((message, help)) => cx.error(ConfigError::new(message, output.span()).help(help)),
-        None => cx.claim_file(&path, output.span()),
+        None => {
+            cx.claim_file(&path, output.span());
+            if cx.internal_metrics == Some(true) && text.contains(run_file::RUN_ID) {
+                cx.claim_file(&run_file::path_of_no_run(&path), output.span());
+            }
+        }
     }
     let per_run = text.contains(run_file::RUN_ID);
     let keep = options.keep.map_or(5, Spanned::into_inner);

@@ -16,6 +16,8 @@ pub(super) struct LogFile {
     open: Option<OpenFile>,
     max_bytes: Option<u64>,
     keep: u32,
+    /// Whether it is opened by a line alone, so that there is no empty file.
+    when_written: bool,
     /// Whether a failure to rotate or reopen was already logged.
     told: bool,
 }
@@ -90,12 +92,13 @@ fn ends_with_newline(path: &Path) -> io::Result<bool> {
 impl LogFile {
     pub(super) fn open(backend: &str, path: &Path, max_bytes: Option<u64>, keep: u32) -> io::Result<Self> {
         let open = Some(OpenFile::open(path)?);
-        Ok(Self { backend: backend.to_owned(), path: path.to_owned(), open, max_bytes, keep, told: false })
+        Ok(Self { open, when_written: false, ..Self::when_written(backend, path, max_bytes, keep) })
     }
 
     /// A file that is opened when something is written.
     pub(super) fn when_written(backend: &str, path: &Path, max_bytes: Option<u64>, keep: u32) -> Self {
-        Self { backend: backend.to_owned(), path: path.to_owned(), open: None, max_bytes, keep, told: false }
+        let (backend, path) = (backend.to_owned(), path.to_owned());
+        Self { backend, path, open: None, max_bytes, keep, when_written: true, told: false }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -138,14 +141,23 @@ impl LogFile {
     /// Opens the file again if what is written to it is lost; if it is `told` to, also if its path leads to another one by now. A file
     /// that was moved away is still written until a signal says that it was rotated.
     pub(super) fn reopen(&mut self, told: bool) {
-        if let Some(open) = &self.open {
-            let is_left = open.is_regular && !open.is_at(&self.path) && (told || open.is_deleted());
-            if !is_left {
-                return;
+        match &self.open {
+            Some(open) => {
+                let is_left = open.is_regular && !open.is_at(&self.path) && (told || open.is_deleted());
+                if !is_left {
+                    return;
+                }
             }
+            None if self.when_written => return,
+            None => {}
         }
         let backend = self.backend.clone();
         let path = self.path.display().to_string();
+        if self.when_written && !told {
+            self.open = None;
+            tracing::warn!("backend `{backend}`: `{path}` was deleted, so the next line begins a new file");
+            return;
+        }
         match self.open_again() {
             Ok(()) if told => {}
             Ok(()) => tracing::warn!("backend `{backend}`: `{path}` was deleted, so a new file is written"),
@@ -392,6 +404,68 @@ mod tests {
         std::fs::remove_dir(scene.path("log")).unwrap();
         scene.write("6\n");
         scene.check(&[("log", "6\n"), ("moved", "1\n2\n")]);
+    }
+
+    /// Scenario: a file that is opened by its first line is reopened before that, after it was deleted, and after it was moved away.
+    /// Guarantees: no empty file, except where a moved one was; a warning when it was deleted, once, and never before it was there.
+    #[test]
+    fn a_file_that_is_opened_by_a_line() {
+        let mut scene = Scene::new(None);
+        std::fs::remove_file(scene.path("log")).unwrap();
+        scene.file = LogFile::when_written("file", &scene.path("log"), None, 3);
+        let log: Logged = Logged::default();
+        let _guard = tracing::subscriber::set_default(
+            tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish(),
+        );
+        for told in [false, true] {
+            scene.file.reopen(told);
+            scene.check(&[]);
+        }
+        assert_eq!(log.text(), "");
+        scene.write("1\n");
+        scene.file.reopen(false);
+        assert_eq!(log.text(), "");
+        std::fs::remove_file(scene.path("log")).unwrap();
+        for _ in 0..2 {
+            scene.file.reopen(false);
+            scene.check(&[]);
+        }
+        assert_eq!(log.text().lines().count(), 1, "{}", log.text());
+        assert!(log.text().contains("was deleted, so the next line begins a new file"), "{}", log.text());
+        scene.write("2\n");
+        std::fs::rename(scene.path("log"), scene.path("moved")).unwrap();
+        scene.file.reopen(true);
+        scene.write("3\n");
+        scene.check(&[("log", "3\n"), ("moved", "2\n")]);
+        assert_eq!(log.text().lines().count(), 1, "{}", log.text());
+    }
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Logged(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Logged {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Logged {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl tracing_subscriber::fmt::MakeWriter<'_> for Logged {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
     }
 
     /// Scenario: the path is a symbolic link. Guarantees: it stays one, and older files are next to its target.

@@ -11,6 +11,8 @@ mod writer;
 mod written;
 mod file;
 pub(crate) mod stdout;
+#[cfg(test)]
+mod tests;
 
 use ltel_core::backend::{Backend, BackendSpec, Check, Defaults, Pipe, Signal, Start, StartError, Takes};
 

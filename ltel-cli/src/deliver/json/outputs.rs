@@ -2,25 +2,27 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ltel_core::backend::{DeliveryAccount, Start, StartError};
 use ltel_core::runs::RunInfo;
 use opentelemetry_sdk::metrics::Temporality;
+use tokio::time::Instant;
 
 use super::config::{Destination, FileOutput};
 use super::output::Output;
 use super::writer::LineWriter;
 use crate::deliver::report::can_be_written;
-use crate::deliver::run_file::path_of;
+use crate::deliver::run_file::{path_of, path_of_no_run};
 
-/// In place of a run's id: for the metrics of ltel itself, which belong to no run.
-const OF_NO_RUN: &str = "ltel";
+/// In place of a run's id: for the metrics of ltel itself, which belong to no run. No run has this id.
+const OF_NO_RUN: &str = "\0";
 
 // Runs that are over: a line that comes late is written to their file, which is closed again.
 const REMEMBERED: usize = 64;
 
-// Flushes, which come each second: then a file without new lines is closed. A run that had to be dropped never ends.
-const IDLE: u32 = 60;
+// Then a file without new lines is closed. A run that had to be dropped never ends.
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Where lines go.
 pub(super) struct Outputs {
@@ -40,8 +42,8 @@ enum To {
 struct OfRun {
     output: Output,
     is_over: bool,
-    /// Flushes since the last line.
-    idle: u32,
+    /// When it was last asked for.
+    used: Instant,
 }
 
 impl Outputs {
@@ -71,15 +73,16 @@ impl Outputs {
             To::PerRun { file, open, ended } => {
                 let run_id = run.map_or(OF_NO_RUN, |run| run.run_id.as_str());
                 if !open.contains_key(run_id) {
-                    let file = FileOutput { path: path_of(&file.path, run_id), ..file.clone() };
+                    let path = run.map_or_else(|| path_of_no_run(&file.path), |_| path_of(&file.path, run_id));
+                    let file = FileOutput { path, ..file.clone() };
                     let writer = LineWriter::when_written(&file, &self.backend);
                     let output = Output::new(&self.backend, writer, &self.account, self.cumulative);
                     let is_over = ended.iter().any(|ended| ended == run_id);
-                    open.insert(run_id.to_owned(), OfRun { output, is_over, idle: 0 });
+                    open.insert(run_id.to_owned(), OfRun { output, is_over, used: Instant::now() });
                 }
                 match open.get_mut(run_id) {
                     Some(of) => {
-                        of.idle = 0;
+                        of.used = Instant::now();
                         &mut of.output
                     }
                     None => unreachable!("it has just been opened"),
@@ -108,11 +111,10 @@ impl Outputs {
             To::PerRun { open, .. } => {
                 for of in open.values_mut() {
                     of.output.flush(told).await;
-                    of.idle += 1;
                 }
                 let failures = &mut self.failures;
                 open.retain(|_, of| {
-                    let stays = !of.is_over && of.idle < IDLE;
+                    let stays = !of.is_over && of.used.elapsed() < IDLE;
                     if !stays {
                         *failures += of.output.failures;
                     }
