@@ -7,6 +7,7 @@ use std::ops::Range;
 use http::Uri;
 use http::uri::PathAndQuery;
 use ltel_core::backend::{ConfigError, Signal};
+use ltel_core::text::did_you_mean;
 use opentelemetry_otlp::{OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_INSECURE};
 use toml::Spanned;
 
@@ -63,6 +64,7 @@ pub(super) fn resolve(
                 inputs.cx.error(ConfigError::new(message, written.span).help(help));
                 return None;
             }
+            written.warn_of_port(&uri, protocol, inputs);
             Some((uri, protocol))
         }
         Err(why) => {
@@ -114,7 +116,19 @@ impl WrittenEndpoint {
         let named = self.variable.as_ref().map_or(String::new(), |name| format!("{name}: "));
         let of = Signal::ALL.into_iter().find(|signal| path.ends_with(&format!("/v1/{}", signal.as_str())));
         let shown = shown_url(&self.text);
+        let has_path = !path.is_empty() && protocol == OtlpProtocol::Grpc;
         let Some(of) = of else {
+            if has_path {
+                let base = in_full(&uri, "");
+                let help = format!("write `{base}`, or `protocol = \"http/protobuf\"` if it is for HTTP");
+                return Some((format!("{named}`{shown}` has a path, which gRPC does not use"), help));
+            }
+            if let Some(version) = self.is_base.then(|| path_of_signals(path)).flatten() {
+                let base = in_full(&uri, path.strip_suffix(version).unwrap_or(path));
+                let message =
+                    format!("{named}`{shown}` ends with `{version}`, and paths such as `/v1/traces` are appended");
+                return Some((message, format!("write `{base}`")));
+            }
             if let Some((_, why)) = NOT_OTLP.iter().find(|(end, _)| path.ends_with(end)) {
                 return Some((format!("{named}`{shown}` does not take OTLP"), (*why).to_owned()));
             }
@@ -129,7 +143,7 @@ impl WrittenEndpoint {
             return None;
         };
         let base = base_of(&uri, of);
-        if protocol == OtlpProtocol::Grpc {
+        if has_path {
             let message = format!("{named}`{shown}` has a path, which gRPC does not use");
             let http = base.replace(":4317", ":4318");
             return Some((
@@ -157,6 +171,20 @@ impl WrittenEndpoint {
         })
     }
 
+    /// Warns of gRPC at the port that is HTTP's by convention, and the reverse.
+    fn warn_of_port(&self, uri: &Uri, protocol: OtlpProtocol, inputs: &mut SignalInputs<'_, '_>) {
+        let (this, port, other) = match (protocol, uri.port_u16()) {
+            (OtlpProtocol::Grpc, Some(4318)) => ("gRPC", "4317", "HTTP"),
+            (OtlpProtocol::Grpc, _) => return,
+            (_, Some(4317)) => ("HTTP", "4318", "gRPC"),
+            _ => return,
+        };
+        let (title, shown, name) = (&inputs.cx.place.title, shown_url(&self.text), protocol.as_str());
+        inputs.cx.warn(format!(
+            "{title}: `protocol` is {name}, but most receivers of OTLP have {other} at the port of `{shown}`, and {this} at {port}"
+        ));
+    }
+
     fn parse(&self, protocol: Option<OtlpProtocol>, signal: Signal) -> Result<(Uri, OtlpProtocol), String> {
         let uri: Uri = self.text.parse().map_err(|error| format!("not a URL: {error}"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
@@ -166,11 +194,13 @@ impl WrittenEndpoint {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err("a URL with a user name: put credentials into `headers`".to_owned());
         }
-        // `http` takes any text for a port.
-        let port =
-            uri.authority().and_then(|authority| authority.as_str().strip_prefix(uri.host()?)?.strip_prefix(':'));
-        if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
-            return Err("not a URL: what stands behind `:` is not a port".to_owned());
+        // The parser takes any port.
+        match port_text(&uri) {
+            Some("") => return Err("a URL with a colon and no port".to_owned()),
+            Some(port) if !is_port(port) => {
+                return Err("a URL with a wrong port: a port is a number from 1 to 65535".to_owned());
+            }
+            _ => {}
         }
         let protocol = protocol.unwrap_or_else(|| by_port(uri.port_u16()));
         let uri = if self.is_base && protocol != OtlpProtocol::Grpc { appended(uri, signal)? } else { uri };
@@ -182,8 +212,41 @@ impl WrittenEndpoint {
 fn base_of(uri: &Uri, signal: Signal) -> String {
     let path = uri.path().trim_end_matches('/');
     let path = path.strip_suffix(&format!("/v1/{}", signal.as_str())).unwrap_or(path);
+    in_full(uri, path)
+}
+
+/// A URL with another path.
+fn in_full(uri: &Uri, path: &str) -> String {
     let (scheme, authority) = (uri.scheme_str().unwrap_or("http"), uri.authority().map_or("", |of| of.as_str()));
     format!("{scheme}://{authority}{path}")
+}
+
+/// What follows the host and its colon.
+fn port_text(uri: &Uri) -> Option<&str> {
+    let authority = uri.authority()?.as_str();
+    // An IPv6 address has colons too, in brackets.
+    let after = authority.rsplit_once(']').map_or(authority, |(_, after)| after);
+    after.split_once(':').map(|(_, port)| port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// The end of a path that was meant to be that of signals: `/v1`, or with a signal that is misspelt. Others, such as `/api/v1/otlp`,
+/// are paths of receivers.
+fn path_of_signals(path: &str) -> Option<&str> {
+    const OTHER_WORDS: [&str; 3] = ["spans", "events", "profiles"];
+    let begin = path.rfind("/v1").filter(|begin| {
+        let rest = &path[begin + 3..];
+        let word = rest.strip_prefix('/').filter(|word| !word.contains('/'));
+        rest.is_empty()
+            || word.is_some_and(|word| {
+                did_you_mean(word, Signal::ALL.iter().map(|signal| signal.as_str())).is_some()
+                    || OTHER_WORDS.contains(&word)
+            })
+    })?;
+    Some(&path[begin..])
 }
 
 /// The base with the signal's path, before its query if it has one.

@@ -105,6 +105,68 @@ fn an_endpoint_of_the_environment_without_a_scheme() {
     check("", &stated, shown, ["grpc https://collector:4317/"; 3]);
 }
 
+/// Guarantees: an endpoint that cannot work is an error that says what to write; one that can is none.
+#[test]
+fn endpoints_that_cannot_work() {
+    let text = |lines: &str| format!("[recorders.spans]\n[backends.collector]\ntype = \"otlp\"\n{lines}");
+    for (lines, message, help) in [
+        ("endpoint = 'http://localhost:99999'", "from 1 to 65535", "write a URL"),
+        ("endpoint = 'http://localhost:0'", "from 1 to 65535", "write a URL"),
+        ("endpoint = 'https://[::1]:70000/base'", "from 1 to 65535", "write a URL"),
+        ("endpoint = 'http://localhost:'", "a colon and no port", "write a URL"),
+        ("traces = { endpoint = 'http://localhost:99999/v1/traces' }", "from 1 to 65535", "write a URL"),
+        (
+            "endpoint = 'http://localhost:4317/foo'",
+            "has a path, which gRPC does not use",
+            "write `http://localhost:4317`",
+        ),
+        ("endpoint = 'http://[::1]:4317/foo/'", "has a path, which gRPC does not use", "write `http://[::1]:4317`"),
+        ("endpoint = 'http://h/foo'\nprotocol = 'grpc'", "has a path", "write `http://h`, or `protocol"),
+        ("endpoint = 'http://localhost:4318/v1'", "ends with `/v1`", "write `http://localhost:4318`"),
+        ("endpoint = 'http://h/base/v1/'", "ends with `/v1`", "write `http://h/base`"),
+        ("endpoint = 'http://h/v1/metric'", "ends with `/v1/metric`", "write `http://h`"),
+        ("endpoint = 'http://h/v1/spans'", "ends with `/v1/spans`", "write `http://h`"),
+    ] {
+        let errors = load_all(&text(lines), &[]).expect_err(lines);
+        let error = &errors.errors()[0];
+        assert!(error.message.contains(message), "{lines}: {}", error.message);
+        assert!(error.help.as_ref().is_some_and(|said| said.contains(help)), "{lines}: {:?}", error.help);
+    }
+    for right in [
+        "http://localhost:4317/",
+        "http://localhost:65535",
+        "http://[::1]",
+        "http://[::1]:4318",
+        "http://prometheus:9090/api/v1/otlp",
+        "http://h/v1/otlp",
+        "http://h/v10",
+    ] {
+        assert!(load_all(&text(&format!("endpoint = '{right}'")), &[]).is_ok(), "{right}");
+    }
+}
+
+/// Scenario: gRPC at HTTP's conventional port, and the reverse. Guarantees: one warning; none for other ports.
+#[test]
+fn ports_of_the_other_protocol() {
+    for (lines, part) in [
+        ("endpoint = 'http://h:4318'\nprotocol = 'grpc'", "have HTTP at the port of `http://h:4318`, and gRPC at 4317"),
+        (
+            "endpoint = 'http://h:4317'\nprotocol = 'http/protobuf'",
+            "have gRPC at the port of `http://h:4317`, and HTTP at 4318",
+        ),
+        ("endpoint = 'http://h:4318'\nprotocol = 'http/protobuf'", ""),
+        ("endpoint = 'http://h:4317'\nprotocol = 'grpc'", ""),
+        ("endpoint = 'http://h:4319'\nprotocol = 'grpc'", ""),
+        ("protocol = 'grpc'", ""),
+        ("", ""),
+    ] {
+        let warnings = loaded(lines, &[]).warnings;
+        let of_port: Vec<_> = warnings.iter().filter(|warning| warning.contains("at the port of")).collect();
+        assert_eq!(of_port.len(), usize::from(!part.is_empty()), "{lines}: {warnings:?}");
+        assert!(of_port.iter().all(|warning| warning.contains(part)), "{lines}: {warnings:?}");
+    }
+}
+
 #[test]
 fn protocols() {
     let name = |config: &SignalConfig| config.protocol.as_str().to_owned();
