@@ -20,6 +20,7 @@ mod report;
 pub mod config;
 mod clock;
 mod plural;
+mod wrap;
 mod program;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use miette::{
 
 use super::stated::NO_PLACE;
 use super::url::starred_url;
+use crate::wrap;
 
 /// All errors of a configuration file.
 #[derive(Clone, Debug)]
@@ -49,7 +50,12 @@ impl ConfigErrors {
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(120).with_links(false);
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(120)
+            .with_links(false)
+            .with_word_separator(wrap::separator())
+            .with_word_splitter(wrap::splitter())
+            .with_break_words(false);
         let mut out = String::new();
         for error in &self.errors {
             let mut diagnostic = MietteDiagnostic::new(error.message.clone());

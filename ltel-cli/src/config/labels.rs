@@ -210,7 +210,8 @@ impl<'de> Deserialize<'de> for RawLabel {
                 let mut env = None;
                 while let Some(key) = map.next_key::<String>()? {
                     if key == "value" || key == DATE {
-                        return Err(A::Error::custom("write the text itself, in quotes: `\"blue\"`"));
+                        let value: Json = map.next_value()?;
+                        return Err(A::Error::custom(format!("write the value itself: `{value}`")));
                     }
                     if key != "env" {
                         return Err(A::Error::custom("write `{ env = \"NAME\" }`"));
@@ -235,8 +236,13 @@ mod tests {
             let value = ValueDeserializer::parse(toml).unwrap();
             RawLabel::deserialize(value).map_err(|error| error.message().to_owned())
         };
-        for toml in ["2020-01-01", "{ value = 'x' }"] {
-            assert_eq!(read(toml).unwrap_err(), "write the text itself, in quotes: `\"blue\"`", "{toml}");
+        for (toml, written) in [
+            ("2020-01-01", "\"2020-01-01\""),
+            ("{ value = 'eu' }", "\"eu\""),
+            ("{ value = 3 }", "3"),
+            ("{ value = true }", "true"),
+        ] {
+            assert_eq!(read(toml).unwrap_err(), format!("write the value itself: `{written}`"), "{toml}");
         }
         let long = |count: usize| constant_label("a", &"é".repeat(count).into());
         assert!(long(1_000).is_ok() && long(1_001).unwrap_err().contains("more than 1000 characters"));

@@ -17,7 +17,9 @@ use super::recorders::Recorders;
 use super::section::Section;
 use super::stated::Stated;
 use super::values::Interval;
-use super::{Config, agreement, health, limits, listen, name_rules, shared_metrics, syntax, thresholds, unsupported};
+use super::{
+    Config, agreement, health, limits, listen, misplaced, name_rules, shared_metrics, syntax, thresholds, unsupported,
+};
 
 /// The keys above all tables.
 #[derive(Deserialize, JsonSchema)]
@@ -36,7 +38,8 @@ pub(super) struct RawTop {
 }
 
 /// The tables of the file.
-const TABLES: [&str; 8] = ["labels", "listen", "health", "limits", "recorders", "backends", "thresholds", "names"];
+pub(super) const TABLES: [&str; 8] =
+    ["labels", "listen", "health", "limits", "recorders", "backends", "thresholds", "names"];
 
 /// Reads a configuration: `text` is the file's content, `file` its name for messages. Returns all errors at once.
 pub fn load(file: &str, text: &str, registry: &Registry, env: &Environment) -> Result<Config, ConfigErrors> {
@@ -80,19 +83,27 @@ fn read(
     errors: &mut Vec<ConfigError>,
     warnings: &mut Vec<String>,
 ) -> Option<Config> {
+    // What is there in another form or place is not missing.
+    let mut meant = misplaced::take(&mut file, registry, errors);
     let listen = file.take_section("listen", errors);
     let listen_is_stated = listen.is_some();
     let health = file.take_section("health", errors);
     let limits = file.take_section("limits", errors);
-    let recorders = file.take_section("recorders", errors);
+    let mut selected = |table: &'static str, errors: &mut Vec<ConfigError>| {
+        let before = errors.len();
+        let section = file.take_section(table, errors);
+        meant.extend((errors.len() > before).then_some(table));
+        section
+    };
+    let recorders = selected("recorders", errors);
+    let backends = selected("backends", errors).filter(|_| !stated.replaces_backends());
     let labels = file.take_section("labels", errors);
     let labels = labels::read(labels, &stated.labels, env, errors);
-    let backends = file.take_section("backends", errors).filter(|_| !stated.replaces_backends());
     let thresholds = file.take_section("thresholds", errors);
     let names = file.take("names").map(|rules| name_rules::read(rules, text, errors)).unwrap_or_default();
     // Thresholds are a reason to run ltel, too.
     let judges = thresholds.is_some();
-    let misspelt = |table: &str| file.misspells(table, &TABLES);
+    let misspelt = |table: &str| meant.contains(&table) || file.misspells(table, &TABLES);
     let (misspelt_backends, misspelt_recorders) = (misspelt("backends"), misspelt("recorders"));
     let has_backends = backends.is_some() || !stated.backends.is_empty();
     if !has_backends && !judges && !misspelt_backends {

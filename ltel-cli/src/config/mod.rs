@@ -9,6 +9,7 @@ mod variables;
 mod syntax;
 mod twice;
 mod section;
+mod misplaced;
 pub mod values;
 pub(crate) mod environment;
 mod unsupported;

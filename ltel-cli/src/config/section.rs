@@ -14,6 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::kind::{of_key, schema_of, text, words};
+use super::misplaced::tables_of;
 use super::names::{did_you_mean, list, or};
 use super::variables;
 use super::wrong_value::{WrongValue, first_paragraph};
@@ -79,6 +80,17 @@ impl<'a> Section<'a> {
         self.table.keys().any(|key| did_you_mean(key.get_ref(), known.iter().copied()) == Some(name))
     }
 
+    /// The names of the tables, and of the lists of tables, in this table.
+    pub(super) fn names_of_tables(&self) -> Vec<(String, Range<usize>)> {
+        let is_table = |value: &DeValue<'_>| match value {
+            DeValue::Table(_) => true,
+            DeValue::Array(items) => items.iter().any(|item| item.get_ref().is_table()),
+            _ => false,
+        };
+        let tables = self.table.iter().filter(|(_, value)| is_table(value.get_ref()));
+        tables.map(|(key, _)| (key.get_ref().to_string(), key.span())).collect()
+    }
+
     /// Removes a key, and returns its value.
     pub(super) fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'a>>> {
         self.table.remove(key)
@@ -104,9 +116,17 @@ impl<'a> Section<'a> {
         match self.table.remove(key)?.into_inner() {
             DeValue::Table(table) => Some(Section::new(title, header, table)),
             other => {
+                let mut entries = Vec::new();
+                if ["recorders", "backends"].contains(&key) {
+                    entries = tables_of(key, &other);
+                }
+                let titles = if entries.is_empty() { vec![title] } else { entries };
+                let each = if titles.len() > 1 { ", each" } else { "" };
+                let titles = list(titles.iter().map(String::as_str));
+                let help = format!("write {titles}{each} on a line of its own, and its keys below");
                 errors.push(
                     ConfigError::new(format!("{} is {}, not a table", self.named(key), article(&other)), header)
-                        .help(format!("write `{title}` on a line of its own, and its keys below")),
+                        .help(help),
                 );
                 None
             }

@@ -173,10 +173,14 @@ pub(crate) fn address(text: &str, default: SocketAddr) -> Result<SocketAddr, (St
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     }
     let wrong = |help: String| Err((format!("`{text}` is not an IP address with a port"), help));
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let rest = rest.trim_end_matches('/');
-        let address = rest.parse().unwrap_or(default);
-        return wrong(format!("write the address without `{scheme}://`: `{address}`"));
+    if let Some((rest, without)) = without_url(text) {
+        return wrong(match address(rest, default) {
+            Ok(_) => format!("write the address without {without}: `{rest}`"),
+            Err((_, help)) => format!("write the address without {without}; {help}"),
+        });
+    }
+    if let Some(whole) = ipv6_with_port(text) {
+        return wrong(format!("write an IPv6 address in brackets: `{whole}`"));
     }
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
         return wrong(format!("write the port too: `{}`", SocketAddr::new(ip, port)));
@@ -199,6 +203,31 @@ pub(crate) fn address(text: &str, default: SocketAddr) -> Result<SocketAddr, (St
         ));
     }
     wrong(format!("write an IP address and a port, such as `{default}` or `[::1]:{port}`"))
+}
+
+/// What remains of an address that is written as a URL, and what has to go.
+fn without_url(text: &str) -> Option<(&str, String)> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (Some(format!("`{scheme}://`")), rest),
+        None => (None, text),
+    };
+    let (rest, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    // A path of a file is none of a URL.
+    if rest.is_empty() {
+        return None;
+    }
+    let path = (path.len() > 1 || (scheme.is_none() && !path.is_empty())).then(|| format!("`{path}`"));
+    let parts: Vec<_> = scheme.into_iter().chain(path).collect();
+    (!parts.is_empty()).then(|| (rest, parts.join(" and ")))
+}
+
+/// An IPv6 address and a port, written without brackets. What could be an address as a whole counts if it ends as ports do.
+fn ipv6_with_port(text: &str) -> Option<SocketAddr> {
+    let (host, last) = text.rsplit_once(':')?;
+    let port = last.parse().ok().filter(|port| *port >= 1_000)?;
+    // `::9464` is the port of `::`.
+    let host = if host == ":" { "::" } else { host };
+    host.parse().ok().map(|ip| SocketAddr::new(IpAddr::V6(ip), port))
 }
 
 /// Text that may be secret: the text itself, or where to find it.
@@ -353,6 +382,19 @@ mod tests {
             ("127.0.0.1:99999", "a port is a number up to 65535"),
             ("99999", "a port is a number up to 65535"),
             ("http://127.0.0.1:9465/", "without `http://`: `127.0.0.1:9465`"),
+            ("http://localhost:9999", "without `http://`: `localhost:9999`"),
+            ("tcp://localhost:5000", "without `tcp://`: `localhost:5000`"),
+            ("https://[::1]:5000/x?y=/z", "without `https://` and `/x?y=/z`: `[::1]:5000`"),
+            ("0.0.0.0:9999/metrics", "without `/metrics`: `0.0.0.0:9999`"),
+            ("127.0.0.1:9999/", "without `/`: `127.0.0.1:9999`"),
+            ("http://127.0.0.1", "without `http://`; write the port too: `127.0.0.1:9464`"),
+            ("http://collector:1234", "without `http://`; a name can have several addresses: write `127.0.0.1:1234`"),
+            ("http://localhost:99999", "without `http://`; a port is a number up to 65535"),
+            ("::1:9464", "in brackets: `[::1]:9464`"),
+            ("::1:19464", "in brackets: `[::1]:19464`"),
+            ("::9464", "in brackets: `[::]:9464`"),
+            ("fe80::1", "write the port too: `[fe80::1]:9464`"),
+            ("/run/ltel.sock", "write an IP address and a port"),
             ("collector:9464", "a name can have several addresses"),
             ("", "write an IP address and a port"),
         ] {

@@ -9,8 +9,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::kind::takes_variables;
 
-/// Texts in which `$` has a meaning of its own.
-const EXEMPT: [&str; 4] = ["when", "match", "method", "replace"];
+/// Texts in which `$` has a meaning of its own, or is what people read.
+const EXEMPT: [&str; 9] =
+    ["when", "match", "method", "replace", "description", "counter", "up_down_counter", "gauge", "histogram"];
+
+/// Tables of expressions, whose texts in quotes can have a `$`.
+const EXPRESSIONS: [&str; 2] = ["labels", "fields"];
 
 /// Words that are filled in, though not by the environment.
 const PLACES: [&str; 3] = ["run_id", "trace_id", "span_id"];
@@ -23,6 +27,8 @@ pub(super) struct Reference {
     kind: Kind,
     /// Whether it is all of the text.
     is_whole: bool,
+    /// Whether an expression is expected in its place.
+    is_expression: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +42,27 @@ enum Kind {
 pub(super) fn find(table: &DeTable<'_>) -> Vec<(Range<usize>, Reference)> {
     let mut found = Vec::new();
     for (key, value) in table {
-        if !EXEMPT.contains(&&**key.get_ref()) {
-            within(value.get_ref(), &value.span(), &mut found);
+        let key = &**key.get_ref();
+        match value.get_ref() {
+            _ if EXEMPT.contains(&key) => {}
+            DeValue::Table(expressions) if EXPRESSIONS.contains(&key) => in_expressions(expressions, &mut found),
+            _ => within(value.get_ref(), &value.span(), &mut found),
         }
     }
     found
+}
+
+/// An expression is no reference unless it is nothing else; constants are texts.
+fn in_expressions(table: &DeTable<'_>, found: &mut Vec<(Range<usize>, Reference)>) {
+    for value in table.values() {
+        match value.get_ref() {
+            DeValue::String(text) => {
+                let reference = Reference::in_text(text).filter(|reference| reference.is_whole);
+                found.extend(reference.map(|of| (value.span(), Reference { is_expression: true, ..of })));
+            }
+            other => within(other, &value.span(), found),
+        }
+    }
 }
 
 fn within(value: &DeValue<'_>, span: &Range<usize>, found: &mut Vec<(Range<usize>, Reference)>) {
@@ -52,17 +74,28 @@ fn within(value: &DeValue<'_>, span: &Range<usize>, found: &mut Vec<(Range<usize
     }
 }
 
+/// Whether text in two braces can be a name that a tool fills in: `TOKEN`, `.Values.token`, `env "TOKEN"`.
+fn is_name_in_braces(inside: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ' ' | '"' | '\'' | '-');
+    let begins = inside.trim().starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '.'));
+    // One letter is no name, but may be a part of a random token.
+    begins && inside.trim().len() > 1 && inside.trim_start().trim_start_matches("env:").chars().all(plain)
+}
+
 impl Reference {
     /// The first one in a text, if that is one wherever it stands.
     pub(super) fn in_text(text: &str) -> Option<Self> {
         for (open, close) in [("${", "}"), ("{{", "}}")] {
             let Some((before, rest)) = text.split_once(open) else { continue };
             let Some((inside, after)) = rest.split_once(close) else { continue };
+            if open == "{{" && !is_name_in_braces(inside) {
+                continue;
+            }
             let name = inside.trim().trim_start_matches("env:").trim_start_matches(".Env.");
             let name = name.split([':', '-', '?', ' ']).next().unwrap_or_default();
             let written = format!("{open}{inside}{close}");
             let is_whole = before.is_empty() && after.is_empty();
-            return Some(Self { written, kind: Kind::Variable(name.to_owned()), is_whole });
+            return Some(Self { written, kind: Kind::Variable(name.to_owned()), is_whole, is_expression: false });
         }
         let (before, after) = text.split_once('$')?;
         let end =
@@ -74,12 +107,13 @@ impl Reference {
             written: format!("${name}"),
             kind: Kind::Variable(name.to_owned()),
             is_whole: before.is_empty() && rest.is_empty(),
+            is_expression: false,
         })
     }
 
     /// One in a text that can also be `{ env = "NAME" }` or `{ file = "/path" }`, as other tools write these.
     pub(super) fn in_secret(text: &str) -> Option<Self> {
-        let of = |kind: Kind| Some(Self { written: text.to_owned(), kind, is_whole: true });
+        let of = |kind: Kind| Some(Self { written: text.to_owned(), kind, is_whole: true, is_expression: false });
         let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         for begin in ["env:", "env.", "ENV:"] {
             if let Some(name) = text.strip_prefix(begin).filter(|name| is_name(name)) {
@@ -100,6 +134,9 @@ impl Reference {
         let can_be_elsewhere = schema.is_some_and(takes_variables);
         let help = match &self.kind {
             Kind::Variable(name) if PLACES.contains(&&**name) => format!("write `{{{name}}}`"),
+            Kind::Variable(name) if self.is_expression => format!(
+                "an expression cannot read the environment; a label of all recorders can: write `{key} = {{ env = \"{name}\" }}` in `[labels]`"
+            ),
             Kind::Variable(name) if can_be_elsewhere && self.is_whole => {
                 format!("write `{key} = {{ env = \"{name}\" }}`")
             }
@@ -134,10 +171,23 @@ mod tests {
             ("$HOME/ltel.sock", "HOME"),
             ("/run/${UID}/ltel.sock", "UID"),
             ("{{ TOKEN }}", "TOKEN"),
+            ("http://{{host}}:4317", "host"),
         ] {
             assert_eq!(variable(text), Some(Kind::Variable(name.to_owned())), "{text}");
         }
-        for text in ["pa$$word", "a$B", "$", "$1", "$5.00", "{run_id}.jsonl", "cost$", "$ecret"] {
+        for text in [
+            "pa$$word",
+            "a$B",
+            "$",
+            "$1",
+            "$5.00",
+            "{run_id}.jsonl",
+            "cost$",
+            "$ecret",
+            "x={{\"y\":1}}",
+            "$1aB{{x}}9",
+            "a}}b{{",
+        ] {
             assert_eq!(variable(text), None, "{text}");
         }
         let of = |text: &str| Reference::in_secret(text).map(|reference| reference.kind);

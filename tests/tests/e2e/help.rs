@@ -30,9 +30,15 @@ fn every_topic_has_its_help() {
     for page in pages.iter().filter_map(|line| line.split_whitespace().next()).filter(|page| *page != "COMMAND") {
         assert_eq!(help(&[page]).0, Some(0), "{page}");
     }
-    for (topic, meant) in
-        [(&["environmen"][..], "environment"), (&["rum"], "run"), (&["config", "nothing"], "backends.otlp")]
-    {
+    for (topic, meant) in [
+        (&["environmen"][..], "there is no help for `environmen`; did you mean `environment`? `"),
+        (&["rum"], "`run`"),
+        (&["nothing-like-it"], "there is no help for `nothing-like-it`; `"),
+        (&["config", "nothing"], "backends.otlp"),
+        (&["config", "listen", "tcp"], "`tcp` is one word too many"),
+        (&["names", "extra"], "`extra` is one word too many"),
+        (&["run", "extra"], "there is no help for `extra`"),
+    ] {
         let (code, stdout, stderr) = help(topic);
         assert!(code == Some(2) && stdout.is_empty() && stderr.contains(meant), "{topic:?}: {stderr}");
     }

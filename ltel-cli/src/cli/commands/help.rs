@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use ltel_core::registry::Registry;
 use ltel_core::text::did_you_mean;
-use textwrap::{Options, fill};
+use textwrap::fill;
 
 use super::Failure;
 use crate::cli::args::{Cli, HelpArgs};
 use crate::cli::print;
 use crate::config::{Part, about, reference};
+use crate::program;
+use crate::wrap::options;
 
 // As wide as clap's own help.
 const WIDTH: usize = 100;
@@ -49,11 +51,22 @@ pub(crate) fn help(args: &HelpArgs, registry: &Registry) -> Result<(), Failure> 
                 .map_err(|known| Failure::usage(format!("there is no table `{part}`; there is {known}")))?;
             configuration(&found)
         }
-        [name, ..] => match PAGES.iter().find(|(page, _)| *page == name) {
-            Some((_, text)) => plain(text),
-            None => of_command(&topic)?,
+        [CONFIG, part, more, ..] => {
+            let ltel = program::name();
+            return Err(Failure::usage(format!(
+                "`{more}` is one word too many: write `{ltel} help config {part}` for one table, or `{ltel} help config` for all"
+            )));
+        }
+        [name, ref more @ ..] => match (PAGES.iter().find(|(page, _)| *page == name), more.first()) {
+            (Some((_, text)), None) => plain(text),
+            (Some(_), Some(more)) => {
+                let ltel = program::name();
+                return Err(Failure::usage(format!("`{more}` is one word too many: write `{ltel} help {name}`")));
+            }
+            (None, _) => of_command(&topic)?,
         },
     };
+    let text = text.replace("ltel-cli", program::name());
     print::stdout(&text).map_err(|error| Failure::failed(error.to_string()))
 }
 
@@ -84,8 +97,10 @@ fn of_command(topic: &[&str]) -> Result<String, Failure> {
             None => {
                 let near = did_you_mean(name, known.iter().map(String::as_str));
                 let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = if near.is_empty() { ";" } else { &near };
                 return Err(Failure::usage(format!(
-                    "there is no help for `{name}`{near} `ltel-cli help` lists what there is"
+                    "there is no help for `{name}`{near} `{} help` lists what there is",
+                    program::name()
                 )));
             }
         }
@@ -98,12 +113,12 @@ pub(crate) fn configuration(parts: &[&Part]) -> String {
     let mut out = String::new();
     for part in parts {
         let _ = writeln!(out, "{}", part.title);
-        let indent = Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ");
+        let indent = options(WIDTH).initial_indent("  ").subsequent_indent("  ");
         let _ = writeln!(out, "{}\n", fill(&part.description.replace('\n', " "), indent));
         for key in &part.keys {
-            let indent = Options::new(WIDTH).initial_indent("  ").subsequent_indent("      ");
+            let indent = options(WIDTH).initial_indent("  ").subsequent_indent("      ");
             let _ = writeln!(out, "{}", fill(&format!("{}: {}", key.name, key.kind()), indent));
-            let indent = Options::new(WIDTH).initial_indent("      ").subsequent_indent("      ");
+            let indent = options(WIDTH).initial_indent("      ").subsequent_indent("      ");
             let _ = writeln!(out, "{}\n", fill(&key.description.replace('\n', " "), indent));
         }
         if part.keys.is_empty() {
@@ -118,7 +133,7 @@ fn plain(markdown: &str) -> String {
     let (mut out, mut paragraph, mut in_code) = (String::new(), String::new(), false);
     let end = |paragraph: &mut String, out: &mut String| {
         if !paragraph.is_empty() {
-            let _ = writeln!(out, "{}", fill(paragraph, WIDTH));
+            let _ = writeln!(out, "{}", fill(paragraph, options(WIDTH)));
             paragraph.clear();
         }
     };
@@ -135,9 +150,8 @@ fn plain(markdown: &str) -> String {
             if !row.starts_with("---") {
                 let (first, rest) = cells.split_first().unwrap_or((&"", &[]));
                 let rest: Vec<_> = rest.iter().filter(|cell| !cell.is_empty() && **cell != "|").copied().collect();
-                let _ =
-                    writeln!(out, "{}", fill(first, Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ")));
-                let indent = Options::new(WIDTH).initial_indent("      ").subsequent_indent("      ");
+                let _ = writeln!(out, "{}", fill(first, options(WIDTH).initial_indent("  ").subsequent_indent("  ")));
+                let indent = options(WIDTH).initial_indent("      ").subsequent_indent("      ");
                 let _ = writeln!(out, "{}", fill(&rest.join("; "), indent));
             }
         } else if line.trim().is_empty() {
