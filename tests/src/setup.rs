@@ -131,6 +131,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("groff", "groff-base", "`brew install groff` on macOS"),
     ("prometheus", "prometheus", "`brew install prometheus` on macOS"),
     ("promtool", "prometheus", "`brew install prometheus` on macOS"),
+    ("python3", "python3-venv", "`brew install python` on macOS"),
     ("rsyslogd", "rsyslog", "`brew install rsyslog` on macOS"),
     ("systemd-analyze", "systemd", "and nowhere else"),
     ("zsh", "zsh", "macOS has it"),
@@ -144,7 +145,7 @@ fn venv(name: &str, packages: &[&str]) -> PathBuf {
         if !complete.exists() {
             say(&format!("making the virtual environment {}", folder.display()));
             let _ = fs::remove_dir_all(&folder);
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+            run(Command::new(program("python3")).args(["-m", "venv"]).arg(&folder))
                 .and_then(|()| run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages)))
                 .map_err(|why| Need {
                     what: packages.join(", "),

@@ -8,6 +8,7 @@ use vt100::Parser;
 
 use crate::process::{Exit, Process};
 use crate::scene::Scene;
+use crate::setup::program;
 use crate::wait::until;
 
 /// Of a common terminal.
@@ -24,7 +25,7 @@ impl Terminal {
     /// Starts a command of the scene.
     pub fn start(scene: &Scene, command: &Command) -> Self {
         // Python has what the standard library lacks; the shell gives the terminal its size.
-        let mut program = scene.program("python3".as_ref());
+        let mut program = scene.program(&program("python3"));
         program.args(["-c", "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"]);
         program.args(["sh", "-c", &format!("stty rows {ROWS} cols {COLUMNS}; exec \"$@\""), "sh"]);
         program.arg(command.get_program()).args(command.get_args()).env("TERM", "xterm-256color");

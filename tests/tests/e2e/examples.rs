@@ -286,7 +286,7 @@ fn compose_with_a_real_prometheus() {
     assert_eq!(ltel_tests::Lines::parse(&written).report().telemetry["complete"], true);
     let collector = &yaml_documents(&folder.join("otelcol.yaml"))[0];
     let regex = collector["receivers"]["filelog"]["operators"][0]["regex"].as_str().unwrap();
-    let mut grep = Command::new("python3");
+    let mut grep = Command::new(program("python3"));
     let script =
         "import re, sys; r = re.compile(sys.argv[1]); sys.exit(any(not r.match(l) for l in open(sys.argv[2])))";
     passes("the collector's expression", grep.args(["-c", script, regex]).arg(folder.join("telemetry.jsonl")));

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Stdio;
 
 use ltel_core::wire::Encoding;
-use ltel_tests::{Client, Exit, Figures, Lines, SLOW, SOON, Scene, Turn, check_account, config, free_port, row, until};
+use ltel_tests::{
+    Client, Exit, Figures, Lines, SLOW, SOON, Scene, Turn, check_account, config, free_port, program, row, until,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -36,7 +38,7 @@ fn ctrl_c(locust: &[&str]) -> Scene {
         let mut run = scene.run(&config(&scene, "", ""), LOCUST);
         run.args(locust);
         // A terminal of its own, whose foreground group the command is in; what we write is what is typed.
-        let mut terminal = scene.program("python3".as_ref());
+        let mut terminal = scene.program(&program("python3"));
         terminal.args(["-c", "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"]);
         terminal.arg(run.get_program()).args(run.get_args()).stdin(Stdio::piped());
         let mut terminal = scene.start("terminal", terminal);
