@@ -1,6 +1,6 @@
 //! What is said on stderr, how much of it, and how.
 
-use ltel_tests::{Scene, free_port};
+use ltel_tests::{Exit, SOON, Scene, Terminal, free_port};
 
 use crate::stated_backends::{is_over, one_test};
 
@@ -108,7 +108,9 @@ fn errors_as_json() {
     let output = scene.ltel(["run", "--log-format=json", "--json", "x", "no-such-command"]).output().unwrap();
     assert_eq!(output.status.code(), Some(127), "{output:?}");
     let said = text(&output.stderr);
-    assert!(said.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{said}");
+    let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let last = lines.last().expect("a line");
+    assert!(last["message"].as_str().unwrap().starts_with("`no-such-command` was not found"), "{said}");
 }
 
 /// Scenario: mistakes in a configuration at a terminal and in a pipe, with and without `NO_COLOR` and `CLICOLOR_FORCE`.
@@ -127,6 +129,48 @@ fn colors_of_errors() {
         let output = command.envs(variables.iter().copied()).output().unwrap();
         assert_eq!(output.stderr.contains(&0x1b), colors, "{variables:?}: {output:?}");
     }
+    for (variables, colors) in [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("NO_COLOR", "")], true)] {
+        let mut command = scene.ltel(["check", "bad.toml"]);
+        command.envs(variables.iter().copied());
+        let mut terminal = Terminal::start(&scene, &command);
+        assert_eq!(terminal.wait(SOON), Exit::Code(2));
+        let written = terminal.written();
+        assert!(written.contains("grase"), "{written:?}");
+        assert_eq!(written.contains('\u{1b}'), colors, "{variables:?}: {written:?}");
+    }
+}
+
+/// Scenario: `new`, and a `demo` that finds no Python, with `-q` and in a log of JSON.
+/// Guarantees: `-q` has errors alone; of JSON each line is an object, whose message has its lines.
+#[apply(e2e)]
+fn commands_that_tell_what_they_do() {
+    let scene = Scene::new();
+    let run = |args: &[&str], code: i32| {
+        let mut command = scene.ltel(args);
+        let output = command.env("PATH", "").env("XDG_CACHE_HOME", scene.path("cache")).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        text(&output.stderr)
+    };
+    let usual = run(&["new", "usual"], 0);
+    assert!(usual.starts_with("Created `usual`") && usual.contains("\n  cargo test\n"), "{usual}");
+    assert_eq!(run(&["-q", "new", "quiet"], 0), "");
+    assert!(scene.path("quiet/Cargo.toml").exists());
+    let objects = |said: &str| -> Vec<serde_json::Value> {
+        said.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let told = objects(&run(&["--log-format=json", "new", "json"], 0));
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.starts_with("Created `json`") && message.contains("\n  cargo test\n"), "{told:?}");
+
+    let usual = run(&["demo"], 1);
+    assert!(usual.contains("Installing locust==") && usual.contains("  making a virtual environment\n"), "{usual}");
+    let quiet = run(&["-q", "demo"], 1);
+    assert!(quiet.starts_with("ltel-cli: making a virtual environment failed"), "{quiet}");
+    let told = objects(&run(&["--log-format=json", "demo"], 1));
+    assert!(told[0]["message"].as_str().unwrap().starts_with("Installing locust=="), "{told:?}");
+    let last = told.last().unwrap();
+    assert_eq!(last["level"], "ERROR");
+    assert!(last["message"].as_str().unwrap().contains("\nThe demo needs Python"), "{told:?}");
 }
 
 /// Scenario: a receiver's URL with a key in it, which is not there or is wrong, for `run` and all forms of `check`.

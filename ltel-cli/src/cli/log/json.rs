@@ -41,7 +41,9 @@ fn line(time: &str, level: Level, message: &str, fields: Map<String, Value>) -> 
     let mut line = fields;
     line.insert("time".to_owned(), time.into());
     line.insert("level".to_owned(), level.as_str().into());
-    line.insert("message".to_owned(), printable(message).to_string().into());
+    // JSON escapes the ends of lines itself.
+    let message: Vec<_> = message.lines().map(|line| printable(line).to_string()).collect();
+    line.insert("message".to_owned(), message.join("\n").into());
     Value::Object(line).to_string()
 }
 
@@ -90,6 +92,6 @@ mod tests {
             (&line["time"], &line["level"], &line["run"]),
             (&"2026-11-27T10:00:00Z".into(), &"WARN".into(), &"a".into())
         );
-        assert!(!line["message"].as_str().expect("a text").contains('\u{1b}'), "{line}");
+        assert_eq!(line["message"], "one\ntwo \\u{1b}[31m", "{line}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use tokio::process::Command;
 
-use crate::cli::{print, private_folder};
+use crate::cli::{log, print, private_folder};
 
 const LOCUST: &str = "locust==2.47.0";
 
@@ -19,7 +19,7 @@ pub(super) async fn locust() -> Result<PathBuf, String> {
     if complete.is_file() && works(&folder).await {
         return Ok(folder);
     }
-    print::stderr(&format!("Installing {LOCUST} in {} (once)\n", folder.display()));
+    print::note(&format!("Installing {LOCUST} in {} (once)\n", folder.display()));
     let _ = std::fs::remove_dir_all(&folder);
     let python = ["-m", "venv"].map(Into::into).into_iter().chain([folder.clone().into_os_string()]);
     step("making a virtual environment", Command::new("python3").args(python)).await.map_err(|error| {
@@ -40,10 +40,11 @@ async fn works(folder: &Path) -> bool {
 }
 
 async fn step(what: &'static str, command: &mut Command) -> Result<(), String> {
-    let spinner = ProgressBar::new_spinner().with_message(what);
+    let spinner = if log::is_quiet() || log::is_json() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    let spinner = spinner.with_message(what);
     spinner.enable_steady_tick(Duration::from_millis(120));
     if spinner.is_hidden() {
-        print::stderr(&format!("  {what}\n"));
+        print::note(&format!("  {what}\n"));
     }
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     spinner.finish_and_clear();

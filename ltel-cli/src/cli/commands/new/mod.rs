@@ -31,7 +31,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<(), Failure> {
         write(&folder.join(file), &text)?;
     }
     let folder = folder.display();
-    print::stderr(&format!(
+    print::note(&format!(
         "Created `{folder}`: a recorder, its test, a configuration. Its crates come from {dependency}.\n\n\
          Next:\n  cd {folder}\n  cargo test\n  cargo run -- run --config telemetry.toml locust -f locustfile.py\n"
     ));
