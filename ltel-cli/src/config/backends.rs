@@ -58,6 +58,15 @@ impl BackendConfig {
         }
     }
 
+    /// As people write it: `[backends.collector]`, or the option that it is of.
+    pub(crate) fn title(&self) -> String {
+        match self.name.strip_prefix("--") {
+            Some(_) => self.name.clone(),
+            None if self.table.is_none() => format!("--{}", self.name),
+            None => format!("[backends.{}]", self.name),
+        }
+    }
+
     /// The addresses and files that it uses.
     #[must_use]
     pub(crate) fn claiming(self, claims: Claims) -> Self {

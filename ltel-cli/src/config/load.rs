@@ -120,7 +120,6 @@ fn read(
     if let Some(tcp) = listen.as_ref().and_then(|listen| listen.tcp) {
         claims.address(tcp, "[listen]");
     }
-    let health = health.and_then(|section| health::read(section, env, &mut claims, errors, warnings));
     if let Some(baseline) = &thresholds.baseline {
         claims.input(&baseline.path, "the baseline of [thresholds]");
     }
@@ -128,12 +127,15 @@ fn read(
     let (backend_names, backends) =
         Backends { registry, env, claims: &mut claims, errors, warnings }.read(backends, &stated.backends);
     let backends_are_right = errors.len() == before;
+    // Behind the backends: where both want one address, the probes' is the one that is free to choose.
+    let health = health.and_then(|section| health::read(section, env, &mut claims, errors, warnings));
     let takes_figures = judges || backends.iter().any(|backend| backend.backend.takes_figures());
     if recorders.is_none() && !takes_figures && backends_are_right && !misspelt_recorders && !misspelt_backends {
         errors.push(nothing_selected("recorders", "recorders.stats"));
     }
-    let recorders = recorders
-        .map(|section| Recorders { text, registry, env, labels: &labels, errors }.read(section, &backend_names));
+    let recorders = recorders.map(|section| {
+        Recorders { text, registry, env, labels: &labels, errors, warnings }.read(section, &backend_names)
+    });
     let right = (backends_are_right && has_backends).then_some(&*backends);
     let recorders = recorders.unwrap_or_default();
     let recorders = match right {

@@ -111,7 +111,8 @@ impl Config {
                 ));
             }
             if let Some(place) = added.claims.shared(&have.claims) {
-                return Err(format!("[backends.{name}] uses {place}, which `{of}` of the command line has"));
+                let of = added.title();
+                return Err(format!("{} and {of} would both use {place}", have.title()));
             }
         }
         self.backends.push(added);

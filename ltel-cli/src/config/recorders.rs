@@ -74,6 +74,7 @@ pub(super) struct Recorders<'a> {
     /// `[labels]`.
     pub(super) labels: &'a [PlacedLabel],
     pub(super) errors: &'a mut Vec<ConfigError>,
+    pub(super) warnings: &'a mut Vec<String>,
 }
 
 impl Recorders<'_> {
@@ -138,6 +139,8 @@ impl Recorders<'_> {
         let factory = section.read_with(recorder.options, also, &schema, self.errors, |options| {
             let mut check = OptionsCheck::new(self.text).in_table(header.clone());
             let factory = recorder.configure(options, &mut check);
+            let warnings = check.take_warnings().into_iter();
+            self.warnings.extend(warnings.map(|warning| format!("[recorders.{name}]: {warning}")));
             wrong = check.into_errors();
             factory
         });

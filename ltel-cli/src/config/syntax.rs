@@ -33,8 +33,11 @@ fn other_format(text: &str) -> Option<ConfigError> {
         return None;
     };
     let at = text.len() - text.trim_start().len();
-    let help = "write tables and their keys: `[backends.json]` on a line, and `output = \"telemetry.jsonl\"` on the next; \
-                `ltel-cli help config` shows all of them";
+    let help = format!(
+        "write tables and their keys: `[backends.json]` on a line, and `output = \"telemetry.jsonl\"` on the next; \
+         `{} help config` shows all of them",
+        crate::program::name()
+    );
     Some(ConfigError::new(format!("this is {format}, and ltel's configuration is TOML"), at..at + 1).help(help))
 }
 

@@ -17,9 +17,10 @@ struct Alert {
 
 /// The rules as a file for Prometheus.
 pub(super) fn rules(names: &Names<'_>) -> String {
-    let mut file = String::from(
-        "# Alert rules for load tests, made by `ltel-cli dashboards`. The limits are examples: set your own.\n\
+    let mut file = format!(
+        "# Alert rules for load tests, made by `{} dashboards`. The limits are examples: set your own.\n\
          # [4m] is for a scrape_interval of up to a minute; with 15s, [1m] is enough and finds a problem sooner.\ngroups:\n  - name: ltel\n    rules:\n",
+        crate::program::name()
     );
     for Alert { name, figure, limit, lasting, severity, summary } in alerts(names) {
         let _ = write!(

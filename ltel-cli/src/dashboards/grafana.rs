@@ -97,7 +97,7 @@ impl Dashboard {
         let dashboard = json!({
             "uid": self.uid,
             "title": self.title,
-            "description": "Made by `ltel-cli dashboards`.",
+            "description": format!("Made by `{} dashboards`.", crate::program::name()),
             "tags": ["ltel", "locust"],
             "timezone": "browser",
             "editable": true,

@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(again("").unwrap(), "file --report page");
         assert_eq!(again(&json("next", &path("next.ndjson"))).unwrap(), "file next --report page");
         for (more, why) in [
-            (json("next", &path("report.html")), "[backends.next] uses `"),
+            (json("next", &path("report.html")), "[backends.next] and --report would both use `"),
             (
                 json("--report", &path("next.ndjson")),
                 "[backends.--report] has the name of a backend of the command line",
@@ -232,7 +232,7 @@ mod tests {
             ("[backends.page]\nlisten = '127.0.0.1:4331'\n".to_owned(), "[backends.page] has the name"),
             (
                 "[backends.prometheus]\nlisten = '127.0.0.1:4330'\n".to_owned(),
-                "[backends.prometheus] uses 127.0.0.1:4330, which `page` of the command line has",
+                "[backends.prometheus] and --page would both use 127.0.0.1:4330",
             ),
         ] {
             let said = again(&more).unwrap_err();

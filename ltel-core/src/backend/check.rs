@@ -64,6 +64,12 @@ impl Claims {
         })
     }
 
+    /// The part of ltel that already listens where this address would, as people write it.
+    #[must_use]
+    pub fn owner(&self, address: SocketAddr) -> Option<&str> {
+        self.listener(address).map(|(_, title)| title.as_str())
+    }
+
     /// Claims a file to write to. An error, for the user, if another part of ltel writes to it, or if it must stay as it is.
     pub fn file(&mut self, path: &Path) -> Result<(), String> {
         let file = whole(path);

@@ -16,13 +16,14 @@ pub struct OptionsCheck<'a> {
     text: &'a str,
     table: Range<usize>,
     errors: Vec<ConfigError>,
+    warnings: Vec<String>,
 }
 
 impl<'a> OptionsCheck<'a> {
     /// For options from this text; the places of [`toml::Spanned`] values are bytes of it.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
-        Self { text, table: 0..0, errors: Vec::new() }
+        Self { text, table: 0..0, errors: Vec::new(), warnings: Vec::new() }
     }
 
     /// The place of the header of their table: where it is said what the table lacks.
@@ -66,6 +67,17 @@ impl<'a> OptionsCheck<'a> {
     /// Reports a mistake.
     pub fn error(&mut self, error: ConfigError) {
         self.errors.push(error);
+    }
+
+    /// Says what is valid and most likely not what was meant, such as a duration in another unit. It is shown behind the table's name.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// The warnings, which are taken from here.
+    #[must_use]
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// The mistakes.

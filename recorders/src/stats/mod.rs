@@ -24,7 +24,7 @@ use ltel_core::Timestamp;
 use ltel_core::event;
 use ltel_core::figures::{EndpointFigures, Stage, TestInfo};
 use ltel_core::prelude::*;
-use ltel_core::recorder::RunMemory;
+use ltel_core::recorder::{OptionsCheck, RunMemory};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +210,14 @@ impl Recorder for Stats {
     const HAS_FIGURES: bool = true;
 
     const MERGES_EVENTS: bool = true;
+
+    fn check(options: &mut Options, check: &mut OptionsCheck<'_>) {
+        if let Some(low) = options.percentiles.iter().find(|percent| (f64::MIN_POSITIVE..1.0).contains(*percent)) {
+            check.warn(format!(
+                "`percentiles` are of 100, such as 95 for p95: {low} is less than 1, nearly the shortest time"
+            ));
+        }
+    }
 
     fn keeps_names(options: &Options) -> bool {
         !options.names

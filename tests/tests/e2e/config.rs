@@ -138,6 +138,23 @@ fn methods_of_http_are_upper_case() {
     }
 }
 
+/// Scenario: percentiles as quantiles. Guarantees: a warning that says which and what is meant; none for the shortest time, or for p1.
+#[apply(e2e)]
+fn percentiles_are_of_100() {
+    for (percentiles, low) in [("0.5, 0.95", Some("0.5")), ("50, 0.99", Some("0.99")), ("0, 1, 50, 99.9", None)] {
+        let text = format!("[recorders.times]\ntype = 'stats'\npercentiles = [{percentiles}]\n[backends.json]\n");
+        let (_, warnings) = warned(&text, &[]);
+        let expected = low.map(|low| {
+            format!("[recorders.times]: `percentiles` are of 100, such as 95 for p95: {low} is less than 1")
+        });
+        assert_eq!(warnings.len(), usize::from(low.is_some()), "{warnings:?}");
+        assert!(
+            warnings.iter().zip(&expected).all(|(warning, expected)| warning.starts_with(expected)),
+            "{warnings:?}"
+        );
+    }
+}
+
 /// A recorder with the options of the book's.
 #[derive(Recorder)]
 #[recorder(on = Request, options = CheckoutOptions)]

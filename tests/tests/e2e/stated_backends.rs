@@ -58,7 +58,8 @@ fn backends_without_a_file() {
     let process = is_over(&scene, process);
     assert_eq!(process.stdout(), "");
     let said = process.stderr();
-    assert!(said.contains("Telemetry: --json out.jsonl; --prometheus http://127.0.0.1:"), "{said}");
+    let places = format!("Telemetry: --json out.jsonl; --prometheus http://127.0.0.1:{port}/metrics\n");
+    assert!(said.contains(&places), "{said}");
     assert!(!said.contains("go nowhere") && !scene.path(".local/state/ltel").exists(), "{said}");
     assert_eq!(Lines::read(&scene.path("out.jsonl")).final_record().count("num_requests"), 10);
     assert!(std::fs::read_to_string(scene.path("junit")).unwrap().contains("<testsuites"));
@@ -70,7 +71,10 @@ fn backends_without_a_file() {
 
     let process = one_test(&scene, &["--prometheus", "127.0.0.1:0"], |_| {});
     let process = is_over(&scene, process);
-    assert!(process.stderr().contains("go nowhere: Prometheus takes metrics only"), "{}", process.stderr());
+    let said = process.stderr();
+    assert!(said.contains("go nowhere: Prometheus takes metrics only") && !said.contains("127.0.0.1:0"), "{said}");
+    assert!(said.contains("Telemetry: --prometheus http://127.0.0.1/metrics at a free port\n"), "{said}");
+    assert!(said.contains("metrics are at http://127.0.0.1:"), "{said}");
     assert_eq!(process.stdout(), "");
 }
 
@@ -97,13 +101,13 @@ fn backends_beside_a_file() {
         (&["--otlp", "127.0.0.1:4317"], "--otlp: `127.0.0.1:4317` is not a URL"),
         (&["--otlp", "http://localhost", "--otlp-protocol", "http"], "invalid value 'http'"),
         (&["--otlp-protocol", "grpc"], "--otlp <URL>"),
-        (&["--prometheus", "9464x", "x"], "`9464x` was not found"),
+        (&["--page", "9464x", "x"], "`9464x` was not found"),
         (&["--prometheus", "host:9464", "x"], "write an IP address and a port"),
         (&["--junit", "none/junit.xml"], "--junit: `none/junit.xml` is in a folder that does not exist"),
         (&["--junit", "a.xml", "--report", "a.xml"], "--junit: `a.xml` is given twice"),
         (&["--summary", "json", "--json", "-"], "the summary and the backend `--json` would both go to stdout"),
         (&["--json", "a", "--json", "b"], "cannot be used multiple times"),
-        (&["--page", ":9464", "--prometheus"], "--page: "),
+        (&["--page", ":9464", "--prometheus"], "--prometheus and --page would both listen on 127.0.0.1:9464"),
     ] {
         let output = scene.ltel([&["run"], options, &["true"]].concat()).output().unwrap();
         assert!(text(&output.stderr).contains(told), "{options:?}: {}", text(&output.stderr));
@@ -128,5 +132,32 @@ fn otlp_by_its_port() {
         let output = scene.ltel(["run", "--otlp", url, "true"]).output().unwrap();
         assert!(text(&output.stderr).contains(to), "{url}: {output:?}");
         assert_eq!(text(&output.stdout), "");
+    }
+}
+
+/// Scenario: two parts of ltel that would listen at one address, one of them of the command line, or both.
+/// Guarantees: an error that names both as they were written.
+#[apply(e2e)]
+fn one_address_for_two() {
+    let scene = Scene::new();
+    let file = |name: &str, text: &str| scene.write(name, &format!("[recorders.requests]\n{text}"));
+    file("prometheus.toml", "[backends.metrics]\ntype = 'prometheus'\nlisten = '127.0.0.1:9464'\n");
+    file("health.toml", "[health]\nlisten = '127.0.0.1:9464'\n[backends.json]\n");
+    for (options, said) in [
+        (
+            &["--prometheus", ":9464", "--page", ":9464"][..],
+            "--prometheus and --page would both listen on 127.0.0.1:9464",
+        ),
+        (
+            &["-c", "prometheus.toml", "--page", ":9464"],
+            "[backends.metrics] and --page would both listen on 127.0.0.1:9464",
+        ),
+        (&["-c", "health.toml", "--prometheus"], "--prometheus already listens on `127.0.0.1:9464`"),
+        (&["-c", "health.toml", "--page", ":9464"], "[health] and --page would both listen on 127.0.0.1:9464"),
+        (&["--json", "a.json", "--report", "a.json"], "--report: another backend already writes to `a.json`"),
+    ] {
+        let output = scene.ltel([&["run"], options, &["true"]].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::args::{CompareArgs, CompareFormat};
 use crate::cli::print;
 use crate::compare::{Comparison, Options, Outcome, Run};
 use crate::deliver::report::replace;
+use crate::program;
 
 // The exit code of a test that is judged as failed, as k6 has it.
 const FAILED: u8 = 99;
@@ -64,7 +65,7 @@ fn read(path: &Path) -> Result<Run, Failure> {
         return Err(Failure::usage(format!("`{shown}` is not a report of ltel: it is larger than a gigabyte")));
     }
     let bytes = std::fs::read(path).map_err(cannot)?;
-    let help = "give JSON documents that `ltel-cli run --report FILE.json` has written";
+    let help = format!("give JSON documents that `{} run --report FILE.json` has written", program::name());
     let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("`{shown}` is not a text; {help}")))?;
     Run::read(shown.to_string(), &text).map_err(|error| {
         // It may quote the file.

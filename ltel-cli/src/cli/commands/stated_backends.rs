@@ -42,11 +42,14 @@ fn add_page(config: &mut Config, asked: Option<Address>) -> Result<PageUrl, Fail
             let mut claims = Claims::default();
             // Without one, it takes a port that is free.
             if let Some(address) = address {
+                if let Some(have) = config.claims.owner(address) {
+                    return Err(Failure::usage(format!("{have} and {PAGE} would both listen on {address}")));
+                }
+                config.claims.address(address, PAGE);
                 claims.address(address, PAGE);
             }
             let page = BackendConfig::new("page", Page::of_command_line(address, &url)).claiming(claims);
-            let added = config.add_backend(page);
-            added.map_err(|message| Failure::usage(format!("{PAGE}: {message}")))?;
+            config.add_backend(page).map_err(Failure::usage)?;
         }
     }
     Ok(url)
@@ -67,7 +70,7 @@ fn add_reports(config: &mut Config, args: &BackendArgs) -> Result<(), Failure> {
     }
     if !checked.is_empty() {
         let report = BackendConfig::new(REPORT, Report::of(checked)).claiming(config.claims.since(&before));
-        return config.add_backend(report).map_err(|message| Failure::usage(format!("{REPORT}: {message}")));
+        return config.add_backend(report).map_err(Failure::usage);
     }
     Ok(())
 }

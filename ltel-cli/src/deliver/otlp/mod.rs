@@ -118,6 +118,15 @@ impl Otlp {
                 (signal.as_str(), format!("{} ({})", config.shown_endpoint(), config.protocol.as_str()))
             })
             .collect();
+        // With the paths of OTLP over HTTP at one address.
+        let parts = all.iter().map(|(signal, to)| to.split_once(&format!("/v1/{signal} ")));
+        if let Some(parts) = parts.collect::<Option<Vec<_>>>()
+            && let [(base, protocol), _, ..] = parts[..]
+            && parts.iter().all(|part| *part == (base, protocol))
+        {
+            let paths = all.iter().map(|(signal, _)| format!("/v1/{signal}")).collect();
+            return format!("{base}{} {protocol}", ltel_core::text::join(paths));
+        }
         match &all[..] {
             [] => "turned off by the environment".to_owned(),
             [(_, first), rest @ ..] if all.len() == Signal::ALL.len() && rest.iter().all(|(_, to)| to == first) => {

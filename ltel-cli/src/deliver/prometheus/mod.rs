@@ -47,8 +47,10 @@ impl Backend for Prometheus {
     }
 
     fn destination(&self) -> String {
-        let keep = humantime::format_duration(self.keep);
-        format!("http://{}/metrics (last figures kept {keep})", self.listen)
+        match self.listen.port() {
+            0 => format!("http://{}/metrics at a free port", self.listen.ip()),
+            _ => format!("http://{}/metrics", self.listen),
+        }
     }
 
     fn meter(&self, temporality: Temporality) -> MeterSettings {

@@ -272,6 +272,15 @@ fn receivers_are_named_once_if_all_signals_go_there() {
         ),
         "metrics http://here/v1/metrics (http/protobuf)\nlogs http://there:4317/ (grpc)"
     );
+    assert_eq!(
+        shown("endpoint = \"http://here:4318\""),
+        "http://here:4318/v1/metrics, /v1/traces and /v1/logs (http/protobuf)"
+    );
+    assert_eq!(
+        shown("endpoint = \"http://here\"\nsignals = [\"metrics\", \"logs\"]"),
+        "http://here/v1/metrics and /v1/logs (http/protobuf)"
+    );
+    assert_eq!(shown("endpoint = \"http://here\"\nsignals = [\"logs\"]"), "logs http://here/v1/logs (http/protobuf)");
     assert_eq!(shown("endpoint = \"http://here:4317\"\nsignals = [\"logs\"]"), "logs http://here:4317/ (grpc)");
     let here = ("OTEL_EXPORTER_OTLP_ENDPOINT", "here:4317");
     assert_eq!(shown_in("", &[here]), "https://here:4317/ (grpc)");
