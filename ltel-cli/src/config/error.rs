@@ -129,7 +129,8 @@ impl Position {
             byte -= 1;
         }
         let before = &text[..byte];
-        let line = before.rsplit('\n').next().unwrap_or_default();
+        // A byte order mark has no column.
+        let line = before.rsplit('\n').next().unwrap_or_default().trim_start_matches('\u{feff}');
         Self { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
     }
 }

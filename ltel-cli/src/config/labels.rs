@@ -101,6 +101,12 @@ pub(super) fn read(
             errors.push(reference.error(&name, &format!("`{name}` in [labels]"), Some(&schema), span));
             continue;
         }
+        let env_name = value.get_ref().as_table().and_then(|table| table.get("env"));
+        if let Some(reference) = env_name.and_then(|env| Reference::in_text(env.get_ref().as_str()?)) {
+            let span = env_name.map_or(span, Spanned::span);
+            errors.push(reference.in_env(&format!("`env` in [labels.{name}]"), span));
+            continue;
+        }
         match RawLabel::deserialize(ValueDeserializer::from(value)) {
             Err(error) => {
                 let (schema, shown) = (schema_of(RawLabel::json_schema), format!("`{name}` in [labels]"));
@@ -112,7 +118,7 @@ pub(super) fn read(
                     message,
                     schema: Some(&schema),
                 };
-                errors.push(wrong.error(span));
+                errors.push(wrong.error(span, &mut |_| false));
             }
             Ok(value) => match value.resolve(env).and_then(|value| constant_label(&name, &value)) {
                 Ok(label) => labels.push(PlacedLabel { label, place, shown: format!("`{name}` in [labels]") }),

@@ -60,7 +60,11 @@ pub fn load_with(
     };
     let (table, syntax) = DeTable::parse_recoverable(text);
     if !syntax.is_empty() {
-        return Err(fail(syntax::errors(text, &syntax)));
+        let check = |text: &str| match load_with(file, text, registry, env, stated) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.errors,
+        };
+        return Err(fail(syntax::errors(text, &check)));
     }
     let (env, unsupported) = unsupported::part(env, registry);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());

@@ -18,7 +18,10 @@ pub(super) fn message(value: &str) -> String {
     let text = value.trim_start_matches('"');
     let is_escape = end(text).is_some_and(|end| has_wrong_escape(&text[..end]))
         || (value.starts_with(['{', '[']) && value.contains('\\'));
-    if is_escape {
+    let behind = end(text).map_or("", |end| text[end + 1..].trim_start());
+    if value.starts_with('"') && behind.starts_with(',') {
+        "two keys stand on one line".to_owned()
+    } else if is_escape {
         "`\\` begins an escape that TOML does not have".to_owned()
     } else {
         "a text ends before its end".to_owned()
@@ -33,6 +36,13 @@ fn in_double_quotes(key: &str, text: &str) -> Option<String> {
         let write = if whole.contains('\'') { String::new() } else { format!(": `{key} = '{whole}'`") };
         format!("{why}{write}")
     };
+    if let Some(more) = text[end + 1..].trim_start().strip_prefix(',')
+        && more
+            .split_once('=')
+            .is_some_and(|(key, _)| key.trim().chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)))
+    {
+        return Some("write each key on a line of its own, without commas".to_owned());
+    }
     if last > end && !text[end + 1..].trim_start().starts_with('#') {
         return Some(in_single("a text with `\"` in it stands in single quotes"));
     }

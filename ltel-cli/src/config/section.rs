@@ -13,7 +13,8 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
-use super::kind::{of_key, schema_of, text, words};
+use super::kind::{of_key, schema_of, takes_variables, text, words};
+use super::load::RawTop;
 use super::misplaced::tables_of;
 use super::names::{did_you_mean, list, or};
 use super::variables;
@@ -169,7 +170,18 @@ impl<'a> Section<'a> {
             if let Some(found) = take_innermost(&mut self.table, &span, &self.title) {
                 let path: Vec<_> = found.path.iter().map(String::as_str).collect();
                 let named = named(&found.title, &found.key);
-                errors.push(reference.error(&found.key, &named, of_key(&schema(), &path), span));
+                let schema = schema();
+                if let [above @ .., "env"] = &path[..]
+                    && let Some(owner) = above.last()
+                    && of_key(&schema, above).is_some_and(takes_variables)
+                {
+                    errors.push(reference.in_env(&named, span));
+                    // What has no `env` now is not wrong again.
+                    remove(&mut self.table, above);
+                    wrong.push((*owner).to_owned());
+                } else {
+                    errors.push(reference.error(&found.key, &named, of_key(&schema, &path), span));
+                }
                 wrong.push(found.key);
             }
         }
@@ -222,7 +234,16 @@ impl<'a> Section<'a> {
             let span = error.span().unwrap_or_else(|| self.header.clone());
             match take_innermost(&mut self.table, &span, &self.title) {
                 Some(found) => {
-                    errors.push(found.error(error.message(), span, &schema()));
+                    // What would be refused next is not suggested.
+                    let mut accepts = |value: &str| {
+                        let Ok(value) = DeValue::parse(value) else { return false };
+                        let value = Spanned::new(span.clone(), value.into_inner());
+                        let table = with_value(&self.table, &found.path, value, &span);
+                        let whole = Spanned::new(self.header.clone(), DeValue::Table(table));
+                        let refused = read(ValueDeserializer::from(whole)).err();
+                        refused.is_none_or(|error| !error.span().is_some_and(|of| contains(&span, &of)))
+                    };
+                    errors.push(found.error(error.message(), span.clone(), &schema(), &mut accepts));
                     wrong.push(found.key);
                 }
                 None => {
@@ -257,7 +278,13 @@ struct WrongKey<'a> {
 
 impl WrongKey<'_> {
     /// Rewords serde's message.
-    fn error(&self, message: &str, span: Range<usize>, schema: &Value) -> ConfigError {
+    fn error(
+        &self,
+        message: &str,
+        span: Range<usize>,
+        schema: &Value,
+        accepts: &mut dyn FnMut(&str) -> bool,
+    ) -> ConfigError {
         let named = named(&self.title, &self.key);
         let path: Vec<_> = self.path.iter().map(String::as_str).collect();
         if let Some((key, rest)) = quoted(message, "unknown field ").filter(|(key, _)| *key == self.key) {
@@ -285,8 +312,15 @@ impl WrongKey<'_> {
             return ConfigError::new(format!("{named} must be a table"), span)
                 .help(format!("write `[{parent}.{}]` on a line of its own, and its keys below", self.key));
         }
-        WrongValue { key: &self.key, named, value: &self.value, message, schema: of_key(schema, &path) }.error(span)
+        WrongValue { key: &self.key, named, value: &self.value, message, schema: of_key(schema, &path) }
+            .error(span, accepts)
     }
+}
+
+/// The help for a key in a table, if it is one of those above all tables.
+pub(super) fn above_all_tables(key: &str) -> Option<String> {
+    let is_one = Keys::of::<RawTop>().listed().is_some_and(|top| top.contains(&key));
+    is_one.then(|| format!("`{key}` belongs above the first table: move this line to the top of the file"))
 }
 
 /// What an unknown key is likely meant to be.
@@ -315,6 +349,9 @@ fn key_help(key: &str, known: &[&str], schema: &Value) -> String {
         ("updowncounter", "up_down_counter"),
     ];
     let habit = || HABITS.iter().find(|(typed, meant)| *typed == key && known.contains(meant)).map(|(_, meant)| *meant);
+    if let Some(help) = above_all_tables(key).filter(|_| !known.contains(&"grace")) {
+        return help;
+    }
     let near = did_you_mean(key, known.iter().copied()).or_else(habit);
     match near {
         Some(kind) if KINDS.contains(&kind) => {
@@ -369,6 +406,39 @@ fn plain(value: &DeValue<'_>, out: &mut String) {
 /// The text in backticks after a message's beginning, and the rest of the message.
 fn quoted<'a>(message: &'a str, begin: &str) -> Option<(&'a str, &'a str)> {
     message.strip_prefix(begin)?.strip_prefix('`')?.split_once('`')
+}
+
+/// Removes what a path of keys leads to.
+fn remove(table: &mut DeTable<'_>, path: &[&str]) {
+    match path {
+        [] => {}
+        [key] => drop(table.remove(*key)),
+        [key, rest @ ..] => {
+            if let Some(DeValue::Table(inner)) = table.get_mut(*key).map(Spanned::get_mut) {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
+/// The table with a value in the place of what was removed from it.
+fn with_value<'a>(
+    table: &DeTable<'a>,
+    path: &[String],
+    value: Spanned<DeValue<'a>>,
+    span: &Range<usize>,
+) -> DeTable<'a> {
+    let mut whole = table.clone();
+    let Some((key, above)) = path.split_last() else { return whole };
+    let mut inner = &mut whole;
+    for name in above {
+        let Some(DeValue::Table(next)) = inner.get_mut(name.as_str()).map(Spanned::get_mut) else {
+            return table.clone();
+        };
+        inner = next;
+    }
+    inner.insert(Spanned::new(span.clone(), key.clone().into()), value);
+    whole
 }
 
 /// Removes the innermost key that an error is about.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::section::{Section, article};
+use super::section::{Section, above_all_tables, article};
 use super::values::Delay;
 use crate::report::Document;
 
@@ -116,7 +116,13 @@ pub(super) fn read(
             let check = match Check::parse(item.check.get_ref()) {
                 Ok(check) => check,
                 Err(error) => {
-                    errors.push(place.error(error));
+                    errors.push(match above_all_tables(&key) {
+                        Some(help) => {
+                            ConfigError::new(format!("unknown key `{key}` in [thresholds]"), key_span.clone())
+                                .help(help)
+                        }
+                        None => place.error(error),
+                    });
                     continue;
                 }
             };
@@ -188,7 +194,9 @@ pub(super) fn is_bare_pattern(text: &str, at: usize) -> bool {
     let line_from = before.rfind('\n').map_or(0, |end| end + 1);
     let line = text[line_from..].lines().next().unwrap_or_default();
     let header = text[..line_from].lines().rev().map(str::trim).find(|line| line.starts_with('['));
-    let Some((key, _)) = line.split_once('=') else { return false };
+    let Some((key, _)) = line.split_once('=').filter(|(key, _)| !key.trim_start().starts_with(['"', '\'', '['])) else {
+        return false;
+    };
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '"' | '\'');
     header.is_some_and(|header| header.starts_with("[thresholds]")) && !key.trim().chars().all(is_bare)
 }

@@ -127,6 +127,15 @@ impl Reference {
         path.filter(|path| path.starts_with('/')).and_then(|path| of(Kind::File(path.to_owned())))
     }
 
+    /// The error of an `env` with it, in the place of a name.
+    pub(super) fn in_env(&self, named: &str, span: Range<usize>) -> ConfigError {
+        let error = ConfigError::new(format!("{named} is the name of a variable, not `{}`", self.written), span);
+        error.help(match &self.kind {
+            Kind::Variable(name) => format!("write the name without `$`: `env = \"{name}\"`"),
+            Kind::File(_) => "write the name of a variable: `env = \"NAME\"`".to_owned(),
+        })
+    }
+
     /// The error of a key with it.
     pub(super) fn error(&self, key: &str, named: &str, schema: Option<&Value>, span: Range<usize>) -> ConfigError {
         let written = &self.written;

@@ -22,14 +22,15 @@ pub(super) struct WrongValue<'a> {
 }
 
 impl WrongValue<'_> {
-    pub(super) fn error(&self, span: Range<usize>) -> ConfigError {
+    /// The error; it suggests only a value that is accepted.
+    pub(super) fn error(&self, span: Range<usize>, accepts: &mut dyn FnMut(&str) -> bool) -> ConfigError {
         let Some(expected) = expected(self.message) else {
             // The options' own words.
             return ConfigError::new(format!("{}: {}", self.named, self.message), span);
         };
         let (words, fix) = match of_serde(expected) {
-            None => (expected.to_owned(), self.fix().filter(|_| self.is_duration())),
-            Some(plain) => (self.schema.and_then(words).unwrap_or_else(|| plain.to_owned()), self.fix()),
+            None => (expected.to_owned(), self.fix(accepts).filter(|_| self.is_duration())),
+            Some(plain) => (self.schema.and_then(words).unwrap_or_else(|| plain.to_owned()), self.fix(accepts)),
         };
         let error = ConfigError::new(format!("{} must be {words}", self.named), span);
         let description = self.schema.and_then(|schema| text(schema, "description"));
@@ -56,49 +57,37 @@ impl WrongValue<'_> {
     }
 
     /// What to write instead, if that can be told from the value.
-    fn fix(&self) -> Option<String> {
+    fn fix(&self, accepts: &mut dyn FnMut(&str) -> bool) -> Option<String> {
         let (key, schema) = (self.key, self.schema?);
         let takes = |name| takes(schema, name);
-        if let Some(text) = self.value.as_str() {
-            if takes("boolean")
-                && let Some(bool) = as_bool(text)
-            {
-                return Some(format!("write `{key} = {bool}`, without quotes"));
-            }
-            if takes("integer")
-                && let Some(number) = as_number(text)
-            {
-                return Some(format!("write `{key} = {number}`, without quotes"));
-            }
-        }
         let shown = shown(self.value);
-        if let (Some(number), false) = (&shown, self.value.is_bool())
-            && self.value.as_str().is_none()
-            && self.is_duration()
-        {
-            return Some(format!("write a number and its unit, such as `{key} = \"{number}s\"`"));
+        let is_number = matches!(self.value, DeValue::Integer(_) | DeValue::Float(_));
+        let mut fixes = Vec::new();
+        if let Some(text) = self.value.as_str() {
+            let bool = as_bool(text).filter(|_| takes("boolean")).map(|bool| bool.to_string());
+            let number = as_number(text).filter(|_| takes("integer"));
+            fixes.extend(bool.into_iter().chain(number).map(|value| ("write", value, ", without quotes")));
         }
-        if let Some(bool) = shown.as_deref().and_then(as_bool).filter(|_| takes("boolean")) {
-            return Some(format!("write `{key} = {bool}`"));
+        if let Some(number) = shown.as_ref().filter(|_| is_number && self.is_duration()) {
+            fixes.push(("write a number and its unit, such as", format!("\"{number}s\""), ""));
         }
-        if takes("array")
-            && let Some(shown) = &shown
-            && self.fits_an_item(schema)
-        {
-            let shown = if self.value.is_str() { format!("\"{shown}\"") } else { shown.clone() };
-            return Some(format!("write a list: `{key} = [{shown}]`"));
+        if let Some(bool) = shown.as_deref().and_then(as_bool).filter(|_| takes("boolean") && is_number) {
+            fixes.push(("write", bool.to_string(), ""));
         }
-        if takes("object") && self.value.as_table().is_none() {
-            return Some(format!("write `{key} = {{ ... }}`, or a table of its own with its keys below"));
+        if let Some(shown) = shown.as_ref().filter(|_| takes("array") && self.fits_an_item(schema)) {
+            let item = if self.value.is_str() { format!("\"{shown}\"") } else { shown.clone() };
+            fixes.push(("write a list:", format!("[{item}]"), ""));
         }
-        if takes("string")
-            && !self.value.is_str()
-            && !has_form(schema)
-            && let Some(shown) = &shown
-        {
-            return Some(format!("write it in quotes: `{key} = \"{shown}\"`"));
+        // A switch or a date is hardly meant as a text.
+        if let Some(shown) = shown.filter(|_| is_number && takes("string") && !has_form(schema)) {
+            fixes.push(("write it in quotes:", format!("\"{shown}\""), ""));
         }
-        None
+        let fix = fixes.into_iter().find(|(_, value, _)| accepts(value));
+        let fix = fix.map(|(write, value, how)| format!("{write} `{key} = {value}`{how}"));
+        let is_table = takes("object") && self.value.as_table().is_none();
+        fix.or_else(|| {
+            is_table.then(|| format!("write `{key} = {{ ... }}`, or a table of its own with its keys below"))
+        })
     }
 }
 
