@@ -116,13 +116,7 @@ pub(super) fn read(
             let check = match Check::parse(item.check.get_ref()) {
                 Ok(check) => check,
                 Err(error) => {
-                    errors.push(match above_all_tables(&key) {
-                        Some(help) => {
-                            ConfigError::new(format!("unknown key `{key}` in [thresholds]"), key_span.clone())
-                                .help(help)
-                        }
-                        None => place.error(error),
-                    });
+                    errors.push(misplaced(&key, &key_span).unwrap_or_else(|| place.error(error)));
                     continue;
                 }
             };
@@ -306,6 +300,12 @@ impl Place<'_> {
 }
 
 /// Reads the figures of an earlier run from its JSON report.
+/// A key that belongs above all tables: its value is no check.
+fn misplaced(key: &str, at: &Range<usize>) -> Option<ConfigError> {
+    let help = above_all_tables(key)?;
+    Some(ConfigError::new(format!("unknown key `{key}` in [thresholds]"), at.clone()).help(help))
+}
+
 fn read_document(path: &Path) -> Result<RunFigures, String> {
     let shown = path.display().to_string();
     let shown = printable(&shown);

@@ -20,65 +20,6 @@ fn every_mistake_is_shown_where_it_is() {
     });
 }
 
-/// The line that the help of an error suggests in the place of the whole line, if it does.
-fn suggested(help: &str) -> Option<String> {
-    let is_line = |part: &str| part.starts_with('[') && part.ends_with(']') || part.contains(" = ");
-    let begins =
-        ["write `", "text needs quotes: `", "write straight quotes: `", "write it in quotes: `", "write a list: `"];
-    let rest = begins.iter().find_map(|begin| help.split_once(begin))?.1;
-    let (line, behind) = rest.split_once('`')?;
-    let is_alone =
-        ["", ", in lower case", ", without quotes"].iter().any(|end| behind.lines().next().unwrap_or_default() == *end);
-    (is_alone && is_line(line) && !line.contains("...") && !line.starts_with("key = ")).then(|| line.to_owned())
-}
-
-/// Scenario: what the errors of all cases suggest is written into their files; lines without a suggestion are removed.
-/// Guarantees: no error suggests what is refused next.
-#[apply(e2e)]
-fn what_is_suggested_is_accepted() {
-    let mut tried = 0;
-    insta::glob!("../../cases/config", "*.toml", |path| {
-        let text = std::fs::read_to_string(path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy();
-        let mut lines: Vec<_> = text.split('\n').map(str::to_owned).collect();
-        let mut followed = std::collections::BTreeMap::<usize, String>::new();
-        for _ in 0..lines.len() {
-            let set = ["KEY", "LTEL_TOKEN", "REGION", "TOKEN", "X"].map(|name| (name, "value"));
-            let Err(errors) = load(&name, &lines.join("\n"), &set.into_iter().collect()) else { break };
-            let mut has_changed = false;
-            for error in errors.errors().iter().filter(|error| !error.span.is_empty() || error.span.start > 0) {
-                let at = errors.place(error).0.line - 1;
-                // What else a table has or must have, and which files there are, is another matter.
-                if let Some(written) = followed.get(&at)
-                    && !error.message.contains(" has no ")
-                    && !error.message.starts_with("cannot read ")
-                    && !error.message.contains(" in one rule")
-                    && !error.message.contains(" stands twice")
-                {
-                    assert_ne!(written, &lines[at], "{name}: `{written}` is suggested and refused\n{errors}");
-                }
-                let line = error.help.as_deref().and_then(suggested);
-                // Of a key in a table within a line, only the key is suggested.
-                let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
-                let is_whole = |line: &String| {
-                    line.starts_with('[') || lines[at].trim_start_matches('\u{feff}').trim().starts_with(&key(line))
-                };
-                let line = line.filter(is_whole);
-                if let Some(line) = &line {
-                    tried += 1;
-                    followed.insert(at, line.clone());
-                }
-                lines[at] = line.unwrap_or_default();
-                has_changed = true;
-            }
-            if !has_changed {
-                break;
-            }
-        }
-    });
-    assert!(tried > 50, "{tried}");
-}
-
 /// Scenario: a file without recorders or backends. Guarantees: the example of the error, added to the file, makes it valid.
 #[apply(e2e)]
 fn the_examples_of_help_can_be_pasted() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Mistakes that no schema can find: about two keys together, other files, the place that an address has, and the meaning of texts, such
 /// as expressions and regular expressions. A new case of the kind is listed here.
-const BEYOND_A_SCHEMA: [&str; 38] = [
+const BEYOND_A_SCHEMA: [&str; 39] = [
     "declared_escapes",
     "declared_event_fields",
     "declared_functions",
@@ -47,6 +47,7 @@ const BEYOND_A_SCHEMA: [&str; 38] = [
     "traps_outputs",
     "traps_variables",
     "unknown_backend",
+    "variables_in_env",
     "variables_in_expressions",
 ];
 
