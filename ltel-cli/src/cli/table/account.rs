@@ -124,15 +124,15 @@ pub(crate) fn delivery(delivered: &Delivered) -> String {
     }
     for signal in Signal::ALL {
         let (figures, items) = (delivered.of(signal), signal.items());
-        // What failed are the final figures, which has been said.
-        if signal == Signal::Metrics && figures.failed > 0 && figures.failed == delivered.lost_final_points {
-        } else if figures.failed_exports > 0 {
+        // Where the final figures are all that failed, that has been said.
+        let is_said = signal == Signal::Metrics && figures.failed > 0 && figures.failed == delivered.lost_final_points;
+        if figures.failed_exports > 0 && !is_said {
             parts.push(format!(
                 "{} ({})",
                 counted(figures.failed_exports, "failed exports"),
                 counted(figures.failed, items)
             ));
-        } else if figures.failed > 0 && delivered.ended == BackendEnd::Well {
+        } else if figures.failed > 0 && !is_said && delivered.ended == BackendEnd::Well {
             parts.push(format!("{} NOT delivered: they came after its end", counted(figures.failed, items)));
         }
         if figures.rejected > 0 {
